@@ -1,0 +1,451 @@
+"""The scikit-learn contract, once for all autoencoders."""
+
+import copy
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from skae._baseline import warn_if_poor
+from skae._batches import chunk_length, chunks
+from skae._device import resolve_device
+from skae._module import AutoencoderModule
+from skae._net import LR_SCHEDULES, Net, Progress, early_stopping, seeded
+from skae._optimizers import OPTIMIZERS, optimizer_params
+from skae._params import HasMethods, ParameterMixin, StrOptions, fit_context, integer, real
+from skae._threads import threads
+from skae.architectures import ARCHITECTURES, build_modules, make_architecture
+from skae.architectures._dense import ACTIVATIONS
+from skae.bottlenecks import LinearBottleneck
+from skae.inputs import Rows, read_rows
+from skae.losses import LOSSES, make_loss
+
+
+class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ParameterMixin):
+    """Base of all autoencoders: every public method, once.
+
+    A subclass brings its constructor and, where it differs, ``_make_bottleneck``.
+    """
+
+    _parameter_constraints = {
+        "n_components": [integer(1), StrOptions({"auto"})],
+        "architecture": [StrOptions(set(ARCHITECTURES)), HasMethods("build")],
+        "loss": [StrOptions(set(LOSSES)), callable],
+        "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "optimizer_params": [dict, None],
+        "lr": [real(0, closed="neither")],
+        "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable, None],
+        "weight_decay": [real(0)],
+        "max_grad_norm": [real(0, closed="neither"), None],
+        "batch_size": [integer(1), StrOptions({"auto"})],
+        "max_epochs": [integer(1)],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [real(0, 1, closed="neither")],
+        "patience": [integer(1)],
+        "check_baseline": ["boolean"],
+        "device": [str, torch.device],
+        "callbacks": [list, tuple, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # Training.
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None):
+        """Train on the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows. Sparse input is made dense a batch at a time.
+        y : None
+            Ignored, so that the estimator can stand in a pipeline with labels.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row in the loss.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features) or None, \
+                default=None
+            Rows to compute ``valid_loss`` on, and to stop by if ``early_stopping``. By
+            default early stopping holds out ``validation_fraction`` of X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is invalid, or if the loss becomes NaN or
+            infinite. An estimator that was fitted before stays as it was.
+        """
+        del y
+        with self._unchanged_on_error():
+            rows = self._start(X, sample_weight, self.lr_schedule, go_on=self.warm_start)
+            fitted, validation = self._hold_out(rows, X_val)
+            self._train(fitted, validation, self.max_epochs)
+            if self.check_baseline:
+                warn_if_poor(self, fitted)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train for one more epoch, on the rows of X, at a constant ``lr``.
+
+        The first call starts a new model. The next ones go on with its weights and with
+        the state of the optimiser.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row in the loss.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``.
+        """
+        del y
+        with self._unchanged_on_error():
+            rows = self._start(X, sample_weight, lr_schedule=None, go_on=True)
+            self._train(rows, None, epochs=1)
+        return self
+
+    def _start(self, X, sample_weight, lr_schedule, go_on):
+        """Read the rows, and set up a net for them unless training goes on."""
+        go_on = go_on and hasattr(self, "net_")
+        rows = self._read_targets(X, sample_weight, reset=not go_on)
+        session = {
+            "lr": self.lr,
+            "lr_schedule": lr_schedule,
+            "max_grad_norm": self.max_grad_norm,
+            "batch_size": self._batch_size(len(rows)),
+        }
+        if go_on:
+            self.net_ = copy.copy(self.net_).go_on(**session)
+            return rows
+        self._rng = check_random_state(self.random_state)
+        self.device_ = resolve_device(self.device)
+        self.n_components_ = self._n_components(rows.sample_shape)
+        optimizer = optimizer_params(
+            self.optimizer, self.lr, self.weight_decay, self.optimizer_params
+        )
+        module = self._make_module(rows.sample_shape)
+        self.net_ = Net(module, device=self.device_, **optimizer, **session)
+        return rows
+
+    def _read_targets(self, X, sample_weight=None, reset=False):
+        """Read rows that the loss compares with, and refuse those that it cannot take."""
+        rows = read_rows(self, X, sample_weight, reset)
+        bounds = getattr(LOSSES.get(self.loss), "target_range", None)
+        if bounds is not None:
+            low, high = rows.range()
+            if low < bounds[0] or high > bounds[1]:
+                raise ValueError(
+                    f"loss={self.loss!r} needs X within {list(bounds)}, but its values go from "
+                    f"{low:g} to {high:g}. Scale X, for instance with MinMaxScaler(clip=True), "
+                    "or use loss='squared_error'."
+                )
+        return rows
+
+    def _make_module(self, sample_shape):
+        bottleneck, loss = self._make_bottleneck(), make_loss(self.loss)
+        activation = self.output_activation
+        if activation == "auto":
+            activation = loss.output_activation
+        elif getattr(loss, "from_logits", False) and activation != loss.output_activation:
+            raise ValueError(
+                f"loss={self.loss!r} needs output_activation={loss.output_activation!r} or 'auto'; "
+                f"got {activation!r}"
+            )
+        with seeded(self._new_seed(), "cpu"), threads(work=0):
+            encoder, decoder = build_modules(
+                self.architecture,
+                sample_shape,
+                bottleneck.encoder_width(self.n_components_),
+                self.n_components_,
+            )
+        return AutoencoderModule(encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss)
+
+    def _make_bottleneck(self):
+        return LinearBottleneck()
+
+    def _n_components(self, sample_shape):
+        if self.n_components != "auto":
+            return self.n_components
+        return max(1, round(sample_shape[0] ** 0.5))
+
+    def _batch_size(self, n_samples):
+        if self.batch_size != "auto":
+            return self.batch_size
+        return 32
+
+    def _hold_out(self, rows, X_val):
+        """Return the rows to fit, and the rows to validate on or None."""
+        if X_val is not None:
+            return rows, self._read_targets(X_val)
+        if not self.early_stopping:
+            return rows, None
+        n_held_out = max(1, round(len(rows) * self.validation_fraction))
+        if n_held_out >= len(rows):
+            raise ValueError(
+                f"early_stopping=True holds out {n_held_out} of {len(rows)} samples, which leaves "
+                "none to fit. Give X_val, a smaller validation_fraction or early_stopping=False."
+            )
+        order = self._rng.permutation(len(rows))
+        return rows.select(np.sort(order[n_held_out:])), rows.select(np.sort(order[:n_held_out]))
+
+    def _train(self, rows, validation, epochs):
+        callbacks = list(self.callbacks or ())
+        if self.early_stopping and validation is not None:
+            callbacks.append(early_stopping(self.patience))
+        if self.verbose:
+            callbacks.append(Progress(epochs))
+        self.net_.train(rows, validation, callbacks, epochs, self._new_seed())
+        self.net_.module_.eval()
+
+    def _new_seed(self):
+        return int(self._rng.randint(np.iinfo(np.int32).max))
+
+    @contextmanager
+    def _unchanged_on_error(self):
+        """Put the attributes back if fitting fails: fitting rebinds them, and no more."""
+        before = self.__dict__.copy()
+        before["_rng"] = copy.deepcopy(before.get("_rng"))
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    # Using the model.
+
+    def transform(self, X):
+        """Encode the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Codes: float32 for float32 input, otherwise float64.
+        """
+        check_is_fitted(self)
+        return self._map(AutoencoderModule.encode, read_rows(self, X), (self.n_components_,))
+
+    def inverse_transform(self, X):
+        """Decode codes into rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes, as ``transform`` gives them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Reconstructed rows.
+        """
+        check_is_fitted(self)
+        codes = Rows(check_array(X, dtype=[np.float64, np.float32], input_name="X"))
+        if codes.sample_shape != (self.n_components_,):
+            raise ValueError(
+                f"X has {codes.sample_shape[0]} columns, but {type(self).__name__} was fitted with "
+                f"{self.n_components_} components: inverse_transform takes codes, the output of "
+                "transform."
+            )
+        return self._map(AutoencoderModule.decode, codes, (self.n_features_in_,))
+
+    def reconstruct(self, X):
+        """Encode and decode the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            What the code keeps of each row, in the units of X.
+        """
+        check_is_fitted(self)
+        return self._reconstruct(read_rows(self, X))
+
+    def _reconstruct(self, rows):
+        return self._map(AutoencoderModule.forward, rows, rows.sample_shape)
+
+    def score_samples(self, X):
+        """Score rows by how well they are reconstructed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Minus the loss of each row, averaged over its features. The higher, the more
+            normal; the lowest are outliers.
+        """
+        check_is_fitted(self)
+        return -self._map(_losses, self._read_targets(X), ())
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of variance reconstructed, R2 weighted by variance.
+
+        It does not depend on the loss, and compares with PCA's share of variance.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 as good as the mean of the columns; NaN, with a warning, for
+            a single row.
+        """
+        del y
+        check_is_fitted(self)
+        rows = read_rows(self, X, sample_weight)
+        if len(rows) < 2:
+            warnings.warn(
+                "R2 is not defined for less than two samples.", UndefinedMetricWarning, stacklevel=2
+            )
+            return float("nan")
+        return self._r2(rows)
+
+    def _r2(self, rows):
+        mean = rows.mean()
+        residual = total = 0.0
+        with self._inference(rows) as module:
+            for _, x, weight in chunks(rows, rows.dtype, self.device_):
+                weight = 1.0 if weight is None else weight[:, None]
+                residual += (weight * (x - module(x)).cpu().double() ** 2).sum().item()
+                total += (weight * (x.cpu().double() - mean) ** 2).sum().item()
+        if total == 0:
+            return float(residual == 0)
+        return 1 - residual / total
+
+    def _map(self, function, rows, shape):
+        """Apply ``function(module, x)`` to the rows, a chunk at a time."""
+        dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+        out = np.empty((len(rows), *shape), dtype)
+        with self._inference(rows) as module:
+            for which, x, _ in chunks(rows, rows.dtype, self.device_):
+                out[which] = function(module, x).cpu().numpy()
+        return out
+
+    @contextmanager
+    def _inference(self, rows):
+        """Give the module in the precision of the rows, for work without gradients."""
+        module = self.net_.module_
+        if rows.dtype == torch.float64:
+            # float32 results in a float64 array would depend on the rows beside a row.
+            module = copy.deepcopy(module).double()
+        n_weights = sum(p.numel() for p in module.parameters())
+        n_rows = min(len(rows), chunk_length(rows.sample_shape))
+        with torch.inference_mode(), threads(n_rows * n_weights):
+            yield module
+
+    # What a fitted estimator shows.
+
+    @property
+    def encoder_(self):
+        """The encoder alone: maps (n_samples, n_features) to the codes."""
+        return _chain(self.net_.module_.encoder, self.net_.module_.bottleneck)
+
+    @property
+    def decoder_(self):
+        """The decoder alone: maps codes to (n_samples, n_features)."""
+        return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
+
+    @property
+    def history_(self):
+        """What skorch recorded of each epoch."""
+        return self.net_.history
+
+    @property
+    def loss_curve_(self):
+        """Mean training loss of each epoch."""
+        return self.history_[:, "train_loss"]
+
+    @property
+    def n_iter_(self):
+        """Number of epochs trained."""
+        return len(self.history_)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def set_params(self, **params):
+        """Set parameters by name, those of the architecture as ``architecture__<name>``.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : object
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the message has the nearest known one.
+        """
+        architecture = params.get("architecture", self.architecture)
+        if any(name.startswith("architecture__") for name in params) and (
+            isinstance(architecture, str) and architecture in ARCHITECTURES
+        ):
+            # A name has no parameters to set; the object that it stands for has.
+            params = {**params, "architecture": make_architecture(architecture)}
+        return super().set_params(**params)
+
+
+def _losses(module, x):
+    return module.reconstruction_losses(module.encode(x), x)
+
+
+def _chain(*modules):
+    return nn.Sequential(*(m for m in modules if not isinstance(m, nn.Identity))).eval()

@@ -1,0 +1,72 @@
+"""Batches as slices of tensors, in training and in chunked inference. torch only.
+
+Rows are gathered a chunk of several batches at a time and the batches are slices of
+the chunk: fetching one row, or even one batch, at a time costs more than training on
+it. Chunks bound memory, whatever the size of the data set.
+"""
+
+from math import prod
+
+import torch
+
+CHUNK_ELEMENTS = 2**18  # about 1 MB of float32: stays in a core's cache
+MAX_CHUNK_ELEMENTS = 2**24
+
+
+class Batches:
+    """Iterate over a data set in batches.
+
+    Parameters
+    ----------
+    dataset : object with ``__len__``, ``sample_shape`` and ``take``
+    batch_size : int
+        The last batch may be smaller.
+    device : torch.device
+    generator : torch.Generator or None, default=None
+        Source of the order, drawn anew for each pass; without it the order is kept.
+
+    Yields
+    ------
+    x, (target, weight) : tensors of shape (batch_size, ...)
+        ``weight`` is None where the data set has none.
+    """
+
+    def __init__(self, dataset, batch_size, device, generator=None):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.device = device
+        self.generator = generator
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        n_samples, size = len(self.dataset), self.batch_size
+        chunk = size * max(1, CHUNK_ELEMENTS // (size * prod(self.dataset.sample_shape)))
+        order = None
+        if self.generator is not None:
+            dtype = torch.int32 if n_samples < 2**31 else torch.int64
+            order = torch.randperm(n_samples, generator=self.generator, dtype=dtype).numpy()
+        for start in range(0, n_samples, chunk):
+            which = slice(start, start + chunk)
+            x, weight = self.dataset.take(which if order is None else order[which], torch.float32)
+            xs = x.to(self.device).split(size)
+            weights = [None] * len(xs) if weight is None else weight.to(self.device).split(size)
+            for x, weight in zip(xs, weights, strict=True):
+                yield x, (x, weight)
+
+
+def chunk_length(sample_shape):
+    """Return how many samples to pass through a net at once in inference."""
+    n_elements = prod(sample_shape)
+    many = max(CHUNK_ELEMENTS // n_elements, 256)
+    return max(1, min(many, MAX_CHUNK_ELEMENTS // n_elements))
+
+
+def chunks(dataset, dtype, device):
+    """Yield ``(slice, x, weight)`` over a data set, in order, in bounded memory."""
+    length = chunk_length(dataset.sample_shape)
+    for start in range(0, len(dataset), length):
+        which = slice(start, min(start + length, len(dataset)))
+        x, weight = dataset.take(which, dtype)
+        yield which, x.to(device), weight

@@ -1,0 +1,255 @@
+"""Forward and backward passes of a stack of dense layers, written out. torch only.
+
+On a CPU, autograd over a small stack spends most of its time building and walking a
+graph. Where encoder and decoder are plain linear layers and activations, the same
+derivatives are a handful of matrix products into buffers that exist already.
+Everything else trains by autograd; both give the same gradients.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from skae.bottlenecks import LinearBottleneck
+from skae.losses import per_sample
+
+aten = torch.ops.aten
+
+
+class Activation(NamedTuple):
+    """How to apply an activation and its derivative.
+
+    ``forward(z, out)`` gives the activation of ``z``, in ``z`` itself or, if
+    ``saves_input``, in ``out``; ``backward(grad, saved)`` multiplies ``grad`` by the
+    derivative, in place, where ``saved`` is the output or, if ``saves_input``, the input.
+    """
+
+    forward: Callable
+    backward: Callable
+    saves_input: bool = False
+
+
+def _relu(layer):
+    del layer
+    backward = aten.threshold_backward.grad_input
+    return Activation(lambda z, out: z.relu_(), lambda g, y: backward(g, y, 0, grad_input=g))
+
+
+def _leaky_relu(layer):
+    slope, backward = layer.negative_slope, aten.leaky_relu_backward.grad_input
+    return Activation(
+        lambda z, out: nn.functional.leaky_relu_(z, slope),
+        lambda g, y: backward(g, y, slope, True, grad_input=g),
+    )
+
+
+def _elu(layer):
+    alpha, backward = layer.alpha, aten.elu_backward.grad_input
+    return Activation(
+        lambda z, out: nn.functional.elu_(z, alpha),
+        lambda g, y: backward(g, alpha, 1, 1, True, y, grad_input=g),
+    )
+
+
+def _tanh(layer):
+    del layer
+    backward = aten.tanh_backward.grad_input
+    return Activation(lambda z, out: z.tanh_(), lambda g, y: backward(g, y, grad_input=g))
+
+
+def _sigmoid(layer):
+    del layer
+    backward = aten.sigmoid_backward.grad_input
+    return Activation(lambda z, out: z.sigmoid_(), lambda g, y: backward(g, y, grad_input=g))
+
+
+def _silu(layer):
+    del layer
+    forward, backward = aten.silu.out, aten.silu_backward.grad_input
+    return Activation(
+        lambda z, out: forward(z, out=out),
+        lambda g, z: backward(g, z, grad_input=g),
+        saves_input=True,
+    )
+
+
+def _gelu(layer):
+    kind = layer.approximate
+    forward, backward = aten.gelu.out, aten.gelu_backward.grad_input
+    return Activation(
+        lambda z, out: forward(z, approximate=kind, out=out),
+        lambda g, z: backward(g, z, approximate=kind, grad_input=g),
+        saves_input=True,
+    )
+
+
+#: By exact type: a subclass may compute something else.
+_ACTIVATIONS = {
+    nn.ReLU: _relu,
+    nn.LeakyReLU: _leaky_relu,
+    nn.ELU: _elu,
+    nn.Tanh: _tanh,
+    nn.Sigmoid: _sigmoid,
+    nn.SiLU: _silu,
+    nn.GELU: _gelu,
+}
+
+
+class DenseStep:
+    """Loss and gradients of a dense autoencoder for one batch.
+
+    Parameters
+    ----------
+    stages : list of (nn.Linear, Activation or None)
+        In order, from the input to the prediction. The gradients of their parameters
+        exist and stay where they are.
+    loss : nn.Module
+        One of `skae.losses`.
+    """
+
+    def __init__(self, stages, loss):
+        self.layers = [_Layer.of(linear, activation) for linear, activation in stages]
+        self.loss = loss
+        self._buffers = {}
+
+    @torch.no_grad()
+    def __call__(self, x, target, weight=None):
+        """Write the gradients into the parameters' ``grad``, and return the loss.
+
+        Parameters
+        ----------
+        x, target : tensor of shape (n_samples, n_features)
+        weight : tensor of shape (n_samples,) or None
+
+        Returns
+        -------
+        loss : tensor of shape ()
+        """
+        if len(x) not in self._buffers:
+            self._buffers[len(x)] = [_Buffers.of(x, layer) for layer in self.layers]
+        buffers = self._buffers[len(x)]
+        self._forward(x, buffers)
+        loss = self._loss_and_gradient(buffers[-1].y, target, weight, buffers[-1].grad)
+        self._backward(x, buffers)
+        return loss
+
+    def _forward(self, x, buffers):
+        for layer, (z, y, _, _) in zip(self.layers, buffers, strict=True):
+            if layer.bias is None:
+                torch.mm(x, layer.weight_t, out=z)
+            else:
+                torch.addmm(layer.bias, x, layer.weight_t, out=z)
+            if layer.activation is not None:
+                layer.activation.forward(z, y)
+            x = y
+
+    def _loss_and_gradient(self, prediction, target, weight, out):
+        """Return the mean loss, and write its derivative by the prediction to ``out``."""
+        if not hasattr(self.loss, "gradient"):
+            return self._loss_and_gradient_by_autograd(prediction, target, weight, out)
+        self.loss.gradient(prediction, target, out).mul_(1 / out.numel())
+        losses = self.loss(prediction, target)
+        if weight is None:
+            return losses.mean()
+        out.mul_(weight[:, None])
+        return (per_sample(losses) * weight).mean()
+
+    def _loss_and_gradient_by_autograd(self, prediction, target, weight, out):
+        with torch.enable_grad():
+            leaf = prediction.detach().requires_grad_()
+            losses = per_sample(self.loss(leaf, target))
+            loss = losses.mean() if weight is None else (losses * weight).mean()
+            out.copy_(torch.autograd.grad(loss, leaf)[0])
+        return loss.detach()
+
+    def _backward(self, x, buffers):
+        for i in range(len(buffers) - 1, -1, -1):
+            layer, (z, _, grad, grad_t) = self.layers[i], buffers[i]
+            if layer.activation is not None:
+                layer.activation.backward(grad, z)
+            torch.mm(grad_t, buffers[i - 1].y if i else x, out=layer.weight_grad)
+            if layer.bias is not None:
+                torch.sum(grad, 0, out=layer.bias_grad)
+            if i:
+                torch.mm(grad, layer.weight, out=buffers[i - 1].grad)
+
+
+class _Layer(NamedTuple):
+    """Tensors of one linear layer, and the activation behind it."""
+
+    weight: torch.Tensor
+    weight_t: torch.Tensor
+    weight_grad: torch.Tensor
+    bias: torch.Tensor | None
+    bias_grad: torch.Tensor | None
+    activation: Activation | None
+
+    @classmethod
+    def of(cls, linear, activation):
+        weight = linear.weight.detach()
+        bias = None if linear.bias is None else linear.bias.detach()
+        bias_grad = None if linear.bias is None else linear.bias.grad
+        return cls(weight, weight.t(), linear.weight.grad, bias, bias_grad, activation)
+
+
+class _Buffers(NamedTuple):
+    """Output of one layer before and after the activation, and its gradient."""
+
+    z: torch.Tensor
+    y: torch.Tensor
+    grad: torch.Tensor
+    grad_t: torch.Tensor
+
+    @classmethod
+    def of(cls, x, layer):
+        z = x.new_empty(len(x), len(layer.weight))
+        saves_input = layer.activation is not None and layer.activation.saves_input
+        grad = torch.empty_like(z)
+        return cls(z, torch.empty_like(z) if saves_input else z, grad, grad.t())
+
+
+def dense_step(module):
+    """Return a `DenseStep` for an autoencoder module, or None if it is not dense."""
+    if type(module.bottleneck) is not LinearBottleneck:
+        return None
+    layers = _plain_layers(module.encoder) + _plain_layers(module.decoder)
+    if not getattr(module.loss, "from_logits", False):
+        layers.append(module.output_activation)
+    stages = _stages([layer for layer in layers if type(layer) is not nn.Identity])
+    parameters = [p for linear, _ in stages or () for p in linear.parameters()]
+    # A parameter used twice needs its gradients added, which autograd does.
+    if stages is None or len(set(parameters)) < len(parameters):
+        return None
+    return DenseStep(stages, module.loss)
+
+
+def _plain_layers(module):
+    if type(module) is nn.Sequential and not _has_hooks(module):
+        return [layer for child in module for layer in _plain_layers(child)]
+    return [module]
+
+
+def _stages(layers):
+    """Pair each linear layer with the activation behind it; None if that fails."""
+    stages = []
+    for layer in layers:
+        if _has_hooks(layer):
+            return None
+        if type(layer) is nn.Linear:
+            stages.append((layer, None))
+        elif stages and stages[-1][1] is None and type(layer) in _ACTIVATIONS:
+            stages[-1] = (stages[-1][0], _ACTIVATIONS[type(layer)](layer))
+        else:
+            return None
+    return stages or None
+
+
+def _has_hooks(module):
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )

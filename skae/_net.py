@@ -1,0 +1,322 @@
+"""The training engine: a skorch net whose batches are slices and records are epochs.
+
+The only file that imports skorch. `Net` keeps skorch's callbacks, history and training
+loop, and replaces what costs time: the data loader, the record and notification of
+every batch, the optimiser's walk over the parameters and, for dense stacks, autograd.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
+from math import isfinite
+from typing import NamedTuple
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
+from skorch.helper import predefined_split
+from torch import nn
+from torch.optim import lr_scheduler
+from tqdm.auto import tqdm
+
+from skae._batches import Batches, chunk_length
+from skae._dense_step import dense_step
+from skae._flat import can_flatten, flat_parameter, flattened
+from skae._threads import threads
+from skae.exceptions import InterruptedWarning
+
+#: By name, schedulers that step with every batch.
+LR_SCHEDULES = {
+    "cosine": lambda optimizer, n_steps: lr_scheduler.CosineAnnealingLR(optimizer, n_steps),
+    "one_cycle": lambda optimizer, n_steps: lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=optimizer.param_groups[0]["lr"],
+        total_steps=n_steps + 1,
+        cycle_momentum=False,
+    ),
+}
+
+
+class Net(NeuralNet):
+    """skorch net over an `AutoencoderModule`, fast for small nets.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    lr_schedule : str, callable or None
+        A name of ``LR_SCHEDULES``, or a function of the optimiser that returns a torch
+        scheduler, which then steps with every epoch.
+    max_grad_norm : float or None
+        Bound on the norm of the gradient.
+    **kwargs : dict
+        Parameters of skorch's ``NeuralNet``.
+    """
+
+    def __init__(self, module, lr_schedule=None, max_grad_norm=None, **kwargs):
+        super().__init__(module, criterion=nn.Identity, train_split=None, verbose=0, **kwargs)
+        self.lr_schedule = lr_schedule
+        self.max_grad_norm = max_grad_norm
+
+    def train(self, dataset, validation, callbacks, epochs, seed):
+        """Train for a session, going on from where the last one stopped.
+
+        Parameters
+        ----------
+        dataset, validation : objects such as `skae.inputs.Rows`
+            ``validation`` may be None.
+        callbacks : list of skorch callbacks
+            Copied, so that they stay as they are.
+        epochs : int
+        seed : int
+            Seed of all that is random: the order of batches, dropout, noise.
+
+        Returns
+        -------
+        self : Net
+            In a state to use or to train on, also when training was interrupted.
+
+        Raises
+        ------
+        ValueError
+            If the loss becomes NaN or infinite.
+        """
+        if not self.initialized_:
+            self.initialize()
+        self.callbacks = [_fresh(callback) for callback in callbacks]
+        self.initialize_callbacks()
+        self.train_split = None if validation is None else predefined_split(validation)
+        self._seed = seed
+        try:
+            with seeded(seed, self.device):
+                self.partial_fit(dataset, epochs=epochs)
+        finally:
+            self.train_split = None  # it holds the data
+        if self.history and "dur" not in self.history[-1]:  # an epoch cut short
+            del self.history[-1]
+        return self
+
+    def __copy__(self):
+        """Return a net that can be trained on without changing this one."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        trained = (self.module_, self.optimizer_, self.history_)
+        twin.module_, twin.optimizer_, twin.history_ = copy.deepcopy(trained)
+        twin.module = twin.module_
+        return twin
+
+    def go_on(self, lr, **params):
+        """Change parameters between sessions, keeping the state of the optimiser."""
+        self.lr = lr
+        for name, value in params.items():
+            setattr(self, name, value)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = lr
+            group.pop("initial_lr", None)  # of an earlier schedule
+        return self
+
+    # What skorch asks of a net.
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def check_data(self, X, y=None):
+        """Accept the data: the estimator has validated it."""
+
+    def get_iterator(self, dataset, training=False):
+        """Return the batches of a data set, in a new order every epoch of training."""
+        if not hasattr(dataset, "take"):
+            return super().get_iterator(dataset, training)
+        device = torch.device(self.device)
+        if training:
+            generator = torch.Generator().manual_seed(self._seed)
+            return Batches(dataset, self.batch_size, device, generator)
+        return Batches(dataset, chunk_length(dataset.sample_shape), device)
+
+    def get_all_learnable_params(self):
+        """Yield what to optimise: one flat vector, where that comes to the same."""
+        if not can_flatten(self.module_, self.optimizer):
+            yield from self.module_.named_parameters()
+        elif hasattr(self, "optimizer_"):
+            yield "flat", self.optimizer_.param_groups[0]["params"][0]
+        else:
+            yield "flat", flat_parameter(self.module_)
+
+    # The loop.
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Run skorch's loop with what lasts for one session around it."""
+        names, parameters = zip(*self.get_all_learnable_params(), strict=True)
+        is_flat = names == ("flat",)
+        n_weights = sum(parameter.numel() for parameter in parameters)
+        view = flattened(self.module_, *parameters) if is_flat else nullcontext()
+        with view, threads(self.batch_size * n_weights):
+            self._session = Session(
+                parameters=parameters,
+                is_flat=is_flat,
+                dense_step=dense_step(self.module_) if is_flat else None,
+                notifies_batches=any(_wants_batches(cb) for _, cb in self.callbacks_),
+                **self._schedules(epochs * -(-len(X) // self.batch_size)),
+            )
+            try:
+                return super().fit_loop(X, y, epochs=epochs, **fit_params)
+            except KeyboardInterrupt:
+                if not any(_has_stopped(callback) for _, callback in self.callbacks_):
+                    self._warn_interrupted()
+                raise  # to skorch, which then ends the training
+            finally:
+                del self._session
+
+    def _schedules(self, n_steps):
+        if isinstance(self.lr_schedule, str):
+            scheduler = LR_SCHEDULES[self.lr_schedule](self.optimizer_, n_steps)
+            return {"after_batch": scheduler.step}
+        if self.lr_schedule is not None:
+            return {"after_epoch": self.lr_schedule(self.optimizer_).step}
+        return {}
+
+    def _warn_interrupted(self):
+        warnings.warn(
+            f"Training was interrupted in epoch {self.history[-1, 'epoch']}. The estimator "
+            "keeps the best weights so far, or the last ones without early_stopping.",
+            InterruptedWarning,
+            stacklevel=2,
+        )
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Pass over the data once and record the mean loss."""
+        if iterator is None:
+            return
+        notifies = self._session.notifies_batches
+        total = torch.zeros((), device=self.device)
+        for batch in iterator:
+            if notifies:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            total.add_(step["loss"], alpha=len(batch[0]))
+            if notifies:
+                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        self._record_loss(f"{prefix}_loss", total.item() / len(iterator.dataset))
+        if training:
+            if not notifies:
+                self.history.new_batch()  # skorch's Checkpoint reads the last one
+            self._session.after_epoch()
+
+    def _record_loss(self, name, loss):
+        if not isfinite(loss):
+            raise ValueError(
+                f"The {name} is {loss} in epoch {self.history[-1, 'epoch']}. Likely causes are "
+                "very large values in X (scale its columns, for instance with StandardScaler) or "
+                f"too large steps (try lr below {self.lr}, or max_grad_norm=1)."
+            )
+        earlier = [epoch[name] for epoch in self.history[:-1] if name in epoch]
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", loss < min(earlier, default=float("inf")))
+
+    def train_step(self, batch, **fit_params):
+        """Take one step of the optimiser."""
+
+        def closure():
+            loss = self._loss_and_gradients(batch)
+            if self._session.notifies_batches:
+                parameters = self.get_all_learnable_params()
+                self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
+            if self.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(self._session.parameters, self.max_grad_norm)
+            return loss
+
+        loss = self.optimizer_.step(closure)
+        self._session.after_batch()
+        return {"loss": loss.detach(), "y_pred": None}
+
+    def _loss_and_gradients(self, batch):
+        """Fill the parameters' gradients: here a faster step stands in for autograd."""
+        x, (target, weight) = batch
+        if self._session.dense_step is not None:
+            return self._session.dense_step(x, target, weight)
+        self._set_training(True)
+        self.optimizer_.zero_grad(set_to_none=not self._session.is_flat)
+        loss = self.module_.objective(x, target, weight)
+        loss.backward()
+        return loss
+
+    @torch.no_grad()
+    def validation_step(self, batch, **fit_params):
+        """Return the loss of a batch, without dropout or noise."""
+        x, (target, weight) = batch
+        self._set_training(False)
+        y_pred = self.module_(x) if self._session.notifies_batches else None
+        return {"loss": self.module_.objective(x, target, weight), "y_pred": y_pred}
+
+
+def _nothing():
+    pass
+
+
+class Session(NamedTuple):
+    """What holds for one call of ``Net.train``."""
+
+    parameters: tuple
+    is_flat: bool
+    dense_step: Callable | None
+    notifies_batches: bool
+    after_batch: Callable = _nothing
+    after_epoch: Callable = _nothing
+
+
+class Progress(Callback):
+    """Bar over the epochs, with the current loss."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=self.epochs, unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        losses = {k: f"{v:.4g}" for k, v in net.history[-1].items() if k.endswith("_loss")}
+        self.bar_.set_postfix(losses, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        self.bar_ = None
+
+
+def early_stopping(patience):
+    """Return the callback that ends training and restores the best weights."""
+    return EarlyStopping(monitor="valid_loss", patience=patience, load_best=True)
+
+
+def _fresh(callback):
+    """Copy a callback, so that training leaves the user's own as it was."""
+    if isinstance(callback, tuple):
+        name, callback = callback
+        return name, _fresh(callback)
+    return callback if isinstance(callback, type) else copy.copy(callback)
+
+
+def _wants_batches(callback):
+    if isinstance(callback, LRScheduler):
+        return callback.step_every == "batch"
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
+
+
+def _has_stopped(callback):
+    """Say whether a callback has ended the training, which skorch does by an interrupt."""
+    return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
+
+
+@contextmanager
+def seeded(seed, device):
+    """Seed torch's generators, and put them back as they were at the end."""
+    device = torch.device(device)
+    accelerators = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(accelerators):
+        torch.default_generator.manual_seed(seed)
+        if accelerators:
+            torch.cuda.manual_seed(seed)
+        yield

@@ -1,0 +1,52 @@
+"""Optimisers by name or class, as parameters of a skorch net."""
+
+import torch
+from torch import nn, optim
+
+from skae._params import callable_name
+
+OPTIMIZERS = {
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "sgd": optim.SGD,
+    "nadam": optim.NAdam,
+    "radam": optim.RAdam,
+    "rmsprop": optim.RMSprop,
+}
+FUSED_OPTIMIZERS = (optim.Adam, optim.AdamW, optim.SGD)
+
+
+def optimizer_params(optimizer, lr, weight_decay, params):
+    """Return skorch's parameters for an optimiser.
+
+    Parameters
+    ----------
+    optimizer : str or class
+        A name of ``OPTIMIZERS`` or a torch optimiser.
+    lr, weight_decay : float
+    params : dict or None
+        The optimiser's own parameters, by name.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If the optimiser does not take a parameter.
+    """
+    optimizer = OPTIMIZERS.get(optimizer, optimizer)
+    params = dict(params or {})
+    if weight_decay:
+        params["weight_decay"] = weight_decay
+    if optimizer in FUSED_OPTIMIZERS:
+        params.setdefault("fused", True)
+    try:
+        optimizer([nn.Parameter(torch.zeros(1))], lr=lr, **params)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"optimizer {callable_name(optimizer)} cannot be made with lr={lr} and the "
+            f"optimizer_params {params}: {error}"
+        ) from error
+    return {"optimizer": optimizer} | {f"optimizer__{name}": v for name, v in params.items()}

@@ -1,0 +1,96 @@
+"""Constructor parameters: their constraints, and errors that name the nearest one.
+
+scikit-learn's constraint classes are private there; this is the one place that
+imports them.
+"""
+
+from difflib import get_close_matches
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
+
+__all__ = [
+    "HasMethods",
+    "ParameterMixin",
+    "StrOptions",
+    "callable_name",
+    "fit_context",
+    "integer",
+    "real",
+]
+
+fit_context = _fit_context
+
+
+def integer(low, high=None):
+    """Constraint: an integer from ``low`` to ``high``, both included."""
+    return Interval(Integral, low, high, closed="left" if high is None else "both")
+
+
+def real(low, high=None, closed="left"):
+    """Constraint: a real number between ``low`` and ``high``."""
+    return Interval(Real, low, high, closed=closed)
+
+
+def callable_name(function):
+    """Return how a message should call ``function``."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def did_you_mean(name, known):
+    """Return ``" Did you mean 'known name'?"`` or nothing if none is near."""
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+class ParameterMixin(BaseEstimator):
+    """Parameters whose errors suggest what was meant."""
+
+    _parameter_constraints = {}
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{error}{self._nearest_options()}") from None
+
+    def _nearest_options(self):
+        for name, constraints in self._parameter_constraints.items():
+            known = [o for c in constraints if isinstance(c, StrOptions) for o in c.options]
+            value = getattr(self, name)
+            if known and isinstance(value, str) and value not in known:
+                return did_you_mean(value, known)
+        return ""
+
+    def set_params(self, **params):
+        """Set parameters by name, nested ones as ``architecture__dropout``.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of this object or, as ``<parameter>__<name>``, of an object it
+            holds.
+
+        Returns
+        -------
+        self : object
+            The object itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the message has the nearest known one.
+        """
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            known = self.get_params()
+            unknown = [name for name in params if name.partition("__")[0] not in known]
+            hint = did_you_mean(unknown[0], known) if unknown else ""
+            raise ValueError(f"{error}{hint}") from None

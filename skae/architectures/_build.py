@@ -1,0 +1,70 @@
+"""From a user's ``architecture`` to an encoder and a decoder that fit the data."""
+
+import torch
+from torch import nn
+
+from skae.architectures._dense import Dense
+
+ARCHITECTURES = {"dense": Dense}
+
+
+def make_architecture(architecture):
+    """Return the architecture object for a name, or the object itself."""
+    return ARCHITECTURES[architecture]() if isinstance(architecture, str) else architecture
+
+
+def build_modules(architecture, input_shape, encoder_width, code_width):
+    """Build encoder and decoder, and check that they fit the data and each other.
+
+    Parameters
+    ----------
+    architecture : str or object with ``build``
+    input_shape : tuple of int
+        Shape of one sample.
+    encoder_width : int
+        How many numbers the encoder must give.
+    code_width : int
+        How many numbers the decoder takes.
+
+    Returns
+    -------
+    encoder, decoder : nn.Module
+
+    Raises
+    ------
+    TypeError
+        If the architecture does not return two modules.
+    ValueError
+        If a module fails on its input or gives an output of another shape.
+    """
+    architecture = make_architecture(architecture)
+    name = f"{type(architecture).__name__}.build"
+    modules = architecture.build(input_shape, encoder_width, code_width)
+    if not (
+        isinstance(modules, tuple)
+        and len(modules) == 2
+        and all(isinstance(module, nn.Module) for module in modules)
+    ):
+        raise TypeError(f"{name} must return (encoder, decoder), two nn.Module; got {modules!r}")
+    encoder, decoder = modules
+    _check_shapes(encoder, input_shape, (encoder_width,), f"The encoder of {name}")
+    _check_shapes(decoder, (code_width,), input_shape, f"The decoder of {name}")
+    return encoder, decoder
+
+
+@torch.no_grad()
+def _check_shapes(module, input_shape, output_shape, who):
+    was_training = module.training
+    probe = torch.zeros(2, *input_shape)  # two samples: a batch is told from a sample
+    try:
+        output = module.eval()(probe)
+    except RuntimeError as error:
+        raise ValueError(f"{who} fails on input of shape {tuple(probe.shape)}: {error}") from error
+    finally:
+        module.train(was_training)
+    shape = tuple(getattr(output, "shape", ()))
+    if shape != (2, *output_shape):
+        raise ValueError(
+            f"{who} gives output of shape {shape} for 2 samples of shape {input_shape}; "
+            f"expected {(2, *output_shape)}"
+        )

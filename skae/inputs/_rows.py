@@ -1,0 +1,150 @@
+"""Rows of numbers: dense or sparse, any dtype, converted a chunk at a time."""
+
+from numbers import Number
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+from sklearn.utils.validation import _check_sample_weight, validate_data
+from torch.utils.data import Dataset
+
+from skae._batches import chunks
+
+
+def read_rows(estimator, X, sample_weight=None, reset=False):
+    """Validate a table for an estimator.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` if ``reset``, else has them
+        compared.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+    reset : bool, default=False
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite, numeric table of the right width, or a weight is negative.
+    """
+    try:
+        # dtype="numeric" keeps integers and float16 as they are: converting the whole
+        # of X would hold it in memory twice.
+        array = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric")
+    except (ValueError, TypeError) as error:
+        if not (culprit := _culprit(X)):
+            raise
+        raise ValueError(f"{error}{culprit}") from error
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(
+            sample_weight, array, dtype=np.float64, ensure_non_negative=True
+        )
+        sample_weight = sample_weight * (len(sample_weight) / sample_weight.sum())
+    return Rows(array, sample_weight)
+
+
+def _culprit(X):
+    """Name the columns that keep a DataFrame from being used, if there are any."""
+    if not hasattr(X, "columns"):
+        return ""
+    text = [str(name) for name in X.columns if not _is_numeric(X[name])]
+    if text:
+        return f"\nNot numeric: columns {text}. Encode or drop them, see ColumnTransformer."
+    holes = [str(name) for name in X.columns if not np.isfinite(np.asarray(X[name], float)).all()]
+    return f"\nMissing or infinite values in columns {holes}." if holes else ""
+
+
+def _is_numeric(column):
+    array = np.asarray(column)
+    if array.dtype == object:  # a nullable dtype is an object array only if it has holes
+        return all(isinstance(value, Number) or pd.isna(value) for value in array)
+    return array.dtype.kind in "fiub"
+
+
+class Rows(Dataset):
+    """Rows of a validated matrix, read as tensors without a second copy of the whole.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Weights, of mean 1.
+    index : ndarray of int or None, default=None
+        Which rows of ``X`` these are; all of them if None.
+    """
+
+    def __init__(self, X, sample_weight=None, index=None):
+        self.X = X
+        self.sample_weight = sample_weight
+        self.index = index
+
+    def __len__(self):
+        return self.X.shape[0] if self.index is None else len(self.index)
+
+    @property
+    def sample_shape(self):
+        """Shape of one sample."""
+        return self.X.shape[1:]
+
+    @property
+    def dtype(self):
+        """Precision of the results: float32 for float32 input, else float64."""
+        return torch.float32 if self.X.dtype == np.float32 else torch.float64
+
+    def select(self, index):
+        """Return some of these rows, sharing the matrix."""
+        return Rows(self.X, self.sample_weight, index if self.index is None else self.index[index])
+
+    def range(self):
+        """Return the smallest and the largest value."""
+        if sparse.issparse(self.X):
+            return self.X.min(), self.X.max()
+        return np.min(self.X), np.max(self.X)
+
+    def mean(self):
+        """Return the weighted mean of the columns, as a float64 tensor."""
+        sums = 0.0
+        for _, x, weight in chunks(self, torch.float64, "cpu"):
+            sums = sums + (x if weight is None else x * weight[:, None]).sum(0)
+        return sums / len(self)
+
+    def take(self, which, dtype):
+        """Read rows as a tensor.
+
+        Parameters
+        ----------
+        which : slice or ndarray of int
+        dtype : torch.dtype
+
+        Returns
+        -------
+        x : tensor of shape (n_taken, n_features)
+            Shares memory with ``X`` where that is possible; not to be written to.
+        weight : tensor of shape (n_taken,) or None
+        """
+        if self.index is not None:
+            which = self.index[which]
+        weight = None
+        if self.sample_weight is not None:
+            weight = torch.from_numpy(self.sample_weight[which]).to(dtype)
+        return _as_tensor(_take(self.X, which), dtype), weight
+
+
+def _take(X, which):
+    if sparse.issparse(X):
+        return X[which].toarray()
+    # np.take is several times faster than X[which] for an array of indices.
+    return X[which] if isinstance(which, slice) else np.take(X, which, axis=0)
+
+
+def _as_tensor(array, dtype):
+    numpy_dtype = np.float32 if dtype == torch.float32 else np.float64
+    array = np.ascontiguousarray(array, dtype=numpy_dtype)
+    # torch warns of arrays that it could not write to, such as memory maps.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -1,0 +1,28 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import StandardScaler
+
+mpl.use("agg")
+torch.set_num_threads(1)  # test runners share the cores
+
+
+@pytest.fixture(scope="session")
+def X():
+    """120 standardised rows of 10 measurements, read-only so that no test changes them."""
+    X = StandardScaler().fit_transform(load_breast_cancer().data)[:120, :10]
+    X.setflags(write=False)
+    return X
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def fast():
+    """Parameters that train in a fraction of a second."""
+    return {"n_components": 3, "max_epochs": 3, "random_state": 0, "check_baseline": False}

@@ -1,0 +1,36 @@
+"""scikit-learn's own checks, for every estimator and every kind of architecture."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skae import Autoencoder
+from skae.architectures import Dense
+
+# Two epochs: the checks are of the contract, not of the fit, and a poor fit would warn.
+QUICK = {"max_epochs": 2, "check_baseline": False}
+
+ESTIMATORS = [
+    Autoencoder(**QUICK),
+    Autoencoder(**QUICK, architecture=Dense(hidden_layer_sizes=())),
+    Autoencoder(**QUICK, architecture=Dense((16, 8), activation="gelu", dropout=0.2)),
+    Autoencoder(**QUICK, architecture=Dense((16,), normalization="batch")),
+    Autoencoder(**QUICK, architecture=Dense((16,), normalization="layer"), n_components=2),
+    Autoencoder(**QUICK, early_stopping=True, lr_schedule="one_cycle", loss="huber"),
+]
+
+MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": MINI_BATCHES,
+    "check_sample_weight_equivalence_on_sparse_data": MINI_BATCHES,
+}
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda _: EXPECTED_FAILURES)
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_repr_names_the_parameters_that_differ(estimator):
+    assert "max_epochs=2" in repr(estimator)
+    assert "Autoencoder" in estimator._repr_html_()

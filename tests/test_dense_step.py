@@ -1,0 +1,116 @@
+"""The written-out step equals autograd."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skae import Autoencoder
+from skae._dense_step import dense_step
+from skae._flat import flat_parameter, flattened
+from skae._module import AutoencoderModule
+from skae.architectures import Dense
+from skae.architectures._dense import ACTIVATIONS
+from skae.bottlenecks import LinearBottleneck
+from skae.losses import LOSSES, make_loss
+
+
+def make_module(activation="relu", loss="squared_error", output="identity", hidden=(16, 8)):
+    torch.manual_seed(0)
+    encoder, decoder = Dense(hidden, activation).build((6,), 3, 3)
+    return AutoencoderModule(
+        encoder, LinearBottleneck(), decoder, ACTIVATIONS[output](), make_loss(loss)
+    ).double()
+
+
+def batch(n_rows=7, n_features=6):
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(n_rows, n_features, generator=generator, dtype=torch.float64)
+
+
+def assert_step_equals_autograd(module, weight=None):
+    x = batch()
+    flat = flat_parameter(module)
+    with flattened(module, flat):
+        loss = dense_step(module)(x, x, weight)
+        written_out = flat.grad.clone()
+        flat.grad.zero_()
+        expected = module.objective(x, x, weight)
+        expected.backward()
+        torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(written_out, flat.grad, rtol=1e-10, atol=1e-12)
+    assert written_out.abs().sum() > 0
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations(activation):
+    assert_step_equals_autograd(make_module(activation))
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, nn.SmoothL1Loss(reduction="none")], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses(loss, weighted):
+    weight = batch(7, 1)[:, 0] if weighted else None
+    output = "sigmoid" if loss == "binary_cross_entropy" else "identity"
+    assert_step_equals_autograd(make_module(loss=loss, output=output), weight)
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "tanh", "relu", "gelu"])
+def test_output_activations(output):
+    assert_step_equals_autograd(make_module(output=output))
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (9, 8, 7, 6)])
+def test_depths(hidden):
+    assert_step_equals_autograd(make_module(hidden=hidden))
+
+
+def test_layers_without_bias():
+    module = make_module()
+    module.encoder[0] = nn.Linear(6, 16, bias=False, dtype=torch.float64)
+    assert_step_equals_autograd(module)
+
+
+class SquaredReLU(nn.ReLU):
+    def forward(self, x):
+        return super().forward(x) ** 2
+
+
+def replace_activation(module):
+    module.encoder[1] = SquaredReLU()
+
+
+def share_weight(module):
+    module.decoder[0].weight = nn.Parameter(torch.zeros(8, 3))
+    module.encoder[4].weight = nn.Parameter(torch.zeros(3, 8))
+    module.encoder[2].bias = module.decoder[0].bias
+
+
+def add_hook(module):
+    module.encoder[0].register_forward_hook(lambda module, inputs, output: 2 * output)
+
+
+def add_dropout(module):
+    module.encoder.append(nn.Dropout(0.5))
+
+
+@pytest.mark.parametrize("change", [replace_activation, share_weight, add_hook, add_dropout])
+def test_other_modules_are_left_to_autograd(change):
+    module = make_module()
+    assert dense_step(module) is not None
+    change(module)
+    assert dense_step(module) is None
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])
+def test_training_equals_autograd(loss, X, fast, monkeypatch):
+    X = np.clip(X, 0, 1)
+    written_out = Autoencoder(**fast, loss=loss).fit(X)
+    with monkeypatch.context() as patch:
+        patch.setattr("skae._net.dense_step", lambda module: None)
+        by_autograd = Autoencoder(**fast, loss=loss).fit(X)
+        patch.setattr("skae._net.can_flatten", lambda module, optimizer: False)
+        not_flat = Autoencoder(**fast, loss=loss).fit(X)
+    for other in (by_autograd, not_flat):
+        np.testing.assert_allclose(written_out.transform(X), other.transform(X), atol=1e-5)
+        np.testing.assert_allclose(written_out.loss_curve_, other.loss_curve_, rtol=1e-6)
