@@ -8,7 +8,9 @@ class Autoencoder(BaseAutoencoder):
 
     The encoder maps a row to a few numbers, the code; the decoder maps the code back.
     With linear layers this is PCA; with hidden layers the code can follow curved
-    structure. Columns should be on comparable scales, for instance by a
+    structure. By default training starts at PCA and keeps the best weights on held-out
+    rows, so that on standardised tables the result is rarely worse than PCA. Columns
+    should be on comparable scales, for instance by a
     `~sklearn.preprocessing.StandardScaler` before it in a pipeline.
 
     Read more in the :ref:`User Guide <user_guide>`.
@@ -35,27 +37,30 @@ class Autoencoder(BaseAutoencoder):
         Optimiser, by name or a class of `torch.optim`.
     optimizer_params : dict or None, default=None
         Further parameters of the optimiser, such as ``{"momentum": 0.9}``.
-    lr : float, default=1e-3
-        Learning rate.
-    lr_schedule : {"cosine", "one_cycle"}, callable or None, default=None
+    lr : float, default=2e-3
+        Learning rate, the highest one if it changes.
+    lr_schedule : {"cosine", "one_cycle"}, callable or None, default="one_cycle"
         How the learning rate changes over ``max_epochs``. "cosine" lets it fall to 0,
-        "one_cycle" rise to ``lr`` and then fall. A callable takes the optimiser and
-        returns a `torch.optim.lr_scheduler`, stepped after every epoch. None keeps it.
+        "one_cycle" rise to ``lr`` during the first tenth and then fall [2]_. A callable
+        takes the optimiser and returns a `torch.optim.lr_scheduler`, stepped after every
+        epoch. None keeps it as it is.
     weight_decay : float, default=0.0
         Weight decay of the optimiser.
     max_grad_norm : float or None, default=None
         Scale gradients down to this norm where theirs is larger.
-    batch_size : int or "auto", default=32
-        Rows in a step of the optimiser.
-    max_epochs : int, default=100
-        Passes over the training rows.
-    early_stopping : bool, default=False
-        Stop when the loss on held-out rows has not improved for ``patience`` epochs, and
-        restore the weights of the best epoch.
+    batch_size : int or "auto", default="auto"
+        Rows in a step of the optimiser. "auto" is the power of 2 next to a fiftieth of
+        the rows, from 32 to 512.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training rows. "auto" is what 4,000 steps allow, from 4 to 100.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out rows and restore the weights of the epoch with the least loss
+        on them. "auto" does so from 20 rows up.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out, unless ``fit`` gets ``X_val``.
-    patience : int, default=10
-        Epochs without improvement before early stopping stops.
+    patience : int or None, default=None
+        Epochs without improvement after which early stopping ends the training. None
+        never ends it, so that the learning rate falls to the end of its schedule.
     check_baseline : bool, default=True
         Warn after ``fit`` if PCA with as many components, or the mean, reconstructs
         better. It is computed on at most 2,048 rows.
@@ -104,6 +109,8 @@ class Autoencoder(BaseAutoencoder):
     ----------
     .. [1] G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data
        with neural networks", Science 313, 2006. :doi:`10.1126/science.1127647`
+    .. [2] L. N. Smith and N. Topin, "Super-convergence: very fast training of neural
+       networks using large learning rates", 2018. :arxiv:`1708.07120`
 
     Examples
     --------
@@ -127,15 +134,15 @@ class Autoencoder(BaseAutoencoder):
         output_activation="auto",
         optimizer="adam",
         optimizer_params=None,
-        lr=1e-3,
-        lr_schedule=None,
+        lr=2e-3,
+        lr_schedule="one_cycle",
         weight_decay=0.0,
         max_grad_norm=None,
-        batch_size=32,
-        max_epochs=100,
-        early_stopping=False,
+        batch_size="auto",
+        max_epochs="auto",
+        early_stopping="auto",
         validation_fraction=0.1,
-        patience=10,
+        patience=None,
         check_baseline=True,
         device="auto",
         callbacks=None,

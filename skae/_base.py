@@ -15,10 +15,12 @@ from torch import nn
 from skae._baseline import warn_if_poor
 from skae._batches import chunk_length, chunks
 from skae._device import resolve_device
+from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
 from skae._module import AutoencoderModule
 from skae._net import LR_SCHEDULES, Net, Progress, early_stopping, seeded
 from skae._optimizers import OPTIMIZERS, optimizer_params
 from skae._params import HasMethods, ParameterMixin, StrOptions, fit_context, integer, real
+from skae._pca_start import start_at_pca
 from skae._threads import threads
 from skae.architectures import ARCHITECTURES, build_modules, make_architecture
 from skae.architectures._dense import ACTIVATIONS
@@ -45,10 +47,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         "weight_decay": [real(0)],
         "max_grad_norm": [real(0, closed="neither"), None],
         "batch_size": [integer(1), StrOptions({"auto"})],
-        "max_epochs": [integer(1)],
-        "early_stopping": ["boolean"],
+        "max_epochs": [integer(1), StrOptions({"auto"})],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [real(0, 1, closed="neither")],
-        "patience": [integer(1)],
+        "patience": [integer(1), None],
         "check_baseline": ["boolean"],
         "device": [str, torch.device],
         "callbacks": [list, tuple, None],
@@ -73,8 +75,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             Weight of each row in the loss.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features) or None, \
                 default=None
-            Rows to compute ``valid_loss`` on, and to stop by if ``early_stopping``. By
-            default early stopping holds out ``validation_fraction`` of X.
+            Rows to compute ``valid_loss`` on, and to choose the best epoch by if
+            ``early_stopping``, which otherwise holds out ``validation_fraction`` of X.
 
         Returns
         -------
@@ -91,7 +93,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         with self._unchanged_on_error():
             rows = self._start(X, sample_weight, self.lr_schedule, go_on=self.warm_start)
             fitted, validation = self._hold_out(rows, X_val)
-            self._train(fitted, validation, self.max_epochs)
+            epochs = max_epochs(self.max_epochs, len(fitted), self.net_.batch_size)
+            self._train(fitted, validation, epochs)
             if self.check_baseline:
                 warn_if_poor(self, fitted)
         return self
@@ -136,7 +139,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             "lr": self.lr,
             "lr_schedule": lr_schedule,
             "max_grad_norm": self.max_grad_norm,
-            "batch_size": self._batch_size(len(rows)),
+            "batch_size": batch_size(self.batch_size, len(rows)),
         }
         if go_on:
             self.net_ = copy.copy(self.net_).go_on(**session)
@@ -147,7 +150,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         optimizer = optimizer_params(
             self.optimizer, self.lr, self.weight_decay, self.optimizer_params
         )
-        module = self._make_module(rows.sample_shape)
+        module = self._make_module(rows)
         self.net_ = Net(module, device=self.device_, **optimizer, **session)
         return rows
 
@@ -165,7 +168,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
                 )
         return rows
 
-    def _make_module(self, sample_shape):
+    def _make_module(self, rows):
         bottleneck, loss = self._make_bottleneck(), make_loss(self.loss)
         activation = self.output_activation
         if activation == "auto":
@@ -178,10 +181,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         with seeded(self._new_seed(), "cpu"), threads(work=0):
             encoder, decoder = build_modules(
                 self.architecture,
-                sample_shape,
+                rows.sample_shape,
                 bottleneck.encoder_width(self.n_components_),
                 self.n_components_,
             )
+            if activation == "identity":
+                start_at_pca(encoder, decoder, rows)
         return AutoencoderModule(encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss)
 
     def _make_bottleneck(self):
@@ -192,16 +197,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             return self.n_components
         return max(1, round(sample_shape[0] ** 0.5))
 
-    def _batch_size(self, n_samples):
-        if self.batch_size != "auto":
-            return self.batch_size
-        return 32
-
     def _hold_out(self, rows, X_val):
         """Return the rows to fit, and the rows to validate on or None."""
         if X_val is not None:
             return rows, self._read_targets(X_val)
-        if not self.early_stopping:
+        if not self._stops_early(len(rows)):
             return rows, None
         n_held_out = max(1, round(len(rows) * self.validation_fraction))
         if n_held_out >= len(rows):
@@ -212,9 +212,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         order = self._rng.permutation(len(rows))
         return rows.select(np.sort(order[n_held_out:])), rows.select(np.sort(order[:n_held_out]))
 
+    def _stops_early(self, n_samples):
+        return n_samples >= MIN_HOLD_OUT if self.early_stopping == "auto" else self.early_stopping
+
     def _train(self, rows, validation, epochs):
         callbacks = list(self.callbacks or ())
-        if self.early_stopping and validation is not None:
+        if validation is not None and self._stops_early(len(rows)):
             callbacks.append(early_stopping(self.patience))
         if self.verbose:
             callbacks.append(Progress(epochs))

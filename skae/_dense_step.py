@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from skae.architectures._dense import Shortcut
 from skae.bottlenecks import LinearBottleneck
 from skae.losses import per_sample
 
@@ -97,12 +98,24 @@ _ACTIVATIONS = {
 }
 
 
+class Stage(NamedTuple):
+    """A linear layer, the activation behind it, and a shortcut added before that.
+
+    ``source`` is the index of the stage whose input the shortcut takes.
+    """
+
+    linear: nn.Linear
+    activation: Activation | None = None
+    shortcut: nn.Linear | None = None
+    source: int | None = None
+
+
 class DenseStep:
     """Loss and gradients of a dense autoencoder for one batch.
 
     Parameters
     ----------
-    stages : list of (nn.Linear, Activation or None)
+    stages : list of Stage
         In order, from the input to the prediction. The gradients of their parameters
         exist and stay where they are.
     loss : nn.Module
@@ -110,7 +123,7 @@ class DenseStep:
     """
 
     def __init__(self, stages, loss):
-        self.layers = [_Layer.of(linear, activation) for linear, activation in stages]
+        self.layers = [_Layer.of(stage) for stage in stages]
         self.loss = loss
         self._buffers = {}
 
@@ -130,20 +143,22 @@ class DenseStep:
         if len(x) not in self._buffers:
             self._buffers[len(x)] = [_Buffers.of(x, layer) for layer in self.layers]
         buffers = self._buffers[len(x)]
-        self._forward(x, buffers)
-        loss = self._loss_and_gradient(buffers[-1].y, target, weight, buffers[-1].grad)
-        self._backward(x, buffers)
+        inputs = [x, *(buffer.y for buffer in buffers)]  # of each layer, then the prediction
+        self._forward(inputs, buffers)
+        loss = self._loss_and_gradient(inputs[-1], target, weight, buffers[-1].grad)
+        self._backward(inputs, buffers)
         return loss
 
-    def _forward(self, x, buffers):
-        for layer, (z, y, _, _) in zip(self.layers, buffers, strict=True):
+    def _forward(self, inputs, buffers):
+        for layer, x, (z, y, _, _) in zip(self.layers, inputs, buffers, strict=False):
             if layer.bias is None:
                 torch.mm(x, layer.weight_t, out=z)
             else:
                 torch.addmm(layer.bias, x, layer.weight_t, out=z)
+            if layer.shortcut is not None:
+                z.addmm_(inputs[layer.source], layer.shortcut_t)
             if layer.activation is not None:
                 layer.activation.forward(z, y)
-            x = y
 
     def _loss_and_gradient(self, prediction, target, weight, out):
         """Return the mean loss, and write its derivative by the prediction to ``out``."""
@@ -164,34 +179,54 @@ class DenseStep:
             out.copy_(torch.autograd.grad(loss, leaf)[0])
         return loss.detach()
 
-    def _backward(self, x, buffers):
+    def _backward(self, inputs, buffers):
+        shortcuts = {}  # by source: the gradient behind the shortcut, and its weight
         for i in range(len(buffers) - 1, -1, -1):
             layer, (z, _, grad, grad_t) = self.layers[i], buffers[i]
             if layer.activation is not None:
                 layer.activation.backward(grad, z)
-            torch.mm(grad_t, buffers[i - 1].y if i else x, out=layer.weight_grad)
+            torch.mm(grad_t, inputs[i], out=layer.weight_grad)
             if layer.bias is not None:
                 torch.sum(grad, 0, out=layer.bias_grad)
+            if layer.shortcut is not None:
+                torch.mm(grad_t, inputs[layer.source], out=layer.shortcut_grad)
+                shortcuts[layer.source] = grad, layer.shortcut
             if i:
-                torch.mm(grad, layer.weight, out=buffers[i - 1].grad)
+                grad_before = torch.mm(grad, layer.weight, out=buffers[i - 1].grad)
+                if i in shortcuts:
+                    grad_before.addmm_(*shortcuts[i])
 
 
 class _Layer(NamedTuple):
-    """Tensors of one linear layer, and the activation behind it."""
+    """The tensors of a `Stage`."""
 
+    activation: Activation | None
     weight: torch.Tensor
     weight_t: torch.Tensor
     weight_grad: torch.Tensor
-    bias: torch.Tensor | None
-    bias_grad: torch.Tensor | None
-    activation: Activation | None
+    bias: torch.Tensor | None = None
+    bias_grad: torch.Tensor | None = None
+    shortcut: torch.Tensor | None = None
+    shortcut_t: torch.Tensor | None = None
+    shortcut_grad: torch.Tensor | None = None
+    source: int | None = None
 
     @classmethod
-    def of(cls, linear, activation):
+    def of(cls, stage):
+        linear, activation, shortcut, source = stage
         weight = linear.weight.detach()
-        bias = None if linear.bias is None else linear.bias.detach()
-        bias_grad = None if linear.bias is None else linear.bias.grad
-        return cls(weight, weight.t(), linear.weight.grad, bias, bias_grad, activation)
+        layer = cls(activation, weight, weight.t(), linear.weight.grad)
+        if linear.bias is not None:
+            layer = layer._replace(bias=linear.bias.detach(), bias_grad=linear.bias.grad)
+        if shortcut is not None:
+            weight = shortcut.weight.detach()
+            layer = layer._replace(
+                shortcut=weight,
+                shortcut_t=weight.t(),
+                shortcut_grad=shortcut.weight.grad,
+                source=source,
+            )
+        return layer
 
 
 class _Buffers(NamedTuple):
@@ -214,36 +249,38 @@ def dense_step(module):
     """Return a `DenseStep` for an autoencoder module, or None if it is not dense."""
     if type(module.bottleneck) is not LinearBottleneck:
         return None
-    layers = _plain_layers(module.encoder) + _plain_layers(module.decoder)
+    parts = [module.encoder, module.decoder]
     if not getattr(module.loss, "from_logits", False):
-        layers.append(module.output_activation)
-    stages = _stages([layer for layer in layers if type(layer) is not nn.Identity])
-    parameters = [p for linear, _ in stages or () for p in linear.parameters()]
-    # A parameter used twice needs its gradients added, which autograd does.
-    if stages is None or len(set(parameters)) < len(parameters):
-        return None
-    return DenseStep(stages, module.loss)
-
-
-def _plain_layers(module):
-    if type(module) is nn.Sequential and not _has_hooks(module):
-        return [layer for child in module for layer in _plain_layers(child)]
-    return [module]
-
-
-def _stages(layers):
-    """Pair each linear layer with the activation behind it; None if that fails."""
+        parts.append(module.output_activation)
     stages = []
-    for layer in layers:
-        if _has_hooks(layer):
-            return None
-        if type(layer) is nn.Linear:
-            stages.append((layer, None))
-        elif stages and stages[-1][1] is None and type(layer) in _ACTIVATIONS:
-            stages[-1] = (stages[-1][0], _ACTIVATIONS[type(layer)](layer))
-        else:
-            return None
-    return stages or None
+    if not all(_extend(stages, part) for part in parts) or not stages:
+        return None
+    linears = [linear for stage in stages for linear in (stage.linear, stage.shortcut) if linear]
+    parameters = [p for linear in linears for p in linear.parameters()]
+    # A parameter used twice needs its gradients added, which autograd does.
+    return DenseStep(stages, module.loss) if len(set(parameters)) == len(parameters) else None
+
+
+def _extend(stages, module):
+    """Add what a module does to ``stages``; say whether that can be done."""
+    if _has_hooks(module):
+        return False
+    kind, last = type(module), stages[-1] if stages else None
+    if kind in (nn.Identity, nn.Sequential):
+        return all(_extend(stages, child) for child in module.children())
+    if kind is nn.Linear:
+        stages.append(Stage(module))
+        return True
+    if kind is Shortcut:
+        source = len(stages)
+        if not _extend(stages, module.stack) or _has_hooks(module.linear):
+            return False
+        stages[-1] = stages[-1]._replace(shortcut=module.linear, source=source)
+        return True
+    if kind in _ACTIVATIONS and last is not None and last.activation is None:
+        stages[-1] = last._replace(activation=_ACTIVATIONS[kind](module))
+        return True
+    return False
 
 
 def _has_hooks(module):

@@ -63,3 +63,51 @@ def flattened(module, flat):
         for parameter in parameters:
             parameter.data = parameter.data.clone()
             parameter.grad = None
+
+
+def step_function(optimizer, flat):
+    """Return a function that takes one step of the optimiser on a flat parameter.
+
+    Adam's kernel is called directly where it is fused: finding the one parameter anew at
+    every step costs several times what updating a small net does.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+    flat : nn.Parameter
+        Its only parameter, with a gradient that stays in place.
+
+    Returns
+    -------
+    callable
+    """
+    group = optimizer.param_groups[0]
+    kernels = {optim.Adam: torch._fused_adam_, optim.AdamW: torch._fused_adamw_}
+    has_hooks = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
+    if type(optimizer) not in kernels or not group["fused"] or group["amsgrad"] or has_hooks:
+        return optimizer.step
+    kernel = kernels[type(optimizer)]
+    vectors = None
+
+    @torch.no_grad()
+    def step():
+        nonlocal vectors
+        if vectors is None:
+            optimizer.step()  # makes the state, and tells schedulers that training began
+            state = optimizer.state[flat]
+            vectors = [[flat.detach()], [flat.grad], [state["exp_avg"]], [state["exp_avg_sq"]], []]
+            vectors.append([state["step"]])
+            return
+        vectors[-1][0].add_(1)
+        kernel(
+            *vectors,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=group["maximize"],
+        )
+
+    return step

@@ -9,7 +9,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from math import isfinite
+from math import cos, isfinite, pi
 from typing import NamedTuple
 
 import torch
@@ -17,25 +17,28 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
-from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
 from skae._batches import Batches, chunk_length
 from skae._dense_step import dense_step
-from skae._flat import can_flatten, flat_parameter, flattened
+from skae._flat import can_flatten, flat_parameter, flattened, step_function
 from skae._threads import threads
 from skae.exceptions import InterruptedWarning
 
-#: By name, schedulers that step with every batch.
-LR_SCHEDULES = {
-    "cosine": lambda optimizer, n_steps: lr_scheduler.CosineAnnealingLR(optimizer, n_steps),
-    "one_cycle": lambda optimizer, n_steps: lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=optimizer.param_groups[0]["lr"],
-        total_steps=n_steps + 1,
-        cycle_momentum=False,
-    ),
-}
+
+def _cosine(progress):
+    return (1 + cos(pi * progress)) / 2
+
+
+def _one_cycle(progress, warm_up=0.1, start=0.04):
+    if progress < warm_up:
+        return start + (1 - start) * progress / warm_up
+    return _cosine((progress - warm_up) / (1 - warm_up))
+
+
+#: By name, the share of ``lr`` to use at a share of the training, stepped with every batch.
+LR_SCHEDULES = {"cosine": _cosine, "one_cycle": _one_cycle}
 
 
 class Net(NeuralNet):
@@ -152,12 +155,14 @@ class Net(NeuralNet):
         n_weights = sum(parameter.numel() for parameter in parameters)
         view = flattened(self.module_, *parameters) if is_flat else nullcontext()
         with view, threads(self.batch_size * n_weights):
+            # First: a scheduler watches that the optimiser's step is called.
+            schedules = self._schedules(epochs * -(-len(X) // self.batch_size))
             self._session = Session(
                 parameters=parameters,
-                is_flat=is_flat,
+                flat_step=step_function(self.optimizer_, *parameters) if is_flat else None,
                 dense_step=dense_step(self.module_) if is_flat else None,
                 notifies_batches=any(_wants_batches(cb) for _, cb in self.callbacks_),
-                **self._schedules(epochs * -(-len(X) // self.batch_size)),
+                **schedules,
             )
             try:
                 return super().fit_loop(X, y, epochs=epochs, **fit_params)
@@ -170,7 +175,8 @@ class Net(NeuralNet):
 
     def _schedules(self, n_steps):
         if isinstance(self.lr_schedule, str):
-            scheduler = LR_SCHEDULES[self.lr_schedule](self.optimizer_, n_steps)
+            share = LR_SCHEDULES[self.lr_schedule]
+            scheduler = LambdaLR(self.optimizer_, lambda step: share(step / n_steps))
             return {"after_batch": scheduler.step}
         if self.lr_schedule is not None:
             return {"after_epoch": self.lr_schedule(self.optimizer_).step}
@@ -218,17 +224,23 @@ class Net(NeuralNet):
     def train_step(self, batch, **fit_params):
         """Take one step of the optimiser."""
 
+        session = self._session
+
         def closure():
             loss = self._loss_and_gradients(batch)
-            if self._session.notifies_batches:
+            if session.notifies_batches:
                 parameters = self.get_all_learnable_params()
                 self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
             if self.max_grad_norm is not None:
-                nn.utils.clip_grad_norm_(self._session.parameters, self.max_grad_norm)
+                nn.utils.clip_grad_norm_(session.parameters, self.max_grad_norm)
             return loss
 
-        loss = self.optimizer_.step(closure)
-        self._session.after_batch()
+        if session.flat_step is None:
+            loss = self.optimizer_.step(closure)
+        else:
+            loss = closure()
+            session.flat_step()
+        session.after_batch()
         return {"loss": loss.detach(), "y_pred": None}
 
     def _loss_and_gradients(self, batch):
@@ -237,7 +249,7 @@ class Net(NeuralNet):
         if self._session.dense_step is not None:
             return self._session.dense_step(x, target, weight)
         self._set_training(True)
-        self.optimizer_.zero_grad(set_to_none=not self._session.is_flat)
+        self.optimizer_.zero_grad(set_to_none=self._session.flat_step is None)
         loss = self.module_.objective(x, target, weight)
         loss.backward()
         return loss
@@ -259,7 +271,7 @@ class Session(NamedTuple):
     """What holds for one call of ``Net.train``."""
 
     parameters: tuple
-    is_flat: bool
+    flat_step: Callable | None
     dense_step: Callable | None
     notifies_batches: bool
     after_batch: Callable = _nothing
@@ -286,8 +298,9 @@ class Progress(Callback):
 
 
 def early_stopping(patience):
-    """Return the callback that ends training and restores the best weights."""
-    return EarlyStopping(monitor="valid_loss", patience=patience, load_best=True)
+    """Return the callback that restores the best weights, and ends training if patience does."""
+    patience = float("inf") if patience is None else patience
+    return EarlyStopping(monitor="valid_loss", patience=patience, threshold=0, load_best=True)
 
 
 def _fresh(callback):

@@ -24,5 +24,13 @@ def rng():
 
 @pytest.fixture
 def fast():
-    """Parameters that train in a fraction of a second."""
-    return {"n_components": 3, "max_epochs": 3, "random_state": 0, "check_baseline": False}
+    """Parameters that train on all rows in a fraction of a second."""
+    return {
+        "n_components": 3,
+        "max_epochs": 3,
+        "lr": 1e-3,
+        "lr_schedule": None,
+        "early_stopping": False,
+        "random_state": 0,
+        "check_baseline": False,
+    }

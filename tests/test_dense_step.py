@@ -15,9 +15,15 @@ from skae.bottlenecks import LinearBottleneck
 from skae.losses import LOSSES, make_loss
 
 
-def make_module(activation="relu", loss="squared_error", output="identity", hidden=(16, 8)):
+def make_module(
+    activation="relu",
+    loss="squared_error",
+    output="identity",
+    hidden=(16, 8),
+    shortcut=False,
+):
     torch.manual_seed(0)
-    encoder, decoder = Dense(hidden, activation).build((6,), 3, 3)
+    encoder, decoder = Dense(hidden, activation, shortcut=shortcut).build((6,), 3, 3)
     return AutoencoderModule(
         encoder, LinearBottleneck(), decoder, ACTIVATIONS[output](), make_loss(loss)
     ).double()
@@ -61,8 +67,9 @@ def test_output_activations(output):
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (9, 8, 7, 6)])
-def test_depths(hidden):
-    assert_step_equals_autograd(make_module(hidden=hidden))
+@pytest.mark.parametrize("shortcut", [False, True])
+def test_depths(hidden, shortcut):
+    assert_step_equals_autograd(make_module(hidden=hidden, shortcut=shortcut))
 
 
 def test_layers_without_bias():
@@ -100,6 +107,15 @@ def test_other_modules_are_left_to_autograd(change):
     assert dense_step(module) is not None
     change(module)
     assert dense_step(module) is None
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_direct_adam_equals_the_optimizers_step(optimizer, X, fast, monkeypatch):
+    params = {**fast, "lr_schedule": "cosine", "weight_decay": 0.1, "optimizer": optimizer}
+    direct = Autoencoder(**params, warm_start=True).fit(X).fit(X)
+    monkeypatch.setattr("skae._net.step_function", lambda optimizer, _: optimizer.step)
+    by_step = Autoencoder(**params, warm_start=True).fit(X).fit(X)
+    np.testing.assert_array_equal(direct.transform(X), by_step.transform(X))
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])

@@ -3,7 +3,6 @@ import pytest
 import torch
 from sklearn.preprocessing import MinMaxScaler
 from torch import nn
-from torch.nn import functional as F
 
 from skae import Autoencoder
 
@@ -32,7 +31,7 @@ def test_cross_entropy_reconstructs_probabilities(X, fast):
 
 def test_cross_entropy_stays_finite_for_hard_targets(rng, fast):
     X = (rng.random((64, 5)) > 0.5).astype(float)
-    ae = Autoencoder(**{**fast, "max_epochs": 200}, lr=0.1, loss="binary_cross_entropy").fit(X)
+    ae = Autoencoder(**{**fast, "max_epochs": 200, "lr": 0.1}, loss="binary_cross_entropy").fit(X)
     assert np.isfinite(ae.score_samples(X)).all()
 
 
@@ -60,14 +59,12 @@ def test_absolute_error_fits_medians(fast):
     assert centre("squared_error") == pytest.approx(10 / 3, abs=0.2)
 
 
-def weighted(prediction, target):
-    return (F.mse_loss(prediction, target, reduction="none") * torch.tensor([1.0] + [0.0] * 9)).mean(
-        1
-    )
+def first_column_only(prediction, target):
+    return (prediction[:, 0] - target[:, 0]) ** 2
 
 
 def test_callable_per_sample_decides_what_is_learnt(X, fast):
-    ae = Autoencoder(**{**fast, "max_epochs": 40}, loss=weighted, lr=3e-3).fit(
+    ae = Autoencoder(**{**fast, "max_epochs": 40, "lr": 3e-3}, loss=first_column_only).fit(
         X.astype("float32")
     )
     errors = ((X - ae.reconstruct(X)) ** 2).mean(0)

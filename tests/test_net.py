@@ -40,7 +40,8 @@ class RecordLR(Callback):
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "nadam", "radam", "rmsprop"])
 def test_optimizers_by_name(optimizer, X, fast):
-    ae = Autoencoder(**fast, optimizer=optimizer, weight_decay=1e-4).fit(X)
+    plain = Dense(shortcut=False)
+    ae = Autoencoder(**fast, optimizer=optimizer, weight_decay=1e-4, architecture=plain).fit(X)
     assert ae.loss_curve_[-1] < ae.loss_curve_[0]
 
 
@@ -51,7 +52,7 @@ def test_optimizer_class_with_parameters(X, fast):
 
 
 def test_optimizer_that_needs_a_closure(X, fast):
-    ae = Autoencoder(**fast, optimizer=optim.LBFGS, lr=0.1, batch_size=120).fit(X)
+    ae = Autoencoder(**fast | {"lr": 0.1}, optimizer=optim.LBFGS, batch_size=120).fit(X)
     assert ae.loss_curve_[-1] < ae.loss_curve_[0]
     assert len(ae.net_.optimizer_.param_groups[0]["params"]) > 1
 
@@ -65,12 +66,12 @@ def test_weight_decay_shrinks_weights(X, fast):
 
 
 def test_cosine_schedule(X, fast):
-    ae = Autoencoder(**fast, lr_schedule="cosine", callbacks=[RecordLR()]).fit(X)
+    ae = Autoencoder(**{**fast, "lr_schedule": "cosine"}, callbacks=[RecordLR()]).fit(X)
     np.testing.assert_allclose(lrs(ae), [7.5e-4, 2.5e-4, 0], atol=1e-12)
 
 
 def test_one_cycle_schedule(X, fast):
-    ae = Autoencoder(**fast, lr_schedule="one_cycle", callbacks=[RecordLR()]).fit(X)
+    ae = Autoencoder(**{**fast, "lr_schedule": "one_cycle"}, callbacks=[RecordLR()]).fit(X)
     assert lrs(ae)[0] > lrs(ae)[1] > lrs(ae)[2]
     assert lrs(ae)[2] < 1e-6
     assert ae.fit(X, X_val=X[:5]).n_iter_ == 3
@@ -78,8 +79,8 @@ def test_one_cycle_schedule(X, fast):
 
 def test_schedule_by_function(X, fast):
     ae = Autoencoder(
-        **fast,
-        lr_schedule=lambda optimizer: optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.1),
+        **fast
+        | {"lr_schedule": lambda optimizer: optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.1)},
         callbacks=[RecordLR()],
     ).fit(X)
     np.testing.assert_allclose(lrs(ae), [1e-4, 1e-5, 1e-6])
@@ -90,12 +91,10 @@ def test_max_grad_norm_bounds_the_step(X, fast):
         params = {**fast, "max_epochs": 1, "batch_size": 120, "optimizer": "sgd", **params}
         start = Autoencoder(**{**params, "lr": 1e-12}).fit(X)
         end = Autoencoder(**{**params, "lr": 1.0}).fit(X)
-        pairs = zip(
-            start.net_.module_.parameters(), end.net_.module_.parameters(), strict=True
-        )
+        pairs = zip(start.net_.module_.parameters(), end.net_.module_.parameters(), strict=True)
         return math.sqrt(sum((a - b).square().sum().item() for a, b in pairs))
 
-    assert distance() > 0.1
+    assert distance() > 0.03
     assert distance(max_grad_norm=0.01) == pytest.approx(0.01, rel=1e-3)
 
 
@@ -105,7 +104,7 @@ def test_max_grad_norm_bounds_the_step(X, fast):
 def test_early_stopping_restores_the_best_epoch(X, fast):
     # A learning rate this large makes the loss jump about.
     ae = Autoencoder(
-        **{**fast, "max_epochs": 60}, lr=0.03, early_stopping=True, patience=4
+        **{**fast, "max_epochs": 60, "lr": 0.03, "early_stopping": True}, patience=4
     ).fit(X, X_val=X[:40])
     losses = ae.history_[:, "valid_loss"]
     assert ae.n_iter_ < 60
@@ -121,7 +120,7 @@ def test_early_stopping_holds_out_a_fraction(X, fast):
             seen.append((len(dataset_train), len(dataset_valid)))
 
     Autoencoder(
-        **fast, early_stopping=True, validation_fraction=0.25, callbacks=[Count()]
+        **{**fast, "early_stopping": True}, validation_fraction=0.25, callbacks=[Count()]
     ).fit(X)
     assert seen == [(90, 30)] * 3
 
@@ -147,7 +146,7 @@ def test_warm_start_goes_on(X, fast):
 
 
 def test_warm_start_takes_a_new_learning_rate(X, fast):
-    ae = Autoencoder(**fast, warm_start=True, lr_schedule="cosine").fit(X)
+    ae = Autoencoder(**fast | {"lr_schedule": "cosine"}, warm_start=True).fit(X)
     ae.set_params(lr=5e-4, lr_schedule=None, callbacks=[RecordLR()]).fit(X)
     assert lrs(ae) == [5e-4] * 3
 
@@ -212,9 +211,7 @@ def test_interrupt_keeps_a_usable_model_and_warns(hook, X, fast):
 
 def test_interrupt_restores_the_best_weights(X, fast):
     ae = Autoencoder(
-        **{**fast, "max_epochs": 50},
-        lr=0.03,
-        early_stopping=True,
+        **fast | {"max_epochs": 50, "lr": 0.03, "early_stopping": True},
         patience=50,
         callbacks=[InterruptAt(30)],
     )
@@ -314,7 +311,9 @@ def test_frozen_layers_stay(X, fast):
             net.module_.encoder[0].requires_grad_(False)
             self.before_ = net.module_.encoder[0].weight.clone()
 
-    ae = Autoencoder(**fast, callbacks=[Freeze()], optimizer=optim.LBFGS).fit(X)
+    plain = Dense(shortcut=False)
+    ae = Autoencoder(**fast, callbacks=[Freeze()], optimizer=optim.LBFGS, architecture=plain)
+    ae.fit(X)
     (_, callback) = ae.net_.callbacks_[-1]
     assert torch.equal(ae.net_.module_.encoder[0].weight, callback.before_)
 
@@ -340,7 +339,7 @@ class GatedArchitecture:
 
 
 def test_own_architecture(X, fast):
-    ae = Autoencoder(**{**fast, "max_epochs": 30}, lr=0.01, architecture=GatedArchitecture())
+    ae = Autoencoder(**{**fast, "max_epochs": 30, "lr": 0.01}, architecture=GatedArchitecture())
     ae.fit(X)
     assert ae.loss_curve_[-1] < 0.5 * ae.loss_curve_[0]
     assert isinstance(ae.encoder_[0], Gated)

@@ -57,7 +57,7 @@ def test_chunks_are_bounded():
 
 
 SPARSE_FIT = """
-import resource, warnings
+import resource
 import numpy as np
 from scipy import sparse
 from skae import Autoencoder
@@ -66,15 +66,19 @@ from skae.architectures import Dense
 def peak():  # MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-small = sparse.random(300, 50_000, density=1e-3, format="csr", dtype="float32", random_state=0)
-ae = Autoencoder(4, architecture=Dense((8,)), batch_size=100, max_epochs=1, random_state=0)
+def text(n_rows):  # 50 words a row
+    words = np.random.default_rng(0).integers(0, 50_000, 50 * n_rows)
+    indptr = np.arange(0, 50 * n_rows + 1, 50)
+    return sparse.csr_array((np.ones(len(words), "float32"), words, indptr), (n_rows, 50_000))
+
+small = text(300)
+ae = Autoencoder(4, architecture=Dense(()), batch_size=200, max_epochs=1, random_state=0)
 ae.fit(small).transform(small)
 before = peak()
-X = sparse.random(20_000, 50_000, density=1e-3, format="csr", dtype="float32", random_state=0)
+X = text(20_000)
 ae.fit(X)
 assert ae.transform(X).shape == (20_000, 4)
 assert np.isfinite(ae.score_samples(X)).all()
-assert np.isfinite(ae.score(X))
 print(peak() - before)
 """
 

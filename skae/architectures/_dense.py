@@ -4,6 +4,7 @@ from itertools import pairwise
 from math import prod
 from numbers import Integral
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -39,11 +40,16 @@ class Dense(ParameterMixin):
         Share of hidden units set to zero in training, in [0, 1).
     normalization : {"batch", "layer"} or None, default=None
         Normalisation of each hidden layer before its activation.
+    shortcut : bool, default=True
+        Add to the output of encoder and decoder a linear map of their input, where they
+        have hidden layers. Where the loss allows, training then starts at the principal
+        components of the data, and the hidden layers learn what is not linear. False
+        gives the classic multilayer perceptron.
 
     Examples
     --------
     >>> from skae.architectures import Dense
-    >>> encoder, decoder = Dense(hidden_layer_sizes=(16,)).build((5,), 2, 2)
+    >>> encoder, decoder = Dense(hidden_layer_sizes=(16,), shortcut=False).build((5,), 2, 2)
     >>> encoder
     Sequential(
       (0): Linear(in_features=5, out_features=16, bias=True)
@@ -57,15 +63,22 @@ class Dense(ParameterMixin):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [real(0, 1)],
         "normalization": [StrOptions({"batch", "layer"}), None],
+        "shortcut": ["boolean"],
     }
 
     def __init__(
-        self, hidden_layer_sizes=(128, 64), activation="relu", dropout=0.0, normalization=None
+        self,
+        hidden_layer_sizes=(128, 64),
+        activation="relu",
+        dropout=0.0,
+        normalization=None,
+        shortcut=True,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
         self.normalization = normalization
+        self.shortcut = shortcut
 
     def build(self, input_shape, encoder_width, code_width):
         """Build the encoder and the decoder.
@@ -81,9 +94,9 @@ class Dense(ParameterMixin):
 
         Returns
         -------
-        encoder : nn.Sequential
+        encoder : nn.Module
             Maps (n_samples, *input_shape) to (n_samples, encoder_width).
-        decoder : nn.Sequential
+        decoder : nn.Module
             Maps (n_samples, code_width) to (n_samples, *input_shape).
 
         Raises
@@ -102,8 +115,8 @@ class Dense(ParameterMixin):
         encoder = self._layers((n_features, *hidden, encoder_width))
         decoder = self._layers((code_width, *reversed(hidden), n_features))
         if len(input_shape) > 1:
-            encoder.insert(0, nn.Flatten())
-            decoder.append(nn.Unflatten(1, input_shape))
+            encoder = nn.Sequential(nn.Flatten(), encoder)
+            decoder = nn.Sequential(decoder, nn.Unflatten(1, input_shape))
         return encoder, decoder
 
     def _layers(self, sizes):
@@ -116,7 +129,41 @@ class Dense(ParameterMixin):
             layers.append(ACTIVATIONS[self.activation]())
             if self.dropout:
                 layers.append(nn.Dropout(self.dropout))
-        return nn.Sequential(*layers, nn.Linear(*last))
+        stack = nn.Sequential(*layers, nn.Linear(*last))
+        return Shortcut(stack, sizes[0], sizes[-1]) if self.shortcut and layers else stack
+
+
+class Shortcut(nn.Module):
+    """Layers with a linear map of their input added to their output.
+
+    Parameters
+    ----------
+    stack : nn.Sequential
+        The layers; the last one is linear.
+    n_inputs, n_outputs : int
+        Widths of the input and the output.
+    """
+
+    def __init__(self, stack, n_inputs, n_outputs):
+        super().__init__()
+        self.stack = stack
+        self.linear = nn.Linear(n_inputs, n_outputs, bias=False)
+
+    def forward(self, x):
+        return self.stack(x) + self.linear(x)
+
+    @torch.no_grad()
+    def start_at(self, weight, bias):
+        """Become the linear map ``x @ weight.T + bias``; the layers are yet to add to it.
+
+        Parameters
+        ----------
+        weight : tensor of shape (n_outputs, n_inputs)
+        bias : tensor of shape (n_outputs,)
+        """
+        self.linear.weight.copy_(weight)
+        self.stack[-1].weight.zero_()
+        self.stack[-1].bias.copy_(bias)
 
 
 class BatchNorm(nn.BatchNorm1d):
