@@ -349,8 +349,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
     def _r2(self, rows):
         mean = rows.mean()
         residual = total = 0.0
-        with self._inference(rows) as module:
-            for _, x, weight in chunks(rows, rows.dtype, self.device_):
+        with self._inference(rows) as (module, device):
+            for _, x, weight in chunks(rows, rows.dtype, device):
                 weight = 1.0 if weight is None else weight[:, None]
                 residual += (weight * (x - module(x)).cpu().double() ** 2).sum().item()
                 total += (weight * (x.cpu().double() - mean) ** 2).sum().item()
@@ -362,22 +362,23 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         """Apply ``function(module, x)`` to the rows, a chunk at a time."""
         dtype = np.float32 if rows.dtype == torch.float32 else np.float64
         out = np.empty((len(rows), *shape), dtype)
-        with self._inference(rows) as module:
-            for which, x, _ in chunks(rows, rows.dtype, self.device_):
+        with self._inference(rows) as (module, device):
+            for which, x, _ in chunks(rows, rows.dtype, device):
                 out[which] = function(module, x).cpu().numpy()
         return out
 
     @contextmanager
     def _inference(self, rows):
-        """Give the module in the precision of the rows, for work without gradients."""
-        module = self.net_.module_
+        """Give the module in the precision of the rows, and its device, without gradients."""
+        module, device = self.net_.module_, self.device_
         if rows.dtype == torch.float64:
             # float32 results in a float64 array would depend on the rows beside a row.
-            module = copy.deepcopy(module).double()
+            device = torch.device("cpu") if device.type == "mps" else device  # has no float64
+            module = copy.deepcopy(module).to(device).double()
         n_weights = sum(p.numel() for p in module.parameters())
         n_rows = min(len(rows), chunk_length(rows.sample_shape))
         with torch.inference_mode(), threads(n_rows * n_weights):
-            yield module
+            yield module, device
 
     # What a fitted estimator shows.
 
@@ -399,7 +400,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
     @property
     def loss_curve_(self):
         """Mean training loss of each epoch."""
-        return self.history_[:, "train_loss"]
+        return [epoch["train_loss"] for epoch in self.history_]
 
     @property
     def n_iter_(self):

@@ -27,6 +27,8 @@ def warn_if_poor(estimator, rows):
         What it was fitted on.
     """
     name, n_components = type(estimator).__name__, estimator.n_components_
+    if rows.sample_weight is not None:  # PCA takes no weights
+        return
     n_features = rows.sample_shape[0]
     n_rows = min(len(rows) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     if n_rows < 2:

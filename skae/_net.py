@@ -82,12 +82,14 @@ class Net(NeuralNet):
         Raises
         ------
         ValueError
-            If the loss becomes NaN or infinite.
+            If the loss becomes NaN or infinite, or two schedules set the learning rate.
         """
         if not self.initialized_:
             self.initialize()
+            self.module = type(self.module_)  # else it would be pickled twice
         self.callbacks = [_fresh(callback) for callback in callbacks]
         self.initialize_callbacks()
+        self._check_schedules()
         self.train_split = None if validation is None else predefined_split(validation)
         self._seed = seed
         try:
@@ -95,9 +97,21 @@ class Net(NeuralNet):
                 self.partial_fit(dataset, epochs=epochs)
         finally:
             self.train_split = None  # it holds the data
+            for _, callback in self.callbacks_:
+                if isinstance(callback, EarlyStopping):
+                    callback.best_model_weights_ = None  # they are in the module now
         if self.history and "dur" not in self.history[-1]:  # an epoch cut short
             del self.history[-1]
         return self
+
+    def _check_schedules(self):
+        if self.lr_schedule is not None and any(
+            isinstance(callback, LRScheduler) for _, callback in self.callbacks_
+        ):
+            raise ValueError(
+                f"callbacks holds an LRScheduler beside lr_schedule={self.lr_schedule!r}, and both "
+                "would set the learning rate. Give lr_schedule=None, or leave the callback out."
+            )
 
     def __copy__(self):
         """Return a net that can be trained on without changing this one."""
@@ -105,7 +119,6 @@ class Net(NeuralNet):
         twin.__dict__.update(self.__dict__)
         trained = (self.module_, self.optimizer_, self.history_)
         twin.module_, twin.optimizer_, twin.history_ = copy.deepcopy(trained)
-        twin.module = twin.module_
         return twin
 
     def go_on(self, lr, **params):

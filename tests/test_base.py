@@ -201,6 +201,8 @@ def test_pickle_holds_no_data(X, fast):
     few, many = X[:20], np.tile(X, (200, 1))
     ae = Autoencoder(**{**fast, "early_stopping": True})
     size = len(pickle.dumps(ae.fit(few)))
+    n_weights = sum(p.numel() for p in ae.net_.module_.parameters())
+    assert size < 4 * 4 * n_weights + 50_000  # the weights and the state of Adam
     assert len(pickle.dumps(ae.fit(many))) < size + 1000
 
 
@@ -325,6 +327,16 @@ def test_sample_weight_through_metadata_routing(X, rng, fast):
             ae.set_score_request(sample_weight=True), {"n_components": [1, 2]}, cv=2
         ).fit(X, sample_weight=weight)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_threads_do_not_change_the_bits(X, fast):
+    before = torch.get_num_threads()
+    models = []
+    for n_threads in (1, 2):
+        torch.set_num_threads(n_threads)
+        models.append(Autoencoder(**fast).fit(X))
+    torch.set_num_threads(before)
+    assert_same_model(*models, X)
 
 
 def test_sample_weight_scale_does_not_matter_and_zeros_do(X, fast):

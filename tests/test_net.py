@@ -209,6 +209,15 @@ def test_interrupt_keeps_a_usable_model_and_warns(hook, X, fast):
     assert later.n_iter_ == ae.n_iter_ + 1
 
 
+def test_interrupt_in_the_first_epoch(X, fast):
+    ae = Autoencoder(**fast | {"early_stopping": True}, callbacks=[InterruptAt(1)])
+    with pytest.warns(InterruptedWarning, match="interrupted in epoch 1"):
+        ae.fit(X)
+    assert ae.n_iter_ == 0
+    assert ae.loss_curve_ == []
+    assert np.isfinite(ae.transform(X)).all()
+
+
 def test_interrupt_restores_the_best_weights(X, fast):
     ae = Autoencoder(
         **fast | {"max_epochs": 50, "lr": 0.03, "early_stopping": True},
@@ -249,6 +258,13 @@ def test_lr_scheduler_callback(X, fast):
     per_batch = LRScheduler(optim.lr_scheduler.StepLR, step_size=1, step_every="batch")
     ae = Autoencoder(**fast, batch_size=60, callbacks=[RecordLR(), per_batch]).fit(X)
     np.testing.assert_allclose(lrs(ae), [1e-5, 1e-7, 1e-9])
+
+
+def test_two_learning_rate_schedules_are_refused(X, fast):
+    scheduler = LRScheduler(optim.lr_scheduler.StepLR, step_size=1)
+    ae = Autoencoder(**fast | {"lr_schedule": "one_cycle"}, callbacks=[scheduler])
+    with pytest.raises(ValueError, match="LRScheduler beside lr_schedule='one_cycle'"):
+        ae.fit(X)
 
 
 def test_checkpoint_callback(X, fast, tmp_path):
