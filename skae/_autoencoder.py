@@ -82,7 +82,7 @@ class Autoencoder(BaseAutoencoder):
     net_ : skorch.NeuralNet
         The trained net.
     encoder_, decoder_ : torch.nn.Module
-        The two halves, usable alone: the encoder maps a tensor of shape
+        The two halves, usable alone: the encoder maps a float32 tensor of shape
         (n_samples, n_features) to codes, the decoder codes to reconstructions.
     n_components_ : int
         Length of the code.
@@ -97,7 +97,7 @@ class Autoencoder(BaseAutoencoder):
         Device that it was trained on.
     n_features_in_ : int
         Number of features of the training rows.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if the training rows were a DataFrame.
 
     See Also

@@ -186,7 +186,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
                 self.n_components_,
             )
             if activation == "identity":
-                start_at_pca(encoder, decoder, rows)
+                start_at_pca(encoder, decoder, self.n_components_, rows)
         return AutoencoderModule(encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss)
 
     def _make_bottleneck(self):

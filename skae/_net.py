@@ -318,10 +318,14 @@ def early_stopping(patience):
 
 def _fresh(callback):
     """Copy a callback, so that training leaves the user's own as it was."""
-    if isinstance(callback, tuple):
-        name, callback = callback
-        return name, _fresh(callback)
-    return callback if isinstance(callback, type) else copy.copy(callback)
+    match callback:
+        case (str() as name, callback):
+            return name, _fresh(callback)
+        case type() if issubclass(callback, Callback):
+            return callback
+        case Callback():
+            return copy.copy(callback)
+    raise TypeError(f"callbacks must hold skorch callbacks. Got {callback!r}, which is not one.")
 
 
 def _wants_batches(callback):

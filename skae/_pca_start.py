@@ -2,38 +2,36 @@
 
 import torch
 
-from skae.architectures._dense import Shortcut
-
-MAX_ROWS = 10_000
+MAX_ROWS = 5_000
 MAX_ELEMENTS = 2**23
 
 
-def start_at_pca(encoder, decoder, rows):
-    """Make encoder and decoder the best linear ones, if both have a shortcut.
+def start_at_pca(encoder, decoder, n_components, rows):
+    """Make encoder and decoder the best linear ones, if both have a method ``start_at``.
 
     What training adds from there on is what PCA cannot. The components are those of at
-    most 10,000 rows.
+    most 5,000 rows.
 
     Parameters
     ----------
     encoder, decoder : nn.Module
+        For instance `skae.architectures.Shortcut`.
+    n_components : int
     rows : Rows
     """
-    if not isinstance(encoder, Shortcut) or not isinstance(decoder, Shortcut):
+    if not (hasattr(encoder, "start_at") and hasattr(decoder, "start_at")):
         return
-    n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // rows.sample_shape[0]))
+    (n_features,) = rows.sample_shape
+    n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     spread = torch.linspace(0, len(rows) - 1, n_rows).long().numpy()
     x, weight = rows.select(spread).take(slice(None), torch.float32)
     weight = torch.ones(n_rows) if weight is None else weight
     mean = weight @ x / weight.sum()
     x = (x - mean) * weight[:, None].sqrt()
-    n_components = min(n_rows, *decoder.linear.weight.shape)
     # A few components more than needed make the needed ones exact enough.
     n_sought = min(n_components + 10, *x.shape)
-    components = torch.svd_lowrank(x, n_sought, niter=4)[2][:, :n_components].t()
-    encoder_weight = encoder.linear.weight.detach().clone()
-    decoder_weight = torch.zeros_like(decoder.linear.weight)
-    encoder_weight[:n_components] = components
-    decoder_weight[:, :n_components] = components.t()
-    encoder.start_at(encoder_weight, -encoder_weight @ mean)
+    components = torch.svd_lowrank(x, n_sought, niter=2)[2].t()[:n_components]
+    decoder_weight = torch.zeros(n_features, n_components)
+    decoder_weight[:, : len(components)] = components.t()
+    encoder.start_at(components, -components @ mean)
     decoder.start_at(decoder_weight, mean)

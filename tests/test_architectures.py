@@ -23,6 +23,10 @@ def test_decoder_mirrors_encoder():
     assert shapes == [[(10, 7), (7, 5), (5, 3)], [(3, 5), (5, 7), (7, 10)]]
 
 
+def test_an_int_is_one_layer():
+    assert kinds(Dense(7, shortcut=False).build((10,), 3, 3)[0]) == ["Linear", "ReLU", "Linear"]
+
+
 def test_encoder_and_decoder_may_differ_in_width():
     encoder, decoder = Dense(()).build((10,), 6, 3)
     assert (encoder[0].out_features, decoder[0].in_features) == (6, 3)

@@ -78,15 +78,24 @@ PARAMETERS = {
     "activation": ({"architecture": Dense(activation="rleu")}, "Did you mean 'relu'"),
     "negative size": (
         {"architecture": Dense(hidden_layer_sizes=(8, -1))},
-        r"'hidden_layer_sizes' parameter of Dense must hold positive integers. Got \(8, -1\)",
+        r"'hidden_layer_sizes' parameter of Dense must hold positive integers.*Got \(8, -1\)",
     ),
     "fractional size": (
         {"architecture": Dense(hidden_layer_sizes=(8.5,))},
         "'hidden_layer_sizes' parameter of Dense must hold positive integers",
     ),
-    "size that is no tuple": (
-        {"architecture": Dense(hidden_layer_sizes=8)},
-        "'hidden_layer_sizes' parameter of Dense must be an array-like. Got 8",
+    "size of no layer": (
+        {"architecture": Dense(hidden_layer_sizes=0)},
+        "'hidden_layer_sizes' parameter of Dense must hold positive integers",
+    ),
+    "sizes that are a word": (
+        {"architecture": Dense(hidden_layer_sizes="8")},
+        "'hidden_layer_sizes' parameter of Dense must be an array-like",
+    ),
+    "architecture class": ({"architecture": Dense}, r"Dense is a class: write Dense\(\)"),
+    "no callback": (
+        {"callbacks": ["x"]},
+        "callbacks must hold skorch callbacks. Got 'x'",
     ),
     "dropout of all": ({"architecture": Dense(dropout=1.0)}, "'dropout' parameter of Dense"),
     "optimiser's parameter": (

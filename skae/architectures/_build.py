@@ -33,11 +33,14 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     Raises
     ------
     TypeError
-        If the architecture does not return two modules.
+        If the architecture is a class, or does not return two modules.
     ValueError
         If a module fails on its input or gives an output of another shape.
     """
     architecture = make_architecture(architecture)
+    if isinstance(architecture, type):
+        name = architecture.__name__
+        raise TypeError(f"architecture={name} is a class: write {name}(), with its parameters")
     name = f"{type(architecture).__name__}.build"
     modules = architecture.build(input_shape, encoder_width, code_width)
     if not (

@@ -31,8 +31,9 @@ class Dense(ParameterMixin):
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(128, 64)
-        Widths of the encoder's hidden layers, from the input to the code.
+    hidden_layer_sizes : tuple of int or int, default=(128, 64)
+        Widths of the encoder's hidden layers, from the input to the code; an int stands
+        for one layer.
     activation : {"relu", "leaky_relu", "elu", "silu", "gelu", "tanh", "sigmoid", \
             "identity"}, default="relu"
         Activation after each hidden layer. The code itself is linear.
@@ -59,7 +60,7 @@ class Dense(ParameterMixin):
     """
 
     _parameter_constraints = {
-        "hidden_layer_sizes": ["array-like"],
+        "hidden_layer_sizes": ["array-like", Integral],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [real(0, 1)],
         "normalization": [StrOptions({"batch", "layer"}), None],
@@ -95,9 +96,9 @@ class Dense(ParameterMixin):
         Returns
         -------
         encoder : nn.Module
-            Maps (n_samples, *input_shape) to (n_samples, encoder_width).
+            Maps ``(n_samples, *input_shape)`` to ``(n_samples, encoder_width)``.
         decoder : nn.Module
-            Maps (n_samples, code_width) to (n_samples, *input_shape).
+            Maps ``(n_samples, code_width)`` to ``(n_samples, *input_shape)``.
 
         Raises
         ------
@@ -105,11 +106,12 @@ class Dense(ParameterMixin):
             If a parameter is out of its range.
         """
         self._validate_params()
-        hidden = tuple(self.hidden_layer_sizes)
+        hidden = self.hidden_layer_sizes
+        hidden = (hidden,) if isinstance(hidden, Integral) else tuple(hidden)
         if not all(isinstance(size, Integral) and size > 0 for size in hidden):
             raise ValueError(
-                "The 'hidden_layer_sizes' parameter of Dense must hold positive integers. "
-                f"Got {self.hidden_layer_sizes!r} instead."
+                "The 'hidden_layer_sizes' parameter of Dense must hold positive integers, such as "
+                f"(64,). Got {self.hidden_layer_sizes!r} instead."
             )
         n_features = prod(input_shape)
         encoder = self._layers((n_features, *hidden, encoder_width))
@@ -136,12 +138,23 @@ class Dense(ParameterMixin):
 class Shortcut(nn.Module):
     """Layers with a linear map of their input added to their output.
 
+    If an encoder and its decoder are shortcuts, training starts at the principal
+    components of the data.
+
     Parameters
     ----------
     stack : nn.Sequential
         The layers; the last one is linear.
     n_inputs, n_outputs : int
         Widths of the input and the output.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.architectures import Shortcut
+    >>> layers = torch.nn.Sequential(torch.nn.GELU(), torch.nn.Linear(4, 2))
+    >>> Shortcut(layers, n_inputs=4, n_outputs=2)(torch.zeros(3, 4)).shape
+    torch.Size([3, 2])
     """
 
     def __init__(self, stack, n_inputs, n_outputs):
@@ -158,12 +171,14 @@ class Shortcut(nn.Module):
 
         Parameters
         ----------
-        weight : tensor of shape (n_outputs, n_inputs)
-        bias : tensor of shape (n_outputs,)
+        weight : tensor of shape (n, n_inputs)
+            For the first ``n`` outputs; the others keep their random weights.
+        bias : tensor of shape (n,)
         """
-        self.linear.weight.copy_(weight)
+        n = len(weight)
+        self.linear.weight[:n] = weight
         self.stack[-1].weight.zero_()
-        self.stack[-1].bias.copy_(bias)
+        self.stack[-1].bias[:n] = bias
 
 
 class BatchNorm(nn.BatchNorm1d):
