@@ -91,8 +91,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         """
         del y
         with self._unchanged_on_error():
-            rows = self._start(X, sample_weight, self.lr_schedule, go_on=self.warm_start)
+            rows, go_on = self._read(X, sample_weight, go_on=self.warm_start)
             fitted, validation = self._hold_out(rows, X_val)
+            self._set_up(fitted, self.lr_schedule, go_on)
             epochs = max_epochs(self.max_epochs, len(fitted), self.net_.batch_size)
             self._train(fitted, validation, epochs)
             if self.check_baseline:
@@ -127,14 +128,22 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         """
         del y
         with self._unchanged_on_error():
-            rows = self._start(X, sample_weight, lr_schedule=None, go_on=True)
+            rows, go_on = self._read(X, sample_weight, go_on=True)
+            self._set_up(rows, None, go_on)
             self._train(rows, None, epochs=1)
         return self
 
-    def _start(self, X, sample_weight, lr_schedule, go_on):
-        """Read the rows, and set up a net for them unless training goes on."""
+    def _read(self, X, sample_weight, go_on):
+        """Return the rows to train on, and whether training goes on, as it may if it can."""
         go_on = go_on and hasattr(self, "net_")
         rows = self._read_targets(X, sample_weight, reset=not go_on)
+        if not go_on:
+            self._rng = check_random_state(self.random_state)
+        return rows, go_on
+
+    def _set_up(self, rows, lr_schedule, go_on):
+        """Make a net for the rows, or one to train on that is a copy of the present one."""
+        built_with = {name: self.get_params()[name] for name in self._parameters_of_the_net()}
         session = {
             "lr": self.lr,
             "lr_schedule": lr_schedule,
@@ -142,9 +151,15 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             "batch_size": batch_size(self.batch_size, len(rows)),
         }
         if go_on:
+            changed = [n for n, value in built_with.items() if value != self._built_with.get(n)]
+            if changed:
+                raise ValueError(
+                    f"{', '.join(changed)} changed since the net was built, and training on cannot "
+                    "change that. Set it back, or call fit with warm_start=False to start anew."
+                )
             self.net_ = copy.copy(self.net_).go_on(**session)
-            return rows
-        self._rng = check_random_state(self.random_state)
+            return
+        self._built_with = built_with
         self.device_ = resolve_device(self.device)
         self.n_components_ = self._n_components(rows.sample_shape)
         optimizer = optimizer_params(
@@ -152,7 +167,6 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         )
         module = self._make_module(rows)
         self.net_ = Net(module, device=self.device_, **optimizer, **session)
-        return rows
 
     def _read_targets(self, X, sample_weight=None, reset=False):
         """Read rows that the loss compares with, and refuse those that it cannot take."""
@@ -167,6 +181,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
                     "or use loss='squared_error'."
                 )
         return rows
+
+    def _parameters_of_the_net(self):
+        fixed = ("n_components", "loss", "output_activation", "optimizer", "weight_decay", "device")
+        nested = [name for name in self.get_params() if name.startswith("architecture__")]
+        return *fixed, *nested
 
     def _make_module(self, rows):
         bottleneck, loss = self._make_bottleneck(), make_loss(self.loss)
@@ -201,7 +220,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         """Return the rows to fit, and the rows to validate on or None."""
         if X_val is not None:
             return rows, self._read_targets(X_val)
-        if not self._stops_early(len(rows)):
+        if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
             return rows, None
         n_held_out = max(1, round(len(rows) * self.validation_fraction))
         if n_held_out >= len(rows):
@@ -209,15 +228,15 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
                 f"early_stopping=True holds out {n_held_out} of {len(rows)} samples, which leaves "
                 "none to fit. Give X_val, a smaller validation_fraction or early_stopping=False."
             )
-        order = self._rng.permutation(len(rows))
-        return rows.select(np.sort(order[n_held_out:])), rows.select(np.sort(order[:n_held_out]))
-
-    def _stops_early(self, n_samples):
-        return n_samples >= MIN_HOLD_OUT if self.early_stopping == "auto" else self.early_stopping
+        order = self._rng.permutation(np.arange(len(rows), dtype=np.int32))
+        held_out, fitted = order[:n_held_out], order[n_held_out:]
+        held_out.sort()  # in place, as all of this for the sake of memory
+        fitted.sort()
+        return rows.select(fitted), rows.select(held_out)
 
     def _train(self, rows, validation, epochs):
         callbacks = list(self.callbacks or ())
-        if validation is not None and self._stops_early(len(rows)):
+        if validation is not None and self.early_stopping:
             callbacks.append(early_stopping(self.patience))
         if self.verbose:
             callbacks.append(Progress(epochs))
@@ -231,7 +250,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
     def _unchanged_on_error(self):
         """Put the attributes back if fitting fails: fitting rebinds them, and no more."""
         before = self.__dict__.copy()
-        before["_rng"] = copy.deepcopy(before.get("_rng"))
+        if "_rng" in before:  # the one attribute that changes in itself
+            before["_rng"] = copy.deepcopy(before["_rng"])
         try:
             yield
         except BaseException:

@@ -257,8 +257,10 @@ def dense_step(module):
         return None
     linears = [linear for stage in stages for linear in (stage.linear, stage.shortcut) if linear]
     parameters = [p for linear in linears for p in linear.parameters()]
-    # A parameter used twice needs its gradients added, which autograd does.
-    return DenseStep(stages, module.loss) if len(set(parameters)) == len(parameters) else None
+    # A parameter used twice needs its gradients added, a frozen one none: autograd does that.
+    if len(set(parameters)) < len(parameters) or not all(p.requires_grad for p in parameters):
+        return None
+    return DenseStep(stages, module.loss)
 
 
 def _extend(stages, module):

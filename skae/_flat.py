@@ -4,8 +4,6 @@ An optimiser that treats every number alike does the same work on one long vecto
 on many short ones, in a fraction of the calls.
 """
 
-from contextlib import contextmanager
-
 import torch
 from torch import nn, optim
 
@@ -27,8 +25,8 @@ ELEMENTWISE_OPTIMIZERS = (
 
 def can_flatten(module, optimizer_class):
     """Say whether training on one flat vector equals training on the parameters."""
-    kinds = {(p.dtype, p.device, p.requires_grad) for p in module.parameters()}
-    return optimizer_class in ELEMENTWISE_OPTIMIZERS and len(kinds) == 1 and kinds.pop()[2]
+    kinds = {(p.dtype, p.device) for p in module.parameters()}
+    return optimizer_class in ELEMENTWISE_OPTIMIZERS and len(kinds) == 1
 
 
 def flat_parameter(module):
@@ -36,33 +34,44 @@ def flat_parameter(module):
     return nn.Parameter(nn.utils.parameters_to_vector(module.parameters()).detach())
 
 
-@contextmanager
-def flattened(module, flat):
-    """Make parameters and gradients of ``module`` views of ``flat`` for a while.
+class FlatView:
+    """Parameters and gradients of a module as views of a flat parameter, for a while.
+
+    Frozen parameters stay out of it.
 
     Parameters
     ----------
     module : nn.Module
     flat : nn.Parameter
-        Made by ``flat_parameter``; takes the module's present values, and leaves the
-        module its own tensors at the end, so that an encoder can be shipped alone.
+        Made by ``flat_parameter``.
     """
-    parameters = list(module.parameters())
-    with torch.no_grad():
-        flat.copy_(nn.utils.parameters_to_vector(parameters))
-    flat.grad = torch.zeros_like(flat)
-    nn.utils.vector_to_parameters(flat.detach(), parameters)
-    start = 0
-    for parameter in parameters:
-        parameter.grad = flat.grad[start : start + parameter.numel()].view_as(parameter)
-        start += parameter.numel()
-    try:
-        yield
-    finally:
-        flat.grad = None
-        for parameter in parameters:
-            parameter.data = parameter.data.clone()
-            parameter.grad = None
+
+    def __init__(self, module, flat):
+        self.parameters = list(module.parameters())
+        self.flat = flat
+
+    def __enter__(self):
+        with torch.no_grad():
+            self.flat.copy_(nn.utils.parameters_to_vector(self.parameters))
+        self.flat.grad = torch.zeros_like(self.flat)
+        sizes = [parameter.numel() for parameter in self.parameters]
+        values, grads = self.flat.detach().split(sizes), self.flat.grad.split(sizes)
+        self.trained = [parameter.requires_grad for parameter in self.parameters]
+        for parameter, value, grad in zip(self.parameters, values, grads, strict=True):
+            if parameter.requires_grad:
+                parameter.data, parameter.grad = value.view_as(parameter), grad.view_as(parameter)
+        return self
+
+    def __exit__(self, *exception):
+        """Give the module tensors of its own, so that an encoder can be shipped alone."""
+        self.flat.grad = None
+        for parameter, trained in zip(self.parameters, self.trained, strict=True):
+            if trained:
+                parameter.data, parameter.grad = parameter.data.clone(), None
+
+    def is_outdated(self):
+        """Say whether parameters have been frozen or thawed since."""
+        return any(p.requires_grad != t for p, t in zip(self.parameters, self.trained, strict=True))
 
 
 def step_function(optimizer, flat):

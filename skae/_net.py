@@ -9,8 +9,9 @@ import copy
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from math import cos, isfinite, pi
-from typing import NamedTuple
+from threading import RLock
 
 import torch
 from skorch import NeuralNet
@@ -22,7 +23,7 @@ from tqdm.auto import tqdm
 
 from skae._batches import Batches, chunk_length
 from skae._dense_step import dense_step
-from skae._flat import can_flatten, flat_parameter, flattened, step_function
+from skae._flat import FlatView, can_flatten, flat_parameter, step_function
 from skae._threads import threads
 from skae.exceptions import InterruptedWarning
 
@@ -150,33 +151,30 @@ class Net(NeuralNet):
             return Batches(dataset, self.batch_size, device, generator)
         return Batches(dataset, chunk_length(dataset.sample_shape), device)
 
-    def get_all_learnable_params(self):
-        """Yield what to optimise: one flat vector, where that comes to the same."""
-        if not can_flatten(self.module_, self.optimizer):
-            yield from self.module_.named_parameters()
-        elif hasattr(self, "optimizer_"):
-            yield "flat", self.optimizer_.param_groups[0]["params"][0]
-        else:
-            yield "flat", flat_parameter(self.module_)
+    def initialize_optimizer(self):
+        """Make an optimiser of one flat parameter, where that comes to the same."""
+        named_parameters = self.module_.named_parameters()
+        if can_flatten(self.module_, self.optimizer):
+            named_parameters = [("flat", flat_parameter(self.module_))]
+        args, kwargs = self.get_params_for_optimizer("optimizer", named_parameters)
+        self.optimizer_ = self.optimizer(*args, **kwargs)
+        return self
 
     # The loop.
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Run skorch's loop with what lasts for one session around it."""
-        names, parameters = zip(*self.get_all_learnable_params(), strict=True)
-        is_flat = names == ("flat",)
+        parameters = self.optimizer_.param_groups[0]["params"]
+        is_flat = can_flatten(self.module_, self.optimizer)
         n_weights = sum(parameter.numel() for parameter in parameters)
-        view = flattened(self.module_, *parameters) if is_flat else nullcontext()
-        with view, threads(self.batch_size * n_weights):
-            # First: a scheduler watches that the optimiser's step is called.
-            schedules = self._schedules(epochs * -(-len(X) // self.batch_size))
-            self._session = Session(
-                parameters=parameters,
-                flat_step=step_function(self.optimizer_, *parameters) if is_flat else None,
-                dense_step=dense_step(self.module_) if is_flat else None,
-                notifies_batches=any(_wants_batches(cb) for _, cb in self.callbacks_),
-                **schedules,
-            )
+        self._session = Session(
+            parameters=parameters,
+            flat_view=FlatView(self.module_, *parameters) if is_flat else None,
+            notifies_batches=any(_wants_batches(callback) for _, callback in self.callbacks_),
+            **self._schedules(epochs * -(-len(X) // self.batch_size)),
+        )
+        with threads(self.batch_size * n_weights), self._session.flat_view or nullcontext():
+            self._choose_steps()
             try:
                 return super().fit_loop(X, y, epochs=epochs, **fit_params)
             except KeyboardInterrupt:
@@ -185,6 +183,13 @@ class Net(NeuralNet):
                 raise  # to skorch, which then ends the training
             finally:
                 del self._session
+
+    def _choose_steps(self):
+        """Take the fast steps that the module and the optimiser allow as they are now."""
+        view = self._session.flat_view
+        if view is not None:
+            self._session.dense_step = dense_step(self.module_)
+            self._session.flat_step = step_function(self.optimizer_, view.flat)
 
     def _schedules(self, n_steps):
         if isinstance(self.lr_schedule, str):
@@ -207,7 +212,12 @@ class Net(NeuralNet):
         """Pass over the data once and record the mean loss."""
         if iterator is None:
             return
-        notifies = self._session.notifies_batches
+        session = self._session
+        if training and session.flat_view is not None and session.flat_view.is_outdated():
+            session.flat_view.__exit__()
+            session.flat_view.__enter__()
+            self._choose_steps()
+        notifies = session.notifies_batches
         total = torch.zeros((), device=self.device)
         for batch in iterator:
             if notifies:
@@ -221,7 +231,7 @@ class Net(NeuralNet):
         if training:
             if not notifies:
                 self.history.new_batch()  # skorch's Checkpoint reads the last one
-            self._session.after_epoch()
+            session.after_epoch()
 
     def _record_loss(self, name, loss):
         if not isfinite(loss):
@@ -280,15 +290,17 @@ def _nothing():
     pass
 
 
-class Session(NamedTuple):
+@dataclass
+class Session:
     """What holds for one call of ``Net.train``."""
 
-    parameters: tuple
-    flat_step: Callable | None
-    dense_step: Callable | None
+    parameters: list
+    flat_view: FlatView | None
     notifies_batches: bool
     after_batch: Callable = _nothing
     after_epoch: Callable = _nothing
+    dense_step: Callable | None = None
+    flat_step: Callable | None = None
 
 
 class Progress(Callback):
@@ -340,12 +352,18 @@ def _has_stopped(callback):
     return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
 
 
+_GENERATOR_LOCK = RLock()
+
+
 @contextmanager
 def seeded(seed, device):
-    """Seed torch's generators, and put them back as they were at the end."""
+    """Seed torch's generators, and put them back as they were at the end.
+
+    A process has one such generator, so that fits in several threads take turns.
+    """
     device = torch.device(device)
     accelerators = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(accelerators):
+    with _GENERATOR_LOCK, torch.random.fork_rng(accelerators):
         torch.default_generator.manual_seed(seed)
         if accelerators:
             torch.cuda.manual_seed(seed)

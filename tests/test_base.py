@@ -282,6 +282,15 @@ def test_grid_search_is_the_same_in_two_processes(fast):
     assert_same_model(one.best_estimator_[-1], two.best_estimator_[-1], X)
 
 
+def test_threads_of_one_process_give_the_same_models(X, fast):
+    ae = Autoencoder(**fast, architecture=Dense(dropout=0.3))
+    one = [clone(ae).set_params(random_state=seed).fit(X) for seed in range(6)]
+    fits = (joblib.delayed(model.set_params().fit)(X) for model in map(clone, one))
+    two = joblib.Parallel(n_jobs=2, backend="threading")(fits)
+    for a, b in zip(one, two, strict=True):
+        assert_same_model(a, b, X)
+
+
 def test_halving_grid_search_over_epochs(X, fast):
     del fast["max_epochs"]
     search = HalvingGridSearchCV(

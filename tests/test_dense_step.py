@@ -7,7 +7,7 @@ from torch import nn
 
 from skae import Autoencoder
 from skae._dense_step import dense_step
-from skae._flat import flat_parameter, flattened
+from skae._flat import FlatView, flat_parameter
 from skae._module import AutoencoderModule
 from skae.architectures import Dense
 from skae.architectures._dense import ACTIVATIONS
@@ -37,7 +37,7 @@ def batch(n_rows=7, n_features=6):
 def assert_step_equals_autograd(module, weight=None):
     x = batch()
     flat = flat_parameter(module)
-    with flattened(module, flat):
+    with FlatView(module, flat):
         loss = dense_step(module)(x, x, weight)
         written_out = flat.grad.clone()
         flat.grad.zero_()
