@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -17,7 +17,7 @@ from skae._batches import chunk_length, chunks
 from skae._device import resolve_device
 from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
 from skae._module import AutoencoderModule
-from skae._net import LR_SCHEDULES, Net, Progress, early_stopping, seeded
+from skae._net import LR_SCHEDULES, BestWeights, Net, Progress, seeded
 from skae._optimizers import OPTIMIZERS, optimizer_params
 from skae._params import HasMethods, ParameterMixin, StrOptions, fit_context, integer, real
 from skae._pca_start import start_at_pca
@@ -25,6 +25,7 @@ from skae._threads import threads
 from skae.architectures import ARCHITECTURES, build_modules, make_architecture
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
+from skae.exceptions import InterruptedWarning
 from skae.inputs import Rows, read_rows
 from skae.losses import LOSSES, make_loss
 
@@ -95,9 +96,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             fitted, validation = self._hold_out(rows, X_val)
             self._set_up(fitted, self.lr_schedule, go_on)
             epochs = max_epochs(self.max_epochs, len(fitted), self.net_.batch_size)
-            self._train(fitted, validation, epochs)
-            if self.check_baseline:
-                warn_if_poor(self, fitted)
+            finished = self._train(fitted, validation, epochs)
+        self._warn_unless(finished)
+        if self.check_baseline:
+            warn_if_poor(self, fitted)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -130,7 +132,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         with self._unchanged_on_error():
             rows, go_on = self._read(X, sample_weight, go_on=True)
             self._set_up(rows, None, go_on)
-            self._train(rows, None, epochs=1)
+            finished = self._train(rows, None, epochs=1)
+        self._warn_unless(finished)
         return self
 
     def _read(self, X, sample_weight, go_on):
@@ -143,7 +146,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
 
     def _set_up(self, rows, lr_schedule, go_on):
         """Make a net for the rows, or one to train on that is a copy of the present one."""
-        built_with = {name: self.get_params()[name] for name in self._parameters_of_the_net()}
+        built_with = self._parameters_of_the_net()
         session = {
             "lr": self.lr,
             "lr_schedule": lr_schedule,
@@ -151,7 +154,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             "batch_size": batch_size(self.batch_size, len(rows)),
         }
         if go_on:
-            changed = [n for n, value in built_with.items() if value != self._built_with.get(n)]
+            changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
             if changed:
                 raise ValueError(
                     f"{', '.join(changed)} changed since the net was built, and training on cannot "
@@ -160,13 +163,13 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             self.net_ = copy.copy(self.net_).go_on(**session)
             return
         self._built_with = built_with
-        self.device_ = resolve_device(self.device)
+        device = resolve_device(self.device)
         self.n_components_ = self._n_components(rows.sample_shape)
         optimizer = optimizer_params(
             self.optimizer, self.lr, self.weight_decay, self.optimizer_params
         )
         module = self._make_module(rows)
-        self.net_ = Net(module, device=self.device_, **optimizer, **session)
+        self.net_ = Net(module, device=str(device), **optimizer, **session)
 
     def _read_targets(self, X, sample_weight=None, reset=False):
         """Read rows that the loss compares with, and refuse those that it cannot take."""
@@ -183,9 +186,14 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         return rows
 
     def _parameters_of_the_net(self):
-        fixed = ("n_components", "loss", "output_activation", "optimizer", "weight_decay", "device")
-        nested = [name for name in self.get_params() if name.startswith("architecture__")]
-        return *fixed, *nested
+        """Return the parameters that training on cannot change."""
+        fixed = ["n_components", "loss", "output_activation", "device"]
+        fixed += ["optimizer", "optimizer_params", "weight_decay"]
+        architecture = make_architecture(self.architecture)
+        params = {name: getattr(self, name) for name in fixed} | {"architecture": architecture}
+        if isinstance(architecture, BaseEstimator):
+            params |= {f"architecture__{k}": v for k, v in architecture.get_params().items()}
+        return params
 
     def _make_module(self, rows):
         bottleneck, loss = self._make_bottleneck(), make_loss(self.loss)
@@ -213,7 +221,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
 
     def _n_components(self, sample_shape):
         if self.n_components != "auto":
-            return self.n_components
+            return int(self.n_components)
         return max(1, round(sample_shape[0] ** 0.5))
 
     def _hold_out(self, rows, X_val):
@@ -222,13 +230,13 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             return rows, self._read_targets(X_val)
         if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
             return rows, None
-        n_held_out = max(1, round(len(rows) * self.validation_fraction))
-        if n_held_out >= len(rows):
+        order = self._rng.permutation(rows.weighted())  # those of no weight tell nothing
+        n_held_out = max(1, round(len(order) * self.validation_fraction))
+        if n_held_out >= len(order):
             raise ValueError(
-                f"early_stopping=True holds out {n_held_out} of {len(rows)} samples, which leaves "
+                f"early_stopping=True holds out {n_held_out} of {len(order)} samples, which leaves "
                 "none to fit. Give X_val, a smaller validation_fraction or early_stopping=False."
             )
-        order = self._rng.permutation(np.arange(len(rows), dtype=np.int32))
         held_out, fitted = order[:n_held_out], order[n_held_out:]
         held_out.sort()  # in place, as all of this for the sake of memory
         fitted.sort()
@@ -237,11 +245,21 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
     def _train(self, rows, validation, epochs):
         callbacks = list(self.callbacks or ())
         if validation is not None and self.early_stopping:
-            callbacks.append(early_stopping(self.patience))
+            callbacks.append(BestWeights(self.patience))
         if self.verbose:
             callbacks.append(Progress(epochs))
-        self.net_.train(rows, validation, callbacks, epochs, self._new_seed())
+        finished = self.net_.train(rows, validation, callbacks, epochs, self._new_seed())
         self.net_.module_.eval()
+        return finished
+
+    def _warn_unless(self, finished):
+        if not finished:
+            warnings.warn(
+                f"Training was interrupted after {self.n_iter_} epochs. The estimator keeps the "
+                "best weights so far, or the last ones without early_stopping.",
+                InterruptedWarning,
+                stacklevel=4,
+            )
 
     def _new_seed(self):
         return int(self._rng.randint(np.iinfo(np.int32).max))
@@ -250,13 +268,17 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
     def _unchanged_on_error(self):
         """Put the attributes back if fitting fails: fitting rebinds them, and no more."""
         before = self.__dict__.copy()
-        if "_rng" in before:  # the one attribute that changes in itself
-            before["_rng"] = copy.deepcopy(before["_rng"])
+        rng = before.get("_rng")  # the one attribute that changes in itself
+        state = None if rng is None else rng.get_state()
         try:
-            yield
+            # Whatever the mode around: training needs gradients.
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
+            if rng is not None:
+                rng.set_state(state)
             raise
 
     # Using the model.
@@ -413,6 +435,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
 
     @property
+    def device_(self):
+        """The device of the net: that of training, or the CPU if it was loaded without it."""
+        return torch.device(self.net_.device)
+
+    @property
     def history_(self):
         """What skorch recorded of each epoch."""
         return self.net_.history
@@ -465,6 +492,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             # A name has no parameters to set; the object that it stands for has.
             params = {**params, "architecture": make_architecture(architecture)}
         return super().set_params(**params)
+
+
+def _same(a, b):
+    return a is b or (type(a) is type(b) and repr(a) == repr(b))
 
 
 def _losses(module, x):

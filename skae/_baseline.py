@@ -33,10 +33,9 @@ def warn_if_poor(estimator, rows):
     n_rows = min(len(rows) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     if n_rows < 2:
         return
-    spread = np.linspace(0, len(rows) - 1, 2 * n_rows).astype(int)
-    fitted, judged = (rows.select(spread[part::2]) for part in (0, 1))
-    X = _array(judged)
-    baseline = _array(fitted)
+    sample = rows.spread(2 * n_rows)
+    fitted, judged = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
+    X, baseline = _array(judged), _array(fitted)
     mean = baseline.mean(0)
     total = ((X - mean) ** 2).sum()
     if not total:
@@ -69,6 +68,9 @@ def _advice(X):
     scale = X.std(0)
     scale = scale[scale > 0]
     advice = "Try more max_epochs, another lr, or wider hidden layers"
-    if len(scale) and scale.max() > 10 * np.median(scale):
-        advice = "The scales of the columns differ much: put a StandardScaler before it. " + advice
+    far = np.abs(X.mean(0)).max() > 100 * scale.max(initial=0)
+    if far or scale.max(initial=0) > 10 * np.median(scale):
+        advice = (
+            "The columns differ much in scale or mean: put a StandardScaler before it. " + advice
+        )
     return f"{advice}; check_baseline=False turns this check off."

@@ -275,8 +275,11 @@ def _extend(stages, module):
         return True
     if kind is Shortcut:
         source = len(stages)
-        if not _extend(stages, module.stack) or _has_hooks(module.linear):
+        starts_linear = type(module.stack) is nn.Sequential and type(module.stack[0]) is nn.Linear
+        if _has_hooks(module.linear) or not starts_linear or not _extend(stages, module.stack):
             return False
+        if stages[-1].activation or any(stage.shortcut for stage in stages[source:]):
+            return False  # nested shortcuts
         stages[-1] = stages[-1]._replace(shortcut=module.linear, source=source)
         return True
     if kind in _ACTIVATIONS and last is not None and last.activation is None:

@@ -18,7 +18,7 @@ MIN_HOLD_OUT = 20
 def batch_size(batch_size, n_samples):
     """Return the batch size: for "auto" the power of 2 next to ``n_samples / 50``, bounded."""
     if batch_size != "auto":
-        return batch_size
+        return int(batch_size)
     exponent = round(log2(n_samples / BATCHES_PER_EPOCH))
     return max(MIN_BATCH, min(MAX_BATCH, 2 ** max(exponent, 0)))
 

@@ -31,7 +31,11 @@ def can_flatten(module, optimizer_class):
 
 def flat_parameter(module):
     """Return a parameter that can hold all parameters of ``module``."""
-    return nn.Parameter(nn.utils.parameters_to_vector(module.parameters()).detach())
+    return nn.Parameter(_vector(module.parameters()))
+
+
+def _vector(parameters):
+    return torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
 
 
 class FlatView:
@@ -52,14 +56,15 @@ class FlatView:
 
     def __enter__(self):
         with torch.no_grad():
-            self.flat.copy_(nn.utils.parameters_to_vector(self.parameters))
+            self.flat.copy_(_vector(self.parameters))
         self.flat.grad = torch.zeros_like(self.flat)
         sizes = [parameter.numel() for parameter in self.parameters]
         values, grads = self.flat.detach().split(sizes), self.flat.grad.split(sizes)
         self.trained = [parameter.requires_grad for parameter in self.parameters]
         for parameter, value, grad in zip(self.parameters, values, grads, strict=True):
             if parameter.requires_grad:
-                parameter.data, parameter.grad = value.view_as(parameter), grad.view_as(parameter)
+                shape = parameter.shape
+                parameter.data, parameter.grad = value.view(shape), grad.view(shape)
         return self
 
     def __exit__(self, *exception):
@@ -91,11 +96,11 @@ def step_function(optimizer, flat):
     callable
     """
     group = optimizer.param_groups[0]
-    kernels = {optim.Adam: torch._fused_adam_, optim.AdamW: torch._fused_adamw_}
     has_hooks = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
-    if type(optimizer) not in kernels or not group["fused"] or group["amsgrad"] or has_hooks:
+    is_adam = type(optimizer) in (optim.Adam, optim.AdamW)
+    if not is_adam or not group["fused"] or group["amsgrad"] or has_hooks:
         return optimizer.step
-    kernel = kernels[type(optimizer)]
+    kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
     vectors = None
 
     @torch.no_grad()

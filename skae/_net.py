@@ -6,7 +6,6 @@ every batch, the optimiser's walk over the parameters and, for dense stacks, aut
 """
 
 import copy
-import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,14 +17,13 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
 from skae._batches import Batches, chunk_length
 from skae._dense_step import dense_step
 from skae._flat import FlatView, can_flatten, flat_parameter, step_function
 from skae._threads import threads
-from skae.exceptions import InterruptedWarning
 
 
 def _cosine(progress):
@@ -77,13 +75,15 @@ class Net(NeuralNet):
 
         Returns
         -------
-        self : Net
-            In a state to use or to train on, also when training was interrupted.
+        finished : bool
+            False if training was interrupted; the net is in a state to use also then.
 
         Raises
         ------
         ValueError
             If the loss becomes NaN or infinite, or two schedules set the learning rate.
+        KeyboardInterrupt
+            If training was interrupted before it began.
         """
         if not self.initialized_:
             self.initialize()
@@ -93,17 +93,26 @@ class Net(NeuralNet):
         self._check_schedules()
         self.train_split = None if validation is None else predefined_split(validation)
         self._seed = seed
+        n_epochs_before = len(self.history)
+        finished = True
         try:
             with seeded(seed, self.device):
-                self.partial_fit(dataset, epochs=epochs)
+                self.notify("on_train_begin", X=dataset, y=None)
+                try:
+                    self.fit_loop(dataset, epochs=epochs)
+                except KeyboardInterrupt:
+                    if len(self.history) == n_epochs_before:
+                        raise
+                    finished = any(_has_stopped(callback) for _, callback in self.callbacks_)
+                self.notify("on_train_end", X=dataset, y=None)
         finally:
             self.train_split = None  # it holds the data
             for _, callback in self.callbacks_:
                 if isinstance(callback, EarlyStopping):
                     callback.best_model_weights_ = None  # they are in the module now
-        if self.history and "dur" not in self.history[-1]:  # an epoch cut short
+        if "dur" not in self.history[-1]:  # an epoch cut short
             del self.history[-1]
-        return self
+        return finished
 
     def _check_schedules(self):
         if self.lr_schedule is not None and any(
@@ -118,8 +127,10 @@ class Net(NeuralNet):
         """Return a net that can be trained on without changing this one."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        trained = (self.module_, self.optimizer_, self.history_)
-        twin.module_, twin.optimizer_, twin.history_ = copy.deepcopy(trained)
+        twin.module_, twin.history_ = copy.deepcopy((self.module_, self.history_))
+        # Made anew: copies of an optimiser lack what it keeps beside its state.
+        twin.initialize_optimizer()
+        twin.optimizer_.load_state_dict(self.optimizer_.state_dict())
         return twin
 
     def go_on(self, lr, **params):
@@ -128,8 +139,7 @@ class Net(NeuralNet):
         for name, value in params.items():
             setattr(self, name, value)
         for group in self.optimizer_.param_groups:
-            group["lr"] = lr
-            group.pop("initial_lr", None)  # of an earlier schedule
+            group["lr"] = group["initial_lr"] = lr  # whatever an earlier schedule left
         return self
 
     # What skorch asks of a net.
@@ -177,10 +187,6 @@ class Net(NeuralNet):
             self._choose_steps()
             try:
                 return super().fit_loop(X, y, epochs=epochs, **fit_params)
-            except KeyboardInterrupt:
-                if not any(_has_stopped(callback) for _, callback in self.callbacks_):
-                    self._warn_interrupted()
-                raise  # to skorch, which then ends the training
             finally:
                 del self._session
 
@@ -196,17 +202,19 @@ class Net(NeuralNet):
             share = LR_SCHEDULES[self.lr_schedule]
             scheduler = LambdaLR(self.optimizer_, lambda step: share(step / n_steps))
             return {"after_batch": scheduler.step}
-        if self.lr_schedule is not None:
-            return {"after_epoch": self.lr_schedule(self.optimizer_).step}
-        return {}
-
-    def _warn_interrupted(self):
-        warnings.warn(
-            f"Training was interrupted in epoch {self.history[-1, 'epoch']}. The estimator "
-            "keeps the best weights so far, or the last ones without early_stopping.",
-            InterruptedWarning,
-            stacklevel=2,
-        )
+        if self.lr_schedule is None:
+            return {}
+        try:
+            scheduler = self.lr_schedule(self.optimizer_)
+            step = scheduler.step
+        except (TypeError, AttributeError) as error:
+            raise ValueError(
+                "lr_schedule must be a function of the optimiser that returns a scheduler, such as "
+                f"lambda optimizer: StepLR(optimizer, 10). Calling it failed: {error}"
+            ) from error
+        if isinstance(scheduler, ReduceLROnPlateau):
+            return {"after_epoch": lambda: step(self.history[-1, "train_loss"])}
+        return {"after_epoch": step}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Pass over the data once and record the mean loss."""
@@ -220,13 +228,15 @@ class Net(NeuralNet):
         notifies = session.notifies_batches
         total = torch.zeros((), device=self.device)
         for batch in iterator:
+            x, (target, _) = batch
             if notifies:
-                self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch)
-            total.add_(step["loss"], alpha=len(batch[0]))
+                self.notify("on_batch_begin", batch=(x, target), training=training)
+            loss = step_fn(batch)
+            total.add_(loss, alpha=len(x))
             if notifies:
-                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+                self.history.record_batch(f"{prefix}_loss", loss.item())
+                seen = {"loss": loss, "y_pred": self.evaluation_step(batch)}
+                self.notify("on_batch_end", batch=(x, target), training=training, **seen)
         self._record_loss(f"{prefix}_loss", total.item() / len(iterator.dataset))
         if training:
             if not notifies:
@@ -245,7 +255,7 @@ class Net(NeuralNet):
         self.history.record(f"{name}_best", loss < min(earlier, default=float("inf")))
 
     def train_step(self, batch, **fit_params):
-        """Take one step of the optimiser."""
+        """Take one step of the optimiser, and return the loss before it."""
 
         session = self._session
 
@@ -253,7 +263,8 @@ class Net(NeuralNet):
             loss = self._loss_and_gradients(batch)
             if session.notifies_batches:
                 parameters = self.get_all_learnable_params()
-                self.notify("on_grad_computed", named_parameters=parameters, batch=batch)
+                seen = batch[0], batch[1][0]
+                self.notify("on_grad_computed", named_parameters=parameters, batch=seen)
             if self.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(session.parameters, self.max_grad_norm)
             return loss
@@ -264,7 +275,7 @@ class Net(NeuralNet):
             loss = closure()
             session.flat_step()
         session.after_batch()
-        return {"loss": loss.detach(), "y_pred": None}
+        return loss.detach()
 
     def _loss_and_gradients(self, batch):
         """Fill the parameters' gradients: here a faster step stands in for autograd."""
@@ -277,13 +288,18 @@ class Net(NeuralNet):
         loss.backward()
         return loss
 
+    def mean_loss(self, dataset):
+        """Return the mean loss over a data set."""
+        batches = self.get_iterator(dataset)
+        total = sum(self.validation_step(batch).item() * len(batch[0]) for batch in batches)
+        return total / len(dataset)
+
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
         """Return the loss of a batch, without dropout or noise."""
         x, (target, weight) = batch
         self._set_training(False)
-        y_pred = self.module_(x) if self._session.notifies_batches else None
-        return {"loss": self.module_.objective(x, target, weight), "y_pred": y_pred}
+        return self.module_.objective(x, target, weight)
 
 
 def _nothing():
@@ -322,10 +338,21 @@ class Progress(Callback):
         self.bar_ = None
 
 
-def early_stopping(patience):
-    """Return the callback that restores the best weights, and ends training if patience does."""
-    patience = float("inf") if patience is None else patience
-    return EarlyStopping(monitor="valid_loss", patience=patience, threshold=0, load_best=True)
+class BestWeights(EarlyStopping):
+    """Restore the weights of the best epoch, or those before the first if none is better.
+
+    Ends training after ``patience`` epochs without improvement, if it is not None.
+    """
+
+    def __init__(self, patience):
+        super().__init__(
+            patience=float("inf") if patience is None else patience, threshold=0, load_best=True
+        )
+
+    def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
+        if self.best_model_weights_ is None:
+            self.dynamic_threshold_ = net.mean_loss(dataset_valid)
+            self.best_model_weights_ = copy.deepcopy(net.module_.state_dict())
 
 
 def _fresh(callback):
@@ -336,7 +363,10 @@ def _fresh(callback):
         case type() if issubclass(callback, Callback):
             return callback
         case Callback():
-            return copy.copy(callback)
+            try:
+                return copy.deepcopy(callback)
+            except TypeError:  # holds an open file, as TensorBoard's writer does
+                return copy.copy(callback)
     raise TypeError(f"callbacks must hold skorch callbacks. Got {callback!r}, which is not one.")
 
 

@@ -1,5 +1,7 @@
 """Optimisers by name or class, as parameters of a skorch net."""
 
+from inspect import signature
+
 import torch
 from torch import nn, optim
 
@@ -38,9 +40,9 @@ def optimizer_params(optimizer, lr, weight_decay, params):
     """
     optimizer = OPTIMIZERS.get(optimizer, optimizer)
     params = dict(params or {})
-    if weight_decay:
-        params["weight_decay"] = weight_decay
-    if optimizer in FUSED_OPTIMIZERS:
+    if weight_decay or "weight_decay" in signature(optimizer).parameters:
+        params.setdefault("weight_decay", weight_decay)  # AdamW has another default
+    if optimizer in FUSED_OPTIMIZERS and not {"foreach", "differentiable"} & params.keys():
         params.setdefault("fused", True)
     try:
         optimizer([nn.Parameter(torch.zeros(1))], lr=lr, **params)

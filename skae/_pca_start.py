@@ -23,15 +23,16 @@ def start_at_pca(encoder, decoder, n_components, rows):
         return
     (n_features,) = rows.sample_shape
     n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
-    spread = torch.linspace(0, len(rows) - 1, n_rows).long().numpy()
-    x, weight = rows.select(spread).take(slice(None), torch.float32)
-    weight = torch.ones(n_rows) if weight is None else weight
+    x, weight = rows.spread(n_rows).take(slice(None), torch.float32)
+    if not x.isfinite().all():  # beyond float32: training will say so
+        return
+    weight = x.new_ones(len(x)) if weight is None else weight
     mean = weight @ x / weight.sum()
     x = (x - mean) * weight[:, None].sqrt()
     # A few components more than needed make the needed ones exact enough.
     n_sought = min(n_components + 10, *x.shape)
     components = torch.svd_lowrank(x, n_sought, niter=2)[2].t()[:n_components]
-    decoder_weight = torch.zeros(n_features, n_components)
+    decoder_weight = x.new_zeros(n_features, n_components)
     decoder_weight[:, : len(components)] = components.t()
     encoder.start_at(components, -components @ mean)
     decoder.start_at(decoder_weight, mean)

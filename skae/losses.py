@@ -5,6 +5,9 @@ It names the output activation that suits it, and writes out its derivative, so
 that the engine can train dense stacks without building a graph.
 """
 
+import copy
+
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -97,17 +100,24 @@ class CallableLoss(nn.Module):
 
     def __init__(self, function):
         super().__init__()
-        self.function = function
+        self.function = copy.deepcopy(function)  # a module of the user's stays as it is
 
     def forward(self, prediction, target):
-        value = self.function(prediction, target)
+        # Clones, so that a function that works in place changes neither data nor net.
+        value = self.function(prediction.clone(), target.clone())
         shape = tuple(getattr(value, "shape", ()))
-        if shape not in {tuple(target.shape), (len(target),)}:
+        is_float = isinstance(value, torch.Tensor) and value.is_floating_point()
+        if not is_float or shape not in {tuple(target.shape), (len(target),)}:
             raise ValueError(
                 f"loss {callable_name(self.function)} must return one value per element or one per "
-                f"sample, a tensor of shape {tuple(target.shape)} or ({len(target)},); "
+                f"sample, a float tensor of shape {tuple(target.shape)} or ({len(target)},); "
                 f"got {type(value).__name__} of shape {shape}. Loss modules of torch "
                 "need reduction='none'."
+            )
+        if prediction.requires_grad and not value.requires_grad:
+            raise ValueError(
+                f"loss {callable_name(self.function)} returns a tensor without a gradient: it must "
+                "be computed from the reconstruction with functions of torch, undetached."
             )
         return value
 
@@ -122,6 +132,9 @@ LOSSES = {
 
 def make_loss(loss):
     """Return the loss module for a name of ``LOSSES`` or a callable."""
+    if isinstance(loss, type):
+        name = loss.__name__
+        raise TypeError(f"loss={name} is a class: write {name}(), with its parameters")
     return LOSSES[loss]() if isinstance(loss, str) else CallableLoss(loss)
 
 

@@ -1,7 +1,10 @@
 """What a user reads after a mistake: one row a case."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from scipy import sparse
@@ -9,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skae import Autoencoder
-from skae.architectures import Dense
+from skae.architectures import Dense, Shortcut
 
 GOOD = np.random.default_rng(0).normal(size=(20, 4))
 
@@ -34,6 +37,15 @@ class Architecture:
         return self.modules
 
 
+class PlainTensor(nn.Linear):
+    def __init__(self):
+        super().__init__(4, 3)
+        self.mix = torch.eye(4)
+
+    def forward(self, x):
+        return super().forward(x @ self.mix)
+
+
 DATA = {
     "NaN": (with_value(np.nan), "contains NaN"),
     "infinity": (with_value(np.inf), "contains infinity"),
@@ -51,6 +63,23 @@ DATA = {
         frame(city=pd.array([1, None] * 10, dtype="Int64")),
         r"Missing or infinite values in columns \['city'\]",
     ),
+    "polars date column": (
+        pl.DataFrame({"age": GOOD[:, 0], "day": [date(2026, 1, 1)] * 20}),
+        r"Not numeric: columns \['day'\] hold dates",
+    ),
+    "polars text column": (
+        pl.DataFrame({"age": GOOD[:, 0], "city": ["Paris"] * 20}),
+        r"Not numeric: columns \['city'\]",
+    ),
+    "categorical column": (
+        frame(city=pd.Categorical(["Paris"] * 20)),
+        r"Not numeric: columns \['city'\]",
+    ),
+    "two columns of one name": (
+        pd.DataFrame(GOOD, columns=["a", "b", "a", "c"]),
+        r"more than one column of the name \['a'\]",
+    ),
+    "too large for float32": (GOOD * 1e39, "train_loss is (inf|nan) in epoch 1"),
     "date column": (
         frame(city=pd.Timestamp("2026-01-01")),
         r"Not numeric: columns \['city'\]",
@@ -124,6 +153,27 @@ PARAMETERS = {
         {"architecture": Architecture(nn.Linear(4, 3), nn.Linear(3, 5))},
         r"The decoder of Architecture.build gives output of shape \(2, 5\).*expected \(2, 4\)",
     ),
+    "loss class": ({"loss": nn.MSELoss}, r"MSELoss is a class: write MSELoss\(\)"),
+    "loss of integers": (
+        {"loss": lambda prediction, target: (prediction > target).int()},
+        "must return one value per element",
+    ),
+    "loss without gradient": (
+        {"loss": lambda prediction, target: (prediction - target).detach() ** 2},
+        "returns a tensor without a gradient",
+    ),
+    "encoder that works in place": (
+        {"architecture": Architecture(nn.ReLU(inplace=True), nn.Linear(4, 4)), "n_components": 4},
+        "The encoder of Architecture.build changes its input",
+    ),
+    "nothing to train": (
+        {"architecture": Architecture(nn.Flatten(), nn.Flatten())},
+        "Architecture.build gives modules without parameters to train",
+    ),
+    "tensor beside the parameters": (
+        {"architecture": Architecture(PlainTensor(), nn.Linear(3, 4))},
+        "should be buffers, see register_buffer",
+    ),
     "nothing left to fit": (
         {"early_stopping": True, "validation_fraction": 0.99},
         "holds out 20 of 20 samples, which leaves none to fit",
@@ -176,6 +226,16 @@ def test_codes_of_the_wrong_width(fast):
         ae.inverse_transform(GOOD)
     with pytest.raises(ValueError, match="Expected 2D array"):
         ae.inverse_transform(GOOD[0])
+
+
+def test_lazy_frame(fast):
+    with pytest.raises(TypeError, match="lazy frame. Call its method collect first"):
+        Autoencoder(**fast).fit(pl.LazyFrame(GOOD))
+
+
+def test_shortcut_around_other_layers():
+    with pytest.raises(TypeError, match="Linear with bias"):
+        Shortcut(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), 4, 3)
 
 
 def test_renamed_columns(fast):

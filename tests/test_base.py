@@ -361,6 +361,42 @@ def test_sample_weight_scale_does_not_matter_and_zeros_do(X, fast):
     )
 
 
+def test_held_out_rows_have_weight(rng, fast):
+    X = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5))
+    weight = np.repeat([0.0, 1.0], 100)
+    ae = Autoencoder(**fast | {"early_stopping": True}, validation_fraction=0.01)
+    for seed in range(5):
+        ae.set_params(random_state=seed).fit(X, sample_weight=weight)
+        assert min(ae.history_[:, "valid_loss"]) > 0
+    with pytest.raises(ValueError, match="holds out 1 of 1 samples"):
+        ae.fit(X, sample_weight=np.eye(200)[0])
+
+
+def test_held_out_loss_is_in_the_units_of_the_training_loss(rng, fast):
+    X = rng.normal(size=(400, 5))
+    weight = np.repeat([10.0, 0.1], 200)
+    ae = Autoencoder(**fast | {"early_stopping": True, "max_epochs": 1, "lr": 1e-12})
+    ae.fit(X, sample_weight=weight)
+    assert ae.history_[0, "valid_loss"] == pytest.approx(ae.loss_curve_[0], rel=0.3)
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e-310])
+def test_extreme_sample_weights(scale, X, fast):
+    weighted = Autoencoder(**fast).fit(X, sample_weight=np.full(120, scale))
+    plain = Autoencoder(**fast).fit(X, sample_weight=np.ones(120))
+    np.testing.assert_allclose(weighted.transform(X), plain.transform(X), rtol=1e-3, atol=1e-4)
+
+
+def test_failed_fit_leaves_the_users_random_state_in_use(X, fast):
+    rng = np.random.RandomState(0)  # noqa: NPY002
+    ae = Autoencoder(**fast | {"random_state": rng}).fit(X)
+    position = rng.get_state()[2]
+    with pytest.raises(ValueError, match="train_loss"):
+        ae.fit(X * 1e30)
+    assert rng.get_state()[2] == position
+    assert ae._rng is rng
+
+
 # The check against PCA and the mean.
 
 
@@ -372,9 +408,20 @@ def test_warns_of_a_fit_worse_than_pca(X):
 
 def test_warns_of_a_fit_worse_than_the_mean_and_of_scales(X):
     raw = load_breast_cancer().data
-    message = "worse than the mean.*scales of the columns differ much: put a StandardScaler"
+    message = "worse than the mean.*columns differ much in scale or mean: put a StandardScaler"
     with pytest.warns(PoorFitWarning, match=message):
         Autoencoder(3, architecture=Dense(shortcut=False), max_epochs=1, random_state=0).fit(raw)
+
+
+def test_interrupted_check_keeps_the_model(X, monkeypatch):
+    def press(estimator, rows):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skae._base.warn_if_poor", press)
+    ae = Autoencoder(3, max_epochs=2, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        ae.fit(X)
+    assert ae.transform(X).shape == (120, 3)
 
 
 def test_check_of_the_baseline_can_be_turned_off(X):

@@ -9,7 +9,7 @@ from skae import Autoencoder
 from skae._dense_step import dense_step
 from skae._flat import FlatView, flat_parameter
 from skae._module import AutoencoderModule
-from skae.architectures import Dense
+from skae.architectures import Dense, Shortcut
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
 from skae.losses import LOSSES, make_loss
@@ -76,6 +76,41 @@ def test_layers_without_bias():
     module = make_module()
     module.encoder[0] = nn.Linear(6, 16, bias=False, dtype=torch.float64)
     assert_step_equals_autograd(module)
+
+
+def nested(outer_last):
+    inner = Shortcut(nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3)), 3, 3)
+    return Shortcut(nn.Sequential(inner, outer_last), 3, 6)
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        nn.Sequential(
+            nn.Linear(3, 4),
+            Shortcut(nn.Sequential(nn.GELU(), nn.Linear(4, 6)), 4, 6),
+        ),
+        nn.Sequential(
+            nn.Linear(3, 4),
+            nn.ReLU(),
+            Shortcut(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 6)), 4, 6),
+        ),
+        nested(nn.Linear(3, 6)),
+        Shortcut(nn.Sequential(nn.ReLU(), nn.Linear(3, 6)), 3, 6),
+    ],
+    ids=["activation first", "in the middle", "nested", "decoder is one"],
+)
+def test_shortcuts_anywhere(decoder, X, fast):
+    class Architecture:
+        def build(self, input_shape, encoder_width, code_width):
+            return nn.Linear(6, 3), decoder
+
+    ae = Autoencoder(**fast | {"lr": 1e-20, "max_epochs": 1}, architecture=Architecture())
+    ae.fit(X[:, :6])
+    assert ae.loss_curve_[0] == pytest.approx(-ae.score_samples(X[:, :6]).mean(), rel=1e-5)
+    module = ae.net_.module_.double()
+    if dense_step(module) is not None:
+        assert_step_equals_autograd(module)
 
 
 class SquaredReLU(nn.ReLU):

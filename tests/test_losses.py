@@ -71,6 +71,19 @@ def test_callable_per_sample_decides_what_is_learnt(X, fast):
     assert errors[0] < 0.1 * errors[1:].min()
 
 
+def in_place(prediction, target):
+    return prediction.sub_(target).square_()
+
+
+def test_loss_that_works_in_place_changes_no_data(X, fast):
+    X = X.astype("float32")
+    before = X.copy()
+    by_name = Autoencoder(**fast).fit(X)
+    ae = Autoencoder(**fast, loss=in_place).fit(X)
+    np.testing.assert_allclose(ae.transform(X), by_name.transform(X), atol=1e-5)
+    np.testing.assert_array_equal(X, before)
+
+
 def test_torch_loss_equals_the_named_one(X, fast):
     by_name = Autoencoder(**fast, loss="huber").fit(X)
     by_module = Autoencoder(**fast, loss=nn.HuberLoss(reduction="none")).fit(X)

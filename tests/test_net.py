@@ -59,6 +59,25 @@ def test_optimizer_that_needs_a_closure(X, fast):
     assert len(ae.net_.optimizer_.param_groups[0]["params"]) > 1
 
 
+def test_adamw_without_weight_decay_has_none(X, fast):
+    ae = Autoencoder(**fast, optimizer="adamw").fit(X)
+    assert ae.net_.optimizer_.param_groups[0]["weight_decay"] == 0
+
+
+@pytest.mark.parametrize("params", [{"foreach": True}, {"fused": False}, {"amsgrad": True}])
+def test_other_ways_of_stepping(params, X, fast):
+    by_kernel = Autoencoder(**fast).fit(X).transform(X)
+    stepped = Autoencoder(**fast, optimizer_params=params).fit(X).transform(X)
+    np.testing.assert_allclose(stepped, by_kernel, atol=1e-3 if "amsgrad" in params else 1e-5)
+
+
+def test_decoupled_weight_decay_lasts(X, fast):
+    params = {**fast, "weight_decay": 1.0, "lr": 0.01}
+    decoupled = Autoencoder(**params, optimizer_params={"decoupled_weight_decay": True}).fit(X)
+    adamw = Autoencoder(**params, optimizer="adamw").fit(X)
+    np.testing.assert_array_equal(decoupled.transform(X), adamw.transform(X))
+
+
 def test_weight_decay_shrinks_weights(X, fast):
     def norm(**params):
         ae = Autoencoder(**fast, optimizer="adamw", **params).fit(X)
@@ -88,6 +107,18 @@ def test_schedule_by_function(X, fast):
     np.testing.assert_allclose(lrs(ae), [1e-4, 1e-5, 1e-6])
 
 
+def test_plateau_schedule_watches_the_loss(X, fast):
+    plateau = {"lr_schedule": lambda o: optim.lr_scheduler.ReduceLROnPlateau(o, patience=0)}
+    ae = Autoencoder(**fast | plateau | {"lr": 1e-7}, callbacks=[RecordLR()]).fit(X)
+    assert lrs(ae)[-1] < 1e-7
+
+
+@pytest.mark.parametrize("schedule", [lambda optimizer: None, optim.lr_scheduler.StepLR])
+def test_schedule_that_is_none(schedule, X, fast):
+    with pytest.raises(ValueError, match="lr_schedule must be a function of the optimiser"):
+        Autoencoder(**fast | {"lr_schedule": schedule}).fit(X)
+
+
 def test_max_grad_norm_bounds_the_step(X, fast):
     def distance(**params):
         params = {**fast, "max_epochs": 1, "batch_size": 120, "optimizer": "sgd", **params}
@@ -105,13 +136,21 @@ def test_max_grad_norm_bounds_the_step(X, fast):
 
 def test_early_stopping_restores_the_best_epoch(X, fast):
     # A learning rate this large makes the loss jump about.
-    ae = Autoencoder(
-        **{**fast, "max_epochs": 60, "lr": 0.03, "early_stopping": True}, patience=4
-    ).fit(X, X_val=X[:40])
+    params = {**fast, "max_epochs": 60, "lr": 0.03, "early_stopping": True}
+    ae = Autoencoder(**params, patience=4, architecture=Dense(shortcut=False))
+    ae.fit(X, X_val=X[:40])
     losses = ae.history_[:, "valid_loss"]
     assert ae.n_iter_ < 60
     assert len(losses) - 1 - np.argmin(losses) >= 3
     assert -ae.score_samples(X[:40]).mean() == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_early_stopping_keeps_the_start_if_training_spoils_it(X, fast):
+    params = {**fast, "early_stopping": True, "random_state": 0}
+    start = Autoencoder(**params | {"lr": 1e-12, "max_epochs": 1}).fit(X)
+    spoilt = Autoencoder(**params | {"lr": 1.0}).fit(X)
+    assert min(spoilt.history_[:, "valid_loss"]) > start.history_[-1, "valid_loss"]
+    np.testing.assert_allclose(spoilt.transform(X), start.transform(X), atol=1e-6)
 
 
 def test_early_stopping_holds_out_a_fraction(X, fast):
@@ -159,6 +198,8 @@ def test_warm_start_takes_a_new_learning_rate(X, fast):
         {"n_components": 2},
         {"loss": "huber"},
         {"optimizer": "sgd"},
+        {"optimizer_params": {"eps": 1e-3}},
+        {"architecture": "dense", "architecture__dropout": 0.5},
         {"architecture": Dense((7,))},
         {"architecture__activation": "tanh"},
     ],
@@ -187,6 +228,25 @@ def test_partial_fit_on_a_stream_keeps_the_width(X, fast):
         ae.partial_fit(part)
     with pytest.raises(ValueError, match="X has 9 features"):
         ae.partial_fit(X[:, :9])
+
+
+def test_training_on_with_an_optimizer_that_keeps_more_than_its_state(X, fast):
+    ae = Autoencoder(**fast | {"lr": 0.1}, optimizer=optim.LBFGS, batch_size=120)
+    ae = pickle.loads(pickle.dumps(ae.partial_fit(X))).partial_fit(X).partial_fit(X)
+    assert ae.loss_curve_[-1] < ae.loss_curve_[0]
+
+
+def test_training_on_with_a_schedule_by_callback(X, fast):
+    scheduler = LRScheduler(optim.lr_scheduler.StepLR, step_size=1, gamma=0.1)
+    ae = Autoencoder(**fast, warm_start=True, callbacks=[RecordLR(), scheduler]).fit(X).fit(X)
+    # As skorch has it, the schedule goes on from the epochs that were.
+    np.testing.assert_allclose(lrs(ae), [1e-3, 1e-4, 1e-5, 1e-4, 1e-5, 1e-6])
+
+
+def test_arrays_as_parameters_and_training_on(X, fast):
+    params = {**fast, "n_components": np.int64(2), "max_epochs": np.int64(2)}
+    ae = Autoencoder(**params, batch_size=np.int64(16), architecture=Dense(np.array([8, 4])))
+    assert ae.partial_fit(X).partial_fit(X).n_iter_ == 2
 
 
 def test_fit_without_warm_start_starts_anew(X, fast):
@@ -222,7 +282,7 @@ class InterruptAt(Callback):
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
 def test_interrupt_keeps_a_usable_model_and_warns(hook, X, fast):
     ae = Autoencoder(**{**fast, "max_epochs": 50}, callbacks=[InterruptAt(3, hook)])
-    with pytest.warns(InterruptedWarning, match="interrupted in epoch 3"):
+    with pytest.warns(InterruptedWarning, match=r"interrupted after \d epochs"):
         ae.fit(X)
     assert ae.n_iter_ == (2 if hook == "on_epoch_begin" else 3)
     assert len(ae.loss_curve_) == ae.n_iter_
@@ -233,11 +293,26 @@ def test_interrupt_keeps_a_usable_model_and_warns(hook, X, fast):
 
 def test_interrupt_in_the_first_epoch(X, fast):
     ae = Autoencoder(**fast | {"early_stopping": True}, callbacks=[InterruptAt(1)])
-    with pytest.warns(InterruptedWarning, match="interrupted in epoch 1"):
+    with pytest.warns(InterruptedWarning, match="interrupted after 0 epochs"):
         ae.fit(X)
     assert ae.n_iter_ == 0
     assert ae.loss_curve_ == []
     assert np.isfinite(ae.transform(X)).all()
+
+
+def test_interrupt_before_training_began(X, fast, monkeypatch):
+    ae = Autoencoder(**fast | {"early_stopping": True}, warm_start=True).fit(X)
+    before = ae.transform(X)
+
+    def press(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skae._net.Net._choose_steps", press)
+    for model in (ae, Autoencoder(**fast | {"early_stopping": True})):
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X)
+    np.testing.assert_array_equal(ae.transform(X), before)
+    assert not hasattr(model, "net_")
 
 
 def test_interrupt_restores_the_best_weights(X, fast):
@@ -343,6 +418,20 @@ def test_scoring_callback(X, fast):
     assert ae.history_[-1, "spread"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("on_train", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cached_scoring_callback(on_train, weighted, X, fast):
+    def error(net, X, y):
+        return float(((net.predict(X) - y) ** 2).mean())
+
+    weight = np.ones(120) if weighted else None
+    scoring = EpochScoring(error, name="error", on_train=on_train)
+    ae = Autoencoder(**fast, callbacks=[scoring]).fit(X, X_val=X[:30], sample_weight=weight)
+    assert ae.history_[-1, "error"] == pytest.approx(
+        ae.history_[-1, "train_loss" if on_train else "valid_loss"], rel=0.1
+    )
+
+
 def test_thawed_layers_train(X, fast):
     callbacks = [Freezer("encoder.*"), Unfreezer("encoder.*", at=3)]
     params = {**fast, "architecture": Dense(shortcut=False)}
@@ -364,6 +453,21 @@ def test_frozen_layers_stay(optimizer, X, fast):
     assert ae.loss_curve_[-1] < ae.loss_curve_[0]
 
 
+class Collect(Callback):
+    def __init__(self):
+        self.losses = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.losses.append(net.history[-1, "train_loss"])
+
+
+def test_state_of_callbacks_is_not_shared(X, fast):
+    callback = Collect()
+    ae = Autoencoder(**fast, callbacks=[callback]).fit(X)
+    assert callback.losses == []
+    assert dict(ae.net_.callbacks_)["Collect"].losses == ae.loss_curve_
+
+
 # Modules of other kinds.
 
 
@@ -382,6 +486,60 @@ class GatedArchitecture:
     def build(self, input_shape, encoder_width, code_width):
         (n_features,) = input_shape
         return Gated(n_features, encoder_width), Gated(code_width, n_features)
+
+
+class Given:
+    """Hands out layers made by a function of their widths."""
+
+    def __init__(self, encoder, decoder=nn.Linear):
+        self.parts = encoder, decoder
+
+    def build(self, input_shape, encoder_width, code_width):
+        (n_features,) = input_shape
+        encoder, decoder = self.parts
+        return encoder(n_features, encoder_width), decoder(code_width, n_features)
+
+
+def transposed(n_inputs, n_outputs):
+    layer = nn.Linear(n_inputs, n_outputs)
+    layer.weight = nn.Parameter(torch.randn(n_inputs, n_outputs).t())
+    return layer
+
+
+def doubled(n_inputs, n_outputs):
+    return nn.Linear(n_inputs, n_outputs, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("layer", [transposed, doubled])
+def test_layers_that_lie_otherwise_in_memory(layer, X, fast):
+    ae = Autoencoder(**fast | {"lr": 0.01}, architecture=Given(layer)).fit(X)
+    assert ae.loss_curve_[-1] < ae.loss_curve_[0]
+
+
+def test_modules_handed_out_twice_are_not_shared(X, fast):
+    encoder, decoder = nn.Linear(10, 3), nn.Linear(3, 10)
+    architecture = Given(lambda *_: encoder, lambda *_: decoder)
+    first = Autoencoder(**fast, architecture=architecture).fit(X)
+    before = first.transform(X)
+    Autoencoder(**fast, architecture=architecture).fit(X)
+    np.testing.assert_array_equal(first.transform(X), before)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_fit_where_gradients_are_off(mode, X, fast):
+    ae = Autoencoder(**fast, architecture=Dense((8,), dropout=0.1))
+    with mode():
+        ae.fit(X).partial_fit(X)
+    assert ae.loss_curve_[-1] < ae.loss_curve_[0]
+
+
+def test_fit_with_another_default_dtype(X, fast):
+    expected = Autoencoder(**fast).fit(X).score(X)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert Autoencoder(**fast).fit(X).score(X) == pytest.approx(expected, abs=0.05)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_own_architecture(X, fast):

@@ -1,5 +1,7 @@
 """From a user's ``architecture`` to an encoder and a decoder that fit the data."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -35,7 +37,7 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     TypeError
         If the architecture is a class, or does not return two modules.
     ValueError
-        If a module fails on its input or gives an output of another shape.
+        If a module fails on its input, changes it, or gives an output of another shape.
     """
     architecture = make_architecture(architecture)
     if isinstance(architecture, type):
@@ -49,7 +51,10 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
         and all(isinstance(module, nn.Module) for module in modules)
     ):
         raise TypeError(f"{name} must return (encoder, decoder), two nn.Module; got {modules!r}")
-    encoder, decoder = modules
+    # Copies, so that modules handed out twice are not shared; in the precision of training.
+    encoder, decoder = (module.float() for module in copy.deepcopy(modules))
+    if not any(p.requires_grad for module in (encoder, decoder) for p in module.parameters()):
+        raise ValueError(f"{name} gives modules without parameters to train")
     _check_shapes(encoder, input_shape, (encoder_width,), f"The encoder of {name}")
     _check_shapes(decoder, (code_width,), input_shape, f"The decoder of {name}")
     return encoder, decoder
@@ -58,13 +63,24 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
 @torch.no_grad()
 def _check_shapes(module, input_shape, output_shape, who):
     was_training = module.training
-    probe = torch.zeros(2, *input_shape)  # two samples: a batch is told from a sample
+    probe = (
+        torch.rand(2, *input_shape, dtype=torch.float32) - 0.5
+    )  # two samples: a batch is told from a sample
+    given = probe.clone()
     try:
-        output = module.eval()(probe)
+        output = module.eval()(given)
+        copy.deepcopy(module).double()(probe.double())  # as for float64 input
     except RuntimeError as error:
-        raise ValueError(f"{who} fails on input of shape {tuple(probe.shape)}: {error}") from error
+        hint = ""
+        if "dtype" in str(error) or "double" in str(error):
+            hint = " (tensors beside the parameters should be buffers, see register_buffer)"
+        raise ValueError(
+            f"{who} fails on input of shape {tuple(probe.shape)}: {error}{hint}"
+        ) from error
     finally:
         module.train(was_training)
+    if not torch.equal(given, probe):
+        raise ValueError(f"{who} changes its input: do not work on it in place (inplace=True)")
     shape = tuple(getattr(output, "shape", ()))
     if shape != (2, *output_shape):
         raise ValueError(

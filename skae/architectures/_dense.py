@@ -113,6 +113,7 @@ class Dense(ParameterMixin):
                 "The 'hidden_layer_sizes' parameter of Dense must hold positive integers, such as "
                 f"(64,). Got {self.hidden_layer_sizes!r} instead."
             )
+        hidden = [int(size) for size in hidden]
         n_features = prod(input_shape)
         encoder = self._layers((n_features, *hidden, encoder_width))
         decoder = self._layers((code_width, *reversed(hidden), n_features))
@@ -148,6 +149,11 @@ class Shortcut(nn.Module):
     n_inputs, n_outputs : int
         Widths of the input and the output.
 
+    Raises
+    ------
+    TypeError
+        If the last layer is not linear with a bias.
+
     Examples
     --------
     >>> import torch
@@ -159,6 +165,10 @@ class Shortcut(nn.Module):
 
     def __init__(self, stack, n_inputs, n_outputs):
         super().__init__()
+        if not isinstance(stack[-1], nn.Linear) or stack[-1].bias is None:
+            raise TypeError(
+                f"the last layer of a Shortcut must be Linear with bias, got {stack[-1]}"
+            )
         self.stack = stack
         self.linear = nn.Linear(n_inputs, n_outputs, bias=False)
 

@@ -33,10 +33,13 @@ def read_rows(estimator, X, sample_weight=None, reset=False):
     ValueError
         If X is not a finite, numeric table of the right width, or a weight is negative.
     """
+    _check_frame(X)
     try:
         # dtype="numeric" keeps integers and float16 as they are: converting the whole
         # of X would hold it in memory twice.
         array = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric")
+        if array.dtype.kind not in "fiub":
+            array = array.astype(np.float64)
     except (ValueError, TypeError) as error:
         if not (culprit := _culprit(X)):
             raise
@@ -45,8 +48,25 @@ def read_rows(estimator, X, sample_weight=None, reset=False):
         sample_weight = _check_sample_weight(
             sample_weight, array, dtype=np.float64, ensure_non_negative=True
         )
-        sample_weight = sample_weight * (len(sample_weight) / sample_weight.sum())
+        sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
+        sample_weight = sample_weight / sample_weight.mean()
     return Rows(array, sample_weight)
+
+
+def _check_frame(X):
+    """Refuse frames that would be misread."""
+    if hasattr(X, "collect"):
+        raise TypeError("X is a lazy frame. Call its method collect first.")
+    if not hasattr(X, "columns"):
+        return
+    names = pd.Index(X.columns)
+    if names.has_duplicates:
+        twice = list(names[names.duplicated()].unique())
+        raise ValueError(f"X has more than one column of the name {twice}. Rename or drop them.")
+    # polars turns dates into numbers without a word
+    dates = [str(name) for name in names if np.asarray(X[name][:0]).dtype.kind in "mM"]
+    if dates:
+        raise ValueError(f"Not numeric: columns {dates} hold dates. Turn them into numbers first.")
 
 
 def _culprit(X):
@@ -98,8 +118,25 @@ class Rows(Dataset):
         return torch.float32 if self.X.dtype == np.float32 else torch.float64
 
     def select(self, index):
-        """Return some of these rows, sharing the matrix."""
-        return Rows(self.X, self.sample_weight, index if self.index is None else self.index[index])
+        """Return some of these rows, sharing the matrix; weights get a mean of 1 again."""
+        index = index if self.index is None else self.index[index]
+        weight = self.sample_weight
+        if weight is not None:
+            weight = weight / weight[index].mean()
+        return Rows(self.X, weight, index)
+
+    def weighted(self):
+        """Return the positions of the rows that have weight, an int32 array."""
+        if self.sample_weight is None:
+            return np.arange(len(self), dtype=np.int32)
+        weight = self.sample_weight if self.index is None else self.sample_weight[self.index]
+        return np.flatnonzero(weight).astype(np.int32)
+
+    def spread(self, n_rows):
+        """Return up to ``n_rows`` rows that have weight, evenly spread."""
+        rows = self.weighted()
+        n_rows = min(n_rows, len(rows))
+        return self.select(rows[np.linspace(0, len(rows) - 1, n_rows).astype(int)])
 
     def range(self):
         """Return the smallest and the largest value."""
@@ -145,6 +182,7 @@ def _take(X, which):
 
 def _as_tensor(array, dtype):
     numpy_dtype = np.float32 if dtype == torch.float32 else np.float64
-    array = np.ascontiguousarray(array, dtype=numpy_dtype)
+    with np.errstate(over="ignore"):  # infinity then makes the loss infinite, an error
+        array = np.ascontiguousarray(array, dtype=numpy_dtype)
     # torch warns of arrays that it could not write to, such as memory maps.
     return torch.from_numpy(array if array.flags.writeable else array.copy())
