@@ -63,6 +63,11 @@ DATA = {
         frame(city=pd.array([1, None] * 10, dtype="Int64")),
         r"Missing or infinite values in columns \['city'\]",
     ),
+    "dates": (np.full((20, 4), "2026-01-01", dtype="datetime64[D]"), "is not numeric"),
+    "columns of dates": (
+        pd.DataFrame({"day": [pd.Timestamp("2026-01-01")] * 20}),
+        r"Not numeric: columns \['day'\] hold dates",
+    ),
     "polars date column": (
         pl.DataFrame({"age": GOOD[:, 0], "day": [date(2026, 1, 1)] * 20}),
         r"Not numeric: columns \['day'\] hold dates",

@@ -38,8 +38,10 @@ def read_rows(estimator, X, sample_weight=None, reset=False):
         # dtype="numeric" keeps integers and float16 as they are: converting the whole
         # of X would hold it in memory twice.
         array = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric")
-        if array.dtype.kind not in "fiub":
+        if array.dtype.kind == "O":
             array = array.astype(np.float64)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"X of dtype {array.dtype} is not numeric.")
     except (ValueError, TypeError) as error:
         if not (culprit := _culprit(X)):
             raise
@@ -63,10 +65,15 @@ def _check_frame(X):
     if names.has_duplicates:
         twice = list(names[names.duplicated()].unique())
         raise ValueError(f"X has more than one column of the name {twice}. Rename or drop them.")
-    # polars turns dates into numbers without a word
-    dates = [str(name) for name in names if np.asarray(X[name][:0]).dtype.kind in "mM"]
+    # dates would become numbers without a word
+    dates = [str(name) for name, dtype in zip(names, X.dtypes, strict=True) if _is_date(dtype)]
     if dates:
         raise ValueError(f"Not numeric: columns {dates} hold dates. Turn them into numbers first.")
+
+
+def _is_date(dtype):
+    is_temporal = getattr(dtype, "is_temporal", None)  # polars has this, NumPy and pandas kinds
+    return is_temporal() if is_temporal else getattr(dtype, "kind", "") in ("m", "M")
 
 
 def _culprit(X):
