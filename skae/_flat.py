@@ -74,6 +74,11 @@ class FlatView:
             if trained:
                 parameter.data, parameter.grad = parameter.data.clone(), None
 
+    def renew(self):
+        """Take up what has been frozen or thawed."""
+        self.__exit__()
+        self.__enter__()
+
     def is_outdated(self):
         """Say whether parameters have been frozen or thawed since."""
         return any(p.requires_grad != t for p, t in zip(self.parameters, self.trained, strict=True))

@@ -222,8 +222,7 @@ class Net(NeuralNet):
             return
         session = self._session
         if training and session.flat_view is not None and session.flat_view.is_outdated():
-            session.flat_view.__exit__()
-            session.flat_view.__enter__()
+            session.flat_view.renew()
             self._choose_steps()
         notifies = session.notifies_batches
         total = torch.zeros((), device=self.device)
@@ -256,7 +255,6 @@ class Net(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """Take one step of the optimiser, and return the loss before it."""
-
         session = self._session
 
         def closure():

@@ -24,7 +24,17 @@ __all__ = [
 
 
 class SquaredError(nn.Module):
-    """Squared difference, ``(prediction - target) ** 2``."""
+    """Squared difference, ``(prediction - target) ** 2``.
+
+    Takes two tensors of one shape and returns a tensor of that shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.losses import SquaredError
+    >>> SquaredError()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 4.]])
+    """
 
     output_activation = "identity"
 
@@ -37,7 +47,17 @@ class SquaredError(nn.Module):
 
 
 class AbsoluteError(nn.Module):
-    """Absolute difference, ``|prediction - target|``."""
+    """Absolute difference, ``|prediction - target|``.
+
+    Takes two tensors of one shape and returns a tensor of that shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.losses import AbsoluteError
+    >>> AbsoluteError()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 2.]])
+    """
 
     output_activation = "identity"
 
@@ -51,10 +71,19 @@ class AbsoluteError(nn.Module):
 class HuberLoss(nn.Module):
     """Half the square of small differences, linear beyond 1.
 
+    Takes two tensors of one shape and returns a tensor of that shape.
+
     References
     ----------
     P. J. Huber, "Robust estimation of a location parameter", Annals of
     Mathematical Statistics 35(1), 1964.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.losses import HuberLoss
+    >>> HuberLoss()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0.0000, 1.5000]])
     """
 
     output_activation = "identity"
@@ -71,6 +100,15 @@ class BinaryCrossEntropy(nn.Module):
 
     Working on logits, with the sigmoid inside the loss, keeps it finite for
     confident predictions.
+
+    Takes two tensors of one shape and returns a tensor of that shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.losses import BinaryCrossEntropy
+    >>> BinaryCrossEntropy()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0.6931, 0.0486]])
     """
 
     output_activation = "sigmoid"
