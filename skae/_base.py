@@ -17,48 +17,31 @@ from skae._batches import chunk_length, chunks
 from skae._device import resolve_device
 from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
 from skae._module import AutoencoderModule
-from skae._net import LR_SCHEDULES, BestWeights, Net, Progress, seeded
-from skae._optimizers import OPTIMIZERS, optimizer_params
-from skae._params import HasMethods, ParameterMixin, StrOptions, fit_context, integer, real
+from skae._net import BestWeights, Net, Progress, seeded
+from skae._optimizers import optimizer_params
+from skae._params import fit_context
 from skae._pca_start import start_at_pca
+from skae._shared_parameters import SharedParameters
 from skae._threads import threads
 from skae.architectures import ARCHITECTURES, build_modules, make_architecture
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
 from skae.exceptions import InterruptedWarning
-from skae.inputs import Rows, read_rows
-from skae.losses import LOSSES, make_loss
+from skae.inputs import FrameFormat, Rows, read_rows
+from skae.losses import LOSSES
 
 
-class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ParameterMixin):
+class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedParameters):
     """Base of all autoencoders: every public method, once.
 
-    A subclass brings its constructor and, where it differs, ``_make_bottleneck``.
+    A subclass brings its parameters, ``_make_loss`` and, where they differ from the plain
+    autoencoder's, ``_make_bottleneck``, ``_make_corruption`` and ``_join``.
     """
 
-    _parameter_constraints = {
-        "n_components": [integer(1), StrOptions({"auto"})],
-        "architecture": [StrOptions(set(ARCHITECTURES)), HasMethods("build")],
-        "loss": [StrOptions(set(LOSSES)), callable],
-        "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "optimizer_params": [dict, None],
-        "lr": [real(0, closed="neither")],
-        "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable, None],
-        "weight_decay": [real(0)],
-        "max_grad_norm": [real(0, closed="neither"), None],
-        "batch_size": [integer(1), StrOptions({"auto"})],
-        "max_epochs": [integer(1), StrOptions({"auto"})],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [real(0, 1, closed="neither")],
-        "patience": [integer(1), None],
-        "check_baseline": ["boolean"],
-        "device": [str, torch.device],
-        "callbacks": [list, tuple, None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    #: The parameter that names the loss, and what it can name.
+    _loss_parameter, _losses = "loss", LOSSES
+    #: Parameters beside the shared ones that training on cannot change.
+    _net_parameters = ("loss", "output_activation")
 
     # Training.
 
@@ -94,12 +77,13 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         with self._unchanged_on_error():
             rows, go_on = self._read(X, sample_weight, go_on=self.warm_start)
             fitted, validation = self._hold_out(rows, X_val)
-            self._set_up(fitted, self.lr_schedule, go_on)
+            self._set_up(fitted, go_on, anneals=True)
             epochs = max_epochs(self.max_epochs, len(fitted), self.net_.batch_size)
             finished = self._train(fitted, validation, epochs)
+            self._describe(fitted)
         self._warn_unless(finished)
         if self.check_baseline:
-            warn_if_poor(self, fitted)
+            self._check_fit(fitted)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -131,8 +115,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         del y
         with self._unchanged_on_error():
             rows, go_on = self._read(X, sample_weight, go_on=True)
-            self._set_up(rows, None, go_on)
+            self._set_up(rows, go_on, anneals=False)
             finished = self._train(rows, None, epochs=1)
+            self._describe(rows)
         self._warn_unless(finished)
         return self
 
@@ -144,12 +129,13 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             self._rng = check_random_state(self.random_state)
         return rows, go_on
 
-    def _set_up(self, rows, lr_schedule, go_on):
+    def _set_up(self, rows, go_on, anneals):
         """Make a net for the rows, or one to train on that is a copy of the present one."""
         built_with = self._parameters_of_the_net()
         session = {
             "lr": self.lr,
-            "lr_schedule": lr_schedule,
+            "lr_schedule": self.lr_schedule if anneals else None,
+            "anneals": anneals,
             "max_grad_norm": self.max_grad_norm,
             "batch_size": batch_size(self.batch_size, len(rows)),
         }
@@ -161,6 +147,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
                     "change that. Set it back, or call fit with warm_start=False to start anew."
                 )
             self.net_ = copy.copy(self.net_).go_on(**session)
+            self._renew(self.net_.module_, rows)
             return
         self._built_with = built_with
         device = resolve_device(self.device)
@@ -174,21 +161,22 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
     def _read_targets(self, X, sample_weight=None, reset=False):
         """Read rows that the loss compares with, and refuse those that it cannot take."""
         rows = read_rows(self, X, sample_weight, reset)
-        bounds = getattr(LOSSES.get(self.loss), "target_range", None)
+        name = self._loss_parameter
+        bounds = getattr(self._losses.get(getattr(self, name)), "target_range", None)
         if bounds is not None:
             low, high = rows.range()
             if low < bounds[0] or high > bounds[1]:
                 raise ValueError(
-                    f"loss={self.loss!r} needs X within {list(bounds)}, but its values go from "
-                    f"{low:g} to {high:g}. Scale X, for instance with MinMaxScaler(clip=True), "
-                    "or use loss='squared_error'."
+                    f"{name}={getattr(self, name)!r} needs X within {list(bounds)}, but its values "
+                    f"go from {low:g} to {high:g}. Scale X, for instance with "
+                    f"MinMaxScaler(clip=True), or use another {name}."
                 )
         return rows
 
     def _parameters_of_the_net(self):
         """Return the parameters that training on cannot change."""
-        fixed = ["n_components", "loss", "output_activation", "device"]
-        fixed += ["optimizer", "optimizer_params", "weight_decay"]
+        fixed = ["n_components", "device", "optimizer", "optimizer_params", "weight_decay"]
+        fixed += self._net_parameters
         architecture = make_architecture(self.architecture)
         params = {name: getattr(self, name) for name in fixed} | {"architecture": architecture}
         if isinstance(architecture, BaseEstimator):
@@ -196,15 +184,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         return params
 
     def _make_module(self, rows):
-        bottleneck, loss = self._make_bottleneck(), make_loss(self.loss)
-        activation = self.output_activation
-        if activation == "auto":
-            activation = loss.output_activation
-        elif getattr(loss, "from_logits", False) and activation != loss.output_activation:
-            raise ValueError(
-                f"loss={self.loss!r} needs output_activation={loss.output_activation!r} or 'auto'; "
-                f"got {activation!r}"
-            )
+        bottleneck, loss = self._make_bottleneck(), self._make_loss()
+        activation = self._output_activation(loss)
         with seeded(self._new_seed(), "cpu"), threads(work=0):
             encoder, decoder = build_modules(
                 self.architecture,
@@ -213,11 +194,47 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
                 self.n_components_,
             )
             if activation == "identity":
-                start_at_pca(encoder, decoder, self.n_components_, rows)
-        return AutoencoderModule(encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss)
+                start_at_pca(encoder, bottleneck, decoder, loss, self.n_components_, rows)
+        parts = encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss
+        return self._join(*parts, self._make_corruption(rows))
+
+    def _join(self, *parts):
+        return AutoencoderModule(*parts)
+
+    def _renew(self, module, rows):
+        """Give a module that is trained on the parts that parameters may change."""
+        module.bottleneck = self._make_bottleneck()
+        module.corruption = self._make_corruption(rows)
+        module.to(self.device_)
+
+    def _make_loss(self):
+        """Return the module that compares reconstructions with their targets."""
+        raise NotImplementedError
+
+    def _output_activation(self, loss):
+        return loss.output_activation
 
     def _make_bottleneck(self):
         return LinearBottleneck()
+
+    def _make_corruption(self, rows):
+        """Return what damages the rows in training, or None."""
+        del rows
+
+    def _describe(self, rows):
+        """Set the fitted attributes that take a look at the training rows."""
+
+    def _check_fit(self, rows):
+        warn_if_poor(self, rows)
+
+    def _as_in_training(self, rows):
+        """Return rows as training shows them, and the weights of their cells or 1."""
+        return rows, 1.0
+
+    @property
+    def _n_comparable_components(self):
+        """How many components PCA needs for a fair comparison, or None if there is none."""
+        return self.n_components_
 
     def _n_components(self, sample_shape):
         if self.n_components != "auto":
@@ -304,7 +321,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
             Codes, as ``transform`` gives them.
 
         Returns
@@ -313,7 +330,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
             Reconstructed rows.
         """
         check_is_fitted(self)
-        codes = Rows(check_array(X, dtype=[np.float64, np.float32], input_name="X"))
+        dtypes = [np.float64, np.float32]
+        codes = Rows(check_array(X, accept_sparse="csr", dtype=dtypes, input_name="X"))
         if codes.sample_shape != (self.n_components_,):
             raise ValueError(
                 f"X has {codes.sample_shape[0]} columns, but {type(self).__name__} was fitted with "
@@ -333,10 +351,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Paramet
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features)
-            What the code keeps of each row, in the units of X.
+            What the code keeps of each row, in the units of X; a DataFrame if X is one.
         """
         check_is_fitted(self)
-        return self._reconstruct(read_rows(self, X))
+        reconstructed = self._reconstruct(read_rows(self, X))
+        frame_format = FrameFormat.of(X)
+        return frame_format.make(reconstructed) if frame_format else reconstructed
 
     def _reconstruct(self, rows):
         return self._map(AutoencoderModule.forward, rows, rows.sample_shape)

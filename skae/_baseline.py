@@ -17,7 +17,8 @@ def warn_if_poor(estimator, rows):
     """Warn if a model reconstructs worse than PCA with as many components, or the mean.
 
     PCA is fitted on up to 1,024 rows and both are judged on as many others, so that
-    the check costs little beside the fit.
+    the check costs little beside the fit. Where training damages rows, both have to
+    restore damaged ones.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ def warn_if_poor(estimator, rows):
     rows : Rows
         What it was fitted on.
     """
-    name, n_components = type(estimator).__name__, estimator.n_components_
+    name, n_components = type(estimator).__name__, estimator._n_comparable_components
     if rows.sample_weight is not None:  # PCA takes no weights
         return
     n_features = rows.sample_shape[0]
@@ -36,28 +37,32 @@ def warn_if_poor(estimator, rows):
     sample = rows.spread(2 * n_rows)
     fitted, judged = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
     X, baseline = _array(judged), _array(fitted)
-    mean = baseline.mean(0)
-    total = ((X - mean) ** 2).sum()
+    seen, weight = estimator._as_in_training(judged)
+    total = (weight * (X - baseline.mean(0)) ** 2).sum()
     if not total:
         return
-    r2 = 1 - ((X - estimator._reconstruct(judged)) ** 2).sum() / total
-    advice = _advice(baseline)
-    if r2 < 0:
-        warnings.warn(
-            f"{name} reconstructs worse than the mean of the columns would (R2 {r2:.2f}). {advice}",
-            PoorFitWarning,
-            stacklevel=4,
+
+    def r2(restored):
+        return 1 - (weight * (X - restored) ** 2).sum() / total
+
+    score, advice = r2(estimator._reconstruct(seen)), _advice(baseline)
+    if score < 0:
+        _warn(
+            f"{name} reconstructs worse than the mean of the columns would (R2 {score:.2f})", advice
         )
-    elif n_components < min(n_rows, n_features):
+    elif n_components is not None and n_components < min(n_rows, n_features):
         pca = PCA(n_components, random_state=0).fit(baseline)
-        pca_r2 = 1 - ((X - pca.inverse_transform(pca.transform(X))) ** 2).sum() / total
-        if r2 < pca_r2 - MARGIN:
-            warnings.warn(
-                f"{name} reconstructs worse than PCA with as many components (R2 {r2:.2f} against "
-                f"{pca_r2:.2f}). {advice}",
-                PoorFitWarning,
-                stacklevel=4,
+        pca_score = r2(pca.inverse_transform(pca.transform(_array(seen))))
+        if score < pca_score - MARGIN:
+            _warn(
+                f"{name} reconstructs worse than PCA with {n_components} components "
+                f"(R2 {score:.2f} against {pca_score:.2f})",
+                advice,
             )
+
+
+def _warn(message, advice):
+    warnings.warn(f"{message}. {advice}", PoorFitWarning, stacklevel=6)
 
 
 def _array(rows):

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skae.architectures._dense import Shortcut
+from skae._module import sample_losses
+from skae.architectures._dense import Linear, Shortcut, TransposedLinear
 from skae.bottlenecks import LinearBottleneck
-from skae.losses import per_sample
 
 aten = torch.ops.aten
 
@@ -104,7 +104,7 @@ class Stage(NamedTuple):
     ``source`` is the index of the stage whose input the shortcut takes.
     """
 
-    linear: nn.Linear
+    linear: nn.Linear | TransposedLinear
     activation: Activation | None = None
     shortcut: nn.Linear | None = None
     source: int | None = None
@@ -115,42 +115,100 @@ class DenseStep:
 
     Parameters
     ----------
-    stages : list of Stage
-        In order, from the input to the prediction. The gradients of their parameters
-        exist and stay where they are.
+    encoder, decoder : list of Stage
+        From the input to the bottleneck, and from there to the prediction. The gradients
+        of their parameters exist and stay where they are.
+    bottleneck : skae.bottlenecks.Bottleneck or None
+        None if the code is the encoder's output, so that there is but one stack, the
+        decoder.
     loss : nn.Module
         One of `skae.losses`.
     """
 
-    def __init__(self, stages, loss):
-        self.layers = [_Layer.of(stage) for stage in stages]
+    def __init__(self, encoder, bottleneck, decoder, loss):
+        linears = [stage.linear for stage in (*encoder, *decoder)]
+        weights = [linear.weight for linear in linears]
+        # Where weights are used twice, their gradients are added up.
+        self.shared = [w.grad for w in set(weights)] if len(set(weights)) < len(weights) else []
+        self.encoder = _Stack(encoder, adds_up=bool(self.shared))
+        self.decoder = _Stack(decoder, adds_up=bool(self.shared))
+        self.bottleneck = bottleneck
         self.loss = loss
-        self._buffers = {}
 
     @torch.no_grad()
-    def __call__(self, x, target, weight=None):
+    def __call__(self, x, target, weight=None, cell_weight=None):
         """Write the gradients into the parameters' ``grad``, and return the loss.
 
         Parameters
         ----------
         x, target : tensor of shape (n_samples, n_features)
         weight : tensor of shape (n_samples,) or None
+        cell_weight : tensor of shape (n_samples, n_features) or None
 
         Returns
         -------
         loss : tensor of shape ()
         """
-        if len(x) not in self._buffers:
-            self._buffers[len(x)] = [_Buffers.of(x, layer) for layer in self.layers]
-        buffers = self._buffers[len(x)]
-        inputs = [x, *(buffer.y for buffer in buffers)]  # of each layer, then the prediction
-        self._forward(inputs, buffers)
-        loss = self._loss_and_gradient(inputs[-1], target, weight, buffers[-1].grad)
-        self._backward(inputs, buffers)
-        return loss
+        for grad in self.shared:
+            grad.zero_()
+        if self.bottleneck is None:
+            prediction = self.decoder.forward(x)
+            loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
+            self.decoder.backward()
+            return loss
+        code, penalty, backward = self.bottleneck.step(self.encoder.forward(x), weight)
+        prediction = self.decoder.forward(code)
+        loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
+        backward(self.decoder.backward(to_input=True), self.encoder.output_grad)
+        self.encoder.backward()
+        return loss + penalty
 
-    def _forward(self, inputs, buffers):
-        for layer, x, (z, y, _, _) in zip(self.layers, inputs, buffers, strict=False):
+    def _loss_and_gradient(self, prediction, target, weight, cell_weight):
+        """Return the mean loss, and write its derivative by the prediction."""
+        out = self.decoder.output_grad
+        if not hasattr(self.loss, "mean_and_gradient"):
+            return self._by_autograd(prediction, target, weight, cell_weight, out)
+        if weight is not None:
+            weight = weight[:, None]
+            cell_weight = weight if cell_weight is None else weight * cell_weight
+        return self.loss.mean_and_gradient(prediction, target, cell_weight, out)
+
+    def _by_autograd(self, prediction, target, weight, cell_weight, out):
+        with torch.enable_grad():
+            leaf = prediction.detach().requires_grad_()
+            losses = sample_losses(self.loss, leaf, target, cell_weight)
+            loss = losses.mean() if weight is None else (losses * weight).mean()
+            out.copy_(torch.autograd.grad(loss, leaf)[0])
+        return loss.detach()
+
+
+class _Stack:
+    """Forward and backward passes of consecutive stages.
+
+    Parameters
+    ----------
+    stages : list of Stage
+    adds_up : bool
+        Whether gradients of weights are added to what is there.
+    """
+
+    def __init__(self, stages, adds_up):
+        self.layers = [_Layer.of(stage) for stage in stages]
+        self.adds_up = adds_up
+        self._buffers_by_length = {}
+
+    def forward(self, x):
+        """Return the output for ``x``, and keep what ``backward`` needs."""
+        if len(x) not in self._buffers_by_length:
+            buffers = [_Buffers.of(x, layer) for layer in self.layers]
+            self._buffers_by_length[len(x)] = buffers, torch.empty_like(x)
+        self._buffers, self._input_grad = self._buffers_by_length[len(x)]
+        self._inputs = [
+            x,
+            *(buffer.y for buffer in self._buffers),
+        ]  # of each layer, then the output
+        inputs = self._inputs
+        for layer, x, (z, y, _, _) in zip(self.layers, inputs, self._buffers, strict=False):
             if layer.bias is None:
                 torch.mm(x, layer.weight_t, out=z)
             else:
@@ -159,42 +217,36 @@ class DenseStep:
                 z.addmm_(inputs[layer.source], layer.shortcut_t)
             if layer.activation is not None:
                 layer.activation.forward(z, y)
+        return inputs[-1]
 
-    def _loss_and_gradient(self, prediction, target, weight, out):
-        """Return the mean loss, and write its derivative by the prediction to ``out``."""
-        if not hasattr(self.loss, "gradient"):
-            return self._loss_and_gradient_by_autograd(prediction, target, weight, out)
-        self.loss.gradient(prediction, target, out).mul_(1 / out.numel())
-        losses = self.loss(prediction, target)
-        if weight is None:
-            return losses.mean()
-        out.mul_(weight[:, None])
-        return (per_sample(losses) * weight).mean()
+    @property
+    def output_grad(self):
+        """Where the derivative by the output is to be written, before ``backward``."""
+        return self._buffers[-1].grad if self._buffers else self._input_grad
 
-    def _loss_and_gradient_by_autograd(self, prediction, target, weight, out):
-        with torch.enable_grad():
-            leaf = prediction.detach().requires_grad_()
-            losses = per_sample(self.loss(leaf, target))
-            loss = losses.mean() if weight is None else (losses * weight).mean()
-            out.copy_(torch.autograd.grad(loss, leaf)[0])
-        return loss.detach()
-
-    def _backward(self, inputs, buffers):
+    def backward(self, to_input=False):
+        """Write the gradients of the parameters; return that of the input if ``to_input``."""
+        inputs, buffers = self._inputs, self._buffers
         shortcuts = {}  # by source: the gradient behind the shortcut, and its weight
         for i in range(len(buffers) - 1, -1, -1):
             layer, (z, _, grad, grad_t) = self.layers[i], buffers[i]
             if layer.activation is not None:
                 layer.activation.backward(grad, z)
-            torch.mm(grad_t, inputs[i], out=layer.weight_grad)
+            if self.adds_up:
+                layer.weight_grad.addmm_(grad_t, inputs[i])
+            else:
+                torch.mm(grad_t, inputs[i], out=layer.weight_grad)
             if layer.bias is not None:
                 torch.sum(grad, 0, out=layer.bias_grad)
             if layer.shortcut is not None:
                 torch.mm(grad_t, inputs[layer.source], out=layer.shortcut_grad)
                 shortcuts[layer.source] = grad, layer.shortcut
-            if i:
-                grad_before = torch.mm(grad, layer.weight, out=buffers[i - 1].grad)
+            if i or to_input:
+                before = buffers[i - 1].grad if i else self._input_grad
+                torch.mm(grad, layer.weight, out=before)
                 if i in shortcuts:
-                    grad_before.addmm_(*shortcuts[i])
+                    before.addmm_(*shortcuts[i])
+        return self._input_grad
 
 
 class _Layer(NamedTuple):
@@ -214,8 +266,10 @@ class _Layer(NamedTuple):
     @classmethod
     def of(cls, stage):
         linear, activation, shortcut, source = stage
-        weight = linear.weight.detach()
-        layer = cls(activation, weight, weight.t(), linear.weight.grad)
+        weight, weight_grad = linear.weight.detach(), linear.weight.grad
+        if isinstance(linear, TransposedLinear):
+            weight, weight_grad = linear.transpose(weight), linear.transpose(weight_grad)
+        layer = cls(activation, weight, weight.t(), weight_grad)
         if linear.bias is not None:
             layer = layer._replace(bias=linear.bias.detach(), bias_grad=linear.bias.grad)
         if shortcut is not None:
@@ -247,20 +301,33 @@ class _Buffers(NamedTuple):
 
 def dense_step(module):
     """Return a `DenseStep` for an autoencoder module, or None if it is not dense."""
-    if type(module.bottleneck) is not LinearBottleneck:
+    if not module.decodes_once:
         return None
-    parts = [module.encoder, module.decoder]
+    decoder_parts = [module.decoder]
     if not getattr(module.loss, "from_logits", False):
-        parts.append(module.output_activation)
-    stages = []
-    if not all(_extend(stages, part) for part in parts) or not stages:
+        decoder_parts.append(module.output_activation)
+    encoder, decoder, bottleneck = [], [], module.bottleneck
+    if type(bottleneck) is LinearBottleneck:
+        bottleneck, decoder_parts = None, [module.encoder, *decoder_parts]
+    elif not _extend(encoder, module.encoder):
         return None
-    linears = [linear for stage in stages for linear in (stage.linear, stage.shortcut) if linear]
-    parameters = [p for linear in linears for p in linear.parameters()]
-    # A parameter used twice needs its gradients added, a frozen one none: autograd does that.
-    if len(set(parameters)) < len(parameters) or not all(p.requires_grad for p in parameters):
+    if not all(_extend(decoder, part) for part in decoder_parts) or not decoder:
         return None
-    return DenseStep(stages, module.loss)
+    used = [p for stage in (*encoder, *decoder) for p in _parameters(stage)]
+    used += module.loss.parameters() if hasattr(module.loss, "mean_and_gradient") else ()
+    # A frozen parameter needs no gradient, and one of some other part is not seen here.
+    if set(used) != set(module.parameters()) or not all(p.requires_grad for p in used):
+        return None
+    # Only weights of a transposed layer may occur twice.
+    n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)
+    if len(used) - len(set(used)) != n_tied:
+        return None
+    return DenseStep(encoder, bottleneck, decoder, module.loss)
+
+
+def _parameters(stage):
+    linears = [linear for linear in (stage.linear, stage.shortcut) if linear is not None]
+    return [parameter for linear in linears for parameter in linear.parameters()]
 
 
 def _extend(stages, module):
@@ -270,7 +337,7 @@ def _extend(stages, module):
     kind, last = type(module), stages[-1] if stages else None
     if kind in (nn.Identity, nn.Sequential):
         return all(_extend(stages, child) for child in module.children())
-    if kind is nn.Linear:
+    if kind in (nn.Linear, Linear, TransposedLinear):
         stages.append(Stage(module))
         return True
     if kind is Shortcut:

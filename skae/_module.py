@@ -1,8 +1,13 @@
-"""The four parts of an autoencoder joined into one module. torch only."""
+"""The parts of an autoencoder joined into one module. torch only."""
 
+from math import log
+
+import torch
 from torch import nn
 
 from skae.losses import per_sample
+
+MAX_BLOCK_ELEMENTS = 2**21
 
 
 class AutoencoderModule(nn.Module):
@@ -12,7 +17,7 @@ class AutoencoderModule(nn.Module):
     ----------
     encoder : nn.Module
         Maps (n_samples, *input_shape) to (n_samples, encoder_width).
-    bottleneck : nn.Module
+    bottleneck : skae.bottlenecks.Bottleneck
         Maps (n_samples, encoder_width) to (n_samples, n_components).
     decoder : nn.Module
         Maps (n_samples, n_components) to (n_samples, *input_shape).
@@ -20,15 +25,23 @@ class AutoencoderModule(nn.Module):
         Applied to the decoder's output.
     loss : nn.Module
         One of `skae.losses`.
+    corruption : skae.corruptions.Corruption or None, default=None
+        Damages the inputs in training.
     """
 
-    def __init__(self, encoder, bottleneck, decoder, output_activation, loss):
+    def __init__(self, encoder, bottleneck, decoder, output_activation, loss, corruption=None):
         super().__init__()
         self.encoder = encoder
         self.bottleneck = bottleneck
         self.decoder = decoder
         self.output_activation = output_activation
         self.loss = loss
+        self.corruption = corruption
+
+    @property
+    def decodes_once(self):
+        """Whether the objective is that of this class, one pass through the decoder."""
+        return True
 
     def encode(self, x):
         """Return the code of ``x``, shape (n_samples, n_components)."""
@@ -41,36 +54,173 @@ class AutoencoderModule(nn.Module):
     def forward(self, x):
         return self.decode(self.encode(x))
 
-    def reconstruction_losses(self, code, target):
+    def corrupt(self, x):
+        """Return what training shows of ``x``, and the weight of each element or None."""
+        return (x, None) if self.corruption is None else self.corruption(x)
+
+    def predict(self, code):
+        """Return what the loss compares with the target: logits where it takes these."""
+        prediction = self.decoder(code)
+        if getattr(self.loss, "from_logits", False):
+            return prediction
+        return self.output_activation(prediction)
+
+    def reconstruction_losses(self, code, target, cell_weight=None):
         """Return how far each sample is from what its code decodes to.
 
         Parameters
         ----------
         code : tensor of shape (n_samples, n_components)
         target : tensor of shape (n_samples, *input_shape)
+        cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
+            Weight of each element.
 
         Returns
         -------
         tensor of shape (n_samples,)
         """
-        prediction = self.decoder(code)
-        if not getattr(self.loss, "from_logits", False):
-            prediction = self.output_activation(prediction)
-        return per_sample(self.loss(prediction, target))
+        return sample_losses(self.loss, self.predict(code), target, cell_weight)
 
-    def objective(self, x, target, weight=None):
+    def objective(self, x, target, weight=None, cell_weight=None):
         """Return what training minimises, a mean over the samples.
 
         Parameters
         ----------
         x, target : tensor of shape (n_samples, *input_shape)
         weight : tensor of shape (n_samples,) or None, default=None
+        cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
 
         Returns
         -------
         tensor of shape ()
         """
+        code, penalty = self.bottleneck.draw(self.encoder(x), weight)
+        losses = self.reconstruction_losses(code, target, cell_weight)
+        return _weighted_mean(losses, weight) + penalty
+
+
+class VariationalModule(AutoencoderModule):
+    """Autoencoder module with a `~skae.bottlenecks.GaussianBottleneck` and a likelihood.
+
+    Parameters
+    ----------
+    *args : nn.Module
+        As for `AutoencoderModule`.
+    n_importance_samples : int, default=1
+        Draws of the code that the bound on the log-likelihood is computed from. With
+        several it is the importance-weighted bound [1]_, trained by doubly
+        reparametrised gradients [2]_.
+
+    References
+    ----------
+    .. [1] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
+       ICLR 2016. :arxiv:`1509.00519`
+    .. [2] G. Tucker, D. Lawson, S. Gu and C. J. Maddison, "Doubly reparameterized gradient
+       estimators for Monte Carlo objectives", ICLR 2019. :arxiv:`1810.04152`
+    """
+
+    def __init__(self, *args, n_importance_samples=1):
+        super().__init__(*args)
+        self.n_importance_samples = n_importance_samples
+
+    @property
+    def decodes_once(self):
+        return self.n_importance_samples == 1 or self.bottleneck.beta == 0
+
+    def objective(self, x, target, weight=None, cell_weight=None):
+        if self.decodes_once:
+            return super().objective(x, target, weight, cell_weight)
+        return -_weighted_mean(self._importance_weighted_bound(x, target), weight)
+
+    def _importance_weighted_bound(self, x, target):
+        """Return the bound of each sample, with doubly reparametrised gradients."""
+        encoded, beta = self.encoder(x), self.bottleneck.beta_now
+        mean, _ = self.bottleneck.posterior(encoded)
+        noise = torch.randn_like(mean.expand(self.n_importance_samples, *mean.shape))
+        code = self._codes(encoded, noise)
+        # Where beta is 1, the posterior's part of the gradient comes to the square of each
+        # weight times the path through the code, which has less variance.
+        doubly = beta == 1 and code.requires_grad
+        likelihood, ratio = self._log_terms(code, encoded.detach() if doubly else encoded, target)
+        log_weights = likelihood + beta * ratio
+        if doubly:
+            weights = log_weights.detach().softmax(0)
+            code.register_hook(lambda grad: grad * weights[..., None])
+        return log_weights.logsumexp(0) - log(self.n_importance_samples)
+
+    def _codes(self, encoded, noise):
+        """Return codes drawn from the posterior, shape (n_draws, n_samples, n_components)."""
+        mean, log_variance = self.bottleneck.posterior(encoded)
+        return mean + (log_variance / 2).exp() * noise
+
+    def _log_terms(self, code, encoded, target):
+        """Return what importance weights are made of.
+
+        Parameters
+        ----------
+        code : tensor of shape (n_draws, n_samples, n_components)
+        encoded : tensor of shape (n_samples, encoder_width)
+        target : tensor of shape (n_samples, *input_shape)
+
+        Returns
+        -------
+        likelihood, ratio : tensor of shape (n_draws, n_samples)
+            Logarithms of the probability of the target given the code, and of the code's
+            prior probability over its posterior probability.
+        """
+        mean, log_variance = self.bottleneck.posterior(encoded)
+        # The constants of both normal densities cancel.
+        distance = (code - mean).square() * (-log_variance).exp() - code.square()
+        ratio = (distance + log_variance).sum(-1) / 2
+        prediction = self.predict(code.flatten(0, 1)).unflatten(0, code.shape[:2])
+        values = self.loss(prediction, target.expand_as(prediction))
+        return -values.flatten(2).sum(-1), ratio
+
+    def sample(self, code):
+        """Draw from the likelihood given the code, shape (n_samples, *input_shape)."""
+        return self.loss.sample(self.predict(code))
+
+    def elbo(self, x, noise):
+        """Return the evidence lower bound of each sample, in nats.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_samples, *input_shape)
+        noise : tensor of shape (n_draws, 1, n_components)
+            The same draws for all samples, so that a sample's result depends on no other.
+
+        Returns
+        -------
+        tensor of shape (n_samples,)
+        """
         encoded = self.encoder(x)
-        losses = self.reconstruction_losses(self.bottleneck(encoded), target)
-        losses = losses + self.bottleneck.penalty(encoded)
-        return losses.mean() if weight is None else (losses * weight).mean()
+        likelihood = sum(likelihood.sum(0) for likelihood, _ in self._blocks(encoded, x, noise))
+        return likelihood / len(noise) - self.bottleneck.divergence(encoded).sum(-1)
+
+    def log_likelihood(self, x, noise):
+        """Return the importance-weighted bound of each sample, parameters as for ``elbo``."""
+        blocks = self._blocks(self.encoder(x), x, noise)
+        sums = [(likelihood + ratio).logsumexp(0) for likelihood, ratio in blocks]
+        return torch.stack(sums).logsumexp(0) - log(len(noise))
+
+    def _blocks(self, encoded, x, noise):
+        """Yield the terms of as many draws at a time as memory bears."""
+        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // x.numel())):
+            yield self._log_terms(self._codes(encoded, some), encoded, x)
+
+
+def sample_losses(loss, prediction, target, cell_weight=None):
+    """Return the loss of each sample, of which elements may count more or less."""
+    values = loss(prediction, target)
+    if cell_weight is not None:
+        if values.ndim == 1:
+            raise ValueError(
+                "damaged_only=True needs a loss with one value per element, but the given loss "
+                "returns one per sample"
+            )
+        values = values * cell_weight
+    return per_sample(values, loss.reduction)
+
+
+def _weighted_mean(values, weight):
+    return (values if weight is None else values * weight).mean()

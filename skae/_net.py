@@ -51,14 +51,18 @@ class Net(NeuralNet):
         scheduler, which then steps with every epoch.
     max_grad_norm : float or None
         Bound on the norm of the gradient.
+    anneals : bool
+        Whether a session is a training of its own, in the course of which bottlenecks
+        may change; else it is a piece of one, and they are as at the end.
     **kwargs : dict
         Parameters of skorch's ``NeuralNet``.
     """
 
-    def __init__(self, module, lr_schedule=None, max_grad_norm=None, **kwargs):
+    def __init__(self, module, lr_schedule=None, max_grad_norm=None, anneals=True, **kwargs):
         super().__init__(module, criterion=nn.Identity, train_split=None, verbose=0, **kwargs)
         self.lr_schedule = lr_schedule
         self.max_grad_norm = max_grad_norm
+        self.anneals = anneals
 
     def train(self, dataset, validation, callbacks, epochs, seed):
         """Train for a session, going on from where the last one stopped.
@@ -177,17 +181,20 @@ class Net(NeuralNet):
         parameters = self.optimizer_.param_groups[0]["params"]
         is_flat = can_flatten(self.module_, self.optimizer)
         n_weights = sum(parameter.numel() for parameter in parameters)
+        n_steps = epochs * -(-len(X) // self.batch_size)
         self._session = Session(
             parameters=parameters,
             flat_view=FlatView(self.module_, *parameters) if is_flat else None,
             notifies_batches=any(_wants_batches(callback) for _, callback in self.callbacks_),
-            **self._schedules(epochs * -(-len(X) // self.batch_size)),
+            n_steps=n_steps,
+            **self._schedules(n_steps),
         )
         with threads(self.batch_size * n_weights), self._session.flat_view or nullcontext():
             self._choose_steps()
             try:
                 return super().fit_loop(X, y, epochs=epochs, **fit_params)
             finally:
+                self.module_.bottleneck.progress = 1.0
                 del self._session
 
     def _choose_steps(self):
@@ -226,16 +233,17 @@ class Net(NeuralNet):
             self._choose_steps()
         notifies = session.notifies_batches
         total = torch.zeros((), device=self.device)
-        for batch in iterator:
-            x, (target, _) = batch
-            if notifies:
-                self.notify("on_batch_begin", batch=(x, target), training=training)
-            loss = step_fn(batch)
-            total.add_(loss, alpha=len(x))
-            if notifies:
-                self.history.record_batch(f"{prefix}_loss", loss.item())
-                seen = {"loss": loss, "y_pred": self.evaluation_step(batch)}
-                self.notify("on_batch_end", batch=(x, target), training=training, **seen)
+        with nullcontext() if training else seeded(self._seed, self.device):
+            for batch in iterator:
+                x, (target, _) = batch
+                if notifies:
+                    self.notify("on_batch_begin", batch=(x, target), training=training)
+                loss = step_fn(batch)
+                total.add_(loss, alpha=len(x))
+                if notifies:
+                    self.history.record_batch(f"{prefix}_loss", loss.item())
+                    seen = {"loss": loss, "y_pred": self.evaluation_step(batch)}
+                    self.notify("on_batch_end", batch=(x, target), training=training, **seen)
         self._record_loss(f"{prefix}_loss", total.item() / len(iterator.dataset))
         if training:
             if not notifies:
@@ -272,32 +280,39 @@ class Net(NeuralNet):
         else:
             loss = closure()
             session.flat_step()
+        session.steps_taken += 1
         session.after_batch()
         return loss.detach()
 
     def _loss_and_gradients(self, batch):
         """Fill the parameters' gradients: here a faster step stands in for autograd."""
-        x, (target, weight) = batch
-        if self._session.dense_step is not None:
-            return self._session.dense_step(x, target, weight)
+        session, (x, (target, weight)) = self._session, batch
+        if self.anneals:
+            self.module_.bottleneck.progress = session.steps_taken / session.n_steps
+        x, cell_weight = self.module_.corrupt(x)
+        if session.dense_step is not None:
+            return session.dense_step(x, target, weight, cell_weight)
         self._set_training(True)
-        self.optimizer_.zero_grad(set_to_none=self._session.flat_step is None)
-        loss = self.module_.objective(x, target, weight)
+        self.optimizer_.zero_grad(set_to_none=session.flat_step is None)
+        loss = self.module_.objective(x, target, weight, cell_weight)
         loss.backward()
         return loss
 
     def mean_loss(self, dataset):
-        """Return the mean loss over a data set."""
+        """Return the mean loss over a data set, for the same noise as in every epoch."""
         batches = self.get_iterator(dataset)
-        total = sum(self.validation_step(batch).item() * len(batch[0]) for batch in batches)
+        with seeded(self._seed, self.device):
+            total = sum(self.validation_step(batch).item() * len(batch[0]) for batch in batches)
         return total / len(dataset)
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
-        """Return the loss of a batch, without dropout or noise."""
+        """Return the loss of a batch, without dropout."""
         x, (target, weight) = batch
         self._set_training(False)
-        return self.module_.objective(x, target, weight)
+        self.module_.bottleneck.progress = 1.0
+        x, cell_weight = self.module_.corrupt(x)
+        return self.module_.objective(x, target, weight, cell_weight)
 
 
 def _nothing():
@@ -311,6 +326,8 @@ class Session:
     parameters: list
     flat_view: FlatView | None
     notifies_batches: bool
+    n_steps: int
+    steps_taken: int = 0
     after_batch: Callable = _nothing
     after_epoch: Callable = _nothing
     dense_step: Callable | None = None

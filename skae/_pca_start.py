@@ -1,38 +1,87 @@
 """Start a net at the principal components of its data."""
 
+from typing import NamedTuple
+
 import torch
+from torch import nn
 
 MAX_ROWS = 5_000
 MAX_ELEMENTS = 2**23
+#: Least noise, as a share of the mean variance: that of exact data would be zero.
+MIN_NOISE = 1e-3
 
 
-def start_at_pca(encoder, decoder, n_components, rows):
-    """Make encoder and decoder the best linear ones, if both have a method ``start_at``.
+class PrincipalAxes(NamedTuple):
+    """Principal components of at most 5,000 rows.
 
-    What training adds from there on is what PCA cannot. The components are those of at
-    most 5,000 rows.
-
-    Parameters
-    ----------
-    encoder, decoder : nn.Module
-        For instance `skae.architectures.Shortcut`.
-    n_components : int
-    rows : Rows
+    ``rank`` is how many of the ``n_components`` components there are; the others are
+    zero. ``noise_variance`` is the mean variance beside the components, the maximum
+    likelihood estimate of probabilistic PCA.
     """
-    if not (hasattr(encoder, "start_at") and hasattr(decoder, "start_at")):
-        return
+
+    mean: torch.Tensor  # (n_features,)
+    components: torch.Tensor  # (n_components, n_features)
+    variances: torch.Tensor  # (n_components,)
+    noise_variance: torch.Tensor  # ()
+    mean_variance: torch.Tensor  # (), of the features
+    rank: int
+
+
+def principal_axes(rows, n_components):
+    """Return the `PrincipalAxes` of rows, or None if these are beyond float32."""
     (n_features,) = rows.sample_shape
     n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     x, weight = rows.spread(n_rows).take(slice(None), torch.float32)
-    if not x.isfinite().all():  # beyond float32: training will say so
-        return
+    if not x.isfinite().all():  # training will say so
+        return None
     weight = x.new_ones(len(x)) if weight is None else weight
     mean = weight @ x / weight.sum()
     x = (x - mean) * weight[:, None].sqrt()
     # A few components more than needed make the needed ones exact enough.
     n_sought = min(n_components + 10, *x.shape)
-    components = torch.svd_lowrank(x, n_sought, niter=2)[2].t()[:n_components]
-    decoder_weight = x.new_zeros(n_features, n_components)
-    decoder_weight[:, : len(components)] = components.t()
-    encoder.start_at(components, -components @ mean)
-    decoder.start_at(decoder_weight, mean)
+    _, singular_values, found = torch.svd_lowrank(x, n_sought, niter=2)
+    found = found.t()[:n_components]
+    components = x.new_zeros(n_components, n_features)
+    components[: len(found)] = found
+    variances = x.new_zeros(n_components)
+    variances[: len(found)] = singular_values[: len(found)] ** 2 / weight.sum()
+    mean_variance = x.square().sum() / weight.sum() / n_features
+    mean_variance = mean_variance if mean_variance > 0 else x.new_ones(())
+    rest = mean_variance * n_features - variances.sum()
+    noise = rest / max(1, n_features - n_components)
+    noise = torch.maximum(noise, MIN_NOISE * mean_variance)
+    return PrincipalAxes(mean, components, variances, noise, mean_variance, len(found))
+
+
+def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows):
+    """Make encoder and decoder the best linear ones, if both have a method ``start_at``.
+
+    What training adds from there on is what PCA cannot. A loss that learns the variance
+    of the noise starts at what the linear model leaves of it.
+
+    Parameters
+    ----------
+    encoder, decoder : nn.Module
+        For instance `skae.architectures.Shortcut`.
+    bottleneck : skae.bottlenecks.Bottleneck
+        Says what the best linear ones are.
+    loss : nn.Module
+        One of `skae.losses`.
+    n_components : int
+    rows : Rows
+    """
+    encoder, decoder = _only_layer(encoder), _only_layer(decoder)
+    has_start = hasattr(encoder, "start_at") and hasattr(decoder, "start_at")
+    if not has_start and not hasattr(loss, "start_at"):
+        return
+    axes = principal_axes(rows, n_components)
+    start = has_start and axes and bottleneck.linear_start(axes)
+    if start:
+        encoder.start_at(*start[0])
+        decoder.start_at(*start[1])
+    if axes and hasattr(loss, "start_at"):
+        loss.start_at(axes.noise_variance if start else axes.mean_variance)
+
+
+def _only_layer(module):
+    return module[0] if type(module) is nn.Sequential and len(module) == 1 else module

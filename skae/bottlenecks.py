@@ -1,24 +1,429 @@
 """Bottlenecks: what the code is like.
 
-A bottleneck is a module between encoder and decoder. ``forward`` turns the
-encoder's output into the code; ``penalty`` is what it adds to each sample's
-loss; ``encoder_width`` is how many numbers it wants from the encoder.
+A bottleneck is a module between encoder and decoder, without parameters of its own.
+``forward`` turns the encoder's output into the code. In training the decoder gets what
+``draw`` returns, together with a penalty for the loss; ``step`` does the same with the
+derivatives written out, for nets whose passes are written out as well.
 """
 
+from math import log
+
+import torch
 from torch import nn
+from torch.nn import functional as F
 
-__all__ = ["LinearBottleneck"]
+aten = torch.ops.aten
+
+__all__ = [
+    "Bottleneck",
+    "GaussianBottleneck",
+    "KLSparseBottleneck",
+    "L1Bottleneck",
+    "LinearBottleneck",
+    "SparseBottleneck",
+    "TopKBottleneck",
+]
 
 
-class LinearBottleneck(nn.Identity):
-    """The code is the encoder's output as it is, with no penalty."""
+class Bottleneck(nn.Module):
+    """Base of all bottlenecks.
 
-    @staticmethod
-    def encoder_width(n_components):
+    A subclass overrides ``forward`` or ``draw``, and ``step`` where the time that
+    autograd takes for it matters.
+
+    Attributes
+    ----------
+    progress : float
+        Share of the training that is over, for what changes in its course. 1 outside of
+        training.
+    """
+
+    progress = 1.0
+
+    def encoder_width(self, n_components):
         """Return how many outputs the encoder needs for ``n_components`` codes."""
         return n_components
 
-    def penalty(self, encoded):
-        """Return what is added to the loss, a tensor of shape (n_samples,) or 0."""
-        del encoded
-        return 0.0
+    def draw(self, encoded, weight=None):
+        """Return what training passes on to the decoder, and a penalty.
+
+        Parameters
+        ----------
+        encoded : tensor of shape (n_samples, encoder_width)
+        weight : tensor of shape (n_samples,) or None, default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        code : tensor of shape (n_samples, n_components)
+        penalty : tensor of shape () or float
+            What is added to the mean loss.
+        """
+        del weight
+        return self(encoded), 0.0
+
+    def step(self, encoded, weight=None):
+        """Do as ``draw``, and return the derivatives as a function.
+
+        Returns
+        -------
+        code : tensor of shape (n_samples, n_components)
+        penalty : tensor of shape () or float
+        backward : callable
+            ``backward(grad, out)`` writes to ``out`` the derivative by ``encoded`` of
+            the loss, whose derivative by the code is ``grad``, and of the penalty.
+        """
+        leaf = encoded.detach().requires_grad_()
+        with torch.enable_grad():
+            code, penalty = self.draw(leaf, weight)
+
+        def backward(grad, out):
+            outputs, grads = [code], [grad]
+            if isinstance(penalty, torch.Tensor) and penalty.requires_grad:
+                outputs, grads = [code, penalty], [grad, torch.ones_like(penalty)]
+            out.copy_(torch.autograd.grad(outputs, leaf, grads)[0])
+
+        penalty_value = penalty.detach() if isinstance(penalty, torch.Tensor) else penalty
+        return code.detach(), penalty_value, backward
+
+    def linear_start(self, axes):
+        """Return the linear encoder and decoder to start training from, or None.
+
+        Parameters
+        ----------
+        axes : skae._pca_start.PrincipalAxes
+            Of the training rows.
+
+        Returns
+        -------
+        encoder, decoder : tuple of tensor (weight, bias), or None
+        """
+        del axes
+
+
+class LinearBottleneck(Bottleneck):
+    """The code is the encoder's output as it is, with no penalty."""
+
+    def forward(self, encoded):
+        return encoded
+
+    def linear_start(self, axes):
+        found = axes.components[: axes.rank]  # further units keep their random weights
+        return (found, -found @ axes.mean), (axes.components.t(), axes.mean)
+
+
+class SparseBottleneck(Bottleneck):
+    """Base of bottlenecks of which few units are active.
+
+    Training starts at random directions of unit length, with the encoder the transpose of
+    the decoder and both centred at the mean of the data. Each unit is then active in the
+    rows that it describes from the first step on; others would be dead before they have
+    learnt anything [1]_.
+
+    References
+    ----------
+    .. [1] L. Gao et al., "Scaling and evaluating sparse autoencoders", ICLR 2025.
+       :arxiv:`2406.04093`
+    """
+
+    def linear_start(self, axes):
+        directions = F.normalize(torch.randn_like(axes.components), dim=1)
+        return (directions, -directions @ axes.mean), (directions.t(), axes.mean)
+
+    def is_active(self, code):
+        """Say which units of a code are active, a boolean tensor of its shape."""
+        return code != 0
+
+
+class TopKBottleneck(SparseBottleneck):
+    """Keep the ``k`` largest outputs of the encoder, and set the others to zero [1]_.
+
+    Parameters
+    ----------
+    k : int
+        Number of units that are not zero.
+
+    References
+    ----------
+    .. [1] A. Makhzani and B. Frey, "k-sparse autoencoders", 2013. :arxiv:`1312.5663`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.bottlenecks import TopKBottleneck
+    >>> TopKBottleneck(k=2)(torch.tensor([[0.5, -1.0, 3.0, 0.1]]))
+    tensor([[0.5000, 0.0000, 3.0000, 0.0000]])
+    """
+
+    def __init__(self, k):
+        super().__init__()
+        self.k = k
+
+    def forward(self, encoded):
+        values, units = encoded.topk(self.k, sorted=False)
+        return torch.zeros_like(encoded).scatter(-1, units, values)
+
+    def step(self, encoded, weight=None):
+        del weight
+        values, units = encoded.topk(self.k, sorted=False)
+        code = torch.zeros_like(encoded).scatter_(-1, units, values)
+
+        def backward(grad, out):
+            out.zero_().scatter_(-1, units, grad.gather(-1, units))
+
+        return code, 0.0, backward
+
+
+class L1Bottleneck(SparseBottleneck):
+    """Rectified code, with a penalty on the sum of its units.
+
+    The penalty rises from 0 during the first tenth of the training, since units that it
+    switches off before they have learnt anything stay dead [1]_.
+
+    Parameters
+    ----------
+    weight : float
+        Weight of the sum of the units beside the reconstruction loss.
+
+    References
+    ----------
+    .. [1] T. Bricken et al., "Towards monosemanticity: decomposing language models with
+       dictionary learning", Transformer Circuits Thread, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.bottlenecks import L1Bottleneck
+    >>> code, penalty = L1Bottleneck(weight=0.1).draw(torch.tensor([[0.5, -1.0, 3.0]]))
+    >>> code, round(float(penalty), 2)
+    (tensor([[0.5000, 0.0000, 3.0000]]), 0.35)
+    """
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = weight
+
+    @property
+    def _weight_now(self):
+        return self.weight * min(1.0, 10 * self.progress)
+
+    def forward(self, encoded):
+        return F.relu(encoded)
+
+    def draw(self, encoded, weight=None):
+        code = self(encoded)
+        return code, self._weight_now * _mean(code.sum(-1), weight)
+
+    def step(self, encoded, weight=None):
+        code, penalty = self.draw(encoded, weight)
+        slope = self._weight_now / len(code)
+        slope = slope if weight is None else slope * weight[:, None]
+
+        def backward(grad, out):
+            torch.add(grad, slope, out=out)
+            aten.threshold_backward.grad_input(out, code, 0, grad_input=out)
+
+        return code, penalty, backward
+
+
+class KLSparseBottleneck(SparseBottleneck):
+    """Sigmoid code, with a penalty if units are on more or less often than a target.
+
+    The penalty is the Kullback-Leibler divergence between two coins, one that falls with
+    the target activation and one with the unit's mean activation over the batch, summed
+    over the units [1]_. It keeps rare units alive as it keeps frequent ones down.
+
+    Parameters
+    ----------
+    target : float
+        Target of the mean activation, in (0, 1).
+    weight : float
+        Weight of the divergence beside the reconstruction loss.
+
+    References
+    ----------
+    .. [1] H. Lee, C. Ekanadham and A. Ng, "Sparse deep belief net model for visual area
+       V2", NIPS 2007; in this form A. Ng, "Sparse autoencoder", CS294A lecture notes,
+       2011.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.bottlenecks import KLSparseBottleneck
+    >>> code, penalty = KLSparseBottleneck(target=0.5, weight=1.0).draw(torch.zeros(4, 3))
+    >>> float(penalty)
+    0.0
+    """
+
+    def __init__(self, target, weight):
+        super().__init__()
+        self.target = target
+        self.weight = weight
+
+    def linear_start(self, axes):
+        (weight, bias), decoder = super().linear_start(axes)
+        return (weight, bias + log(self.target / (1 - self.target))), decoder
+
+    def forward(self, encoded):
+        return torch.sigmoid(encoded)
+
+    def draw(self, encoded, weight=None):
+        code = self(encoded)
+        return code, self._divergence(self._mean_activation(code, weight))
+
+    def _mean_activation(self, code, weight):
+        mean = (code if weight is None else code * weight[:, None]).mean(0)
+        return mean.clamp(1e-6, 1 - 1e-6)
+
+    def _divergence(self, mean):
+        rho = self.target
+        entropy = rho * log(rho) + (1 - rho) * log(1 - rho)
+        cross_entropy = mean.log().mul(rho).add(torch.log1p(-mean), alpha=1 - rho).sum()
+        return self.weight * (entropy * len(mean) - cross_entropy)
+
+    def step(self, encoded, weight=None):
+        code = self(encoded)
+        mean = self._mean_activation(code, weight)
+        slope = (mean - self.target) / (mean - mean.square())
+        slope *= self.weight / len(code)
+        slope = slope if weight is None else slope * weight[:, None]
+
+        def backward(grad, out):
+            torch.add(grad, slope, out=out)
+            aten.sigmoid_backward.grad_input(out, code, grad_input=out)
+
+        return code, self._divergence(mean), backward
+
+    def is_active(self, code):
+        """Say which units of a code are active: those above twice the target."""
+        return code > 2 * self.target
+
+
+class GaussianBottleneck(Bottleneck):
+    """Code of a normal posterior distribution, of which the encoder gives the parameters.
+
+    The first half of the encoder's outputs is the mean, the second the logarithm of the
+    variance. Training draws from the posterior [1]_; outside of it the code is the mean.
+    The penalty is ``beta`` times the Kullback-Leibler divergence from the standard
+    normal prior, in nats.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Weight of the divergence [2]_. With 0 nothing keeps the variance from vanishing, so
+        that none is drawn and the code is the mean in training, too.
+    warmup : float, default=0.0
+        Share of the training over which the weight rises from 0 to ``beta``.
+    free_bits : float, default=0.0
+        Divergence of each unit, in nats on average over the batch, that costs nothing
+        [3]_.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
+       :arxiv:`1312.6114`
+    .. [2] I. Higgins et al., "beta-VAE: learning basic visual concepts with a constrained
+       variational framework", ICLR 2017.
+    .. [3] D. P. Kingma et al., "Improved variational inference with inverse
+       autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.bottlenecks import GaussianBottleneck
+    >>> encoded = torch.tensor([[1.0, 0.0]])  # mean 1, log-variance 0
+    >>> GaussianBottleneck.divergence(encoded)
+    tensor([[0.5000]])
+    """
+
+    def __init__(self, beta=1.0, warmup=0.0, free_bits=0.0):
+        super().__init__()
+        self.beta = beta
+        self.warmup = warmup
+        self.free_bits = free_bits
+
+    @property
+    def beta_now(self):
+        """Weight of the divergence at this point of the training."""
+        return self.beta * (min(1.0, self.progress / self.warmup) if self.warmup else 1.0)
+
+    def encoder_width(self, n_components):
+        return 2 * n_components
+
+    @staticmethod
+    def posterior(encoded):
+        """Return mean and log-variance of the codes, each of shape (n_samples, n_components)."""
+        return encoded.chunk(2, -1)
+
+    @staticmethod
+    def divergence(encoded):
+        """Return each unit's divergence from the prior, shape (n_samples, n_components)."""
+        mean, log_variance = encoded.chunk(2, -1)
+        return (mean.square() + log_variance.exp() - 1 - log_variance) / 2
+
+    def forward(self, encoded):
+        return self.posterior(encoded)[0]
+
+    def draw(self, encoded, weight=None):
+        mean, log_variance = self.posterior(encoded)
+        if self.beta == 0:
+            return mean, 0.0
+        code = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        divergence = _mean(self.divergence(encoded), weight, over=0)
+        return code, self.beta_now * divergence.clamp_min(self.free_bits).sum()
+
+    def step(self, encoded, weight=None):
+        mean, log_variance = self.posterior(encoded)
+        if self.beta == 0:
+            return mean.contiguous(), 0.0, _pass_to_mean
+        deviation = (log_variance / 2).exp_()
+        drawn = torch.randn_like(mean).mul_(deviation)
+        variance = deviation.square()
+        slope = self.beta_now / len(mean)  # of the penalty by each divergence
+        if self.free_bits or weight is not None:
+            penalty, slope = self._weighted_penalty(encoded, weight, slope)
+        else:
+            twice = torch.addcmul(variance, mean, mean).sub_(log_variance).sum()
+            penalty = (twice - mean.numel()) * (slope / 2)
+
+        def backward(grad, out):
+            by_mean, by_log_variance = self.posterior(out)
+            torch.mul(mean, slope, out=by_mean).add_(grad)
+            torch.mul(variance.sub_(1), slope, out=by_log_variance)
+            by_log_variance.addcmul_(grad, drawn).mul_(0.5)
+
+        return drawn + mean, penalty, backward
+
+    def _weighted_penalty(self, encoded, weight, slope):
+        """Return the penalty, and its slope by each unit's divergence in each sample."""
+        divergence = _mean(self.divergence(encoded), weight, over=0)
+        slope = slope * (divergence >= self.free_bits).to(divergence)
+        slope = slope if weight is None else slope * weight[:, None]
+        return self.beta_now * divergence.clamp_min(self.free_bits).sum(), slope
+
+    def linear_start(self, axes):
+        """Start at probabilistic PCA, the best linear model of this kind.
+
+        Its posterior is exact where the columns of the decoder are orthogonal.
+        """
+        noise = axes.noise_variance
+        signal = (axes.variances - noise).clamp_min(noise * 1e-3)
+        decoder_weight = axes.components.t() * signal.sqrt()
+        posterior_variance = noise / (signal + noise)
+        mean_weight = axes.components * (signal.sqrt() / (signal + noise))[:, None]
+        weight = torch.cat([mean_weight, torch.zeros_like(mean_weight)])
+        bias = torch.cat([-mean_weight @ axes.mean, posterior_variance.log()])
+        return (weight, bias), (decoder_weight, axes.mean)
+
+
+def _pass_to_mean(grad, out):
+    mean, log_variance = out.chunk(2, -1)
+    mean.copy_(grad)
+    log_variance.zero_()
+
+
+def _mean(values, weight, over=None):
+    """Return the mean of values of shape (n_samples, ...), weighted by sample."""
+    if weight is not None:
+        values = values * weight.view(-1, *[1] * (values.ndim - 1))
+    return values.mean() if over is None else values.mean(over)

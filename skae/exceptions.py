@@ -1,6 +1,6 @@
 """Warnings of skae, so that they can be filtered by class."""
 
-__all__ = ["InterruptedWarning", "PoorFitWarning"]
+__all__ = ["InterruptedWarning", "PoorFitWarning", "PosteriorCollapseWarning"]
 
 
 class PoorFitWarning(UserWarning):
@@ -9,3 +9,7 @@ class PoorFitWarning(UserWarning):
 
 class InterruptedWarning(UserWarning):
     """Training was interrupted; the estimator holds the weights reached so far."""
+
+
+class PosteriorCollapseWarning(PoorFitWarning):
+    """The codes of a variational autoencoder say nothing of the rows."""

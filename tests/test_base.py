@@ -133,7 +133,7 @@ def test_kinds_of_input(kind, batch_size, X, fast):
     ae = Autoencoder(**{**fast, "max_epochs": 1}, batch_size=batch_size).fit(X)
     Z = ae.transform(X)
     expected = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
-    assert Z.dtype == ae.reconstruct(X).dtype == ae.score_samples(X).dtype == expected
+    assert Z.dtype == np.asarray(ae.reconstruct(X)).dtype == ae.score_samples(X).dtype == expected
     assert np.isfinite(Z).all()
 
 
@@ -402,7 +402,7 @@ def test_failed_fit_leaves_the_users_random_state_in_use(X, fast):
 
 def test_warns_of_a_fit_worse_than_pca(X):
     plain = Dense(shortcut=False)
-    with pytest.warns(PoorFitWarning, match=r"worse than PCA with as many components \(R2 0"):
+    with pytest.warns(PoorFitWarning, match=r"worse than PCA with \d components \(R2 0"):
         Autoencoder(3, architecture=plain, max_epochs=2, random_state=0).fit(X)
 
 

@@ -8,11 +8,18 @@ from torch import nn
 from skae import Autoencoder
 from skae._dense_step import dense_step
 from skae._flat import FlatView, flat_parameter
-from skae._module import AutoencoderModule
+from skae._module import AutoencoderModule, VariationalModule
 from skae.architectures import Dense, Shortcut
 from skae.architectures._dense import ACTIVATIONS
-from skae.bottlenecks import LinearBottleneck
-from skae.losses import LOSSES, make_loss
+from skae.bottlenecks import (
+    Bottleneck,
+    GaussianBottleneck,
+    KLSparseBottleneck,
+    L1Bottleneck,
+    LinearBottleneck,
+    TopKBottleneck,
+)
+from skae.losses import LOSSES, BernoulliLikelihood, GaussianLikelihood, make_loss
 
 
 def make_module(
@@ -20,13 +27,15 @@ def make_module(
     loss="squared_error",
     output="identity",
     hidden=(16, 8),
-    shortcut=False,
+    bottleneck=None,
+    **layers,
 ):
     torch.manual_seed(0)
-    encoder, decoder = Dense(hidden, activation, shortcut=shortcut).build((6,), 3, 3)
-    return AutoencoderModule(
-        encoder, LinearBottleneck(), decoder, ACTIVATIONS[output](), make_loss(loss)
-    ).double()
+    bottleneck = bottleneck or LinearBottleneck()
+    architecture = Dense(hidden, activation, **{"shortcut": False, **layers})
+    encoder, decoder = architecture.build((6,), bottleneck.encoder_width(3), 3)
+    loss = make_loss(loss) if isinstance(loss, str) or not hasattr(loss, "reduction") else loss
+    return AutoencoderModule(encoder, bottleneck, decoder, ACTIVATIONS[output](), loss).double()
 
 
 def batch(n_rows=7, n_features=6):
@@ -34,14 +43,17 @@ def batch(n_rows=7, n_features=6):
     return torch.rand(n_rows, n_features, generator=generator, dtype=torch.float64)
 
 
-def assert_step_equals_autograd(module, weight=None):
+def assert_step_equals_autograd(module, weight=None, cell_weight=None):
     x = batch()
     flat = flat_parameter(module)
     with FlatView(module, flat):
-        loss = dense_step(module)(x, x, weight)
+        flat.grad.fill_(5.0)  # what is left of the last step must not matter
+        torch.manual_seed(0)
+        loss = dense_step(module)(x, x, weight, cell_weight)
         written_out = flat.grad.clone()
         flat.grad.zero_()
-        expected = module.objective(x, x, weight)
+        torch.manual_seed(0)
+        expected = module.objective(x, x, weight, cell_weight)
         expected.backward()
         torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(written_out, flat.grad, rtol=1e-10, atol=1e-12)
@@ -59,6 +71,79 @@ def test_losses(loss, weighted):
     weight = batch(7, 1)[:, 0] if weighted else None
     output = "sigmoid" if loss == "binary_cross_entropy" else "identity"
     assert_step_equals_autograd(make_module(loss=loss, output=output), weight)
+
+
+class Squashed(Bottleneck):
+    """Without a step of its own."""
+
+    def draw(self, encoded, weight=None):
+        return torch.tanh(encoded), encoded.square().mean()
+
+    forward = None
+
+
+BOTTLENECKS = {
+    "top-k": TopKBottleneck(2),
+    "l1": L1Bottleneck(0.3),
+    "kl": KLSparseBottleneck(0.1, 0.3),
+    "gaussian": GaussianBottleneck(),
+    "beta": GaussianBottleneck(beta=0.3),
+    "no beta": GaussianBottleneck(beta=0.0),
+    "free bits": GaussianBottleneck(free_bits=0.03),
+    "its own": Squashed(),
+}
+
+
+@pytest.mark.parametrize("bottleneck", BOTTLENECKS.values(), ids=BOTTLENECKS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("layers", [{}, {"shortcut": True}, {"tied_weights": True}], ids=str)
+def test_bottlenecks(bottleneck, weighted, layers):
+    weight = batch(7, 1)[:, 0] if weighted else None
+    assert_step_equals_autograd(make_module(bottleneck=bottleneck, **layers), weight)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.05, 0.4, 1.0])
+@pytest.mark.parametrize("bottleneck", [L1Bottleneck(1.0), GaussianBottleneck(warmup=0.5)], ids=str)
+def test_bottlenecks_in_the_course_of_training(bottleneck, progress):
+    bottleneck.progress = progress
+    assert_step_equals_autograd(make_module(bottleneck=bottleneck))
+
+
+@pytest.mark.parametrize("hidden", [(), (5,)])
+def test_tied_weights(hidden):
+    assert_step_equals_autograd(make_module(hidden=hidden, tied_weights=True))
+
+
+@pytest.mark.parametrize(
+    "loss", [GaussianLikelihood(), GaussianLikelihood(0.3), BernoulliLikelihood()], ids=str
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_likelihoods(loss, weighted):
+    weight = batch(7, 1)[:, 0] if weighted else None
+    module = make_module(loss=loss, bottleneck=GaussianBottleneck())
+    assert_step_equals_autograd(module, weight)
+
+
+@pytest.mark.parametrize("loss", ["huber", GaussianLikelihood(), nn.SmoothL1Loss(reduction="none")])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_weights_of_cells(loss, weighted):
+    weight = batch(7, 1)[:, 0] if weighted else None
+    assert_step_equals_autograd(make_module(loss=loss), weight, batch().round())
+
+
+def test_several_draws_are_left_to_autograd():
+    module = make_module(loss=GaussianLikelihood(), bottleneck=GaussianBottleneck())
+    parts = module.encoder, module.bottleneck, module.decoder, module.output_activation
+    assert dense_step(VariationalModule(*parts, module.loss)) is not None
+    assert dense_step(VariationalModule(*parts, module.loss, n_importance_samples=2)) is None
+
+
+def test_losses_with_parameters_are_left_to_autograd():
+    weighted = nn.Bilinear(6, 6, 1)
+    module = make_module(loss=lambda prediction, target: weighted(prediction, target)[:, 0])
+    assert dense_step(module) is not None
+    module.loss.function = weighted
+    assert dense_step(module) is None
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "tanh", "relu", "gelu"])

@@ -45,7 +45,11 @@ class Dense(ParameterMixin):
         Add to the output of encoder and decoder a linear map of their input, where they
         have hidden layers. Where the loss allows, training then starts at the principal
         components of the data, and the hidden layers learn what is not linear. False
-        gives the classic multilayer perceptron.
+        gives the classic multilayer perceptron, which starts at random.
+    tied_weights : bool, default=False
+        Let the decoder's layers use the encoder's weights, transposed, with biases of
+        their own. Half the weights are left to learn. Hidden layers then have no
+        shortcut.
 
     Examples
     --------
@@ -65,6 +69,7 @@ class Dense(ParameterMixin):
         "dropout": [real(0, 1)],
         "normalization": [StrOptions({"batch", "layer"}), None],
         "shortcut": ["boolean"],
+        "tied_weights": ["boolean"],
     }
 
     def __init__(
@@ -74,12 +79,14 @@ class Dense(ParameterMixin):
         dropout=0.0,
         normalization=None,
         shortcut=True,
+        tied_weights=False,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
         self.normalization = normalization
         self.shortcut = shortcut
+        self.tied_weights = tied_weights
 
     def build(self, input_shape, encoder_width, code_width):
         """Build the encoder and the decoder.
@@ -116,24 +123,36 @@ class Dense(ParameterMixin):
         hidden = [int(size) for size in hidden]
         n_features = prod(input_shape)
         encoder = self._layers((n_features, *hidden, encoder_width))
-        decoder = self._layers((code_width, *reversed(hidden), n_features))
+        tied = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
+        decoder = self._layers((code_width, *reversed(hidden), n_features), tied)
         if len(input_shape) > 1:
             encoder = nn.Sequential(nn.Flatten(), encoder)
             decoder = nn.Sequential(decoder, nn.Unflatten(1, input_shape))
         return encoder, decoder
 
-    def _layers(self, sizes):
+    def _layers(self, sizes, mirrored=()):
+        """Return layers of these widths, the mirror of others if their weights are tied."""
+
+        def linear(n_inputs, n_outputs):
+            if self.tied_weights and mirrored:
+                return TransposedLinear(mirrored.pop(), n_inputs)
+            return nn.Linear(n_inputs, n_outputs)
+
         *hidden, last = pairwise(sizes)
         layers = []
         for n_inputs, n_outputs in hidden:
-            layers.append(nn.Linear(n_inputs, n_outputs))
+            layers.append(linear(n_inputs, n_outputs))
             if self.normalization is not None:
                 layers.append(NORMALIZATIONS[self.normalization](n_outputs))
             layers.append(ACTIVATIONS[self.activation]())
             if self.dropout:
                 layers.append(nn.Dropout(self.dropout))
-        stack = nn.Sequential(*layers, nn.Linear(*last))
-        return Shortcut(stack, sizes[0], sizes[-1]) if self.shortcut and layers else stack
+        if not layers and self.shortcut and not (self.tied_weights and mirrored):
+            return nn.Sequential(Linear(*last))
+        stack = nn.Sequential(*layers, linear(*last))
+        if not layers or self.tied_weights or not self.shortcut:
+            return stack
+        return Shortcut(stack, sizes[0], sizes[-1])
 
 
 class Shortcut(nn.Module):
@@ -189,6 +208,48 @@ class Shortcut(nn.Module):
         self.linear.weight[:n] = weight
         self.stack[-1].weight.zero_()
         self.stack[-1].bias[:n] = bias
+
+
+class Linear(nn.Linear):
+    """Linear layer that can start at a given map, as `Shortcut` does."""
+
+    @torch.no_grad()
+    def start_at(self, weight, bias):
+        """Become the linear map ``x @ weight.T + bias``."""
+        n = len(weight)
+        self.weight[:n] = weight
+        self.bias[:n] = bias
+
+
+class TransposedLinear(nn.Module):
+    """Linear layer that uses the weights of another one, transposed.
+
+    Parameters
+    ----------
+    linear : nn.Linear
+        Shares its weights with this layer.
+    n_inputs : int
+        How many of its outputs are inputs of this layer, from the first on.
+    """
+
+    def __init__(self, linear, n_inputs):
+        super().__init__()
+        self.weight = linear.weight
+        self.bias = nn.Parameter(torch.zeros(linear.in_features))
+        self.n_inputs = n_inputs
+
+    def forward(self, x):
+        return F.linear(x, self.transpose(self.weight), self.bias)
+
+    @torch.no_grad()
+    def start_at(self, weight, bias):
+        """Take the bias; the weights are where the other layer starts."""
+        del weight
+        self.bias[:] = bias
+
+    def transpose(self, weight):
+        """Return what of a tensor like the shared weights this layer multiplies with."""
+        return weight[: self.n_inputs].t()
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -151,6 +151,12 @@ class Rows(Dataset):
             return self.X.min(), self.X.max()
         return np.min(self.X), np.max(self.X)
 
+    def column_range(self):
+        """Return the smallest and the largest value of each column, as float64 tensors."""
+        ends = [(x.amin(0), x.amax(0)) for _, x, _ in chunks(self, torch.float64, "cpu")]
+        low, high = (torch.stack(end) for end in zip(*ends, strict=True))
+        return low.amin(0), high.amax(0)
+
     def mean(self):
         """Return the weighted mean of the columns, as a float64 tensor."""
         sums = 0.0

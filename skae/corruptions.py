@@ -1,0 +1,198 @@
+"""Corruptions: how a denoising autoencoder damages its input in training.
+
+A corruption is a function of a batch and a noise level. It returns the damaged batch,
+and which of its cells are damaged where that is not all of them.
+"""
+
+import copy
+
+import torch
+from torch import nn
+
+from skae._params import callable_name
+
+__all__ = ["Corruption", "gaussian", "masking", "salt_and_pepper", "swap"]
+
+
+def gaussian(x, noise_level):
+    """Add normal noise of standard deviation ``noise_level`` to every cell.
+
+    Parameters
+    ----------
+    x : tensor of shape (n_samples, ...)
+    noise_level : float
+
+    Returns
+    -------
+    x_damaged : tensor of the shape of ``x``
+    damaged : None
+    """
+    return torch.randn_like(x).mul_(noise_level).add_(x), None
+
+
+def masking(x, noise_level):
+    """Set a share ``noise_level`` of the cells to 0 [1]_.
+
+    Parameters
+    ----------
+    x : tensor of shape (n_samples, ...)
+    noise_level : float
+
+    Returns
+    -------
+    x_damaged : tensor of the shape of ``x``
+    damaged : boolean tensor of the shape of ``x``
+
+    References
+    ----------
+    .. [1] P. Vincent et al., "Extracting and composing robust features with denoising
+       autoencoders", ICML 2008. :doi:`10.1145/1390156.1390294`
+    """
+    damaged = _chosen(_random_bits(x), noise_level)
+    return x * ~damaged, damaged
+
+
+def salt_and_pepper(x, noise_level, low=0.0, high=1.0):
+    """Set a share ``noise_level`` of the cells to the smallest or the largest value.
+
+    Parameters
+    ----------
+    x : tensor of shape (n_samples, ...)
+    noise_level : float
+    low, high : float or tensor of the shape of a sample, default=0.0 and 1.0
+
+    Returns
+    -------
+    x_damaged : tensor of the shape of ``x``
+    damaged : boolean tensor of the shape of ``x``
+    """
+    bits = _random_bits(x)
+    damaged = _chosen(bits, noise_level)
+    low, high = (torch.as_tensor(end).to(x) for end in (low, high))
+    extreme = torch.where((bits & 1).bool(), low, high)
+    return torch.where(damaged, extreme, x), damaged
+
+
+def swap(x, noise_level):
+    """Replace a share ``noise_level`` of the cells by that of another row of the batch.
+
+    Each column keeps its distribution, but its dependence on the others is damaged.
+    A batch of one row stays as it is.
+
+    Parameters
+    ----------
+    x : tensor of shape (n_samples, ...)
+    noise_level : float
+
+    Returns
+    -------
+    x_damaged : tensor of the shape of ``x``
+    damaged : boolean tensor of the shape of ``x``
+    """
+    damaged = _chosen(_random_bits(x), noise_level if len(x) > 1 else 0.0)
+    row = torch.arange(len(x), device=x.device).view(-1, *[1] * (x.ndim - 1))
+    distance = torch.randint(1, max(2, len(x)), x.shape, device=x.device)
+    other = x.gather(0, (row + distance) % len(x))
+    return torch.where(damaged, other, x), damaged
+
+
+def _random_bits(x):
+    """Draw 16 random bits for each cell, an int16 tensor of the shape of ``x``.
+
+    Random numbers of float32 take several times as long, which is much beside the rest of
+    a step of a small net.
+    """
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+    return words.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
+
+
+def _chosen(bits, share):
+    """Say which cells are among a share of them."""
+    threshold = round(share * 2**16) - 2**15
+    return bits < threshold if threshold < 2**15 else torch.ones_like(bits, dtype=torch.bool)
+
+
+CORRUPTIONS = {
+    "gaussian": gaussian,
+    "masking": masking,
+    "salt_and_pepper": salt_and_pepper,
+    "swap": swap,
+}
+
+
+class Corruption(nn.Module):
+    """Damage the batches of one training, and weigh their cells in the loss.
+
+    Parameters
+    ----------
+    corruption : str or callable
+        A name of ``CORRUPTIONS``, or a function ``corruption(x, noise_level)`` that
+        returns a tensor of the shape of ``x``.
+    noise_level : float or tuple of two floats
+        The level, or the range that it is drawn from for every batch.
+    low, high : float or tensor of the shape of a sample
+        Ends of the range of the data, which "salt_and_pepper" sets cells to.
+    clip : bool
+        Whether to clip the damaged batches to this range.
+    damaged_only : bool
+        Whether only damaged cells count in the loss.
+    """
+
+    def __init__(self, corruption, noise_level, low, high, clip, damaged_only):
+        super().__init__()
+        self.function = CORRUPTIONS.get(corruption) or copy.deepcopy(corruption)
+        self.noise_level = noise_level
+        self.register_buffer("low", torch.as_tensor(low, dtype=torch.float32))
+        self.register_buffer("high", torch.as_tensor(high, dtype=torch.float32))
+        self.clip = clip
+        self.damaged_only = damaged_only
+
+    @torch.no_grad()
+    def forward(self, x):
+        """Return the damaged batch, and the weights of its cells or None.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_samples, ...)
+
+        Returns
+        -------
+        x_damaged : tensor of the shape of ``x``
+        cell_weight : tensor of the shape of ``x`` or None
+            0 for cells that do not count; of mean 1, so that the loss is the mean over
+            those that do.
+        """
+        x_damaged, damaged = self._damage(x, self._draw_level())
+        if self.clip:
+            x_damaged = torch.minimum(torch.maximum(x_damaged, self.low), self.high)
+        if not self.damaged_only or damaged is None:
+            return x_damaged, None
+        damaged = damaged.to(x.dtype)
+        return x_damaged, damaged.mul_(damaged.numel() / damaged.sum().clamp_min(1))
+
+    def _draw_level(self):
+        if not isinstance(self.noise_level, tuple):
+            return self.noise_level
+        low, high = self.noise_level
+        return low + (high - low) * torch.rand(()).item()
+
+    def _damage(self, x, level):
+        if self.function is salt_and_pepper:
+            return salt_and_pepper(x, level, self.low, self.high)
+        if self.function in CORRUPTIONS.values():
+            return self.function(x, level)
+        name = callable_name(self.function)
+        try:
+            x_damaged = self.function(x.clone(), level)  # which may work in place
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(f"corruption {name}(x, noise_level) failed: {error}") from error
+        if not isinstance(x_damaged, torch.Tensor) or x_damaged.shape != x.shape:
+            shape = tuple(getattr(x_damaged, "shape", ()))
+            raise ValueError(
+                f"corruption {name} must return a tensor of the shape of its input, "
+                f"{tuple(x.shape)}; got {type(x_damaged).__name__} of shape {shape}"
+            )
+        x_damaged = x_damaged.to(x)
+        if not x_damaged.isfinite().all():
+            raise ValueError(f"corruption {name} returns NaN or infinite values")
+        return x_damaged, x_damaged != x
