@@ -1,7 +1,15 @@
 """Autoencoders as scikit-learn estimators, trained by skorch on PyTorch."""
 
 from skae._autoencoder import Autoencoder
+from skae._denoising import DenoisingAutoencoder
+from skae._sparse import SparseAutoencoder
+from skae._variational import VariationalAutoencoder
 
-__all__ = ["Autoencoder"]
+__all__ = [
+    "Autoencoder",
+    "DenoisingAutoencoder",
+    "SparseAutoencoder",
+    "VariationalAutoencoder",
+]
 
 __version__ = "0.1.0.dev0"

@@ -3,19 +3,43 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae import Autoencoder
+from skae import (
+    Autoencoder,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+)
 from skae.architectures import Dense
 
 # Two epochs: the checks are of the contract, not of the fit, and a poor fit would warn.
 QUICK = {"max_epochs": 2, "check_baseline": False}
 
+ARCHITECTURES = [
+    "dense",
+    Dense(hidden_layer_sizes=()),
+    Dense((16, 8), activation="gelu", dropout=0.2),
+    Dense((16,), normalization="batch", tied_weights=True),
+]
+OBJECTIVES = [
+    Autoencoder,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+]
 ESTIMATORS = [
-    Autoencoder(**QUICK),
-    Autoencoder(**QUICK, architecture=Dense(hidden_layer_sizes=())),
-    Autoencoder(**QUICK, architecture=Dense((16, 8), activation="gelu", dropout=0.2)),
-    Autoencoder(**QUICK, architecture=Dense((16,), normalization="batch")),
+    *(
+        objective(**QUICK, architecture=architecture)
+        for objective in OBJECTIVES
+        for architecture in ARCHITECTURES
+    ),
     Autoencoder(**QUICK, architecture=Dense((16,), normalization="layer"), n_components=2),
     Autoencoder(**QUICK, early_stopping=True, lr_schedule="one_cycle", loss="huber"),
+    DenoisingAutoencoder(**QUICK, corruption="salt_and_pepper", damaged_only=True),
+    DenoisingAutoencoder(**QUICK, corruption="swap", noise_level=(0.0, 0.5)),
+    SparseAutoencoder(**QUICK, sparsity="l1", n_components=3),
+    SparseAutoencoder(**QUICK, sparsity="kl", architecture=Dense((), tied_weights=True)),
+    VariationalAutoencoder(**QUICK, n_importance_samples=3, kl_warmup=0.5),
+    VariationalAutoencoder(**QUICK, beta=0.0, noise_variance=0.5),
 ]
 
 MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"

@@ -1,0 +1,344 @@
+"""Autoencoder with a distribution over codes, from which new rows can be drawn."""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skae._base import BaseAutoencoder
+from skae._batches import chunks
+from skae._module import VariationalModule
+from skae._net import seeded
+from skae._params import StrOptions, integer, real
+from skae._shared_parameters import estimator
+from skae.bottlenecks import GaussianBottleneck
+from skae.exceptions import PosteriorCollapseWarning
+from skae.inputs import FrameFormat, Rows, read_rows
+from skae.losses import LIKELIHOODS
+
+#: Draws of the code for each row, for the evidence lower bound.
+N_SCORE_DRAWS = 32
+#: A unit is active if its posterior mean varies more than this over the rows.
+MIN_ACTIVITY = 0.01
+MAX_ROWS = 100_000
+
+
+@estimator
+class VariationalAutoencoder(BaseAutoencoder):
+    """Autoencoder with a distribution over codes, from which new rows can be drawn.
+
+    The encoder gives a normal distribution over codes for each row, which training keeps
+    near the standard normal distribution; the decoder gives a distribution over rows for
+    each code. Together they are a model of the density of the data, of which training
+    maximises a lower bound [2]_. ``transform`` gives the mean of a row's codes.
+
+    With ``likelihood="gaussian"`` and the default architecture, training starts at
+    probabilistic PCA, the linear model of this kind.
+
+    Read more in the :ref:`User Guide <variational>`.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of the code. "auto" is the square root of the number of features.
+    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+        Distribution of a feature given the code. "gaussian" is for measurements,
+        "bernoulli" for ones and zeros; it also takes values between them.
+    noise_variance : float or "learned", default="learned"
+        Variance of the Gaussian likelihood, the same for all features. Learned, it sets
+        the balance of reconstruction and prior by the data.
+    beta : float, default=1.0
+        Weight of the divergence of codes from the prior [3]_. Larger ones give codes
+        that are more independent and say less. With 0, codes are not drawn in training,
+        and the model is a plain autoencoder.
+    kl_warmup : float, default=0.0
+        Share of the training, in [0, 1], over which the weight of the divergence rises
+        from 0 to ``beta``. A way out if the posterior collapses.
+    free_bits : float, default=0.0
+        Divergence of each unit, in nats on average over a batch, that costs nothing
+        [4]_. Another way out of a collapse.
+    n_importance_samples : int, default=1
+        Draws of the code for each row in training. With more than one the bound is the
+        importance-weighted one, which is tighter [5]_, and an epoch takes longer.
+    <architecture>
+    <training>
+
+    Attributes
+    ----------
+    n_active_units_ : int
+        Number of units whose posterior mean has a variance above 0.01 over the training
+        rows [5]_. The others say nothing of a row.
+    noise_variance_ : float
+        Variance of the Gaussian likelihood. Only for ``likelihood="gaussian"``.
+    <fitted>
+
+    See Also
+    --------
+    Autoencoder : Codes without a distribution.
+    sklearn.decomposition.PCA : Probabilistic PCA is the linear special case; ``PCA`` has
+        its exact likelihood.
+    sklearn.mixture.GaussianMixture : Another density, and one to fit to codes.
+
+    References
+    ----------
+    <schedules>
+    .. [2] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
+       :arxiv:`1312.6114`
+    .. [3] I. Higgins et al., "beta-VAE: learning basic visual concepts with a constrained
+       variational framework", ICLR 2017.
+    .. [4] D. P. Kingma et al., "Improved variational inference with inverse
+       autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
+    .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
+       ICLR 2016. :arxiv:`1509.00519`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder
+    >>> X = load_digits().data / 16
+    >>> model = VariationalAutoencoder(8, likelihood="bernoulli", random_state=0).fit(X)
+    >>> model.n_active_units_ > 4
+    True
+    >>> model.sample(3).shape
+    (3, 64)
+    """
+
+    likelihood: str = "gaussian"
+    noise_variance: float | str = "learned"
+    beta: float = 1.0
+    kl_warmup: float = 0.0
+    free_bits: float = 0.0
+    n_importance_samples: int = 1
+
+    _parameter_constraints = {
+        **BaseAutoencoder._parameter_constraints,
+        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "noise_variance": [real(0, closed="neither"), StrOptions({"learned"})],
+        "beta": [real(0)],
+        "kl_warmup": [real(0, 1, closed="both")],
+        "free_bits": [real(0)],
+        "n_importance_samples": [integer(1)],
+    }
+    _loss_parameter, _losses = "likelihood", LIKELIHOODS
+    _net_parameters = ("likelihood", "noise_variance")
+
+    def transform(self, X, return_std=False):
+        """Encode the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        return_std : bool, default=False
+            Whether to return the standard deviations of the codes, too.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Mean of each row's posterior distribution.
+        Z_std : ndarray of shape (n_samples, n_components)
+            Standard deviations of the posterior distribution. Only if ``return_std``.
+        """
+        mean = super().transform(X)
+        if not return_std:
+            return mean
+        return mean, self._map(_deviation, read_rows(self, X), (self.n_components_,))
+
+    def score_samples(self, X):
+        """Score rows by a lower bound on their log-likelihood.
+
+        It is the evidence lower bound or, with ``n_importance_samples`` above 1, the
+        importance-weighted bound. The codes that it is computed from are drawn once for
+        all, so that the same row has the same score always.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Bound for each row, in nats. The higher, the more normal.
+        """
+        if self.n_importance_samples > 1:
+            return self.log_likelihood(X, self.n_importance_samples)
+        return self.elbo(X)
+
+    def elbo(self, X):
+        """Return the evidence lower bound of each row.
+
+        The divergence from the prior is exact, the expected log-likelihood a mean over
+        32 codes, the same for all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        elbo : ndarray of shape (n_samples,)
+            In nats.
+        """
+        return self._bounds(VariationalModule.elbo, X, N_SCORE_DRAWS)
+
+    def log_likelihood(self, X, n_samples=500):
+        """Estimate the log-likelihood of each row by importance sampling.
+
+        The estimate is a lower bound on average, and rises to the log-likelihood with
+        the number of samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        n_samples : int, default=500
+            Codes to draw for each row. The literature uses 5,000.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats.
+        """
+        return self._bounds(VariationalModule.log_likelihood, X, n_samples)
+
+    def _bounds(self, bound, X, n_draws):
+        check_is_fitted(self)
+        if n_draws < 1:
+            raise ValueError(f"n_samples must be at least 1; got {n_draws}")
+        rows = self._read_targets(X)
+        generator = torch.Generator().manual_seed(self._score_seed)
+        noise = torch.randn(
+            -(-n_draws // 2), 1, self.n_components_, generator=generator, dtype=torch.float64
+        )
+        noise = torch.cat([noise, -noise])[:n_draws]  # in pairs, of which some error cancels
+
+        def of_chunk(module, x):
+            return bound(module, x, noise.to(x))
+
+        return self._map(of_chunk, rows, ())
+
+    def sample(self, n_samples=1, *, density=None, noise=True, random_state=None):
+        """Draw new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        density : object with ``sample`` or None, default=None
+            Distribution to draw codes from, fitted to codes of ``transform``, such as
+            `~sklearn.mixture.GaussianMixture` or `~sklearn.neighbors.KernelDensity`.
+            None is the prior, the standard normal distribution.
+        noise : bool, default=True
+            Whether to draw from the likelihood, as the data are thought to have come
+            about. If not, the rows are what is expected given their codes, which is what
+            one wants to see of pictures.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness. None is the estimator's ``random_state``. A density
+            draws by its own.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features)
+            In the precision of the training rows, and a DataFrame if these were one.
+
+        Raises
+        ------
+        ValueError
+            If the density gives anything but codes.
+        """
+        check_is_fitted(self)
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        codes = self._draw_codes(n_samples, density, rng)
+        with seeded(rng.randint(np.iinfo(np.int32).max), self.device_):
+            draw = VariationalModule.sample if noise else VariationalModule.decode
+            X_new = self._map(draw, codes, (self.n_features_in_,)).astype(self._dtype, copy=False)
+        return self._frame_format.make(X_new) if self._frame_format else X_new
+
+    def _draw_codes(self, n_samples, density, rng):
+        if n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1; got {n_samples}")
+        if density is None:
+            return Rows(rng.standard_normal((n_samples, self.n_components_)))
+        if not hasattr(density, "sample"):
+            raise TypeError(
+                "density must be a fitted distribution with a method sample, such as "
+                f"GaussianMixture().fit(model.transform(X)); got {density!r}"
+            )
+        codes = density.sample(n_samples)
+        codes = np.asarray(codes[0] if isinstance(codes, tuple) else codes, dtype=np.float64)
+        if codes.shape != (n_samples, self.n_components_):
+            raise ValueError(
+                f"density draws arrays of shape {codes.shape}, but {n_samples} codes of "
+                f"{self.n_components_} components are needed: fit it to the output of transform"
+            )
+        return Rows(codes)
+
+    def _make_loss(self):
+        if self.likelihood == "gaussian" and self.noise_variance != "learned":
+            return LIKELIHOODS["gaussian"](float(self.noise_variance))
+        return LIKELIHOODS[self.likelihood]()
+
+    def _make_bottleneck(self):
+        return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits)
+
+    def _join(self, *parts):
+        return VariationalModule(*parts, n_importance_samples=self.n_importance_samples)
+
+    def _renew(self, module, rows):
+        super()._renew(module, rows)
+        module.n_importance_samples = self.n_importance_samples
+
+    def _read(self, X, sample_weight, go_on):
+        rows, go_on = super()._read(X, sample_weight, go_on)
+        if not go_on:
+            self._dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+            frame_format = FrameFormat.of(X)
+            self._frame_format = frame_format and frame_format._replace(index=None)
+        return rows, go_on
+
+    def _set_up(self, rows, go_on, anneals):
+        if self.free_bits and self.n_importance_samples > 1:
+            raise ValueError(
+                "free_bits is a change of the divergence, which the importance-weighted bound does "
+                f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
+            )
+        super()._set_up(rows, go_on, anneals)
+        if not go_on:
+            self._score_seed = self._new_seed()
+
+    def _describe(self, rows):
+        sample = rows.spread(MAX_ROWS)
+        total = squares = 0.0
+        with self._inference(sample) as (module, device):
+            for _, x, _ in chunks(sample, sample.dtype, device):
+                codes = module.encode(x).cpu().double()
+                total, squares = total + codes.sum(0), squares + codes.square().sum(0)
+        variance = squares / len(sample) - (total / len(sample)) ** 2
+        self.n_active_units_ = int((variance > MIN_ACTIVITY).sum())
+        if self.likelihood == "gaussian":
+            self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
+
+    def _check_fit(self, rows):
+        if self.n_active_units_ or self.beta == 0:
+            super()._check_fit(rows)
+            return
+        warnings.warn(
+            "The posterior has collapsed: no component varies with the rows, so the codes say "
+            f"nothing of them. Try a beta below {self.beta:g}, kl_warmup=0.5 or free_bits=0.1; if "
+            "the columns are independent of each other, there is nothing to encode. "
+            "check_baseline=False turns this check off.",
+            PosteriorCollapseWarning,
+            stacklevel=4,
+        )
+
+    @property
+    def _n_comparable_components(self):
+        return None  # it does not seek the best reconstruction
+
+
+def _deviation(module, x):
+    return (module.bottleneck.posterior(module.encoder(x))[1] / 2).exp()
