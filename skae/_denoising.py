@@ -96,6 +96,7 @@ class DenoisingAutoencoder(Autoencoder):
         low, high = 0.0, 1.0
         if self.data_range is not None:
             low, high = _ordered_pair("data_range", self.data_range)
+            _check_range(rows, low, high)
         elif self.corruption == "salt_and_pepper":
             low, high = rows.column_range()
         return Corruption(
@@ -133,5 +134,14 @@ def _ordered_pair(name, value):
     """Return a range as a tuple, or say what is wrong with the parameter."""
     is_pair = len(value) == 2 and all(isinstance(end, Real) for end in value)
     if not is_pair or not value[0] <= value[1]:
-        raise ValueError(f"{name} must be a number or a range (low, high); got {value!r}")
+        raise ValueError(f"A range as {name} must be (low, high), two numbers; got {value!r}")
     return float(value[0]), float(value[1])
+
+
+def _check_range(rows, low, high):
+    least, largest = rows.range()
+    if least < low or largest > high:
+        raise ValueError(
+            f"data_range=({low:g}, {high:g}) must hold all values of X, which go from {least:g} "
+            f"to {largest:g}. Widen it, or scale X, for instance with MinMaxScaler(clip=True)."
+        )

@@ -43,10 +43,14 @@ DENOISING = {
         {"noise_level": (0.5, 1.5), "corruption": "swap"},
         r"noise_level must be within \[0, 1\] for corruption='swap'",
     ),
-    "range backwards": ({"noise_level": (0.5, 0.1)}, r"noise_level must be .* range \(low, high\)"),
-    "half a range": ({"noise_level": (0.5,)}, r"noise_level must be .* range \(low, high\)"),
+    "range backwards": ({"noise_level": (0.5, 0.1)}, r"range as noise_level must be \(low, high\)"),
+    "half a range": ({"noise_level": (0.5,)}, r"range as noise_level must be \(low, high\)"),
     "level in words": ({"noise_level": "much"}, "'noise_level' parameter of DenoisingAutoencoder"),
-    "data range backwards": ({"data_range": (1, 0)}, r"data_range must be .*\(low, high\); got"),
+    "data range backwards": ({"data_range": (1, 0)}, r"range as data_range must be \(low, high\)"),
+    "data out of range": (
+        {"data_range": (0, 1)},
+        r"data_range=\(0, 1\) must hold all values of X, which go from -\d",
+    ),
     "another shape": (
         {"corruption": one_column_less},
         r"corruption one_column_less must return a tensor of the shape .*\(20, 4\).*\(20, 3\)",
