@@ -1,5 +1,8 @@
 """scikit-learn's own checks, for every estimator and every kind of architecture."""
 
+import inspect
+import re
+
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -52,6 +55,14 @@ EXPECTED_FAILURES = {
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda _: EXPECTED_FAILURES)
 def test_sklearn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_parameters_are_documented_in_order(objective):
+    documented = inspect.getdoc(objective).split("Parameters\n---")[1].split("\nAttributes\n")[0]
+    names = re.findall(r"^(\w+) : ", documented, flags=re.MULTILINE)
+    assert names == list(inspect.signature(objective).parameters)
+    assert not re.search(r"^<\w+>", inspect.getdoc(objective), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
