@@ -1,5 +1,6 @@
 """Start a net at the principal components of its data."""
 
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -29,12 +30,12 @@ class PrincipalAxes(NamedTuple):
 
 def principal_axes(rows, n_components):
     """Return the `PrincipalAxes` of rows, or None if these are beyond float32."""
-    (n_features,) = rows.sample_shape
+    n_features = prod(rows.sample_shape)
     n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     x, weight = rows.spread(n_rows).take(slice(None), torch.float32)
     if not x.isfinite().all():  # training will say so
         return None
-    weight = x.new_ones(len(x)) if weight is None else weight
+    x, weight = x.flatten(1), x.new_ones(len(x)) if weight is None else weight
     mean = weight @ x / weight.sum()
     x = (x - mean) * weight[:, None].sqrt()
     # A few components more than needed make the needed ones exact enough.
