@@ -80,7 +80,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedP
             self._set_up(fitted, go_on, anneals=True)
             epochs = max_epochs(self.max_epochs, len(fitted), self.net_.batch_size)
             finished = self._train(fitted, validation, epochs)
-            self._describe(fitted)
+            self._describe(fitted, validation)
         self._warn_unless(finished)
         if self.check_baseline:
             self._check_fit(fitted)
@@ -117,7 +117,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedP
             rows, go_on = self._read(X, sample_weight, go_on=True)
             self._set_up(rows, go_on, anneals=False)
             finished = self._train(rows, None, epochs=1)
-            self._describe(rows)
+            self._describe(rows, None)
         self._warn_unless(finished)
         return self
 
@@ -125,6 +125,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedP
         """Return the rows to train on, and whether training goes on, as it may if it can."""
         go_on = go_on and hasattr(self, "net_")
         rows = self._read_targets(X, sample_weight, reset=not go_on)
+        if sample_weight is not None:
+            rows = rows.select(rows.weighted())  # the others are as good as not there
         if not go_on:
             self._rng = check_random_state(self.random_state)
         return rows, go_on
@@ -221,8 +223,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedP
         """Return what damages the rows in training, or None."""
         del rows
 
-    def _describe(self, rows):
-        """Set the fitted attributes that take a look at the training rows."""
+    def _describe(self, rows, validation):
+        """Set the fitted attributes that take a look at the rows."""
 
     def _check_fit(self, rows):
         warn_if_poor(self, rows)
@@ -247,7 +249,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedP
             return rows, self._read_targets(X_val)
         if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
             return rows, None
-        order = self._rng.permutation(rows.weighted())  # those of no weight tell nothing
+        order = self._rng.permutation(len(rows))
         n_held_out = max(1, round(len(order) * self.validation_fraction))
         if n_held_out >= len(order):
             raise ValueError(

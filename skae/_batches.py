@@ -11,6 +11,7 @@ import torch
 
 CHUNK_ELEMENTS = 2**18  # about 1 MB of float32: stays in a core's cache
 MAX_CHUNK_ELEMENTS = 2**24
+MAX_CHUNK_SAMPLES = 2**15  # hidden layers may be much wider than the data
 
 
 class Batches:
@@ -59,7 +60,7 @@ class Batches:
 def chunk_length(sample_shape):
     """Return how many samples to pass through a net at once in inference."""
     n_elements = prod(sample_shape)
-    many = max(CHUNK_ELEMENTS // n_elements, 256)
+    many = min(max(CHUNK_ELEMENTS // n_elements, 256), MAX_CHUNK_SAMPLES)
     return max(1, min(many, MAX_CHUNK_ELEMENTS // n_elements))
 
 

@@ -113,15 +113,23 @@ class DenoisingAutoencoder(Autoencoder):
         levels = (level, level)
         if not isinstance(level, Real):
             level = levels = _ordered_pair("noise_level", level)
-        if not isfinite(levels[1]):
-            raise ValueError(f"noise_level must be finite; got {self.noise_level!r}")
         if levels[0] < 0 or levels[1] > upper:
             raise ValueError(
                 f"noise_level must be within [0, {upper:g}] for corruption={self.corruption!r}, "
                 f"which takes it for {'a share of the cells' if upper == 1 else 'a deviation'}; "
                 f"got {self.noise_level!r}"
             )
+        if levels[1] == 0 and self.damaged_only:
+            raise ValueError(
+                "noise_level=0 damages no cells, and with damaged_only=True no others count"
+            )
         return level
+
+    def _hold_out(self, rows, X_val):
+        fitted, validation = super()._hold_out(rows, X_val)
+        if X_val is not None and self.data_range is not None:
+            _check_range(validation, *_ordered_pair("data_range", self.data_range))
+        return fitted, validation
 
     def _as_in_training(self, rows):
         x, _ = rows.take(slice(None), rows.dtype)
@@ -132,9 +140,11 @@ class DenoisingAutoencoder(Autoencoder):
 
 def _ordered_pair(name, value):
     """Return a range as a tuple, or say what is wrong with the parameter."""
-    is_pair = len(value) == 2 and all(isinstance(end, Real) for end in value)
+    is_pair = len(value) == 2 and all(isinstance(end, Real) and isfinite(end) for end in value)
     if not is_pair or not value[0] <= value[1]:
-        raise ValueError(f"A range as {name} must be (low, high), two numbers; got {value!r}")
+        raise ValueError(
+            f"A range as {name} must be (low, high), two finite numbers; got {value!r}"
+        )
     return float(value[0]), float(value[1])
 
 

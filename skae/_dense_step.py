@@ -316,7 +316,7 @@ def dense_step(module):
     used = [p for stage in (*encoder, *decoder) for p in _parameters(stage)]
     used += module.loss.parameters() if hasattr(module.loss, "mean_and_gradient") else ()
     # A frozen parameter needs no gradient, and one of some other part is not seen here.
-    if set(used) != set(module.parameters()) or not all(p.requires_grad for p in used):
+    if set(used) != {p for p in module.parameters() if p.requires_grad}:
         return None
     # Only weights of a transposed layer may occur twice.
     n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)

@@ -141,7 +141,11 @@ class VariationalModule(AutoencoderModule):
         # Where beta is 1, the posterior's part of the gradient comes to the square of each
         # weight times the path through the code, which has less variance.
         doubly = beta == 1 and code.requires_grad
-        likelihood, ratio = self._log_terms(code, encoded.detach() if doubly else encoded, target)
+        if doubly:
+            encoded = encoded.detach()
+            deviation = (self.bottleneck.posterior(encoded)[1] / 2).exp()
+            noise = noise + (code - code.detach()) / deviation  # adds 0, and the path
+        likelihood, ratio = self._log_terms(code, encoded, noise, target)
         log_weights = likelihood + beta * ratio
         if doubly:
             weights = log_weights.detach().softmax(0)
@@ -153,13 +157,15 @@ class VariationalModule(AutoencoderModule):
         mean, log_variance = self.bottleneck.posterior(encoded)
         return mean + (log_variance / 2).exp() * noise
 
-    def _log_terms(self, code, encoded, target):
+    def _log_terms(self, code, encoded, noise, target):
         """Return what importance weights are made of.
 
         Parameters
         ----------
         code : tensor of shape (n_draws, n_samples, n_components)
         encoded : tensor of shape (n_samples, encoder_width)
+        noise : tensor of shape (n_draws, n_samples or 1, n_components)
+            What the codes are from their posterior mean in standard deviations.
         target : tensor of shape (n_samples, *input_shape)
 
         Returns
@@ -168,10 +174,9 @@ class VariationalModule(AutoencoderModule):
             Logarithms of the probability of the target given the code, and of the code's
             prior probability over its posterior probability.
         """
-        mean, log_variance = self.bottleneck.posterior(encoded)
+        _, log_variance = self.bottleneck.posterior(encoded)
         # The constants of both normal densities cancel.
-        distance = (code - mean).square() * (-log_variance).exp() - code.square()
-        ratio = (distance + log_variance).sum(-1) / 2
+        ratio = (noise.square() + log_variance - code.square()).sum(-1) / 2
         prediction = self.predict(code.flatten(0, 1)).unflatten(0, code.shape[:2])
         values = self.loss(prediction, target.expand_as(prediction))
         return -values.flatten(2).sum(-1), ratio
@@ -205,8 +210,9 @@ class VariationalModule(AutoencoderModule):
 
     def _blocks(self, encoded, x, noise):
         """Yield the terms of as many draws at a time as memory bears."""
-        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // x.numel())):
-            yield self._log_terms(self._codes(encoded, some), encoded, x)
+        widest = max(x[0].numel(), *(len(p) for p in self.decoder.parameters() if p.ndim))
+        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * widest))):
+            yield self._log_terms(self._codes(encoded, some), encoded, some, x)
 
 
 def sample_losses(loss, prediction, target, cell_weight=None):

@@ -10,6 +10,8 @@ MAX_ROWS = 5_000
 MAX_ELEMENTS = 2**23
 #: Least noise, as a share of the mean variance: that of exact data would be zero.
 MIN_NOISE = 1e-3
+#: Variance that rounding can leave of constant data, as a share of its mean square.
+ROUNDING = 1e-10
 
 
 class PrincipalAxes(NamedTuple):
@@ -36,6 +38,7 @@ def principal_axes(rows, n_components):
     if not x.isfinite().all():  # training will say so
         return None
     x, weight = x.flatten(1), x.new_ones(len(x)) if weight is None else weight
+    mean_square = x.square().mean()
     mean = weight @ x / weight.sum()
     x = (x - mean) * weight[:, None].sqrt()
     # A few components more than needed make the needed ones exact enough.
@@ -47,7 +50,8 @@ def principal_axes(rows, n_components):
     variances = x.new_zeros(n_components)
     variances[: len(found)] = singular_values[: len(found)] ** 2 / weight.sum()
     mean_variance = x.square().sum() / weight.sum() / n_features
-    mean_variance = mean_variance if mean_variance > 0 else x.new_ones(())
+    if mean_variance <= ROUNDING * mean_square:
+        mean_variance = x.new_ones(())  # constant data says nothing of a scale
     rest = mean_variance * n_features - variances.sum()
     noise = rest / max(1, n_features - n_components)
     noise = torch.maximum(noise, MIN_NOISE * mean_variance)

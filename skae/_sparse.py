@@ -51,11 +51,12 @@ class SparseAutoencoder(Autoencoder):
 
     Attributes
     ----------
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (`n_features_in_`,)
         Share of each feature in the variance that the active units explain through the
-        decoder, for `~sklearn.feature_selection.SelectFromModel`. Columns that depend on
-        others are described by few units and stand out, those of noise do not, as long
-        as there are fewer active units than columns. Adds up to 1.
+        decoder, in the held-out rows if there are any; for
+        `~sklearn.feature_selection.SelectFromModel`. Columns that depend on others are
+        described by few units and stand out. Columns of noise do not, if there are fewer
+        active units than columns and no hidden layers to learn rows by heart. Adds up to 1.
     mean_active_ : float
         Mean number of active units in a training row: of those that are not zero, for
         "kl" of those above twice ``target_activation``.
@@ -161,21 +162,29 @@ class SparseAutoencoder(Autoencoder):
     def _n_comparable_components(self):
         return max(1, round(self.mean_active_))
 
-    def _describe(self, rows):
+    def _describe(self, rows, validation):
         sample = rows.spread(MAX_ROWS)
-        mean = sample.mean()
-        n_active = np.zeros(self.n_components_)  # rows that each unit is active in
-        total = residual = 0.0  # squares of each feature
-        with self._inference(sample) as (module, device):
-            for _, x, weight in chunks(sample, sample.dtype, device):
+        n_active, residual, total = self._squares(sample)
+        self.mean_active_ = float(n_active.sum() / len(sample))
+        self.dead_fraction_ = float((n_active == 0).mean())
+        self.explained_variance_ = float(1 - residual.sum() / (total.sum() or 1.0))
+        if validation is not None:  # where noise learnt by heart explains nothing
+            _, residual, total = self._squares(validation.spread(MAX_ROWS))
+        explained = np.maximum(total - residual, 0)
+        # If nothing is explained, all features are as unimportant.
+        explained = explained if explained.any() else np.ones_like(explained)
+        self.feature_importances_ = explained / explained.sum()
+
+    def _squares(self, rows):
+        """Return each unit's active rows, and each feature's residual and total squares."""
+        mean = rows.mean()
+        n_active = residual = total = 0.0
+        with self._inference(rows) as (module, device):
+            for _, x, weight in chunks(rows, rows.dtype, device):
                 code = module.encode(x)
-                n_active += module.bottleneck.is_active(code).sum(0).cpu().numpy()
+                n_active = n_active + module.bottleneck.is_active(code).sum(0).cpu().numpy()
                 weight = 1.0 if weight is None else weight[:, None]
                 error = (x - module.decode(code)).cpu().double()
                 residual = residual + (weight * error**2).sum(0).numpy()
                 total = total + (weight * (x.cpu().double() - mean) ** 2).sum(0).numpy()
-        self.mean_active_ = float(n_active.sum() / len(sample))
-        self.dead_fraction_ = float((n_active == 0).mean())
-        self.explained_variance_ = float(1 - residual.sum() / (total.sum() or 1.0))
-        explained = np.maximum(total - residual, 0)
-        self.feature_importances_ = explained / (explained.sum() or 1.0)
+        return n_active, residual, total

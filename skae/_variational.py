@@ -1,10 +1,11 @@
 """Autoencoder with a distribution over codes, from which new rows can be drawn."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder
@@ -163,15 +164,24 @@ class VariationalAutoencoder(BaseAutoencoder):
         scores : ndarray of shape (n_samples,)
             Bound for each row, in nats. The higher, the more normal.
         """
-        if self.n_importance_samples > 1:
-            return self.log_likelihood(X, self.n_importance_samples)
-        return self.elbo(X)
+        n_draws = self.n_importance_samples
+        if n_draws == 1:
+            return self.elbo(X)
+        noise = self._noise(n_draws * max(1, N_SCORE_DRAWS // n_draws))
+
+        def mean_bound(module, x, noise):
+            bounds = [module.log_likelihood(x, some) for some in noise.split(n_draws)]
+            return torch.stack(bounds).mean(0)
+
+        return self._bounds(mean_bound, X, noise)
 
     def elbo(self, X):
         """Return the evidence lower bound of each row.
 
-        The divergence from the prior is exact, the expected log-likelihood a mean over
-        32 codes, the same for all rows.
+        The divergence from the prior is exact, the expected log-likelihood a mean over at
+        least 32 codes. These are at the same places of each row's posterior, and balanced
+        so that the mean is exact where the log-likelihood is a quadratic function of the
+        code.
 
         Parameters
         ----------
@@ -183,7 +193,13 @@ class VariationalAutoencoder(BaseAutoencoder):
         elbo : ndarray of shape (n_samples,)
             In nats.
         """
-        return self._bounds(VariationalModule.elbo, X, N_SCORE_DRAWS)
+        check_is_fitted(self)
+        n_pairs = max(N_SCORE_DRAWS // 2, self.n_components_ + 8)
+        half = self._noise(2 * n_pairs)[:n_pairs, 0]
+        # Without this, an error of the same size in all rows would not average out.
+        half = half @ torch.linalg.cholesky(half.T @ half / n_pairs).inverse().T
+        noise = torch.cat([half, -half])[:, None]
+        return self._bounds(VariationalModule.elbo, X, noise)
 
     def log_likelihood(self, X, n_samples=500):
         """Estimate the log-likelihood of each row by importance sampling.
@@ -203,23 +219,29 @@ class VariationalAutoencoder(BaseAutoencoder):
         log_likelihood : ndarray of shape (n_samples,)
             In nats.
         """
-        return self._bounds(VariationalModule.log_likelihood, X, n_samples)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        return self._bounds(VariationalModule.log_likelihood, X, self._noise(int(n_samples)))
 
-    def _bounds(self, bound, X, n_draws):
+    def _noise(self, n_draws):
+        """Draw the same numbers for every call, in pairs of which some error cancels.
+
+        Returns
+        -------
+        tensor of shape (n_draws, 1, n_components_)
+        """
         check_is_fitted(self)
-        if n_draws < 1:
-            raise ValueError(f"n_samples must be at least 1; got {n_draws}")
-        rows = self._read_targets(X)
         generator = torch.Generator().manual_seed(self._score_seed)
-        noise = torch.randn(
-            -(-n_draws // 2), 1, self.n_components_, generator=generator, dtype=torch.float64
-        )
-        noise = torch.cat([noise, -noise])[:n_draws]  # in pairs, of which some error cancels
+        shape = -(-n_draws // 2), 1, self.n_components_
+        noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return torch.cat([noise, -noise])[:n_draws]
+
+    def _bounds(self, bound, X, noise):
+        check_is_fitted(self)
 
         def of_chunk(module, x):
             return bound(module, x, noise.to(x))
 
-        return self._map(of_chunk, rows, ())
+        return self._map(of_chunk, self._read_targets(X), ())
 
     def sample(self, n_samples=1, *, density=None, noise=True, random_state=None):
         """Draw new rows.
@@ -259,17 +281,17 @@ class VariationalAutoencoder(BaseAutoencoder):
         return self._frame_format.make(X_new) if self._frame_format else X_new
 
     def _draw_codes(self, n_samples, density, rng):
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1; got {n_samples}")
+        n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
         if density is None:
             return Rows(rng.standard_normal((n_samples, self.n_components_)))
-        if not hasattr(density, "sample"):
+        if isinstance(density, type) or not hasattr(density, "sample"):
             raise TypeError(
                 "density must be a fitted distribution with a method sample, such as "
                 f"GaussianMixture().fit(model.transform(X)); got {density!r}"
             )
         codes = density.sample(n_samples)
-        codes = np.asarray(codes[0] if isinstance(codes, tuple) else codes, dtype=np.float64)
+        codes = codes[0] if isinstance(codes, tuple) else codes
+        codes = check_array(codes, dtype=np.float64, input_name="density")
         if codes.shape != (n_samples, self.n_components_):
             raise ValueError(
                 f"density draws arrays of shape {codes.shape}, but {n_samples} codes of "
@@ -310,7 +332,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         if not go_on:
             self._score_seed = self._new_seed()
 
-    def _describe(self, rows):
+    def _describe(self, rows, validation):
         sample = rows.spread(MAX_ROWS)
         total = squares = 0.0
         with self._inference(sample) as (module, device):

@@ -212,7 +212,8 @@ class L1Bottleneck(SparseBottleneck):
 
     def draw(self, encoded, weight=None):
         code = self(encoded)
-        return code, self._weight_now * _mean(code.sum(-1), weight)
+        sums = code.sum(-1)
+        return code, self._weight_now * (sums if weight is None else sums * weight).mean()
 
     def step(self, encoded, weight=None):
         code, penalty = self.draw(encoded, weight)
@@ -255,6 +256,9 @@ class KLSparseBottleneck(SparseBottleneck):
     0.0
     """
 
+    #: Of the mean activations, so that their logarithms are finite.
+    RANGE = 1e-6, 1 - 1e-6
+
     def __init__(self, target, weight):
         super().__init__()
         self.target = target
@@ -269,34 +273,37 @@ class KLSparseBottleneck(SparseBottleneck):
 
     def draw(self, encoded, weight=None):
         code = self(encoded)
-        return code, self._divergence(self._mean_activation(code, weight))
+        return code, self._penalty(_batch_mean(code, weight), weight)
 
-    def _mean_activation(self, code, weight):
-        mean = (code if weight is None else code * weight[:, None]).mean(0)
-        return mean.clamp(1e-6, 1 - 1e-6)
-
-    def _divergence(self, mean):
-        rho = self.target
+    def _penalty(self, mean, weight):
+        rho, mean = self.target, mean.clamp(*self.RANGE)
+        share = self.weight if weight is None else self.weight * weight.mean()
         entropy = rho * log(rho) + (1 - rho) * log(1 - rho)
         cross_entropy = mean.log().mul(rho).add(torch.log1p(-mean), alpha=1 - rho).sum()
-        return self.weight * (entropy * len(mean) - cross_entropy)
+        return share * (entropy * len(mean) - cross_entropy)
 
     def step(self, encoded, weight=None):
         code = self(encoded)
-        mean = self._mean_activation(code, weight)
-        slope = (mean - self.target) / (mean - mean.square())
-        slope *= self.weight / len(code)
+        mean = _batch_mean(code, weight)
+        bounded = mean.clamp(*self.RANGE)
+        slope = (bounded - self.target) / (bounded - bounded.square())
+        slope.mul_(mean == bounded).mul_(self.weight / len(code))
         slope = slope if weight is None else slope * weight[:, None]
 
         def backward(grad, out):
             torch.add(grad, slope, out=out)
             aten.sigmoid_backward.grad_input(out, code, grad_input=out)
 
-        return code, self._divergence(mean), backward
+        return code, self._penalty(mean, weight), backward
 
     def is_active(self, code):
         """Say which units of a code are active: those above twice the target."""
         return code > 2 * self.target
+
+
+#: Bounds of the logarithm of a posterior variance. Without them a row far from all others
+#: would have an infinite one, and no score.
+MIN_LOG_VARIANCE, MAX_LOG_VARIANCE = -20.0, 20.0
 
 
 class GaussianBottleneck(Bottleneck):
@@ -353,12 +360,13 @@ class GaussianBottleneck(Bottleneck):
     @staticmethod
     def posterior(encoded):
         """Return mean and log-variance of the codes, each of shape (n_samples, n_components)."""
-        return encoded.chunk(2, -1)
-
-    @staticmethod
-    def divergence(encoded):
-        """Return each unit's divergence from the prior, shape (n_samples, n_components)."""
         mean, log_variance = encoded.chunk(2, -1)
+        return mean, log_variance.clamp(MIN_LOG_VARIANCE, MAX_LOG_VARIANCE)
+
+    @classmethod
+    def divergence(cls, encoded):
+        """Return each unit's divergence from the prior, shape (n_samples, n_components)."""
+        mean, log_variance = cls.posterior(encoded)
         return (mean.square() + log_variance.exp() - 1 - log_variance) / 2
 
     def forward(self, encoded):
@@ -369,8 +377,11 @@ class GaussianBottleneck(Bottleneck):
         if self.beta == 0:
             return mean, 0.0
         code = mean + (log_variance / 2).exp() * torch.randn_like(mean)
-        divergence = _mean(self.divergence(encoded), weight, over=0)
-        return code, self.beta_now * divergence.clamp_min(self.free_bits).sum()
+        return code, self._penalty(_batch_mean(self.divergence(encoded), weight), weight)
+
+    def _penalty(self, divergence, weight):
+        share = 1.0 if weight is None else weight.mean()
+        return self.beta_now * share * divergence.clamp_min(self.free_bits).sum()
 
     def step(self, encoded, weight=None):
         mean, log_variance = self.posterior(encoded)
@@ -381,25 +392,22 @@ class GaussianBottleneck(Bottleneck):
         variance = deviation.square()
         slope = self.beta_now / len(mean)  # of the penalty by each divergence
         if self.free_bits or weight is not None:
-            penalty, slope = self._weighted_penalty(encoded, weight, slope)
+            divergence = _batch_mean(self.divergence(encoded), weight)
+            penalty = self._penalty(divergence, weight)
+            slope = slope * (divergence >= self.free_bits).to(divergence)
+            slope = slope if weight is None else slope * weight[:, None]
         else:
             twice = torch.addcmul(variance, mean, mean).sub_(log_variance).sum()
             penalty = (twice - mean.numel()) * (slope / 2)
 
         def backward(grad, out):
-            by_mean, by_log_variance = self.posterior(out)
+            by_mean, by_log_variance = out.chunk(2, -1)
             torch.mul(mean, slope, out=by_mean).add_(grad)
             torch.mul(variance.sub_(1), slope, out=by_log_variance)
             by_log_variance.addcmul_(grad, drawn).mul_(0.5)
+            by_log_variance.mul_(log_variance == encoded.chunk(2, -1)[1])  # 0 at the bounds
 
         return drawn + mean, penalty, backward
-
-    def _weighted_penalty(self, encoded, weight, slope):
-        """Return the penalty, and its slope by each unit's divergence in each sample."""
-        divergence = _mean(self.divergence(encoded), weight, over=0)
-        slope = slope * (divergence >= self.free_bits).to(divergence)
-        slope = slope if weight is None else slope * weight[:, None]
-        return self.beta_now * divergence.clamp_min(self.free_bits).sum(), slope
 
     def linear_start(self, axes):
         """Start at probabilistic PCA, the best linear model of this kind.
@@ -422,8 +430,8 @@ def _pass_to_mean(grad, out):
     log_variance.zero_()
 
 
-def _mean(values, weight, over=None):
-    """Return the mean of values of shape (n_samples, ...), weighted by sample."""
-    if weight is not None:
-        values = values * weight.view(-1, *[1] * (values.ndim - 1))
-    return values.mean() if over is None else values.mean(over)
+def _batch_mean(values, weight):
+    """Return the weighted mean over the samples of values of shape (n_samples, n)."""
+    if weight is None:
+        return values.mean(0)
+    return (weight @ values) / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)

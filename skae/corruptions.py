@@ -27,7 +27,8 @@ def gaussian(x, noise_level):
     x_damaged : tensor of the shape of ``x``
     damaged : None
     """
-    return torch.randn_like(x).mul_(noise_level).add_(x), None
+    noise = torch.randn_like(x)
+    return torch.add(x, noise, alpha=noise_level, out=noise), None
 
 
 def masking(x, noise_level):
@@ -67,10 +68,10 @@ def salt_and_pepper(x, noise_level, low=0.0, high=1.0):
     damaged : boolean tensor of the shape of ``x``
     """
     bits = _random_bits(x)
-    damaged = _chosen(bits, noise_level)
     low, high = (torch.as_tensor(end).to(x) for end in (low, high))
-    extreme = torch.where((bits & 1).bool(), low, high)
-    return torch.where(damaged, extreme, x), damaged
+    damaged = _chosen(bits, noise_level)
+    x_damaged = torch.where(damaged, high, x)
+    return torch.where(_chosen(bits, noise_level / 2), low, x_damaged), damaged
 
 
 def swap(x, noise_level):
@@ -90,10 +91,11 @@ def swap(x, noise_level):
     damaged : boolean tensor of the shape of ``x``
     """
     damaged = _chosen(_random_bits(x), noise_level if len(x) > 1 else 0.0)
-    row = torch.arange(len(x), device=x.device).view(-1, *[1] * (x.ndim - 1))
-    distance = torch.randint(1, max(2, len(x)), x.shape, device=x.device)
-    other = x.gather(0, (row + distance) % len(x))
-    return torch.where(damaged, other, x), damaged
+    cells = damaged.flatten().nonzero().squeeze(1)
+    n_rows_below = torch.randint(1, max(2, len(x)), cells.shape, device=x.device)
+    others = (cells + n_rows_below * x[0].numel()) % x.numel()
+    flat = x.flatten()
+    return flat.index_copy(0, cells, flat[others]).view(x.shape), damaged
 
 
 def _random_bits(x):
@@ -127,7 +129,8 @@ class Corruption(nn.Module):
     ----------
     corruption : str or callable
         A name of ``CORRUPTIONS``, or a function ``corruption(x, noise_level)`` that
-        returns a tensor of the shape of ``x``.
+        returns a tensor of the shape of ``x``, alone or with a boolean one that says
+        which cells are damaged.
     noise_level : float or tuple of two floats
         The level, or the range that it is drawn from for every batch.
     low, high : float or tensor of the shape of a sample
@@ -140,7 +143,9 @@ class Corruption(nn.Module):
 
     def __init__(self, corruption, noise_level, low, high, clip, damaged_only):
         super().__init__()
-        self.function = CORRUPTIONS.get(corruption) or copy.deepcopy(corruption)
+        if isinstance(corruption, nn.Module):
+            corruption = copy.deepcopy(corruption).requires_grad_(False)
+        self.function = CORRUPTIONS[corruption] if isinstance(corruption, str) else corruption
         self.noise_level = noise_level
         self.register_buffer("low", torch.as_tensor(low, dtype=torch.float32))
         self.register_buffer("high", torch.as_tensor(high, dtype=torch.float32))
@@ -181,18 +186,26 @@ class Corruption(nn.Module):
             return salt_and_pepper(x, level, self.low, self.high)
         if self.function in CORRUPTIONS.values():
             return self.function(x, level)
+        return self._damage_by_function(x, level)
+
+    def _damage_by_function(self, x, level):
         name = callable_name(self.function)
         try:
             x_damaged = self.function(x.clone(), level)  # which may work in place
-        except (TypeError, RuntimeError) as error:
+        except Exception as error:
             raise ValueError(f"corruption {name}(x, noise_level) failed: {error}") from error
-        if not isinstance(x_damaged, torch.Tensor) or x_damaged.shape != x.shape:
-            shape = tuple(getattr(x_damaged, "shape", ()))
-            raise ValueError(
-                f"corruption {name} must return a tensor of the shape of its input, "
-                f"{tuple(x.shape)}; got {type(x_damaged).__name__} of shape {shape}"
-            )
+        damaged = None
+        if isinstance(x_damaged, tuple) and len(x_damaged) == 2:
+            x_damaged, damaged = x_damaged
+        for tensor in (x_damaged, x_damaged if damaged is None else damaged):
+            is_dense = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
+            if not is_dense or tensor.shape != x.shape:
+                shape = tuple(getattr(tensor, "shape", ()))
+                raise ValueError(
+                    f"corruption {name} must return a tensor of the shape of its input, "
+                    f"{tuple(x.shape)}; got {type(tensor).__name__} of shape {shape}"
+                )
         x_damaged = x_damaged.to(x)
         if not x_damaged.isfinite().all():
             raise ValueError(f"corruption {name} returns NaN or infinite values")
-        return x_damaged, x_damaged != x
+        return x_damaged, x_damaged != x if damaged is None else damaged

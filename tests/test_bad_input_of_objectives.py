@@ -25,6 +25,14 @@ def two_arguments_too_few():
     return 0
 
 
+def index_error(x, noise_level):
+    return x[len(x)]
+
+
+def with_another_mask(x, noise_level):
+    return x, noise_level
+
+
 def loss_of_samples(prediction, target):
     return (prediction - target).square().mean(1)
 
@@ -33,7 +41,10 @@ DENOISING = {
     "name": ({"corruption": "gausian"}, "Did you mean 'gaussian'"),
     "negative level": ({"noise_level": -0.1}, "'noise_level' parameter of DenoisingAutoencoder"),
     "negative end": ({"noise_level": (-0.1, 0.2)}, r"noise_level must be within \[0, inf\]"),
-    "infinite": ({"noise_level": (0.1, float("inf"))}, "noise_level must be finite"),
+    "infinite": (
+        {"noise_level": (0.1, float("inf"))},
+        r"range as noise_level must be \(low, high\), two finite",
+    ),
     "no number": ({"noise_level": float("nan")}, "noise_level"),
     "more than all": (
         {"noise_level": 1.5, "corruption": "masking"},
@@ -45,6 +56,10 @@ DENOISING = {
     ),
     "range backwards": ({"noise_level": (0.5, 0.1)}, r"range as noise_level must be \(low, high\)"),
     "half a range": ({"noise_level": (0.5,)}, r"range as noise_level must be \(low, high\)"),
+    "nothing to learn": (
+        {"noise_level": 0.0, "corruption": "swap", "damaged_only": True},
+        "noise_level=0 damages no cells",
+    ),
     "level in words": ({"noise_level": "much"}, "'noise_level' parameter of DenoisingAutoencoder"),
     "data range backwards": ({"data_range": (1, 0)}, r"range as data_range must be \(low, high\)"),
     "data out of range": (
@@ -56,6 +71,8 @@ DENOISING = {
         r"corruption one_column_less must return a tensor of the shape .*\(20, 4\).*\(20, 3\)",
     ),
     "an array": ({"corruption": as_array}, "corruption as_array must return a tensor.*got ndarray"),
+    "an error": ({"corruption": index_error}, r"corruption index_error\(x, noise_level\) failed"),
+    "a pair": ({"corruption": with_another_mask}, r"corruption with_another_mask must return"),
     "NaN": ({"corruption": not_a_number}, "corruption not_a_number returns NaN or infinite"),
     "other arguments": (
         {"corruption": two_arguments_too_few},
@@ -134,6 +151,12 @@ def test_corruption_that_works_in_place_leaves_the_data(fast):
     X = GOOD.astype("float32")
     DenoisingAutoencoder(**fast, corruption=zero).fit(X)
     np.testing.assert_array_equal(X, GOOD.astype("float32"))
+
+
+def test_validation_data_out_of_the_data_range(fast):
+    model = DenoisingAutoencoder(**fast, data_range=(-5, 5))
+    with pytest.raises(ValueError, match=r"data_range=\(-5, 5\) must hold all values of X"):
+        model.fit(GOOD, X_val=10 * GOOD)
 
 
 def test_corruption_of_another_dtype(fast):

@@ -1,5 +1,7 @@
 """Denoising autoencoders: what damages rows, and that clean ones come back."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -140,6 +142,41 @@ def test_without_noise_it_is_the_plain_autoencoder(X, fast):
     plain = Autoencoder(**fast).fit(X)
     model = DenoisingAutoencoder(**fast, corruption="masking", noise_level=0.0).fit(X)
     np.testing.assert_array_equal(model.transform(X), plain.transform(X))
+
+
+def test_rows_without_weight_are_as_good_as_not_there(X, fast):
+    weight = np.ones(len(X))
+    weight[::3] = 0
+    other = X.copy()
+    other[::3] = 1000
+    for corruption in ("salt_and_pepper", "swap"):
+        params = {**fast, "corruption": corruption}
+        a, b = (
+            DenoisingAutoencoder(**params).fit(rows, sample_weight=weight) for rows in (X, other)
+        )
+        np.testing.assert_array_equal(a.transform(X), b.transform(X))
+
+
+def test_functions_of_the_library_can_be_wrapped(X, fast):
+    salt = partial(salt_and_pepper, low=-1.0, high=1.0)
+    model = DenoisingAutoencoder(**fast, corruption=salt, noise_level=0.5, damaged_only=True)
+    damaged, weight = model.fit(X).net_.module_.corruption(torch.tensor(X))
+    assert set(damaged[weight > 0].tolist()) == {-1.0, 1.0}
+
+
+def test_modules_as_corruption_are_not_trained(X, fast):
+    class Scale(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = torch.nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, x, noise_level):
+            return self.factor * x
+
+    scale = Scale()
+    model = DenoisingAutoencoder(**fast, corruption=scale, weight_decay=0.5).fit(X)
+    assert model.net_.module_.corruption.function.factor == 0.5
+    assert scale.factor.requires_grad
 
 
 @pytest.mark.parametrize("corruption", ["gaussian", "masking", "salt_and_pepper", "swap"])

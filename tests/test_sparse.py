@@ -66,6 +66,16 @@ def test_penalties_have_their_closed_form():
     torch.testing.assert_close(penalty, expected)
 
 
+def test_weights_are_as_repeated_rows(X, fast):
+    weight = np.ones(len(X))
+    weight[:5] = 30
+    params = fast | {"n_components": 10, "max_epochs": 60, "lr": 1e-2, "batch_size": 8}
+    params |= {"sparsity": "kl", "sparsity_weight": 0.1, "target_activation": 0.3}
+    model = SparseAutoencoder(**params).fit(X, sample_weight=weight)
+    codes = np.repeat(model.transform(X), weight.astype(int), axis=0)
+    assert codes.mean() == pytest.approx(0.3, abs=0.08)
+
+
 def test_penalty_is_in_the_loss(X, fast):
     params = fast | {"lr": 1e-20, "max_epochs": 20, "lr_schedule": None, "sparsity": "l1"}
     model = SparseAutoencoder(**params, sparsity_weight=0.5).fit(X)
@@ -125,7 +135,9 @@ def planted():
 @pytest.mark.parametrize("sparsity", ["topk", "l1", "kl"])
 def test_importances_find_planted_columns(sparsity, planted):
     X, informative = planted
-    model = SparseAutoencoder(12, k=3, sparsity=sparsity, random_state=0).fit(X)
+    model = SparseAutoencoder(
+        6, k=3, sparsity=sparsity, architecture=Dense(()), random_state=0, check_baseline=False
+    ).fit(X)
     importances = model.feature_importances_
     assert importances.shape == (30,)
     assert importances.sum() == pytest.approx(1)
@@ -143,6 +155,19 @@ def test_select_from_model(planted):
 def test_importance_is_the_explained_variance(X, fast):
     X = X * np.arange(1, 11)
     model = SparseAutoencoder(**fast | {"n_components": 6, "max_epochs": 40}, k=2).fit(X)
-    explained = X.var(0) - ((X - model.reconstruct(X)) ** 2).mean(0)
-    explained = explained.clip(0)
+    explained = (X.var(0) - ((X - model.reconstruct(X)) ** 2).mean(0)).clip(0)
     np.testing.assert_allclose(model.feature_importances_, explained / explained.sum(), rtol=1e-6)
+
+
+def test_importances_are_of_the_held_out_rows(X, fast):
+    params = fast | {"n_components": 6, "max_epochs": 40}
+    held_out, fitted = X[:40], X[40:]
+    model = SparseAutoencoder(**params, k=2).fit(fitted, X_val=held_out)
+    error = (held_out - model.reconstruct(held_out)) ** 2
+    explained = (held_out.var(0) - error.mean(0)).clip(0)
+    np.testing.assert_allclose(model.feature_importances_, explained / explained.sum(), rtol=1e-6)
+
+
+def test_importances_of_what_cannot_be_explained(fast):
+    model = SparseAutoencoder(**fast).fit(np.ones((30, 4)))
+    np.testing.assert_array_equal(model.feature_importances_, 0.25)

@@ -9,14 +9,14 @@ class FrameFormat(NamedTuple):
     """What a DataFrame needs to be made again with other values."""
 
     frame_class: type
-    columns: list
+    columns: pd.Index | list
     index: pd.Index | None = None
 
     @classmethod
     def of(cls, X):
         """Return the format of a DataFrame, or None if X is none."""
         if isinstance(X, pd.DataFrame):
-            return cls(pd.DataFrame, list(X.columns), X.index)
+            return cls(pd.DataFrame, X.columns, X.index)
         if type(X).__module__.partition(".")[0] == "polars":
             return cls(type(X), list(X.columns))
         return None
