@@ -16,11 +16,11 @@ from skae._baseline import warn_if_poor
 from skae._batches import chunk_length, chunks
 from skae._device import resolve_device
 from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
-from skae._module import AutoencoderModule
+from skae._module import AutoencoderModule, Centre
 from skae._net import BestWeights, Net, Progress, seeded
 from skae._optimizers import optimizer_params
 from skae._params import fit_context
-from skae._pca_start import start_at_pca
+from skae._pca_start import MAX_ROWS, start_at_pca
 from skae._shared_parameters import SharedParameters
 from skae._threads import threads
 from skae.architectures import ARCHITECTURES, build_modules, make_architecture
@@ -197,6 +197,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedP
             )
             if activation == "identity":
                 start_at_pca(encoder, bottleneck, decoder, loss, self.n_components_, rows)
+        if bottleneck.centres_input:
+            mean = rows.spread(MAX_ROWS).mean().to(torch.float32)
+            encoder = nn.Sequential(Centre(mean), encoder)
         parts = encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss
         return self._join(*parts, self._make_corruption(rows))
 

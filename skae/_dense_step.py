@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skae._module import sample_losses
+from skae._module import Centre, sample_losses
 from skae.architectures._dense import Linear, Shortcut, TransposedLinear
 from skae.bottlenecks import LinearBottleneck
 
@@ -123,9 +123,11 @@ class DenseStep:
         decoder.
     loss : nn.Module
         One of `skae.losses`.
+    centre : nn.Module or None, default=None
+        Applied to the input first.
     """
 
-    def __init__(self, encoder, bottleneck, decoder, loss):
+    def __init__(self, encoder, bottleneck, decoder, loss, centre=None):
         linears = [stage.linear for stage in (*encoder, *decoder)]
         weights = [linear.weight for linear in linears]
         # Where weights are used twice, their gradients are added up.
@@ -134,6 +136,7 @@ class DenseStep:
         self.decoder = _Stack(decoder, adds_up=bool(self.shared))
         self.bottleneck = bottleneck
         self.loss = loss
+        self.centre = centre
 
     @torch.no_grad()
     def __call__(self, x, target, weight=None, cell_weight=None):
@@ -149,6 +152,8 @@ class DenseStep:
         -------
         loss : tensor of shape ()
         """
+        if self.centre is not None:
+            x = self.centre(x)
         for grad in self.shared:
             grad.zero_()
         if self.bottleneck is None:
@@ -307,9 +312,12 @@ def dense_step(module):
     if not getattr(module.loss, "from_logits", False):
         decoder_parts.append(module.output_activation)
     encoder, decoder, bottleneck = [], [], module.bottleneck
+    first, centre = module.encoder, None
+    if type(first) is nn.Sequential and type(first[0]) is Centre:
+        centre, first = first[0], first[1:]
     if type(bottleneck) is LinearBottleneck:
-        bottleneck, decoder_parts = None, [module.encoder, *decoder_parts]
-    elif not _extend(encoder, module.encoder):
+        bottleneck, decoder_parts = None, [first, *decoder_parts]
+    elif not _extend(encoder, first):
         return None
     if not all(_extend(decoder, part) for part in decoder_parts) or not decoder:
         return None
@@ -322,7 +330,7 @@ def dense_step(module):
     n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)
     if len(used) - len(set(used)) != n_tied:
         return None
-    return DenseStep(encoder, bottleneck, decoder, module.loss)
+    return DenseStep(encoder, bottleneck, decoder, module.loss, centre)
 
 
 def _parameters(stage):

@@ -10,6 +10,22 @@ from skae.losses import per_sample
 MAX_BLOCK_ELEMENTS = 2**21
 
 
+class Centre(nn.Module):
+    """Subtract the mean of the data.
+
+    Parameters
+    ----------
+    mean : tensor of the shape of a sample
+    """
+
+    def __init__(self, mean):
+        super().__init__()
+        self.register_buffer("mean", mean)
+
+    def forward(self, x):
+        return x - self.mean
+
+
 class AutoencoderModule(nn.Module):
     """Encoder, bottleneck, decoder and loss of one autoencoder.
 

@@ -36,9 +36,12 @@ class Bottleneck(nn.Module):
     progress : float
         Share of the training that is over, for what changes in its course. 1 outside of
         training.
+    centres_input : bool
+        Whether the encoder gets the samples less their mean.
     """
 
     progress = 1.0
+    centres_input = False
 
     def encoder_width(self, n_components):
         """Return how many outputs the encoder needs for ``n_components`` codes."""
@@ -115,10 +118,9 @@ class LinearBottleneck(Bottleneck):
 class SparseBottleneck(Bottleneck):
     """Base of bottlenecks of which few units are active.
 
-    Training starts at random directions of unit length, with the encoder the transpose of
-    the decoder and both centred at the mean of the data. Each unit is then active in the
-    rows that it describes from the first step on; others would be dead before they have
-    learnt anything [1]_.
+    Samples are centred, and training starts at random directions of unit length, with the
+    encoder the transpose of the decoder [1]_. Each unit is then active in the rows that it
+    describes from the first step on; others would be dead before they have learnt anything.
 
     References
     ----------
@@ -126,9 +128,12 @@ class SparseBottleneck(Bottleneck):
        :arxiv:`2406.04093`
     """
 
+    centres_input = True
+
     def linear_start(self, axes):
         directions = F.normalize(torch.randn_like(axes.components), dim=1)
-        return (directions, -directions @ axes.mean), (directions.t(), axes.mean)
+        bias = directions.new_zeros(len(directions))
+        return (directions, bias), (directions.t(), axes.mean)
 
     def is_active(self, code):
         """Say which units of a code are active, a boolean tensor of its shape."""

@@ -8,7 +8,7 @@ from torch import nn
 from skae import Autoencoder
 from skae._dense_step import dense_step
 from skae._flat import FlatView, flat_parameter
-from skae._module import AutoencoderModule, VariationalModule
+from skae._module import AutoencoderModule, Centre, VariationalModule
 from skae.architectures import Dense, Shortcut
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import (
@@ -100,6 +100,13 @@ BOTTLENECKS = {
 def test_bottlenecks(bottleneck, weighted, layers):
     weight = batch(7, 1)[:, 0] if weighted else None
     assert_step_equals_autograd(make_module(bottleneck=bottleneck, **layers), weight)
+
+
+@pytest.mark.parametrize("bottleneck", [LinearBottleneck(), TopKBottleneck(2)], ids=str)
+def test_centred_input(bottleneck):
+    module = make_module(bottleneck=bottleneck)
+    module.encoder = nn.Sequential(Centre(batch()[0]), module.encoder)
+    assert_step_equals_autograd(module)
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.05, 0.4, 1.0])

@@ -146,7 +146,7 @@ def test_importances_find_planted_columns(sparsity, planted):
 
 def test_select_from_model(planted):
     X, informative = planted
-    selector = SelectFromModel(SparseAutoencoder(8, k=3, random_state=0))
+    selector = SelectFromModel(SparseAutoencoder(6, k=3, architecture=Dense(()), random_state=0))
     pipeline = make_pipeline(StandardScaler(), selector).fit(X)
     np.testing.assert_array_equal(selector.get_support(), informative)
     assert pipeline.transform(X).shape == (800, 10)
@@ -171,3 +171,11 @@ def test_importances_are_of_the_held_out_rows(X, fast):
 def test_importances_of_what_cannot_be_explained(fast):
     model = SparseAutoencoder(**fast).fit(np.ones((30, 4)))
     np.testing.assert_array_equal(model.feature_importances_, 0.25)
+
+
+def test_codes_do_not_depend_on_an_offset_of_the_data(X, fast):
+    params = fast | {"n_components": 12, "max_epochs": 20}
+    a = SparseAutoencoder(**params, k=3, architecture=Dense(())).fit(X)
+    b = SparseAutoencoder(**params, k=3, architecture=Dense(())).fit(X + 3)
+    np.testing.assert_allclose(b.transform(X + 3), a.transform(X), atol=1e-3)
+    np.testing.assert_allclose(b.reconstruct(X + 3), a.reconstruct(X) + 3, atol=1e-3)
