@@ -183,7 +183,7 @@ def spread(kmeans):
     return kmeans.cluster_centers_.var(axis=0)
 
 
-sparse_autoencoder = SparseAutoencoder(60, k=3, architecture=tied, random_state=0)
+sparse_autoencoder = SparseAutoencoder(32, k=3, architecture=tied, random_state=0)
 selectors = {
     "SparseAutoencoder": SelectFromModel(sparse_autoencoder),
     "PCA(4)": SelectFromModel(PCA(4), importance_getter=loadings),
