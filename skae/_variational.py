@@ -236,8 +236,6 @@ class VariationalAutoencoder(BaseAutoencoder):
         return torch.cat([noise, -noise])[:n_draws]
 
     def _bounds(self, bound, X, noise):
-        check_is_fitted(self)
-
         def of_chunk(module, x):
             return bound(module, x, noise.to(x))
 
