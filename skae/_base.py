@@ -414,16 +414,25 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedP
         return self._r2(rows)
 
     def _r2(self, rows):
+        residual, total = (squares.sum() for squares in self._squares(rows))
+        if total == 0:
+            return float(residual == 0)
+        return float(1 - residual / total)
+
+    def _squares(self, rows, watch=None):
+        """Return each feature's residual and total squares; ``watch`` sees the codes."""
         mean = rows.mean()
         residual = total = 0.0
         with self._inference(rows) as (module, device):
             for _, x, weight in chunks(rows, rows.dtype, device):
+                code = module.encode(x)
+                if watch is not None:
+                    watch(module, code)
                 weight = 1.0 if weight is None else weight[:, None]
-                residual += (weight * (x - module(x)).cpu().double() ** 2).sum().item()
-                total += (weight * (x.cpu().double() - mean) ** 2).sum().item()
-        if total == 0:
-            return float(residual == 0)
-        return 1 - residual / total
+                error = (x - module.decode(code)).cpu().double()
+                residual = residual + (weight * error**2).sum(0).numpy()
+                total = total + (weight * (x.cpu().double() - mean) ** 2).sum(0).numpy()
+        return residual, total
 
     def _map(self, function, rows, shape):
         """Apply ``function(module, x)`` to the rows, a chunk at a time."""

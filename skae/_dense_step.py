@@ -208,11 +208,8 @@ class _Stack:
             buffers = [_Buffers.of(x, layer) for layer in self.layers]
             self._buffers_by_length[len(x)] = buffers, torch.empty_like(x)
         self._buffers, self._input_grad = self._buffers_by_length[len(x)]
-        self._inputs = [
-            x,
-            *(buffer.y for buffer in self._buffers),
-        ]  # of each layer, then the output
-        inputs = self._inputs
+        # The input of each layer, then the output.
+        inputs = self._inputs = [x, *(buffer.y for buffer in self._buffers)]
         for layer, x, (z, y, _, _) in zip(self.layers, inputs, self._buffers, strict=False):
             if layer.bias is None:
                 torch.mm(x, layer.weight_t, out=z)

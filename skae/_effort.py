@@ -11,6 +11,8 @@ MIN_BATCH, MAX_BATCH = 32, 512
 BATCHES_PER_EPOCH = 50
 MIN_EPOCHS, MAX_EPOCHS = 4, 100
 MAX_STEPS = 4000
+#: Figures of a fit are of no more rows than these.
+MAX_DESCRIBED_ROWS = 100_000
 #: Fewer samples than this are too few to hold some out.
 MIN_HOLD_OUT = 20
 

@@ -7,12 +7,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoder import Autoencoder
 from skae._batches import chunks
+from skae._effort import MAX_DESCRIBED_ROWS
 from skae._params import StrOptions, integer, real
 from skae._shared_parameters import estimator
 from skae.bottlenecks import KLSparseBottleneck, L1Bottleneck, TopKBottleneck
 from skae.inputs import read_rows
-
-MAX_ROWS = 100_000
 
 
 @estimator
@@ -163,28 +162,19 @@ class SparseAutoencoder(Autoencoder):
         return max(1, round(self.mean_active_))
 
     def _describe(self, rows, validation):
-        sample = rows.spread(MAX_ROWS)
-        n_active, residual, total = self._squares(sample)
+        sample = rows.spread(MAX_DESCRIBED_ROWS)
+        n_active = np.zeros(self.n_components_)  # rows that each unit is active in
+
+        def count(module, code):
+            n_active[:] += module.bottleneck.is_active(code).sum(0).cpu().numpy()
+
+        residual, total = self._squares(sample, count)
         self.mean_active_ = float(n_active.sum() / len(sample))
         self.dead_fraction_ = float((n_active == 0).mean())
         self.explained_variance_ = float(1 - residual.sum() / (total.sum() or 1.0))
         if validation is not None:  # where noise learnt by heart explains nothing
-            _, residual, total = self._squares(validation.spread(MAX_ROWS))
+            residual, total = self._squares(validation.spread(MAX_DESCRIBED_ROWS))
         explained = np.maximum(total - residual, 0)
         # If nothing is explained, all features are as unimportant.
         explained = explained if explained.any() else np.ones_like(explained)
         self.feature_importances_ = explained / explained.sum()
-
-    def _squares(self, rows):
-        """Return each unit's active rows, and each feature's residual and total squares."""
-        mean = rows.mean()
-        n_active = residual = total = 0.0
-        with self._inference(rows) as (module, device):
-            for _, x, weight in chunks(rows, rows.dtype, device):
-                code = module.encode(x)
-                n_active = n_active + module.bottleneck.is_active(code).sum(0).cpu().numpy()
-                weight = 1.0 if weight is None else weight[:, None]
-                error = (x - module.decode(code)).cpu().double()
-                residual = residual + (weight * error**2).sum(0).numpy()
-                total = total + (weight * (x.cpu().double() - mean) ** 2).sum(0).numpy()
-        return n_active, residual, total

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder
 from skae._batches import chunks
+from skae._effort import MAX_DESCRIBED_ROWS
 from skae._module import VariationalModule
 from skae._net import seeded
 from skae._params import StrOptions, integer, real
@@ -23,7 +24,6 @@ from skae.losses import LIKELIHOODS
 N_SCORE_DRAWS = 32
 #: A unit is active if its posterior mean varies more than this over the rows.
 MIN_ACTIVITY = 0.01
-MAX_ROWS = 100_000
 
 
 @estimator
@@ -218,6 +218,11 @@ class VariationalAutoencoder(BaseAutoencoder):
         -------
         log_likelihood : ndarray of shape (n_samples,)
             In nats.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n_samples`` is not an integer of at least 1.
         """
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         return self._bounds(VariationalModule.log_likelihood, X, self._noise(int(n_samples)))
@@ -267,8 +272,10 @@ class VariationalAutoencoder(BaseAutoencoder):
 
         Raises
         ------
+        TypeError
+            If ``n_samples`` is no integer, or the density has no method ``sample``.
         ValueError
-            If the density gives anything but codes.
+            If ``n_samples`` is less than 1, or the density gives anything but codes.
         """
         check_is_fitted(self)
         rng = check_random_state(self.random_state if random_state is None else random_state)
@@ -331,7 +338,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             self._score_seed = self._new_seed()
 
     def _describe(self, rows, validation):
-        sample = rows.spread(MAX_ROWS)
+        sample = rows.spread(MAX_DESCRIBED_ROWS)
         total = squares = 0.0
         with self._inference(sample) as (module, device):
             for _, x, _ in chunks(sample, sample.dtype, device):

@@ -105,7 +105,15 @@ class Bottleneck(nn.Module):
 
 
 class LinearBottleneck(Bottleneck):
-    """The code is the encoder's output as it is, with no penalty."""
+    """The code is the encoder's output as it is, with no penalty.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.bottlenecks import LinearBottleneck
+    >>> LinearBottleneck()(torch.tensor([[0.5, -1.0]]))
+    tensor([[ 0.5000, -1.0000]])
+    """
 
     def forward(self, encoded):
         return encoded

@@ -26,6 +26,14 @@ def gaussian(x, noise_level):
     -------
     x_damaged : tensor of the shape of ``x``
     damaged : None
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.corruptions import gaussian
+    >>> x_damaged, _ = gaussian(torch.zeros(1000, 50), 0.5)
+    >>> round(float(x_damaged.std()), 1)
+    0.5
     """
     noise = torch.randn_like(x)
     return torch.add(x, noise, alpha=noise_level, out=noise), None
@@ -48,6 +56,14 @@ def masking(x, noise_level):
     ----------
     .. [1] P. Vincent et al., "Extracting and composing robust features with denoising
        autoencoders", ICML 2008. :doi:`10.1145/1390156.1390294`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.corruptions import masking
+    >>> x_damaged, damaged = masking(torch.ones(1000, 50), 0.3)
+    >>> round(float((x_damaged == 0).float().mean()), 1)
+    0.3
     """
     damaged = _chosen(_random_bits(x), noise_level)
     return x * ~damaged, damaged
@@ -66,6 +82,14 @@ def salt_and_pepper(x, noise_level, low=0.0, high=1.0):
     -------
     x_damaged : tensor of the shape of ``x``
     damaged : boolean tensor of the shape of ``x``
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.corruptions import salt_and_pepper
+    >>> x_damaged, damaged = salt_and_pepper(torch.full((1000, 50), 0.5), 0.2)
+    >>> x_damaged.unique()
+    tensor([0.0000, 0.5000, 1.0000])
     """
     bits = _random_bits(x)
     low, high = (torch.as_tensor(end).to(x) for end in (low, high))
@@ -89,6 +113,14 @@ def swap(x, noise_level):
     -------
     x_damaged : tensor of the shape of ``x``
     damaged : boolean tensor of the shape of ``x``
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.corruptions import swap
+    >>> swap(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 1.0)[0]
+    tensor([[3., 4.],
+            [1., 2.]])
     """
     damaged = _chosen(_random_bits(x), noise_level if len(x) > 1 else 0.0)
     cells = damaged.flatten().nonzero().squeeze(1)
