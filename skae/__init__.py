@@ -1,12 +1,14 @@
 """Autoencoders as scikit-learn estimators, trained by skorch on PyTorch."""
 
 from skae._autoencoder import Autoencoder
+from skae._convolutional import ConvAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._sparse import SparseAutoencoder
 from skae._variational import VariationalAutoencoder
 
 __all__ = [
     "Autoencoder",
+    "ConvAutoencoder",
     "DenoisingAutoencoder",
     "SparseAutoencoder",
     "VariationalAutoencoder",

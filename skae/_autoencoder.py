@@ -1,16 +1,11 @@
 """The plain autoencoder, vanilla or deep."""
 
-from collections.abc import Callable
-
 from skae._base import BaseAutoencoder
-from skae._params import StrOptions
-from skae._shared_parameters import estimator
-from skae.architectures._dense import ACTIVATIONS
-from skae.losses import LOSSES, make_loss
+from skae._shared_parameters import ArchitectureParameters, LossParameters, estimator
 
 
 @estimator
-class Autoencoder(BaseAutoencoder):
+class Autoencoder(LossParameters, ArchitectureParameters, BaseAutoencoder):
     """Autoencoder: a net that learns to reconstruct its input through a narrow code.
 
     The encoder maps a row to a few numbers, the code; the decoder maps the code back.
@@ -60,27 +55,3 @@ class Autoencoder(BaseAutoencoder):
     >>> autoencoder.score(X) > 0.85
     True
     """
-
-    loss: str | Callable = "squared_error"
-    output_activation: str = "auto"
-
-    _parameter_constraints = {
-        **BaseAutoencoder._parameter_constraints,
-        "loss": [StrOptions(set(LOSSES)), callable],
-        "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
-    }
-
-    def _make_loss(self):
-        return make_loss(self.loss)
-
-    def _output_activation(self, loss):
-        if self.output_activation == "auto":
-            return loss.output_activation
-        if getattr(loss, "from_logits", False) and (
-            self.output_activation != loss.output_activation
-        ):
-            raise ValueError(
-                f"loss={self.loss!r} needs output_activation={loss.output_activation!r} or 'auto'; "
-                f"got {self.output_activation!r}"
-            )
-        return self.output_activation

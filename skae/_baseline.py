@@ -1,6 +1,7 @@
 """Check of a fitted model against the cheapest ones: PCA and the mean."""
 
 import warnings
+from math import prod
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -30,7 +31,7 @@ def warn_if_poor(estimator, rows):
     name, n_components = type(estimator).__name__, estimator._n_comparable_components
     if rows.sample_weight is not None:  # PCA takes no weights
         return
-    n_features = rows.sample_shape[0]
+    n_features = prod(rows.sample_shape)
     n_rows = min(len(rows) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     if n_rows < 2:
         return
@@ -38,6 +39,7 @@ def warn_if_poor(estimator, rows):
     fitted, judged = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
     X, baseline = _array(judged), _array(fitted)
     seen, weight = estimator._as_in_training(judged)
+    weight = np.broadcast_to(weight, (len(X), *rows.sample_shape)).reshape(X.shape)
     total = (weight * (X - baseline.mean(0)) ** 2).sum()
     if not total:
         return
@@ -45,7 +47,7 @@ def warn_if_poor(estimator, rows):
     def r2(restored):
         return 1 - (weight * (X - restored) ** 2).sum() / total
 
-    score, advice = r2(estimator._reconstruct(seen)), _advice(baseline)
+    score, advice = r2(estimator._reconstruct(seen).reshape(X.shape)), _advice(baseline)
     if score < 0:
         _warn(
             f"{name} reconstructs worse than the mean of the columns would (R2 {score:.2f})", advice
@@ -62,11 +64,11 @@ def warn_if_poor(estimator, rows):
 
 
 def _warn(message, advice):
-    warnings.warn(f"{message}. {advice}", PoorFitWarning, stacklevel=6)
+    warnings.warn(f"{message}. {advice}", PoorFitWarning, stacklevel=7)
 
 
 def _array(rows):
-    return rows.take(slice(None), rows.dtype)[0].numpy().astype(np.float64)
+    return rows.take(slice(None), rows.dtype)[0].flatten(1).numpy().astype(np.float64)
 
 
 def _advice(X):

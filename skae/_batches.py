@@ -57,10 +57,17 @@ class Batches:
                 yield x, (x, weight)
 
 
+def along(weight, x):
+    """Return weights of samples in a shape that broadcasts to that of the samples."""
+    return weight.view(-1, *[1] * (x.ndim - 1))
+
+
 def chunk_length(sample_shape):
     """Return how many samples to pass through a net at once in inference."""
     n_elements = prod(sample_shape)
-    many = min(max(CHUNK_ELEMENTS // n_elements, 256), MAX_CHUNK_SAMPLES)
+    # One image is work enough, and its feature maps take many times its own memory.
+    fewest = 256 if len(sample_shape) == 1 else 1
+    many = min(max(CHUNK_ELEMENTS // n_elements, fewest), MAX_CHUNK_SAMPLES)
     return max(1, min(many, MAX_CHUNK_ELEMENTS // n_elements))
 
 

@@ -85,7 +85,6 @@ class DenoisingAutoencoder(Autoencoder):
     damaged_only: bool = False
 
     _parameter_constraints = {
-        **Autoencoder._parameter_constraints,
         "corruption": [StrOptions(set(CORRUPTIONS)), callable],
         "noise_level": [real(0), tuple, list],
         "data_range": [tuple, list, None],

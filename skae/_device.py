@@ -1,5 +1,7 @@
 """Which device to train on."""
 
+from functools import cache
+
 import torch
 
 
@@ -24,3 +26,14 @@ def resolve_device(device):
             "Use 'auto' or 'cpu', or install a torch build for the device."
         ) from error
     return torch.device(device)
+
+
+@cache
+def has_bfloat16(device):
+    """Say whether a device has instructions for products of bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return False

@@ -35,7 +35,20 @@ def flat_parameter(module):
 
 
 def _vector(parameters):
-    return torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+    return torch.cat([_in_memory_order(p.detach()).reshape(-1) for p in parameters])
+
+
+def _in_memory_order(x):
+    """Return a view of a tensor with its axes as they are in memory."""
+    is_channels_last = x.ndim == 4 and not x.is_contiguous()
+    return x.permute(0, 2, 3, 1) if is_channels_last else x
+
+
+def _like(vector, parameter):
+    """Return a piece of the flat vector as a tensor like a parameter."""
+    ordered = _in_memory_order(parameter)
+    x = vector.view(ordered.shape)
+    return x if ordered is parameter else x.permute(0, 3, 1, 2)
 
 
 class FlatView:
@@ -63,8 +76,7 @@ class FlatView:
         self.trained = [parameter.requires_grad for parameter in self.parameters]
         for parameter, value, grad in zip(self.parameters, values, grads, strict=True):
             if parameter.requires_grad:
-                shape = parameter.shape
-                parameter.data, parameter.grad = value.view(shape), grad.view(shape)
+                parameter.data, parameter.grad = _like(value, parameter), _like(grad, parameter)
         return self
 
     def __exit__(self, *exception):

@@ -43,7 +43,14 @@ class AutoencoderModule(nn.Module):
         One of `skae.losses`.
     corruption : skae.corruptions.Corruption or None, default=None
         Damages the inputs in training.
+
+    Attributes
+    ----------
+    work : int
+        Multiplications that a sample takes, set by who knows its shape.
     """
+
+    work = 0
 
     def __init__(self, encoder, bottleneck, decoder, output_activation, loss, corruption=None):
         super().__init__()

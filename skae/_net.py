@@ -180,7 +180,6 @@ class Net(NeuralNet):
         """Run skorch's loop with what lasts for one session around it."""
         parameters = self.optimizer_.param_groups[0]["params"]
         is_flat = can_flatten(self.module_, self.optimizer)
-        n_weights = sum(parameter.numel() for parameter in parameters)
         n_steps = epochs * -(-len(X) // self.batch_size)
         self._session = Session(
             parameters=parameters,
@@ -189,7 +188,7 @@ class Net(NeuralNet):
             n_steps=n_steps,
             **self._schedules(n_steps),
         )
-        with threads(self.batch_size * n_weights), self._session.flat_view or nullcontext():
+        with threads(self.batch_size * self.module_.work), self._session.flat_view or nullcontext():
             self._choose_steps()
             try:
                 return super().fit_loop(X, y, epochs=epochs, **fit_params)

@@ -4,8 +4,11 @@ scikit-learn's constraint classes are private there; this is the one place that
 imports them.
 """
 
+import inspect
+from dataclasses import dataclass
 from difflib import get_close_matches
 from numbers import Integral, Real
+from typing import dataclass_transform
 
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import (
@@ -22,10 +25,44 @@ __all__ = [
     "callable_name",
     "fit_context",
     "integer",
+    "parameter_class",
     "real",
 ]
 
 fit_context = _fit_context
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
+def parameter_class(cls, docs=None):
+    """Make the constructor of a class from its annotated fields, which are its parameters.
+
+    Fields are inherited, and so are their constraints. Behind fields that can be given by
+    position, a class's own come before the inherited ones. The constructor assigns and does
+    nothing else.
+
+    Parameters
+    ----------
+    cls : type
+    docs : dict or None, default=None
+        By mark, such as ``<training>``, what stands for it in the docstring.
+    """
+    cls = dataclass(cls, eq=False, repr=False, kw_only=True)
+    signature = inspect.signature(cls.__init__)
+    parameters = signature.parameters
+    names = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    for base in cls.__mro__:
+        names += [n for n in base.__dict__.get("__annotations__", ()) if n not in names]
+    cls.__init__.__signature__ = signature.replace(
+        parameters=[parameters[n].replace(annotation=signature.empty) for n in names],
+        return_annotation=signature.empty,
+    )
+    constraints = {}
+    for base in reversed(cls.__mro__):
+        constraints |= base.__dict__.get("_parameter_constraints", {})
+    cls._parameter_constraints = constraints
+    for mark, text in (docs or {}).items():
+        cls.__doc__ = cls.__doc__ and cls.__doc__.replace(mark, text)
+    return cls
 
 
 def integer(low, high=None):

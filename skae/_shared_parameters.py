@@ -4,23 +4,27 @@ Estimators are dataclasses: their annotated fields are their parameters, inherit
 among them, and the constructor that follows from them assigns and does nothing else.
 """
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field, fields
 from typing import Any, dataclass_transform
 
 import torch
+from sklearn.base import BaseEstimator
 
 from skae._net import LR_SCHEDULES
 from skae._optimizers import OPTIMIZERS
-from skae._params import HasMethods, ParameterMixin, StrOptions, integer, real
-from skae.architectures import ARCHITECTURES
+from skae._params import HasMethods, ParameterMixin, StrOptions, integer, parameter_class, real
+from skae.architectures import ARCHITECTURES, make_architecture
+from skae.architectures._conv import CONVOLUTION
+from skae.architectures._dense import ACTIVATIONS
+from skae.losses import LOSSES, make_loss
 
 ARCHITECTURE = """\
 architecture : str or object with ``build``, default="dense"
         The encoder's and decoder's layers: a parameter object such as
-        `skae.architectures.Dense`, or "dense" for one with its defaults. Its
-        parameters can be set and searched as ``architecture__<name>``."""
+        `skae.architectures.Dense` for rows or `skae.architectures.Conv` for images and
+        signals; "dense" and "conv" are those with their defaults. Its parameters can be
+        set and searched as ``architecture__<name>``."""
 
 LOSS = """\
 loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"} or \
@@ -108,6 +112,7 @@ SCHEDULES = """\
 #: What docstrings of estimators can refer to by name, as ``<training>``.
 SHARED_DOCS = {
     "<architecture>": ARCHITECTURE,
+    "<convolution>": CONVOLUTION,
     "<loss>": LOSS,
     "<training>": TRAINING,
     "<fitted>": FITTED,
@@ -117,30 +122,14 @@ SHARED_DOCS = {
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
 def estimator(cls):
-    """Make the constructor of an estimator from its fields, and complete its docstring.
-
-    Behind ``n_components``, a class's own parameters come before the inherited ones.
-    """
-    cls = dataclass(cls, eq=False, repr=False, kw_only=True)
-    signature = inspect.signature(cls.__init__)
-    names = ["self", "n_components"]
-    for base in cls.__mro__:
-        names += [n for n in base.__dict__.get("__annotations__", ()) if n not in names]
-    cls.__init__.__signature__ = signature.replace(
-        parameters=[signature.parameters[n].replace(annotation=signature.empty) for n in names],
-        return_annotation=signature.empty,
-    )
-    for mark, text in SHARED_DOCS.items():
-        cls.__doc__ = cls.__doc__ and cls.__doc__.replace(mark, text)
-    return cls
+    """Make the constructor of an estimator from its fields, and complete its docstring."""
+    return parameter_class(cls, SHARED_DOCS)
 
 
 @estimator
 class SharedParameters(ParameterMixin):
-    """Parameters that mean the same in every autoencoder."""
+    """Parameters of the training, the same in every estimator."""
 
-    n_components: int | str = field(default="auto", kw_only=False)
-    architecture: Any = "dense"
     optimizer: str | type = "adam"
     optimizer_params: dict | None = None
     lr: float = 2e-3
@@ -160,8 +149,6 @@ class SharedParameters(ParameterMixin):
     verbose: int = 0
 
     _parameter_constraints = {
-        "n_components": [integer(1), StrOptions({"auto"})],
-        "architecture": [StrOptions(set(ARCHITECTURES)), HasMethods("build")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "optimizer_params": [dict, None],
         "lr": [real(0, closed="neither")],
@@ -180,3 +167,101 @@ class SharedParameters(ParameterMixin):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+
+@estimator
+class CodeParameters(ParameterMixin):
+    """Parameters of the code, for all that squeeze their input through one."""
+
+    n_components: int | str = field(default="auto", kw_only=False)
+
+    _parameter_constraints = {"n_components": [integer(1), StrOptions({"auto"})]}
+
+
+@estimator
+class ArchitectureParameters(ParameterMixin):
+    """The architecture as a parameter, for estimators of any kind of data."""
+
+    architecture: Any = "dense"
+
+    _parameter_constraints = {"architecture": [StrOptions(set(ARCHITECTURES)), HasMethods("build")]}
+
+    def _make_architecture(self):
+        return make_architecture(self.architecture)
+
+    def _parameters_of_the_architecture(self):
+        """Return what training on cannot change, by name."""
+        architecture = self._make_architecture()
+        params = {"architecture": architecture}
+        if isinstance(architecture, BaseEstimator):
+            params |= {f"architecture__{k}": v for k, v in architecture.get_params().items()}
+        return params
+
+    def set_params(self, **params):
+        """Set parameters by name, those of the architecture as ``architecture__<name>``.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : object
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the message has the nearest known one.
+        """
+        architecture = params.get("architecture", self.architecture)
+        if any(name.startswith("architecture__") for name in params) and (
+            isinstance(architecture, str) and architecture in ARCHITECTURES
+        ):
+            # A name has no parameters to set; the object that it stands for has.
+            params = {**params, "architecture": make_architecture(architecture)}
+        return super().set_params(**params)
+
+
+class FlatArchitecture:
+    """The parameters of one architecture as the estimator's own."""
+
+    #: The architecture, a class.
+    _architecture = None
+
+    def _make_architecture(self):
+        return self._architecture(**self._parameters_of_the_architecture())
+
+    def _parameters_of_the_architecture(self):
+        """Return what training on cannot change, by name."""
+        names = [field.name for field in fields(self._architecture)]
+        return {name: getattr(self, name) for name in names}
+
+
+@estimator
+class LossParameters(ParameterMixin):
+    """Parameters of the loss, for all that choose one freely."""
+
+    loss: str | Callable = "squared_error"
+    output_activation: str = "auto"
+
+    _parameter_constraints = {
+        "loss": [StrOptions(set(LOSSES)), callable],
+        "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
+    }
+
+    def _make_loss(self):
+        return make_loss(self.loss)
+
+    def _output_activation(self, loss):
+        if self.output_activation == "auto":
+            return loss.output_activation
+        if getattr(loss, "from_logits", False) and (
+            self.output_activation != loss.output_activation
+        ):
+            raise ValueError(
+                f"loss={self.loss!r} needs output_activation={loss.output_activation!r} or 'auto'; "
+                f"got {self.output_activation!r}"
+            )
+        return self.output_activation

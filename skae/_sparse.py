@@ -11,7 +11,6 @@ from skae._effort import MAX_DESCRIBED_ROWS
 from skae._params import StrOptions, integer, real
 from skae._shared_parameters import estimator
 from skae.bottlenecks import KLSparseBottleneck, L1Bottleneck, TopKBottleneck
-from skae.inputs import read_rows
 
 
 @estimator
@@ -104,7 +103,6 @@ class SparseAutoencoder(Autoencoder):
     sparse_output: bool = False
 
     _parameter_constraints = {
-        **Autoencoder._parameter_constraints,
         "sparsity": [StrOptions({"topk", "l1", "kl"})],
         "k": [integer(1), StrOptions({"auto"})],
         "sparsity_weight": [real(0)],
@@ -129,7 +127,7 @@ class SparseAutoencoder(Autoencoder):
         if not self.sparse_output:
             return super().transform(X)
         check_is_fitted(self)
-        rows = read_rows(self, X)
+        rows = self._read_input(X)
         with self._inference(rows) as (module, device):
             blocks = [
                 sparse.csr_array(module.encode(x).cpu().numpy())
@@ -139,10 +137,8 @@ class SparseAutoencoder(Autoencoder):
         is_array = get_config()["sparse_interface"] == "sparray"
         return codes if is_array else sparse.csr_matrix(codes)
 
-    def _n_components(self, sample_shape):
-        if self.n_components != "auto":
-            return int(self.n_components)
-        return 2 * sample_shape[0]
+    def _auto_n_components(self, n_features):
+        return 2 * n_features
 
     def _make_bottleneck(self):
         if self.sparsity == "l1":

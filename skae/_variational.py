@@ -14,10 +14,10 @@ from skae._effort import MAX_DESCRIBED_ROWS
 from skae._module import VariationalModule
 from skae._net import seeded
 from skae._params import StrOptions, integer, real
-from skae._shared_parameters import estimator
+from skae._shared_parameters import ArchitectureParameters, estimator
 from skae.bottlenecks import GaussianBottleneck
 from skae.exceptions import PosteriorCollapseWarning
-from skae.inputs import FrameFormat, Rows, read_rows
+from skae.inputs import Rows
 from skae.losses import LIKELIHOODS
 
 #: Draws of the code for each row, for the evidence lower bound.
@@ -27,7 +27,7 @@ MIN_ACTIVITY = 0.01
 
 
 @estimator
-class VariationalAutoencoder(BaseAutoencoder):
+class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     """Autoencoder with a distribution over codes, from which new rows can be drawn.
 
     The encoder gives a normal distribution over codes for each row, which training keeps
@@ -114,7 +114,6 @@ class VariationalAutoencoder(BaseAutoencoder):
     n_importance_samples: int = 1
 
     _parameter_constraints = {
-        **BaseAutoencoder._parameter_constraints,
         "likelihood": [StrOptions(set(LIKELIHOODS))],
         "noise_variance": [real(0, closed="neither"), StrOptions({"learned"})],
         "beta": [real(0)],
@@ -123,7 +122,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         "n_importance_samples": [integer(1)],
     }
     _loss_parameter, _losses = "likelihood", LIKELIHOODS
-    _net_parameters = ("likelihood", "noise_variance")
+    _net_parameters = ("n_components", "likelihood", "noise_variance")
 
     def transform(self, X, return_std=False):
         """Encode the rows of X.
@@ -145,7 +144,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         mean = super().transform(X)
         if not return_std:
             return mean
-        return mean, self._map(_deviation, read_rows(self, X), (self.n_components_,))
+        return mean, self._map(_deviation, self._read_input(X), (self.n_components_,))
 
     def score_samples(self, X):
         """Score rows by a lower bound on their log-likelihood.
@@ -244,7 +243,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         def of_chunk(module, x):
             return bound(module, x, noise.to(x))
 
-        return self._map(of_chunk, self._read_targets(X), ())
+        return self._map(of_chunk, self._read_samples(X), ())
 
     def sample(self, n_samples=1, *, density=None, noise=True, random_state=None):
         """Draw new rows.
@@ -282,8 +281,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         codes = self._draw_codes(n_samples, density, rng)
         with seeded(rng.randint(np.iinfo(np.int32).max), self.device_):
             draw = VariationalModule.sample if noise else VariationalModule.decode
-            X_new = self._map(draw, codes, (self.n_features_in_,)).astype(self._dtype, copy=False)
-        return self._frame_format.make(X_new) if self._frame_format else X_new
+            X_new = self._map(draw, codes, self._sample_shape).astype(self._dtype, copy=False)
+        return self._format.in_frame(self._format.to_array(X_new))
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
@@ -319,12 +318,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         super()._renew(module, rows)
         module.n_importance_samples = self.n_importance_samples
 
-    def _read(self, X, sample_weight, go_on):
-        rows, go_on = super()._read(X, sample_weight, go_on)
+    def _read(self, data, sample_weight, go_on):
+        rows, go_on = super()._read(data, sample_weight, go_on)
         if not go_on:
             self._dtype = np.float32 if rows.dtype == torch.float32 else np.float64
-            frame_format = FrameFormat.of(X)
-            self._frame_format = frame_format and frame_format._replace(index=None)
         return rows, go_on
 
     def _set_up(self, rows, go_on, anneals):

@@ -8,11 +8,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import (
     Autoencoder,
+    ConvAutoencoder,
     DenoisingAutoencoder,
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae.architectures import Dense
+from skae.architectures import Conv, Dense
 
 # Two epochs: the checks are of the contract, not of the fit, and a poor fit would warn.
 QUICK = {"max_epochs": 2, "check_baseline": False}
@@ -22,6 +23,7 @@ ARCHITECTURES = [
     Dense(hidden_layer_sizes=()),
     Dense((16, 8), activation="gelu", dropout=0.2),
     Dense((16,), normalization="batch", tied_weights=True),
+    Conv((4,)),
 ]
 OBJECTIVES = [
     Autoencoder,
@@ -43,6 +45,11 @@ ESTIMATORS = [
     SparseAutoencoder(**QUICK, sparsity="kl", architecture=Dense((), tied_weights=True)),
     VariationalAutoencoder(**QUICK, n_importance_samples=3, kl_warmup=0.5),
     VariationalAutoencoder(**QUICK, beta=0.0, noise_variance=0.5),
+    ConvAutoencoder(**QUICK),
+    ConvAutoencoder(**QUICK, channels=(4,), code="spatial", normalization="batch"),
+    ConvAutoencoder(
+        **QUICK, channels=(4,), upsampling="bilinear", downsampling="max_pool", n_residual_blocks=1
+    ),
 ]
 
 MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"

@@ -10,6 +10,7 @@ The encoder maps a tensor of shape (n_samples, *input_shape) to
 """
 
 from skae.architectures._build import ARCHITECTURES, build_modules, make_architecture
+from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense, Shortcut
 
-__all__ = ["ARCHITECTURES", "Dense", "Shortcut", "build_modules", "make_architecture"]
+__all__ = ["ARCHITECTURES", "Conv", "Dense", "Shortcut", "build_modules", "make_architecture"]

@@ -5,9 +5,10 @@ import copy
 import torch
 from torch import nn
 
+from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
 
-ARCHITECTURES = {"dense": Dense}
+ARCHITECTURES = {"conv": Conv, "dense": Dense}
 
 
 def make_architecture(architecture):

@@ -256,8 +256,11 @@ class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that takes its running statistics for a batch of one.
 
     The variance of a single row is zero, and torch refuses to train on it, so that
-    a last batch of one row would stop the fit.
+    a last batch of one row would stop the fit. Maps of any size are normalised as well.
     """
+
+    def _check_input_dim(self, input):
+        """Accept any number of axes: the computation is the same."""
 
     def forward(self, x):
         if len(x) > 1 or not self.training:

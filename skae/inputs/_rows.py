@@ -1,28 +1,64 @@
 """Rows of numbers: dense or sparse, any dtype, converted a chunk at a time."""
 
+import copy
 from numbers import Number
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
+from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 from torch.utils.data import Dataset
 
-from skae._batches import chunks
+from skae._batches import along, chunks
+from skae.inputs._frames import FrameFormat
 
 
-def read_rows(estimator, X, sample_weight=None, reset=False):
+class RowFormat:
+    """What it takes to make rows as the user's from a net's output.
+
+    Parameters
+    ----------
+    frame : FrameFormat or None, default=None
+        If they are a DataFrame.
+    """
+
+    def __init__(self, frame=None):
+        self.frame = frame
+
+    def arrange(self, output):
+        """Return an array of shape (n_samples, ...) with its axes as the user has them."""
+        return output
+
+    def to_array(self, output):
+        """Return an array in the user's shape and type."""
+        return output
+
+    def in_frame(self, array):
+        """Return an array of rows as a DataFrame, if that is what the user has."""
+        return self.frame.make(array) if self.frame else array
+
+    def for_new_rows(self):
+        """Return the format of rows that are none of the user's."""
+        twin = copy.copy(self)
+        twin.frame = self.frame and self.frame._replace(index=None)
+        return twin
+
+
+def read_rows(estimator, X, sample_weight=None, reset=False, name="X"):
     """Validate a table for an estimator.
 
     Parameters
     ----------
-    estimator : BaseEstimator
+    estimator : BaseEstimator or None
         Gets ``n_features_in_`` and ``feature_names_in_`` if ``reset``, else has them
-        compared.
+        compared. With None nothing is remembered.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     sample_weight : array-like of shape (n_samples,) or None, default=None
     reset : bool, default=False
+    name : str, default="X"
+        What errors call the table.
 
     Returns
     -------
@@ -34,14 +70,18 @@ def read_rows(estimator, X, sample_weight=None, reset=False):
         If X is not a finite, numeric table of the right width, or a weight is negative.
     """
     _check_frame(X)
+    # dtype="numeric" keeps integers and float16 as they are: converting the whole of X would
+    # hold it in memory twice.
+    how = {"accept_sparse": "csr", "dtype": "numeric"}
     try:
-        # dtype="numeric" keeps integers and float16 as they are: converting the whole
-        # of X would hold it in memory twice.
-        array = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype="numeric")
+        if estimator is None:
+            array = check_array(X, input_name=name, **how)
+        else:
+            array = validate_data(estimator, X, reset=reset, **how)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
         if array.dtype.kind not in "fiub":
-            raise ValueError(f"X of dtype {array.dtype} is not numeric.")
+            raise ValueError(f"{name} of dtype {array.dtype} is not numeric.")
     except (ValueError, TypeError) as error:
         if not (culprit := _culprit(X)):
             raise
@@ -52,7 +92,7 @@ def read_rows(estimator, X, sample_weight=None, reset=False):
         )
         sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
         sample_weight = sample_weight / sample_weight.mean()
-    return Rows(array, sample_weight)
+    return Rows(array, sample_weight, RowFormat(FrameFormat.of(X)))
 
 
 def _check_frame(X):
@@ -102,14 +142,23 @@ class Rows(Dataset):
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Weights, of mean 1.
-    index : ndarray of int or None, default=None
+    format : RowFormat, default=RowFormat()
+        How the user has them.
+
+    Attributes
+    ----------
+    index : ndarray of int or None
         Which rows of ``X`` these are; all of them if None.
     """
 
-    def __init__(self, X, sample_weight=None, index=None):
+    #: What stands for a value of 1.
+    scale = 1
+
+    def __init__(self, X, sample_weight=None, format=RowFormat()):  # noqa: B008 (not changed)
         self.X = X
         self.sample_weight = sample_weight
-        self.index = index
+        self.format = format
+        self.index = None
 
     def __len__(self):
         return self.X.shape[0] if self.index is None else len(self.index)
@@ -126,11 +175,11 @@ class Rows(Dataset):
 
     def select(self, index):
         """Return some of these rows, sharing the matrix; weights get a mean of 1 again."""
-        index = index if self.index is None else self.index[index]
-        weight = self.sample_weight
-        if weight is not None:
-            weight = weight / weight[index].mean()
-        return Rows(self.X, weight, index)
+        twin = copy.copy(self)
+        twin.index = index if self.index is None else self.index[index]
+        if self.sample_weight is not None:
+            twin.sample_weight = self.sample_weight / self.sample_weight[twin.index].mean()
+        return twin
 
     def weighted(self):
         """Return the positions of the rows that have weight, an int32 array."""
@@ -158,10 +207,10 @@ class Rows(Dataset):
         return low.amin(0), high.amax(0)
 
     def mean(self):
-        """Return the weighted mean of the columns, as a float64 tensor."""
+        """Return the weighted mean of the samples, as a float64 tensor."""
         sums = 0.0
         for _, x, weight in chunks(self, torch.float64, "cpu"):
-            sums = sums + (x if weight is None else x * weight[:, None]).sum(0)
+            sums = sums + (x if weight is None else x * along(weight, x)).sum(0)
         return sums / len(self)
 
     def take(self, which, dtype):

@@ -1,0 +1,251 @@
+"""Training and inference, once for all estimators: autoencoders and regressors."""
+
+import copy
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from skae._batches import chunk_length, chunks
+from skae._device import resolve_device
+from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
+from skae._net import BestWeights, Net, Progress
+from skae._optimizers import optimizer_params
+from skae._shared_parameters import SharedParameters
+from skae._threads import multiplications, threads
+from skae.exceptions import InterruptedWarning
+from skae.inputs import ImageLayout, read_images, read_rows
+
+
+class NeuralEstimator(SharedParameters):
+    """Base of all estimators: a net that is trained on samples of some kind.
+
+    A subclass brings ``_make_architecture``, ``_parameters_of_the_architecture``,
+    ``_read_samples``, ``_make_module`` and, where there is something to do, ``_renew``,
+    ``_describe`` and ``_check_fit``.
+    """
+
+    #: Parameters beside the shared ones that training on cannot change.
+    _net_parameters = ()
+
+    # Training.
+
+    def _fit(self, data, sample_weight, validation_data=None):
+        """Train for ``max_epochs`` on data, a tuple of what ``fit`` was given."""
+        with self._unchanged_on_error():
+            rows, go_on = self._read(data, sample_weight, go_on=self.warm_start)
+            fitted, validation = self._hold_out(rows, validation_data)
+            self._set_up(fitted, go_on, anneals=True)
+            epochs = max_epochs(self.max_epochs, len(fitted), self.net_.batch_size)
+            finished = self._train(fitted, validation, epochs)
+            self._describe(fitted, validation)
+        self._warn_unless(finished)
+        if self.check_baseline:
+            self._check_fit(fitted)
+        return self
+
+    def _fit_one_epoch(self, data, sample_weight):
+        """Train for one epoch, going on from where the last call stopped."""
+        with self._unchanged_on_error():
+            rows, go_on = self._read(data, sample_weight, go_on=True)
+            self._set_up(rows, go_on, anneals=False)
+            finished = self._train(rows, None, epochs=1)
+            self._describe(rows, None)
+        self._warn_unless(finished)
+        return self
+
+    def _read(self, data, sample_weight, go_on):
+        """Return the samples to train on, and whether training goes on, as it may if it can."""
+        go_on = go_on and hasattr(self, "net_")
+        rows = self._read_samples(*data, sample_weight=sample_weight, reset=not go_on)
+        if sample_weight is not None:
+            rows = rows.select(rows.weighted())  # the others are as good as not there
+        if not go_on:
+            self._rng = check_random_state(self.random_state)
+        return rows, go_on
+
+    def _read_input(self, X, sample_weight=None, reset=False):
+        """Read samples of the kind that the architecture takes, like those of the fit."""
+        if reset:
+            architecture = self._make_architecture()
+            kind = getattr(architecture, "input_kind", "rows")
+            self._layout = ImageLayout.of(architecture) if kind == "images" else None
+            self._format = None
+        if self._layout is None:
+            rows = read_rows(self, X, sample_weight, reset)
+        else:
+            like = {"layout": self._layout, "fitted": self._format}
+            rows = read_images(self, X, sample_weight, reset, **like)
+        if reset:
+            self._format = rows.format.for_new_rows()
+            self._sample_shape = rows.sample_shape
+        return rows
+
+    def _check_bounds(self, rows, parameter, losses, name="X"):
+        """Refuse targets that the loss a parameter names cannot take."""
+        bounds = getattr(losses.get(getattr(self, parameter)), "target_range", None)
+        if bounds is None:
+            return
+        low, high = rows.range()
+        if low < bounds[0] or high > bounds[1]:
+            how = "MinMaxScaler(clip=True)" if len(rows.sample_shape) == 1 else f"{name} / 255"
+            raise ValueError(
+                f"{parameter}={getattr(self, parameter)!r} needs {name} within {list(bounds)}, but "
+                f"its values go from {low:g} to {high:g}. Scale {name}, for instance with {how}, "
+                f"or use another {parameter}."
+            )
+
+    def _set_up(self, rows, go_on, anneals):
+        """Make a net for the rows, or one to train on that is a copy of the present one."""
+        built_with = self._parameters_of_the_net()
+        session = {
+            "lr": self.lr,
+            "lr_schedule": self.lr_schedule if anneals else None,
+            "anneals": anneals,
+            "max_grad_norm": self.max_grad_norm,
+            "batch_size": batch_size(self.batch_size, len(rows)),
+        }
+        if go_on:
+            changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
+            if changed:
+                raise ValueError(
+                    f"{', '.join(changed)} changed since the net was built, and training on cannot "
+                    "change that. Set it back, or call fit with warm_start=False to start anew."
+                )
+            self.net_ = copy.copy(self.net_).go_on(**session)
+            self._renew(self.net_.module_, rows)
+            return
+        self._built_with = built_with
+        device = resolve_device(self.device)
+        optimizer = optimizer_params(
+            self.optimizer, self.lr, self.weight_decay, self.optimizer_params
+        )
+        module = self._make_module(rows)
+        module.work = multiplications(module.eval(), rows.sample_shape)
+        self.net_ = Net(module, device=str(device), **optimizer, **session)
+
+    def _parameters_of_the_net(self):
+        """Return the parameters that training on cannot change."""
+        fixed = ["device", "optimizer", "optimizer_params", "weight_decay", *self._net_parameters]
+        params = {name: getattr(self, name) for name in fixed}
+        return params | self._parameters_of_the_architecture()
+
+    def _renew(self, module, rows):
+        """Give a module that is trained on the parts that parameters may change."""
+
+    def _describe(self, rows, validation):
+        """Set the fitted attributes that take a look at the samples."""
+
+    def _check_fit(self, rows):
+        """Warn if the fit is poor."""
+
+    def _hold_out(self, rows, validation_data):
+        """Return the rows to fit, and the rows to validate on or None."""
+        if validation_data is not None:
+            return rows, self._read_samples(*validation_data)
+        if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
+            return rows, None
+        order = self._rng.permutation(len(rows))
+        n_held_out = max(1, round(len(order) * self.validation_fraction))
+        if n_held_out >= len(order):
+            raise ValueError(
+                f"early_stopping=True holds out {n_held_out} of {len(order)} samples, which leaves "
+                "none to fit. Give X_val, a smaller validation_fraction or early_stopping=False."
+            )
+        held_out, fitted = order[:n_held_out], order[n_held_out:]
+        held_out.sort()  # in place, as all of this for the sake of memory
+        fitted.sort()
+        return rows.select(fitted), rows.select(held_out)
+
+    def _train(self, rows, validation, epochs):
+        callbacks = list(self.callbacks or ())
+        if validation is not None and self.early_stopping:
+            callbacks.append(BestWeights(self.patience))
+        if self.verbose:
+            callbacks.append(Progress(epochs))
+        finished = self.net_.train(rows, validation, callbacks, epochs, self._new_seed())
+        self.net_.module_.eval()
+        return finished
+
+    def _warn_unless(self, finished):
+        if not finished:
+            warnings.warn(
+                f"Training was interrupted after {self.n_iter_} epochs. The estimator keeps the "
+                "best weights so far, or the last ones without early_stopping.",
+                InterruptedWarning,
+                stacklevel=5,
+            )
+
+    def _new_seed(self):
+        return int(self._rng.randint(np.iinfo(np.int32).max))
+
+    @contextmanager
+    def _unchanged_on_error(self):
+        """Put the attributes back if fitting fails: fitting rebinds them, and no more."""
+        before = self.__dict__.copy()
+        rng = before.get("_rng")  # the one attribute that changes in itself
+        state = None if rng is None else rng.get_state()
+        try:
+            # Whatever the mode around: training needs gradients.
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            if rng is not None:
+                rng.set_state(state)
+            raise
+
+    # Inference.
+
+    def _map(self, function, rows, shape):
+        """Apply ``function(module, x)`` to the rows, a chunk at a time."""
+        dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+        out = np.empty((len(rows), *shape), dtype)
+        with self._inference(rows) as (module, device):
+            for which, x, _ in chunks(rows, rows.dtype, device):
+                out[which] = function(module, x).cpu().numpy()
+        return out
+
+    @contextmanager
+    def _inference(self, rows):
+        """Give the module in the precision of the rows, and its device, without gradients."""
+        module, device = self.net_.module_, self.device_
+        if rows.dtype == torch.float64:
+            # float32 results in a float64 array would depend on the rows beside a row.
+            device = torch.device("cpu") if device.type == "mps" else device  # has no float64
+            module = copy.deepcopy(module).to(device).double()
+        n_rows = min(len(rows), chunk_length(rows.sample_shape))
+        with torch.inference_mode(), threads(n_rows * self.net_.module_.work):
+            yield module, device
+
+    # What a fitted estimator shows.
+
+    @property
+    def device_(self):
+        """The device of the net: that of training, or the CPU if it was loaded without it."""
+        return torch.device(self.net_.device)
+
+    @property
+    def history_(self):
+        """What skorch recorded of each epoch."""
+        return self.net_.history
+
+    @property
+    def loss_curve_(self):
+        """Mean training loss of each epoch."""
+        return [epoch["train_loss"] for epoch in self.history_]
+
+    @property
+    def n_iter_(self):
+        """Number of epochs trained."""
+        return len(self.history_)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+
+def _same(a, b):
+    return a is b or (type(a) is type(b) and repr(a) == repr(b))

@@ -1,0 +1,313 @@
+"""Convolutions, for images and signals."""
+
+from dataclasses import field
+from functools import partial
+from itertools import pairwise
+from math import ceil, prod
+from numbers import Integral
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
+from skae.architectures._conv_layers import ConvDecoder, ConvEncoder, ConvLayers, ImageShortcut
+from skae.architectures._dense import ACTIVATIONS
+
+CHANNELS = """\
+channels : tuple of int or "auto", default="auto"
+        Number of feature maps of each stage of the encoder, from the input to the code.
+        Each stage makes the maps smaller by its stride; the decoder mirrors the stages.
+        "auto" is 32, 64 and 128, or as many stages of these as leave 4 pixels of the
+        shorter side."""
+
+LAYERS = """\
+kernel_size : int, default=3
+        Side of the kernels in pixels, an odd number.
+    strides : int or tuple of int, default=2
+        By how much each stage makes the maps smaller, for all stages or for each.
+    downsampling : {"convolution", "max_pool", "average_pool"}, default="convolution"
+        What makes the maps smaller: the stride of the convolution, or pooling behind it,
+        which takes several times as long.
+    upsampling : {"transpose", "nearest", "bilinear"}, default="transpose"
+        What makes the maps larger in the decoder: transposed convolution, with kernels
+        that are multiples of the stride so that no checkerboard appears, or interpolation
+        and a convolution.
+    n_residual_blocks : int, default=0
+        Residual blocks behind each stage, of two convolutions each.
+    activation : str, default="relu"
+        Activation after each convolution, one of those of `skae.architectures.Dense`.
+    normalization : {"batch", "layer"} or None, default=None
+        Normalisation of the maps before the activation.
+    dropout : float, default=0.0
+        Share of the maps that are set to zero in training, in [0, 1).
+    mixed_precision : bool or "auto", default="auto"
+        Whether training computes convolutions in bfloat16, with weights in float32.
+        "auto" does so where the device has instructions for it. Inference is always in
+        the precision of the input.
+    image_shape : tuple of int or None, default=None
+        Shape of the images in flat rows, such as (28, 28) or (32, 32, 3). None takes the
+        shape of X; flat rows are then signals.
+    channels_first : bool, default=False
+        Whether X is of shape (n_samples, channels, height, width), not (n_samples,
+        height, width, channels).
+    spatial_dims : {1, 2} or "auto", default="auto"
+        1 for signals, of shape (n_samples, length) or (n_samples, length, channels), 2
+        for images. "auto" takes rows for signals, all else for images."""
+
+CODE = """\
+code : {"dense", "spatial"}, default="dense"
+        A dense code is ``n_components`` linear functions of the last maps, a spatial one
+        ``n_components`` maps of their size; "auto" are as many as the last stage has.
+    shortcut : bool, default=True
+        Add to the output of encoder and decoder a linear map of their input, as
+        `skae.architectures.Dense` does. Where the loss allows, training then starts at
+        the principal components of the images. Only for dense codes."""
+
+CONVOLUTION = f"{CHANNELS}\n    {CODE}\n    {LAYERS}"
+
+#: Of "auto": the stages at most, and the pixels that they leave of the shorter side.
+AUTO_CHANNELS, AUTO_LEAST_SIDE = (32, 64, 128), 4
+
+
+@parameter_class
+class ConvLayerParameters(ParameterMixin):
+    """What can be set of nets that are made of convolutions."""
+
+    channels: tuple | str = field(default="auto", kw_only=False)
+    kernel_size: int = 3
+    strides: int | tuple = 2
+    downsampling: str = "convolution"
+    upsampling: str = "transpose"
+    n_residual_blocks: int = 0
+    activation: str = "relu"
+    normalization: str | None = None
+    dropout: float = 0.0
+    mixed_precision: bool | str = "auto"
+    image_shape: tuple | None = None
+    channels_first: bool = False
+    spatial_dims: int | str = "auto"
+
+    _parameter_constraints = {
+        "channels": ["array-like", integer(1), StrOptions({"auto"})],
+        "kernel_size": [integer(1)],
+        "strides": ["array-like", integer(1)],
+        "downsampling": [StrOptions({"convolution", "max_pool", "average_pool"})],
+        "upsampling": [StrOptions({"transpose", "nearest", "bilinear"})],
+        "n_residual_blocks": [integer(0)],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "normalization": [StrOptions({"batch", "layer"}), None],
+        "dropout": [real(0, 1)],
+        "mixed_precision": ["boolean", StrOptions({"auto"})],
+        "image_shape": ["array-like", None],
+        "channels_first": ["boolean"],
+        "spatial_dims": [integer(1, 2), StrOptions({"auto"})],
+    }
+
+    #: What the data is read as.
+    input_kind = "images"
+
+    def plan(self, input_shape):
+        """Return the sizes of all stages, a `Plan`, or say what does not fit."""
+        self._validate_params()
+        if self.kernel_size % 2 == 0:
+            raise ValueError(
+                f"kernel_size must be odd, so that kernels have a middle; got {self.kernel_size}"
+            )
+        if len(input_shape) not in (2, 3):
+            raise ValueError(
+                f"Conv needs samples of shape (channels, length) or (channels, height, width), not "
+                f"{tuple(input_shape)}"
+            )
+        n_inputs, *size = input_shape
+        channels = self.channels
+        if isinstance(channels, str):
+            channels = self._auto_channels(min(size))
+        channels = positive_integers("channels", channels)
+        strides = positive_integers("strides", self.strides, len(channels))
+        sizes = [tuple(size)]
+        for stride in strides:
+            sizes.append(tuple(ceil(n / stride) for n in sizes[-1]))
+        plan = Plan((n_inputs, *channels), strides, sizes)
+        fitting = plan.n_fitting
+        if fitting < len(channels):
+            raise ValueError(
+                f"channels={self.channels} has {len(channels)} stages, but samples of size "
+                f"{' x '.join(map(str, size))} with strides={self.strides} are down to one pixel "
+                f"after {fitting}. Give at most {fitting} channels, or smaller strides."
+            )
+        return plan
+
+    def _auto_channels(self, side):
+        if not isinstance(self.strides, Integral):
+            return AUTO_CHANNELS[: len(self.strides)]
+        sides = [side / self.strides ** (n + 1) for n in range(len(AUTO_CHANNELS))]
+        return AUTO_CHANNELS[: max(1, sum(ceil(side) >= AUTO_LEAST_SIDE for side in sides))]
+
+
+@parameter_class
+class ConvParameters(ConvLayerParameters):
+    """What can be set of an encoder and a decoder made of convolutions."""
+
+    code: str = "dense"
+    shortcut: bool = True
+
+    _parameter_constraints = {
+        "code": [StrOptions({"dense", "spatial"})],
+        "shortcut": ["boolean"],
+    }
+
+
+@partial(parameter_class, docs={"<convolution>": CONVOLUTION})
+class Conv(ConvParameters):
+    """Architecture of convolutions, for images and signals.
+
+    The encoder's stages halve the maps, and a linear layer makes the code of the last
+    ones; the decoder mirrors it, and gives images of exactly the size of the input, odd
+    sizes included.
+
+    Parameters
+    ----------
+    <convolution>
+
+    See Also
+    --------
+    skae.ConvAutoencoder : The plain autoencoder with these parameters.
+
+    References
+    ----------
+    A. Odena, V. Dumoulin and C. Olah, "Deconvolution and checkerboard artifacts", Distill,
+    2016. :doi:`10.23915/distill.00003`
+
+    K. He, X. Zhang, S. Ren and J. Sun, "Identity mappings in deep residual networks",
+    ECCV 2016. :arxiv:`1603.05027`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.architectures import Conv
+    >>> encoder, decoder = Conv(channels=(8, 16)).build((1, 27, 20), 4, 4)
+    >>> code = encoder(torch.zeros(5, 1, 27, 20))
+    >>> code.shape, decoder(code).shape
+    (torch.Size([5, 4]), torch.Size([5, 1, 27, 20]))
+    """
+
+    def code_length(self, input_shape, n_components):
+        """Return the length of the code.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            (channels, length) or (channels, height, width) of the input.
+        n_components : int or "auto"
+            Length of a dense code, number of maps of a spatial one. "auto" are as many
+            maps as the last stage has.
+
+        Returns
+        -------
+        int or "auto"
+            "auto" for a dense code that leaves the choice to the estimator.
+        """
+        if self.code == "dense":
+            return n_components
+        plan = self.plan(input_shape)
+        n_maps = plan.widths[-1] if n_components == "auto" else n_components
+        return n_maps * prod(plan.sizes[-1])
+
+    def build(self, input_shape, encoder_width, code_width):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            (channels, length) or (channels, height, width) of the input.
+        encoder_width : int
+            Number of outputs of the encoder.
+        code_width : int
+            Number of inputs of the decoder.
+
+        Returns
+        -------
+        encoder : nn.Module
+            Maps ``(n_samples, *input_shape)`` to ``(n_samples, encoder_width)``.
+        decoder : nn.Module
+            Maps ``(n_samples, code_width)`` to ``(n_samples, *input_shape)``.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or the input too small for the stages.
+        """
+        plan = self.plan(input_shape)
+        layers = ConvLayers(self, n_dims=len(input_shape) - 1)
+        make = self._spatial_code if self.code == "spatial" else self._dense_code
+        to_code, from_code = make(layers, plan, encoder_width, code_width)
+        down = [
+            layers.down(*widths, stride)
+            for widths, stride in zip(pairwise(plan.widths), plan.strides, strict=True)
+        ]
+        last, *up = (
+            layers.up(wide, narrow, stride, size)
+            for (narrow, wide), stride, size in zip(
+                pairwise(plan.widths), plan.strides, plan.sizes, strict=False
+            )
+        )
+        stages = [*layers.residual_blocks(plan.widths[-1])]
+        for n_maps, stage in zip(plan.widths[-2:0:-1], reversed(up), strict=True):
+            stages += [stage, *layers.behind(n_maps), *layers.residual_blocks(n_maps)]
+        encoder = ConvEncoder(down, to_code, self.mixed_precision)
+        decoder = ConvDecoder(from_code, stages, last, self.mixed_precision)
+        if self.shortcut and self.code == "dense":
+            n_values = prod(input_shape)
+            encoder = ImageShortcut(encoder, n_values, encoder_width)
+            decoder = ImageShortcut(decoder, code_width, n_values)
+        if layers.n_dims == 2:
+            # What is fastest on all devices: kernels with the channels last.
+            encoder, decoder = (m.to(memory_format=torch.channels_last) for m in (encoder, decoder))
+        return encoder, decoder
+
+    def _dense_code(self, layers, plan, encoder_width, code_width):
+        n_maps, size = plan.widths[-1], plan.sizes[-1]
+        n_values = n_maps * prod(size)
+        to_code = nn.Sequential(nn.Flatten(), nn.Linear(n_values, encoder_width))
+        from_code = nn.Linear(code_width, n_values), nn.Unflatten(1, (n_maps, *size))
+        return to_code, nn.Sequential(*from_code, *layers.behind(n_maps))
+
+    def _spatial_code(self, layers, plan, encoder_width, code_width):
+        n_maps, size = plan.widths[-1], plan.sizes[-1]
+        places = prod(size)
+        to_code = layers.convolution(n_maps, encoder_width // places, kernel_size=1)
+        n_codes = code_width // places
+        from_code = layers.convolution(n_codes, n_maps, kernel_size=1)
+        unflatten = nn.Unflatten(1, (n_codes, *size))
+        return to_code, nn.Sequential(unflatten, from_code, *layers.behind(n_maps))
+
+
+class Plan(NamedTuple):
+    """Number of maps and their size before and behind each stage."""
+
+    widths: tuple
+    strides: tuple
+    sizes: list
+
+    @property
+    def n_fitting(self):
+        """Number of stages, counted from the first, that have something to make smaller."""
+        stages = zip(self.strides[1:], self.sizes[1:], strict=False)
+        fits = [stride == 1 or max(size) > 1 for stride, size in stages]
+        return 1 + (fits.index(False) if False in fits else len(fits))
+
+
+def positive_integers(name, value, n_needed=None):
+    """Return a parameter as a tuple of positive integers, one number repeated if needed."""
+    n = n_needed or 1
+    values = (value,) * n if isinstance(value, Integral) else tuple(value)
+    if not values or not all(isinstance(v, Integral) and v > 0 for v in values):
+        raise ValueError(
+            f"The {name!r} parameter must hold positive integers, such as (16, 32). Got {value!r}."
+        )
+    if n_needed is not None and len(values) != n_needed:
+        raise ValueError(
+            f"{name}={value!r} must be one number or {n_needed}, one for each of the channels"
+        )
+    return tuple(int(v) for v in values)

@@ -1,0 +1,214 @@
+"""The layers that convolutional nets are made of. torch only."""
+
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from skae._device import has_bfloat16
+from skae.architectures._dense import ACTIVATIONS, BatchNorm, Shortcut
+
+
+class _Kinds(NamedTuple):
+    """torch's classes for one number of spatial axes."""
+
+    convolution: type
+    transposed: type
+    max_pool: type
+    average_pool: type
+    dropout: type
+    interpolation: str
+
+
+_KINDS = {
+    1: _Kinds(nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.Dropout1d, "linear"),
+    2: _Kinds(nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout2d, "bilinear"),
+}
+
+
+class ConvLayers:
+    """Makes layers, all of one style.
+
+    Parameters
+    ----------
+    style : ConvParameters
+    n_dims : int
+        Number of spatial axes.
+    """
+
+    def __init__(self, style, n_dims):
+        self.style = style
+        self.n_dims = n_dims
+        self.kinds = _KINDS[n_dims]
+
+    def convolution(self, n_inputs, n_outputs, stride=1, kernel_size=None):
+        """Return a convolution that leaves the size, divided by the stride and rounded up."""
+        kernel_size = kernel_size or self.style.kernel_size
+        return self.kinds.convolution(n_inputs, n_outputs, kernel_size, stride, kernel_size // 2)
+
+    def behind(self, n_maps):
+        """Return what follows each convolution but the last."""
+        layers = []
+        if self.style.normalization == "batch":
+            layers.append(BatchNorm(n_maps))
+        elif self.style.normalization == "layer":
+            layers.append(nn.GroupNorm(1, n_maps))
+        layers.append(ACTIVATIONS[self.style.activation]())
+        if self.style.dropout:
+            layers.append(self.kinds.dropout(self.style.dropout))
+        return layers
+
+    def residual_blocks(self, n_maps):
+        """Return as many residual blocks as the style has."""
+        return [ResidualBlock(self, n_maps) for _ in range(self.style.n_residual_blocks)]
+
+    def down(self, n_inputs, n_outputs, stride):
+        """Return a stage of an encoder."""
+        pool = {"max_pool": self.kinds.max_pool, "average_pool": self.kinds.average_pool}
+        kind = pool.get(self.style.downsampling)
+        layers = [self.convolution(n_inputs, n_outputs, stride=stride if kind is None else 1)]
+        layers += self.behind(n_outputs)
+        if kind is not None and stride > 1:
+            layers.append(kind(stride, ceil_mode=True))
+        return nn.Sequential(*layers, *self.residual_blocks(n_outputs))
+
+    def up(self, n_inputs, n_outputs, stride, size):
+        """Return the layers of a decoder that make maps larger, up to a size."""
+        if self.style.upsampling == "transpose":
+            kernel_size = stride * -(-self.style.kernel_size // stride)
+            padding = (kernel_size - stride) // 2
+            kind = self.kinds.transposed
+            return TransposedConvolution(
+                kind(n_inputs, n_outputs, kernel_size, stride, padding), size
+            )
+        is_nearest = self.style.upsampling == "nearest"
+        mode = "nearest" if is_nearest else self.kinds.interpolation
+        convolution = self.convolution(n_inputs, n_outputs)
+        return (
+            nn.Sequential(nn.Upsample(size, mode=mode), convolution) if stride > 1 else convolution
+        )
+
+
+class TransposedConvolution(nn.Module):
+    """Transposed convolution that gives maps of one size, cut off where they are larger."""
+
+    def __init__(self, convolution, size):
+        super().__init__()
+        self.convolution = convolution
+        self.window = ..., *map(slice, size)
+
+    def forward(self, x):
+        return self.convolution(x)[self.window]
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions whose result is added to their input.
+
+    Parameters
+    ----------
+    layers : ConvLayers
+    n_maps : int
+    """
+
+    def __init__(self, layers, n_maps):
+        super().__init__()
+        first, second = (layers.convolution(n_maps, n_maps) for _ in range(2))
+        self.stack = nn.Sequential(*layers.behind(n_maps), first, *layers.behind(n_maps), second)
+
+    def forward(self, x):
+        return x + self.stack(x)
+
+
+class ConvEncoder(nn.Module):
+    """Stages of convolutions, and what makes a code of their last maps.
+
+    Parameters
+    ----------
+    stages : list of nn.Module
+    last : nn.Module
+        From the last maps to the code.
+    mixed_precision : bool or "auto"
+    """
+
+    def __init__(self, stages, last, mixed_precision):
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.last = last
+        self.mixed_precision = mixed_precision
+
+    def maps(self, x):
+        """Return the maps that each stage gives, a list of tensors."""
+        maps = []
+        with precision(self, x):
+            for stage in self.stages:
+                x = stage(x)
+                maps.append(x)
+        return maps
+
+    def forward(self, x):
+        """Return the code, shape (n_samples, encoder_width)."""
+        return self.last(self.maps(x)[-1].to(x.dtype)).flatten(1)
+
+
+class ConvDecoder(nn.Module):
+    """What makes maps of a code, stages that make these larger, and the last convolution.
+
+    Parameters
+    ----------
+    first : nn.Module
+        From the code to the smallest maps.
+    stages : list of nn.Module
+    last : nn.Module
+    mixed_precision : bool or "auto"
+    """
+
+    def __init__(self, first, stages, last, mixed_precision):
+        super().__init__()
+        self.first = first
+        self.stages = nn.Sequential(*stages)
+        self.last = last
+        self.mixed_precision = mixed_precision
+
+    def forward(self, code):
+        """Return images, shape (n_samples, channels, *size)."""
+        x = self.first(code)
+        with precision(self, x):
+            x = self.stages(x)
+        return self.last(x.to(code.dtype))
+
+
+class ImageShortcut(Shortcut):
+    """Layers with a linear map of their input, flat, added to their output.
+
+    Parameters
+    ----------
+    stack : ConvEncoder or ConvDecoder
+    n_inputs, n_outputs : int
+        Numbers in an input and an output.
+    """
+
+    def __init__(self, stack, n_inputs, n_outputs):
+        nn.Module.__init__(self)
+        self.stack = stack
+        self.linear = nn.Linear(n_inputs, n_outputs)
+
+    def forward(self, x):
+        output = self.stack(x)
+        return output + self.linear(x.flatten(1)).view(output.shape)
+
+    @torch.no_grad()
+    def start_at(self, weight, bias):
+        n = len(weight)
+        self.linear.weight[:n] = weight
+        self.linear.bias[:n] = bias
+        for parameter in self.stack.last.parameters():
+            parameter.zero_()
+
+
+def precision(module, x):
+    """Return a context in which convolutions are as precise as a module wants them."""
+    wanted = module.training and module.mixed_precision
+    if wanted == "auto":
+        wanted = has_bfloat16(x.device)
+    return torch.autocast(x.device.type, torch.bfloat16) if wanted else nullcontext()
