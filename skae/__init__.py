@@ -3,6 +3,7 @@
 from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvAutoencoder
 from skae._denoising import DenoisingAutoencoder
+from skae._image_to_image import ImageToImageRegressor
 from skae._sparse import SparseAutoencoder
 from skae._variational import VariationalAutoencoder
 
@@ -10,6 +11,7 @@ __all__ = [
     "Autoencoder",
     "ConvAutoencoder",
     "DenoisingAutoencoder",
+    "ImageToImageRegressor",
     "SparseAutoencoder",
     "VariationalAutoencoder",
 ]

@@ -1,18 +1,15 @@
 """The scikit-learn contract, once for all autoencoders."""
 
-import warnings
 from math import prod
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skae._baseline import warn_if_poor
-from skae._batches import along, chunks
 from skae._module import AutoencoderModule, Centre
 from skae._net import seeded
 from skae._neural import NeuralEstimator
@@ -114,6 +111,8 @@ class BaseAutoencoder(
         architecture = self._make_architecture()
         self.n_components_ = self._n_components(architecture, rows.sample_shape)
         bottleneck, loss = self._make_bottleneck(), self._make_loss()
+        if hasattr(loss, "adapt"):
+            loss.adapt(rows)
         activation = self._output_activation(loss)
         with seeded(self._new_seed(), "cpu"), threads(work=0):
             encoder, decoder = build_modules(
@@ -300,34 +299,7 @@ class BaseAutoencoder(
         """
         del y
         check_is_fitted(self)
-        rows = self._read_input(X, sample_weight)
-        if len(rows) < 2:
-            warnings.warn(
-                "R2 is not defined for less than two samples.", UndefinedMetricWarning, stacklevel=2
-            )
-            return float("nan")
-        return self._r2(rows)
-
-    def _r2(self, rows):
-        residual, total = (squares.sum() for squares in self._squares(rows))
-        if total == 0:
-            return float(residual == 0)
-        return float(1 - residual / total)
-
-    def _squares(self, rows, watch=None):
-        """Return each feature's residual and total squares; ``watch`` sees the codes."""
-        mean = rows.mean()
-        residual = total = 0.0
-        with self._inference(rows) as (module, device):
-            for _, x, weight in chunks(rows, rows.dtype, device):
-                code = module.encode(x)
-                if watch is not None:
-                    watch(module, code)
-                weight = 1.0 if weight is None else along(weight, x)
-                error = (x - module.decode(code)).cpu().double()
-                residual = residual + (weight * error**2).sum(0).numpy()
-                total = total + (weight * (x.cpu().double() - mean) ** 2).sum(0).numpy()
-        return residual, total
+        return self._score(self._read_input(X, sample_weight))
 
     # What a fitted estimator shows.
 

@@ -19,7 +19,7 @@ class Batches:
 
     Parameters
     ----------
-    dataset : object with ``__len__``, ``sample_shape`` and ``take``
+    dataset : object with ``__len__``, ``sample_shape``, ``take`` and ``targets``
     batch_size : int
         The last batch may be smaller.
     device : torch.device
@@ -50,11 +50,15 @@ class Batches:
             order = torch.randperm(n_samples, generator=self.generator, dtype=dtype).numpy()
         for start in range(0, n_samples, chunk):
             which = slice(start, start + chunk)
-            x, weight = self.dataset.take(which if order is None else order[which], torch.float32)
-            xs = x.to(self.device).split(size)
+            which = which if order is None else order[which]
+            x, weight = self.dataset.take(which, torch.float32)
+            xs = targets = x.to(self.device).split(size)
+            if self.dataset.targets is not self.dataset:
+                target, _ = self.dataset.targets.take(which, torch.float32)
+                targets = target.to(self.device).split(size)
             weights = [None] * len(xs) if weight is None else weight.to(self.device).split(size)
-            for x, weight in zip(xs, weights, strict=True):
-                yield x, (x, weight)
+            for x, target, weight in zip(xs, targets, weights, strict=True):
+                yield x, (target, weight)
 
 
 def along(weight, x):

@@ -77,9 +77,11 @@ class AutoencoderModule(nn.Module):
     def forward(self, x):
         return self.decode(self.encode(x))
 
-    def corrupt(self, x):
-        """Return what training shows of ``x``, and the weight of each element or None."""
-        return (x, None) if self.corruption is None else self.corruption(x)
+    def prepare(self, x, target, training):
+        """Return what the encoder gets, its target, and the weight of each element or None."""
+        del training
+        x, cell_weight = (x, None) if self.corruption is None else self.corruption(x)
+        return x, target, cell_weight
 
     def predict(self, code):
         """Return what the loss compares with the target: logits where it takes these."""

@@ -288,7 +288,7 @@ class Net(NeuralNet):
         session, (x, (target, weight)) = self._session, batch
         if self.anneals:
             self.module_.bottleneck.progress = session.steps_taken / session.n_steps
-        x, cell_weight = self.module_.corrupt(x)
+        x, target, cell_weight = self.module_.prepare(x, target, training=True)
         if session.dense_step is not None:
             return session.dense_step(x, target, weight, cell_weight)
         self._set_training(True)
@@ -310,7 +310,7 @@ class Net(NeuralNet):
         x, (target, weight) = batch
         self._set_training(False)
         self.module_.bottleneck.progress = 1.0
-        x, cell_weight = self.module_.corrupt(x)
+        x, target, cell_weight = self.module_.prepare(x, target, training=False)
         return self.module_.objective(x, target, weight, cell_weight)
 
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 
-from skae._batches import chunk_length, chunks
+from skae._batches import along, chunk_length, chunks
 from skae._device import resolve_device
 from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
 from skae._net import BestWeights, Net, Progress
@@ -85,14 +86,15 @@ class NeuralEstimator(SharedParameters):
 
     def _check_bounds(self, rows, parameter, losses, name="X"):
         """Refuse targets that the loss a parameter names cannot take."""
-        bounds = getattr(losses.get(getattr(self, parameter)), "target_range", None)
+        loss = getattr(self, parameter)
+        bounds = getattr(losses.get(loss), "target_range", None) if isinstance(loss, str) else None
         if bounds is None:
             return
         low, high = rows.range()
         if low < bounds[0] or high > bounds[1]:
             how = "MinMaxScaler(clip=True)" if len(rows.sample_shape) == 1 else f"{name} / 255"
             raise ValueError(
-                f"{parameter}={getattr(self, parameter)!r} needs {name} within {list(bounds)}, but "
+                f"{parameter}={loss!r} needs {name} within {list(bounds)}, but "
                 f"its values go from {low:g} to {high:g}. Scale {name}, for instance with {how}, "
                 f"or use another {parameter}."
             )
@@ -199,6 +201,38 @@ class NeuralEstimator(SharedParameters):
             raise
 
     # Inference.
+
+    def _score(self, rows):
+        """Return the share of variance that is predicted of the samples' targets."""
+        if len(rows) < 2:
+            warnings.warn(
+                "R2 is not defined for less than two samples.", UndefinedMetricWarning, stacklevel=3
+            )
+            return float("nan")
+        return self._r2(rows)
+
+    def _r2(self, rows):
+        residual, total = (squares.sum() for squares in self._squares(rows))
+        if total == 0:
+            return float(residual == 0)
+        return float(1 - residual / total)
+
+    def _squares(self, rows, watch=None):
+        """Return each value's residual and total squares; ``watch`` sees the codes."""
+        targets = rows.targets
+        mean = targets.mean()
+        residual = total = 0.0
+        with self._inference(rows) as (module, device):
+            for which, x, weight in chunks(rows, rows.dtype, device):
+                target = x if targets is rows else targets.take(which, rows.dtype)[0].to(device)
+                code = module.encode(x)
+                if watch is not None:
+                    watch(module, code)
+                weight = 1.0 if weight is None else along(weight, target)
+                error = (target - module.decode(code)).cpu().double()
+                residual = residual + (weight * error**2).sum(0).numpy()
+                total = total + (weight * (target.cpu().double() - mean) ** 2).sum(0).numpy()
+        return residual, total
 
     def _map(self, function, rows, shape):
         """Apply ``function(module, x)`` to the rows, a chunk at a time."""

@@ -17,6 +17,7 @@ from skae._params import HasMethods, ParameterMixin, StrOptions, integer, parame
 from skae.architectures import ARCHITECTURES, make_architecture
 from skae.architectures._conv import CONVOLUTION
 from skae.architectures._dense import ACTIVATIONS
+from skae.architectures._unet import UNET, UNET_CHANNELS
 from skae.losses import LOSSES, make_loss
 
 ARCHITECTURE = """\
@@ -27,11 +28,13 @@ architecture : str or object with ``build``, default="dense"
         set and searched as ``architecture__<name>``."""
 
 LOSS = """\
-loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy"} or \
-            callable, default="squared_error"
+loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ssim"}, \
+            dict or callable, default="squared_error"
         How far a reconstruction is from the input. "binary_cross_entropy" needs values
-        in [0, 1]. A callable takes the reconstruction and the input, both tensors of
-        shape (n_samples, n_features), and returns one value per element or per sample.
+        in [0, 1]; "ssim", structural similarity, images. A dict mixes losses, as
+        ``{"ssim": 0.8, "absolute_error": 0.2}``. A callable takes the reconstruction and
+        the input, both tensors of shape (n_samples, n_features) or (n_samples, channels,
+        height, width), and returns one value per element or per sample.
     output_activation : str, default="auto"
         Activation of the last layer. "auto" follows the loss: "sigmoid" for
         "binary_cross_entropy", otherwise "identity". Any activation of
@@ -83,14 +86,9 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop"} or class, \
     verbose : int, default=0
         1 shows a progress bar with the loss, 0 nothing."""
 
-FITTED = """\
+FITTED_NET = """\
 net_ : skorch.NeuralNet
         The trained net.
-    encoder_, decoder_ : torch.nn.Module
-        The two halves, usable alone: the encoder maps a float32 tensor of shape
-        (n_samples, n_features) to codes, the decoder codes to reconstructions.
-    n_components_ : int
-        Length of the code.
     history_ : skorch.history.History
         Record of each epoch: ``train_loss``, ``valid_loss`` if there are validation
         rows, and ``dur``, its seconds.
@@ -101,9 +99,18 @@ net_ : skorch.NeuralNet
     device_ : torch.device
         Device that it was trained on.
     n_features_in_ : int
-        Number of features of the training rows.
+        Number of features of the training rows, of values of an image.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if the training rows were a DataFrame."""
+
+FITTED = f"""\
+encoder_, decoder_ : torch.nn.Module
+        The two halves, usable alone: the encoder maps a float32 tensor of shape
+        (n_samples, n_features), of images (n_samples, channels, height, width), to codes,
+        the decoder codes to reconstructions.
+    n_components_ : int
+        Length of the code.
+    {FITTED_NET}"""
 
 SCHEDULES = """\
 .. [1] L. N. Smith and N. Topin, "Super-convergence: very fast training of neural
@@ -113,9 +120,12 @@ SCHEDULES = """\
 SHARED_DOCS = {
     "<architecture>": ARCHITECTURE,
     "<convolution>": CONVOLUTION,
+    "<unet_channels>": UNET_CHANNELS,
+    "<unet>": UNET,
     "<loss>": LOSS,
     "<training>": TRAINING,
     "<fitted>": FITTED,
+    "<fitted_net>": FITTED_NET,
     "<schedules>": SCHEDULES,
 }
 
@@ -243,11 +253,11 @@ class FlatArchitecture:
 class LossParameters(ParameterMixin):
     """Parameters of the loss, for all that choose one freely."""
 
-    loss: str | Callable = "squared_error"
+    loss: str | dict | Callable = "squared_error"
     output_activation: str = "auto"
 
     _parameter_constraints = {
-        "loss": [StrOptions(set(LOSSES)), callable],
+        "loss": [StrOptions(set(LOSSES)), dict, callable],
         "output_activation": [StrOptions({"auto", *ACTIVATIONS})],
     }
 

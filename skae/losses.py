@@ -8,13 +8,15 @@ it does where the values are logarithms of probabilities.
 """
 
 import copy
-from math import log, pi
+from math import inf, log, pi
+from numbers import Real
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from skae._params import callable_name
+from skae._structural import structural_similarity
 
 __all__ = [
     "AbsoluteError",
@@ -23,7 +25,9 @@ __all__ = [
     "CallableLoss",
     "GaussianLikelihood",
     "HuberLoss",
+    "MixedLoss",
     "SquaredError",
+    "StructuralDissimilarity",
     "make_loss",
 ]
 
@@ -189,6 +193,100 @@ class CallableLoss(nn.Module):
         return value
 
 
+class StructuralDissimilarity(nn.Module):
+    """Half of what the structural similarity (SSIM) of two images lacks of 1.
+
+    Takes two tensors of shape (n_samples, channels, *size) and returns one value for each
+    sample, from 0 for equal images to 1.
+
+    Parameters
+    ----------
+    data_range : float, default=1.0
+        Difference of the largest and the smallest value that images can have.
+
+    References
+    ----------
+    H. Zhao, O. Gallo, I. Frosio and J. Kautz, "Loss functions for image restoration with
+    neural networks", IEEE Transactions on Computational Imaging 3(1), 2017.
+    :arxiv:`1511.08861`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.losses import StructuralDissimilarity
+    >>> images = torch.eye(12).expand(2, 1, 12, 12)
+    >>> StructuralDissimilarity()(images, images)
+    tensor([0., 0.])
+    """
+
+    output_activation = "identity"
+    reduction = "mean"
+
+    def __init__(self, data_range=1.0):
+        super().__init__()
+        self.data_range = data_range
+
+    def adapt(self, rows):
+        """Take the range of the values from the data, 1 for intensities from 0 to 1."""
+        if len(rows.sample_shape) < 2:
+            raise ValueError(
+                "the structural loss 'ssim' compares images: it needs an architecture for these, "
+                "such as Conv"
+            )
+        low, high = rows.range()
+        is_intensity = low >= 0 and high <= 1
+        self.data_range = 1.0 if is_intensity else float(high - low)
+
+    def forward(self, prediction, target):
+        return (1 - structural_similarity(prediction, target, self.data_range)) / 2
+
+
+class MixedLoss(nn.Module):
+    """Weighted sum of losses, one value for each sample.
+
+    Parameters
+    ----------
+    weights : dict
+        By name of the loss, its weight.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.losses import MixedLoss
+    >>> loss = MixedLoss({"squared_error": 1.0, "absolute_error": 0.5})
+    >>> loss(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([2.5000])
+    """
+
+    output_activation = "identity"
+    reduction = "mean"
+
+    def __init__(self, weights):
+        super().__init__()
+        known = set(LOSSES) - {"binary_cross_entropy"}  # which takes logits
+        if not weights or not set(weights) <= known:
+            raise ValueError(
+                f"a mixed loss needs names among {sorted(known)}, each with its weight, such as "
+                f"{{'ssim': 0.8, 'absolute_error': 0.2}}; got {weights!r}"
+            )
+        if not all(isinstance(w, Real) and 0 < w < inf for w in weights.values()):
+            raise ValueError(f"the weights of a mixed loss must be positive; got {weights!r}")
+        self.weights = [float(weight) for weight in weights.values()]
+        self.losses = nn.ModuleList(LOSSES[name]() for name in weights)
+
+    def adapt(self, rows):
+        """Take from the data what the losses need of them."""
+        for loss in self.losses:
+            if hasattr(loss, "adapt"):
+                loss.adapt(rows)
+
+    def forward(self, prediction, target):
+        return sum(
+            weight * per_sample(loss(prediction, target), loss.reduction)
+            for weight, loss in zip(self.weights, self.losses, strict=True)
+        )
+
+
 class BernoulliLikelihood(BinaryCrossEntropy):
     """Minus the logarithm of the probability of ones and zeros, given its logit, in nats.
 
@@ -297,11 +395,14 @@ LOSSES = {
     "absolute_error": AbsoluteError,
     "huber": HuberLoss,
     "binary_cross_entropy": BinaryCrossEntropy,
+    "ssim": StructuralDissimilarity,
 }
 
 
 def make_loss(loss):
-    """Return the loss module for a name of ``LOSSES`` or a callable."""
+    """Return the loss module for a name of ``LOSSES``, a mix of these, or a callable."""
+    if isinstance(loss, dict):
+        return MixedLoss(loss)
     if isinstance(loss, type):
         name = loss.__name__
         raise TypeError(f"loss={name} is a class: write {name}(), with its parameters")

@@ -10,6 +10,7 @@ from skae import (
     Autoencoder,
     ConvAutoencoder,
     DenoisingAutoencoder,
+    ImageToImageRegressor,
     SparseAutoencoder,
     VariationalAutoencoder,
 )
@@ -50,6 +51,7 @@ ESTIMATORS = [
     ConvAutoencoder(
         **QUICK, channels=(4,), upsampling="bilinear", downsampling="max_pool", n_residual_blocks=1
     ),
+    ImageToImageRegressor((4,), **QUICK),
 ]
 
 MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"
@@ -64,7 +66,7 @@ def test_sklearn_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", [*OBJECTIVES, ConvAutoencoder, ImageToImageRegressor])
 def test_parameters_are_documented_in_order(objective):
     documented = inspect.getdoc(objective).split("Parameters\n---")[1].split("\nAttributes\n")[0]
     names = re.findall(r"^(\w+) : ", documented, flags=re.MULTILINE)
@@ -75,4 +77,4 @@ def test_parameters_are_documented_in_order(objective):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 def test_repr_names_the_parameters_that_differ(estimator):
     assert "max_epochs=2" in repr(estimator)
-    assert "Autoencoder" in estimator._repr_html_()
+    assert type(estimator).__name__ in estimator._repr_html_()

@@ -12,5 +12,14 @@ The encoder maps a tensor of shape (n_samples, *input_shape) to
 from skae.architectures._build import ARCHITECTURES, build_modules, make_architecture
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense, Shortcut
+from skae.architectures._unet import UNet
 
-__all__ = ["ARCHITECTURES", "Conv", "Dense", "Shortcut", "build_modules", "make_architecture"]
+__all__ = [
+    "ARCHITECTURES",
+    "Conv",
+    "Dense",
+    "Shortcut",
+    "UNet",
+    "build_modules",
+    "make_architecture",
+]

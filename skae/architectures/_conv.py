@@ -59,6 +59,8 @@ CODE = """\
 code : {"dense", "spatial"}, default="dense"
         A dense code is ``n_components`` linear functions of the last maps, a spatial one
         ``n_components`` maps of their size; "auto" are as many as the last stage has.
+    hidden_layer_sizes : tuple of int or int, default=()
+        Widths of fully connected layers between the last maps and a dense code.
     shortcut : bool, default=True
         Add to the output of encoder and decoder a linear map of their input, as
         `skae.architectures.Dense` does. Where the loss allows, training then starts at
@@ -106,6 +108,8 @@ class ConvLayerParameters(ParameterMixin):
 
     #: What the data is read as.
     input_kind = "images"
+    #: How many stages, from the first on, leave the size as it is.
+    n_full_size_stages = 0
 
     def plan(self, input_shape):
         """Return the sizes of all stages, a `Plan`, or say what does not fit."""
@@ -116,15 +120,15 @@ class ConvLayerParameters(ParameterMixin):
             )
         if len(input_shape) not in (2, 3):
             raise ValueError(
-                f"Conv needs samples of shape (channels, length) or (channels, height, width), not "
-                f"{tuple(input_shape)}"
+                f"{type(self).__name__} needs samples of shape (channels, length) or (channels, "
+                f"height, width), not {tuple(input_shape)}"
             )
         n_inputs, *size = input_shape
         channels = self.channels
         if isinstance(channels, str):
             channels = self._auto_channels(min(size))
-        channels = positive_integers("channels", channels)
-        strides = positive_integers("strides", self.strides, len(channels))
+        channels = _positive_integers("channels", channels)
+        strides = self._all_strides(len(channels))
         sizes = [tuple(size)]
         for stride in strides:
             sizes.append(tuple(ceil(n / stride) for n in sizes[-1]))
@@ -138,11 +142,23 @@ class ConvLayerParameters(ParameterMixin):
             )
         return plan
 
+    def _all_strides(self, n_stages):
+        n_full_size = self.n_full_size_stages
+        strides = _positive_integers("strides", self.strides, n_stages - n_full_size)
+        if not n_stages or len(strides) != n_stages - n_full_size:
+            raise ValueError(
+                f"channels={self.channels!r} makes maps smaller {n_stages - n_full_size} times, "
+                f"but strides={self.strides!r} has {len(strides)} numbers. Give as many, or one "
+                "for all."
+            )
+        return (1,) * n_full_size + strides
+
     def _auto_channels(self, side):
         if not isinstance(self.strides, Integral):
-            return AUTO_CHANNELS[: len(self.strides)]
-        sides = [side / self.strides ** (n + 1) for n in range(len(AUTO_CHANNELS))]
-        return AUTO_CHANNELS[: max(1, sum(ceil(side) >= AUTO_LEAST_SIDE for side in sides))]
+            return AUTO_CHANNELS[: len(self.strides) + self.n_full_size_stages]
+        n_stages = range(1, len(AUTO_CHANNELS) + 1)
+        sides = [ceil(side / self.strides ** (n - self.n_full_size_stages)) for n in n_stages]
+        return AUTO_CHANNELS[: max(1, sum(side >= AUTO_LEAST_SIDE for side in sides))]
 
 
 @parameter_class
@@ -150,10 +166,12 @@ class ConvParameters(ConvLayerParameters):
     """What can be set of an encoder and a decoder made of convolutions."""
 
     code: str = "dense"
+    hidden_layer_sizes: tuple | int = ()
     shortcut: bool = True
 
     _parameter_constraints = {
         "code": [StrOptions({"dense", "spatial"})],
+        "hidden_layer_sizes": ["array-like", integer(1)],
         "shortcut": ["boolean"],
     }
 
@@ -240,8 +258,6 @@ class Conv(ConvParameters):
         """
         plan = self.plan(input_shape)
         layers = ConvLayers(self, n_dims=len(input_shape) - 1)
-        make = self._spatial_code if self.code == "spatial" else self._dense_code
-        to_code, from_code = make(layers, plan, encoder_width, code_width)
         down = [
             layers.down(*widths, stride)
             for widths, stride in zip(pairwise(plan.widths), plan.strides, strict=True)
@@ -252,10 +268,12 @@ class Conv(ConvParameters):
                 pairwise(plan.widths), plan.strides, plan.sizes, strict=False
             )
         )
+        make = self._spatial_code if self.code == "spatial" else self._dense_code
+        hidden, to_code, from_code = make(layers, plan, encoder_width, code_width)
         stages = [*layers.residual_blocks(plan.widths[-1])]
         for n_maps, stage in zip(plan.widths[-2:0:-1], reversed(up), strict=True):
             stages += [stage, *layers.behind(n_maps), *layers.residual_blocks(n_maps)]
-        encoder = ConvEncoder(down, to_code, self.mixed_precision)
+        encoder = ConvEncoder([*down, *hidden], to_code, self.mixed_precision)
         decoder = ConvDecoder(from_code, stages, last, self.mixed_precision)
         if self.shortcut and self.code == "dense":
             n_values = prod(input_shape)
@@ -267,20 +285,31 @@ class Conv(ConvParameters):
         return encoder, decoder
 
     def _dense_code(self, layers, plan, encoder_width, code_width):
+        """Return what stands behind the stages of the encoder, its last layer, and how the
+        decoder begins."""
         n_maps, size = plan.widths[-1], plan.sizes[-1]
-        n_values = n_maps * prod(size)
-        to_code = nn.Sequential(nn.Flatten(), nn.Linear(n_values, encoder_width))
-        from_code = nn.Linear(code_width, n_values), nn.Unflatten(1, (n_maps, *size))
-        return to_code, nn.Sequential(*from_code, *layers.behind(n_maps))
+        hidden = _positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
+        widths = n_maps * prod(size), *hidden
+
+        def activation():
+            return ACTIVATIONS[self.activation]()
+
+        before, after = [nn.Flatten()], [nn.Linear(code_width, widths[-1])]
+        for wide, narrow in pairwise(widths):
+            before += [nn.Linear(wide, narrow), activation()]
+        for wide, narrow in reversed(list(pairwise(widths))):
+            after += [activation(), nn.Linear(narrow, wide)]
+        after += [nn.Unflatten(1, (n_maps, *size)), *layers.behind(n_maps)]
+        last = nn.Linear(widths[-1], encoder_width)
+        return [nn.Sequential(*before)], last, nn.Sequential(*after)
 
     def _spatial_code(self, layers, plan, encoder_width, code_width):
         n_maps, size = plan.widths[-1], plan.sizes[-1]
-        places = prod(size)
-        to_code = layers.convolution(n_maps, encoder_width // places, kernel_size=1)
-        n_codes = code_width // places
+        n_encoded, n_codes = encoder_width // prod(size), code_width // prod(size)
+        to_code = layers.convolution(n_maps, n_encoded, kernel_size=1)
         from_code = layers.convolution(n_codes, n_maps, kernel_size=1)
         unflatten = nn.Unflatten(1, (n_codes, *size))
-        return to_code, nn.Sequential(unflatten, from_code, *layers.behind(n_maps))
+        return [], to_code, nn.Sequential(unflatten, from_code, *layers.behind(n_maps))
 
 
 class Plan(NamedTuple):
@@ -298,16 +327,11 @@ class Plan(NamedTuple):
         return 1 + (fits.index(False) if False in fits else len(fits))
 
 
-def positive_integers(name, value, n_needed=None):
-    """Return a parameter as a tuple of positive integers, one number repeated if needed."""
-    n = n_needed or 1
-    values = (value,) * n if isinstance(value, Integral) else tuple(value)
-    if not values or not all(isinstance(v, Integral) and v > 0 for v in values):
+def _positive_integers(name, value, n_needed=1):
+    """Return a parameter as a tuple of positive integers, a number as often as needed."""
+    values = (value,) * n_needed if isinstance(value, Integral) else tuple(value)
+    if not all(isinstance(v, Integral) and v > 0 for v in values):
         raise ValueError(
             f"The {name!r} parameter must hold positive integers, such as (16, 32). Got {value!r}."
-        )
-    if n_needed is not None and len(values) != n_needed:
-        raise ValueError(
-            f"{name}={value!r} must be one number or {n_needed}, one for each of the channels"
         )
     return tuple(int(v) for v in values)

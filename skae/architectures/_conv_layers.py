@@ -85,9 +85,9 @@ class ConvLayers:
         is_nearest = self.style.upsampling == "nearest"
         mode = "nearest" if is_nearest else self.kinds.interpolation
         convolution = self.convolution(n_inputs, n_outputs)
-        return (
-            nn.Sequential(nn.Upsample(size, mode=mode), convolution) if stride > 1 else convolution
-        )
+        if stride == 1:
+            return convolution
+        return nn.Sequential(nn.Upsample(size, mode=mode), convolution)
 
 
 class TransposedConvolution(nn.Module):

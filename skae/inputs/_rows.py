@@ -164,6 +164,11 @@ class Rows(Dataset):
         return self.X.shape[0] if self.index is None else len(self.index)
 
     @property
+    def targets(self):
+        """What a net is to make of them: the same."""
+        return self
+
+    @property
     def sample_shape(self):
         """Shape of one sample."""
         return self.X.shape[1:]

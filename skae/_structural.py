@@ -1,0 +1,55 @@
+"""Structural similarity of images. torch only."""
+
+import torch
+from torch.nn import functional as F
+
+SIGMA, RADIUS = 1.5, 5
+K1, K2 = 0.01, 0.03
+
+
+def structural_similarity(x, y, data_range):
+    """Return the mean structural similarity (SSIM) of pairs of images [1]_.
+
+    With a Gaussian window of 11 pixels, or the largest odd number that fits into smaller
+    images, at the places where it lies within the image.
+
+    Parameters
+    ----------
+    x, y : tensor of shape (n_samples, channels, *size)
+    data_range : float
+        Difference of the largest and the smallest value that images can have.
+
+    Returns
+    -------
+    tensor of shape (n_samples,)
+        1 for equal images.
+
+    References
+    ----------
+    .. [1] Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli, "Image quality
+       assessment: from error visibility to structural similarity", IEEE Transactions on
+       Image Processing 13(4), 2004. :doi:`10.1109/TIP.2003.819861`
+    """
+    c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+    blurred = _blur(torch.stack([x, y, x * x, y * y, x * y]).flatten(0, 2))
+    mean_x, mean_y, xx, yy, xy = blurred.unflatten(0, (5, *x.shape[:2]))
+    product, squares = mean_x * mean_y, mean_x.square() + mean_y.square()
+    luminance = (2 * product + c1) / (squares + c1)
+    structure = (2 * (xy - product) + c2) / (xx + yy - squares + c2)
+    return (luminance * structure).flatten(1).mean(1)
+
+
+def _blur(maps):
+    """Return weighted means over windows, of maps of shape (n_maps, *size)."""
+    n_dims = maps.ndim - 1
+    radius = min(RADIUS, *((side - 1) // 2 for side in maps.shape[1:]))
+    place = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
+    window = torch.exp(-(place**2) / (2 * SIGMA**2))
+    window = window / window.sum()
+    maps = maps.unsqueeze(1)
+    convolve = (F.conv1d, F.conv2d)[n_dims - 1]
+    for axis in range(n_dims):
+        shape = [1] * (n_dims + 2)
+        shape[axis + 2] = len(window)
+        maps = convolve(maps, window.view(shape))
+    return maps.squeeze(1)

@@ -1,0 +1,313 @@
+"""U-Nets: from an image to another one of the same scene. torch only."""
+
+from functools import partial
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skae._params import integer, parameter_class
+from skae.architectures._conv import LAYERS, ConvLayerParameters
+from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
+
+UNET_CHANNELS = """\
+channels : tuple of int or "auto", default="auto"
+        Number of feature maps at each size, from that of the input to the smallest. "auto"
+        is 32, 64 and 128, or as many of these as leave 4 pixels of the shorter side."""
+
+UNET = f"""\
+skip_connections : bool, default=True
+        Whether the decoder gets the encoder's maps of each size, so that details need not
+        pass through the smallest ones.
+    linear_filter : int, default=7
+        Side in pixels, an odd number, of a linear filter of the input whose result is
+        added to the output. Where the loss allows, training starts with the filter that
+        linear regression finds, and the net learns the rest. 0 leaves it out.
+    {LAYERS}"""
+
+
+@parameter_class
+class UNetParameters(ConvLayerParameters):
+    """What can be set of a U-Net."""
+
+    skip_connections: bool = True
+    linear_filter: int = 7
+
+    _parameter_constraints = {
+        "skip_connections": ["boolean"],
+        "linear_filter": [integer(0)],
+    }
+
+
+@partial(parameter_class, docs={"<channels>": UNET_CHANNELS, "<unet>": UNET})
+class UNet(UNetParameters):
+    """Architecture of a U-Net, for pairs of images or signals.
+
+    An encoder makes smaller and smaller maps of an image, and a decoder larger and larger
+    ones, with the encoder's maps of the same size beside them [1]_. If the target is
+    larger than the input, the last convolution gives a block of pixels for each place
+    [2]_; if it is smaller, the first one gets blocks.
+
+    Parameters
+    ----------
+    <channels>
+    <unet>
+
+    See Also
+    --------
+    skae.ImageToImageRegressor : The estimator with these parameters.
+
+    References
+    ----------
+    .. [1] O. Ronneberger, P. Fischer and T. Brox, "U-Net: convolutional networks for
+       biomedical image segmentation", MICCAI 2015. :arxiv:`1505.04597`
+    .. [2] W. Shi et al., "Real-time single image and video super-resolution using an
+       efficient sub-pixel convolutional neural network", CVPR 2016. :arxiv:`1609.05158`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.architectures import UNet
+    >>> encoder, decoder = UNet(channels=(8, 16)).build((1, 15, 20), (3, 30, 40))
+    >>> maps = encoder(torch.zeros(5, 1, 15, 20))
+    >>> maps[-1].shape, decoder(maps).shape
+    (torch.Size([5, 16, 8, 10]), torch.Size([5, 3, 30, 40]))
+    """
+
+    n_full_size_stages = 1
+
+    def build(self, input_shape, output_shape):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        input_shape, output_shape : tuple of int
+            (channels, length) or (channels, height, width).
+
+        Returns
+        -------
+        encoder : nn.Module
+            Maps ``(n_samples, *input_shape)`` to a list: the input itself, and the maps of
+            each size.
+        decoder : nn.Module
+            Maps such a list to ``(n_samples, *output_shape)``.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, the input too small for the stages, or the
+            one size not a whole multiple of the other.
+        """
+        up_scale, down_scale = _scales(input_shape, output_shape)
+        n_inputs, *size = input_shape
+        n_dims = len(size)
+        reduced = n_inputs * down_scale**n_dims, *(side // down_scale for side in size)
+        plan = self.plan(reduced)
+        layers = ConvLayers(self, n_dims)
+        down = [
+            layers.down(*widths, stride)
+            for widths, stride in zip(pairwise(plan.widths), plan.strides, strict=True)
+        ]
+        up = [
+            _UpStage(layers, plan.widths[i + 1], plan.widths[i], plan.strides[i], plan.sizes[i])
+            for i in range(len(plan.strides) - 1, 0, -1)
+        ]
+        n_blocks = up_scale**n_dims
+        last = layers.convolution(plan.widths[1], output_shape[0] * n_blocks)
+        filtered = None
+        if self.linear_filter:
+            filtered = LinearFilter(self.linear_filter, reduced[0], output_shape[0], n_dims)
+        encoder = UNetEncoder(down, down_scale, self.mixed_precision)
+        decoder = UNetDecoder(up, last, up_scale, filtered, self.mixed_precision)
+        if n_dims == 2:
+            encoder, decoder = (m.to(memory_format=torch.channels_last) for m in (encoder, decoder))
+        return encoder, decoder
+
+
+def _scales(input_shape, output_shape):
+    """Return by how much the sides of the output and of the input are larger, one of them 1."""
+    size, target_size = input_shape[1:], output_shape[1:]
+    if len(size) == len(target_size):
+        up_scale, down_scale = target_size[0] // size[0], size[0] // target_size[0]
+        if up_scale and [side * up_scale for side in size] == list(target_size):
+            return up_scale, 1
+        if down_scale and [side * down_scale for side in target_size] == list(size):
+            return 1, down_scale
+    size, target_size = (" x ".join(map(str, s)) for s in (size, target_size))
+    raise ValueError(
+        f"Y has samples of {target_size}, X of {size}: the one must be a whole multiple of the "
+        "other, the same for all axes. Resize or crop them."
+    )
+
+
+class UNetEncoder(ConvEncoder):
+    """Stages of convolutions that give the maps of all sizes.
+
+    Parameters
+    ----------
+    stages : list of nn.Module
+    scale : int
+        Side of the blocks of pixels that become one place with all their values.
+    mixed_precision : bool or "auto"
+    """
+
+    def __init__(self, stages, scale, mixed_precision):
+        super().__init__(stages, nn.Identity(), mixed_precision)
+        self.scale = scale
+
+    def forward(self, x):
+        x = gather_blocks(x, self.scale)
+        return [x, *self.maps(x)]
+
+
+class UNetDecoder(nn.Module):
+    """Stages that make maps larger, with those of the encoder beside them.
+
+    Parameters
+    ----------
+    stages : list of _UpStage
+    last : nn.Module
+        Gives all values of a block of the output.
+    scale : int
+        Side of the blocks of pixels.
+    linear_filter : LinearFilter or None
+    mixed_precision : bool or "auto"
+    """
+
+    def __init__(self, stages, last, scale, linear_filter, mixed_precision):
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.last = last
+        self.scale = scale
+        self.linear_filter = linear_filter
+        self.mixed_precision = mixed_precision
+
+    def forward(self, maps):
+        image, *maps = maps
+        x = maps.pop()
+        with precision(self, image):
+            for stage in self.stages:
+                x = stage(x, maps.pop())
+        output = spread_blocks(self.last(x.to(image.dtype)), self.scale)
+        if self.linear_filter is None:
+            return output
+        return output + self.linear_filter(image, output.shape[2:])
+
+    @torch.no_grad()
+    def start_at_regression(self, image, target):
+        """Start at the linear filter that regression finds, if there is one.
+
+        Parameters
+        ----------
+        image : tensor of shape (n_samples, channels, *size)
+            What the encoder gives first.
+        target : tensor of shape (n_samples, *output_shape)
+        """
+        if self.linear_filter is None:
+            return
+        self.linear_filter.regress(image, target)
+        self.last.weight.zero_()
+        self.last.bias.zero_()
+
+
+class _UpStage(nn.Module):
+    """Makes maps larger, and joins the encoder's maps of that size."""
+
+    def __init__(self, layers, n_inputs, n_outputs, stride, size):
+        super().__init__()
+        self.up = nn.Sequential(
+            layers.up(n_inputs, n_outputs, stride, size), *layers.behind(n_outputs)
+        )
+        self.join = None
+        if layers.style.skip_connections:
+            joined = layers.convolution(2 * n_outputs, n_outputs)
+            self.join = nn.Sequential(joined, *layers.behind(n_outputs))
+        self.blocks = nn.Sequential(*layers.residual_blocks(n_outputs))
+
+    def forward(self, x, skipped):
+        x = self.up(x)
+        if self.join is not None:
+            x = self.join(torch.cat([x, skipped], 1))
+        return self.blocks(x)
+
+
+class LinearFilter(nn.Module):
+    """A linear function of the surroundings of each pixel.
+
+    Parameters
+    ----------
+    side : int
+        Of the surroundings, in pixels of the output.
+    n_inputs, n_outputs : int
+        Numbers of channels.
+    n_dims : int
+        Number of spatial axes.
+    """
+
+    #: Pixels that the regression looks at, at most, and at a time.
+    MAX_PIXELS, CHUNK_PIXELS = 2**18, 2**14
+    #: Ridge penalty, as a share of the mean variance.
+    PENALTY = 1e-6
+
+    def __init__(self, side, n_inputs, n_outputs, n_dims):
+        super().__init__()
+        kind = (nn.Conv1d, nn.Conv2d)[n_dims - 1]
+        self.convolution = kind(
+            n_inputs, n_outputs, side, padding=side // 2, padding_mode="replicate"
+        )
+        self.interpolation = ("linear", "bicubic")[n_dims - 1]
+
+    def forward(self, x, size):
+        return self.convolution(self._resized(x, size))
+
+    def _resized(self, x, size):
+        if x.shape[2:] == size:
+            return x
+        return F.interpolate(x, tuple(size), mode=self.interpolation, align_corners=False)
+
+    def regress(self, x, target):
+        """Take the weights of the ridge regression of the targets on surroundings."""
+        weight = self.convolution.weight
+        n_features, gram, moments = weight[0].numel(), 0.0, 0.0
+        n_pixels = prod(target.shape[2:])
+        x = x[: max(1, self.MAX_PIXELS // n_pixels)]
+        n_images = max(1, self.CHUNK_PIXELS // n_pixels)
+        for some, wanted in zip(x.split(n_images), target.split(n_images), strict=False):
+            features = self._surroundings(self._resized(some, target.shape[2:]))
+            wanted = wanted.movedim(1, -1).flatten(0, -2).double()
+            gram = gram + features.t() @ features
+            moments = moments + features.t() @ wanted
+        penalty = self.PENALTY * gram.diagonal()[:-1].mean()
+        gram.diagonal()[:-1].add_(penalty.clamp_min(torch.finfo(gram.dtype).tiny))
+        found = torch.linalg.lstsq(gram, moments).solution.t().to(weight.dtype)
+        weight.copy_(found[:, :n_features].reshape(weight.shape))
+        self.convolution.bias.copy_(found[:, n_features])
+
+    def _surroundings(self, x):
+        """Return the surroundings of all pixels and a 1, shape (n_pixels, n_features + 1)."""
+        side, n_dims = self.convolution.kernel_size[0], x.ndim - 2
+        x = F.pad(x.double(), [side // 2] * 2 * n_dims, mode="replicate")
+        for axis in range(2, 2 + n_dims):
+            x = x.unfold(axis, side, 1)
+        x = x.movedim(1, 1 + n_dims).flatten(1 + n_dims).flatten(0, n_dims)
+        return torch.cat([x, x.new_ones(len(x), 1)], 1)
+
+
+def gather_blocks(x, side):
+    """Return the values of each block of pixels as the channels of one place."""
+    if side == 1:
+        return x
+    if x.ndim == 4:
+        return F.pixel_unshuffle(x, side)
+    return x.unflatten(2, (-1, side)).movedim(3, 2).flatten(1, 2)
+
+
+def spread_blocks(x, side):
+    """Return the channels of each place as the values of a block: undo ``gather_blocks``."""
+    if side == 1:
+        return x
+    if x.ndim == 4:
+        return F.pixel_shuffle(x, side)
+    return x.unflatten(1, (-1, side)).movedim(2, 3).flatten(2, 3)
