@@ -173,4 +173,4 @@ class SparseAutoencoder(Autoencoder):
         explained = np.maximum(total - residual, 0)
         # If nothing is explained, all features are as unimportant.
         explained = explained if explained.any() else np.ones_like(explained)
-        self.feature_importances_ = explained / explained.sum()
+        self.feature_importances_ = self._format.arrange((explained / explained.sum())[None])[0]

@@ -100,6 +100,8 @@ class UNet(UNetParameters):
             If a parameter is out of its range, the input too small for the stages, or the
             one size not a whole multiple of the other.
         """
+        if self.linear_filter and self.linear_filter % 2 == 0:
+            raise ValueError(f"linear_filter must be odd or 0; got {self.linear_filter}")
         up_scale, down_scale = _scales(input_shape, output_shape)
         n_inputs, *size = input_shape
         n_dims = len(size)
