@@ -22,6 +22,7 @@ class Autoencoder(LossParameters, ArchitectureParameters, BaseAutoencoder):
     n_components : int or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of features.
     <loss>
+    <output_activation>
     <architecture>
     <training>
 

@@ -28,6 +28,7 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, BaseAuto
         a spatial code the number of its maps.
     <convolution>
     <loss>
+    <output_activation>
     <training>
 
     Attributes

@@ -46,6 +46,7 @@ class DenoisingAutoencoder(Autoencoder):
         Whether only cells that were damaged count in the loss, as in masked modelling
         [3]_. Of no effect for Gaussian noise, which damages all.
     <loss>
+    <output_activation>
     <architecture>
     <training>
 

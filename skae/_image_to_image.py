@@ -1,6 +1,7 @@
 """Regression of images on images: colourising, restoring, enlarging."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -79,8 +80,9 @@ class ImageToImageRegressor(
     target_shape : tuple of int or None, default=None
         Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
         ``image_shape``.
+    <absolute_loss>
     <unet>
-    <loss>
+    <output_activation>
     <training>
 
     Attributes
@@ -117,6 +119,7 @@ class ImageToImageRegressor(
     flips: str | None = None
     max_shift: int = 0
     target_shape: tuple | None = None
+    loss: str | dict | Callable = "absolute_error"
 
     _parameter_constraints = {
         "flips": [StrOptions(set(FLIPS)), None],

@@ -28,14 +28,16 @@ architecture : str or object with ``build``, default="dense"
         set and searched as ``architecture__<name>``."""
 
 LOSS = """\
-loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ssim"}, \
-            dict or callable, default="squared_error"
-        How far a reconstruction is from the input. "binary_cross_entropy" needs values
-        in [0, 1]; "ssim", structural similarity, images. A dict mixes losses, as
-        ``{"ssim": 0.8, "absolute_error": 0.2}``. A callable takes the reconstruction and
-        the input, both tensors of shape (n_samples, n_features) or (n_samples, channels,
-        height, width), and returns one value per element or per sample.
-    output_activation : str, default="auto"
+loss : {{"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ssim"}}, \
+            dict or callable, default="{0}"
+        How far an output is from its target. "binary_cross_entropy" needs values in
+        [0, 1]; "ssim", structural similarity, images. A dict mixes losses, as
+        ``{{"ssim": 0.8, "absolute_error": 0.2}}``. A callable takes the output and the
+        target, both tensors of shape (n_samples, n_features) or (n_samples, channels,
+        height, width), and returns one value per element or per sample."""
+
+OUTPUT_ACTIVATION = """\
+output_activation : str, default="auto"
         Activation of the last layer. "auto" follows the loss: "sigmoid" for
         "binary_cross_entropy", otherwise "identity". Any activation of
         `skae.architectures.Dense`."""
@@ -122,7 +124,9 @@ SHARED_DOCS = {
     "<convolution>": CONVOLUTION,
     "<unet_channels>": UNET_CHANNELS,
     "<unet>": UNET,
-    "<loss>": LOSS,
+    "<loss>": LOSS.format("squared_error"),
+    "<absolute_loss>": LOSS.format("absolute_error"),
+    "<output_activation>": OUTPUT_ACTIVATION,
     "<training>": TRAINING,
     "<fitted>": FITTED,
     "<fitted_net>": FITTED_NET,

@@ -44,6 +44,7 @@ class SparseAutoencoder(Autoencoder):
     sparse_output : bool, default=False
         Whether ``transform`` returns a SciPy sparse matrix.
     <loss>
+    <output_activation>
     <architecture>
     <training>
 

@@ -293,7 +293,10 @@ MISTAKES = {
     "no pixels": (lambda: make().fit(ones(9, 0, 8)), r"shape \(0, 8\)"),
     "even kernel": (lambda: make(kernel_size=4).fit(ones(9, 8, 8)), "must be odd"),
     "strides": (lambda: make(strides=(2, 2)).fit(ones(9, 8, 8)), "strides=.2, 2. has 2 numbers"),
-    "channels": (lambda: make(channels=(0,)).fit(ones(9, 8, 8)), "must hold positive integers"),
+    "channels": (
+        lambda: make(channels=(0,)).fit(ones(9, 8, 8)),
+        "integers of at least 1",
+    ),
     "upsampling": (lambda: make(upsampling="bilnear").fit(ones(9, 8, 8)), "mean 'bilinear'"),
     "images for dense layers": (lambda: Autoencoder().fit(ones(9, 8, 8)), "dim 3"),
     "structural loss of rows": (

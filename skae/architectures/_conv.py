@@ -21,6 +21,15 @@ channels : tuple of int or "auto", default="auto"
         "auto" is 32, 64 and 128, or as many stages of these as leave 4 pixels of the
         shorter side."""
 
+RESIDUAL_BLOCKS = """\
+n_residual_blocks : int or tuple of int, default={0}
+        Residual blocks behind each stage, for all that make maps smaller or for each, of
+        two convolutions each."""
+
+NORMALIZATION = """\
+normalization : {{"batch", "layer"}} or None, default={0}
+        Normalisation of the maps before the activation."""
+
 LAYERS = """\
 kernel_size : int, default=3
         Side of the kernels in pixels, an odd number.
@@ -33,12 +42,8 @@ kernel_size : int, default=3
         What makes the maps larger in the decoder: transposed convolution, with kernels
         that are multiples of the stride so that no checkerboard appears, or interpolation
         and a convolution.
-    n_residual_blocks : int, default=0
-        Residual blocks behind each stage, of two convolutions each.
-    activation : str, default="relu"
+    activation : str, default="silu"
         Activation after each convolution, one of those of `skae.architectures.Dense`.
-    normalization : {"batch", "layer"} or None, default=None
-        Normalisation of the maps before the activation.
     dropout : float, default=0.0
         Share of the maps that are set to zero in training, in [0, 1).
     mixed_precision : bool or "auto", default="auto"
@@ -66,7 +71,9 @@ code : {"dense", "spatial"}, default="dense"
         `skae.architectures.Dense` does. Where the loss allows, training then starts at
         the principal components of the images. Only for dense codes."""
 
-CONVOLUTION = f"{CHANNELS}\n    {CODE}\n    {LAYERS}"
+CONVOLUTION = "\n    ".join(
+    [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format(None), LAYERS]
+)
 
 #: Of "auto": the stages at most, and the pixels that they leave of the shorter side.
 AUTO_CHANNELS, AUTO_LEAST_SIDE = (32, 64, 128), 4
@@ -81,9 +88,7 @@ class ConvLayerParameters(ParameterMixin):
     strides: int | tuple = 2
     downsampling: str = "convolution"
     upsampling: str = "transpose"
-    n_residual_blocks: int = 0
-    activation: str = "relu"
-    normalization: str | None = None
+    activation: str = "silu"
     dropout: float = 0.0
     mixed_precision: bool | str = "auto"
     image_shape: tuple | None = None
@@ -96,7 +101,7 @@ class ConvLayerParameters(ParameterMixin):
         "strides": ["array-like", integer(1)],
         "downsampling": [StrOptions({"convolution", "max_pool", "average_pool"})],
         "upsampling": [StrOptions({"transpose", "nearest", "bilinear"})],
-        "n_residual_blocks": [integer(0)],
+        "n_residual_blocks": ["array-like", integer(0)],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "normalization": [StrOptions({"batch", "layer"}), None],
         "dropout": [real(0, 1)],
@@ -127,12 +132,14 @@ class ConvLayerParameters(ParameterMixin):
         channels = self.channels
         if isinstance(channels, str):
             channels = self._auto_channels(min(size))
-        channels = _positive_integers("channels", channels)
-        strides = self._all_strides(len(channels))
+        channels = _integers("channels", channels)
+        n_stages = len(channels)
+        strides = self._of_each_stage("strides", n_stages, 1)
+        n_blocks = self._of_each_stage("n_residual_blocks", n_stages, 0)
         sizes = [tuple(size)]
         for stride in strides:
             sizes.append(tuple(ceil(n / stride) for n in sizes[-1]))
-        plan = Plan((n_inputs, *channels), strides, sizes)
+        plan = Plan((n_inputs, *channels), strides, sizes, n_blocks)
         fitting = plan.n_fitting
         if fitting < len(channels):
             raise ValueError(
@@ -142,16 +149,16 @@ class ConvLayerParameters(ParameterMixin):
             )
         return plan
 
-    def _all_strides(self, n_stages):
-        n_full_size = self.n_full_size_stages
-        strides = _positive_integers("strides", self.strides, n_stages - n_full_size)
-        if not n_stages or len(strides) != n_stages - n_full_size:
+    def _of_each_stage(self, name, n_stages, at_full_size):
+        """Return a parameter as one number for each stage, whatever it is given as."""
+        value, n_smaller = getattr(self, name), n_stages - self.n_full_size_stages
+        numbers = _integers(name, value, at_full_size, n_smaller)
+        if not n_stages or len(numbers) != n_smaller:
             raise ValueError(
-                f"channels={self.channels!r} makes maps smaller {n_stages - n_full_size} times, "
-                f"but strides={self.strides!r} has {len(strides)} numbers. Give as many, or one "
-                "for all."
+                f"channels={self.channels!r} makes maps smaller {max(n_smaller, 0)} times, but "
+                f"{name}={value!r} has {len(numbers)} numbers. Give as many, or one for all."
             )
-        return (1,) * n_full_size + strides
+        return (at_full_size,) * self.n_full_size_stages + numbers
 
     def _auto_channels(self, side):
         if not isinstance(self.strides, Integral):
@@ -168,6 +175,8 @@ class ConvParameters(ConvLayerParameters):
     code: str = "dense"
     hidden_layer_sizes: tuple | int = ()
     shortcut: bool = True
+    n_residual_blocks: int | tuple = 0
+    normalization: str | None = None
 
     _parameter_constraints = {
         "code": [StrOptions({"dense", "spatial"})],
@@ -259,8 +268,10 @@ class Conv(ConvParameters):
         plan = self.plan(input_shape)
         layers = ConvLayers(self, n_dims=len(input_shape) - 1)
         down = [
-            layers.down(*widths, stride)
-            for widths, stride in zip(pairwise(plan.widths), plan.strides, strict=True)
+            layers.down(*widths, stride, n_blocks)
+            for widths, stride, n_blocks in zip(
+                pairwise(plan.widths), plan.strides, plan.n_blocks, strict=True
+            )
         ]
         last, *up = (
             layers.up(wide, narrow, stride, size)
@@ -270,9 +281,11 @@ class Conv(ConvParameters):
         )
         make = self._spatial_code if self.code == "spatial" else self._dense_code
         hidden, to_code, from_code = make(layers, plan, encoder_width, code_width)
-        stages = [*layers.residual_blocks(plan.widths[-1])]
-        for n_maps, stage in zip(plan.widths[-2:0:-1], reversed(up), strict=True):
-            stages += [stage, *layers.behind(n_maps), *layers.residual_blocks(n_maps)]
+        stages = layers.residual_blocks(plan.widths[-1], plan.n_blocks[-1])
+        for i in range(len(up), 0, -1):
+            n_maps = plan.widths[i]
+            stages += [up[i - 1], *layers.behind(n_maps)]
+            stages += layers.residual_blocks(n_maps, plan.n_blocks[i - 1])
         encoder = ConvEncoder([*down, *hidden], to_code, self.mixed_precision)
         decoder = ConvDecoder(from_code, stages, last, self.mixed_precision)
         if self.shortcut and self.code == "dense":
@@ -288,7 +301,7 @@ class Conv(ConvParameters):
         """Return what stands behind the stages of the encoder, its last layer, and how the
         decoder begins."""
         n_maps, size = plan.widths[-1], plan.sizes[-1]
-        hidden = _positive_integers("hidden_layer_sizes", self.hidden_layer_sizes)
+        hidden = _integers("hidden_layer_sizes", self.hidden_layer_sizes)
         widths = n_maps * prod(size), *hidden
 
         def activation():
@@ -318,6 +331,7 @@ class Plan(NamedTuple):
     widths: tuple
     strides: tuple
     sizes: list
+    n_blocks: tuple
 
     @property
     def n_fitting(self):
@@ -327,11 +341,12 @@ class Plan(NamedTuple):
         return 1 + (fits.index(False) if False in fits else len(fits))
 
 
-def _positive_integers(name, value, n_needed=1):
-    """Return a parameter as a tuple of positive integers, a number as often as needed."""
+def _integers(name, value, least=1, n_needed=1):
+    """Return a parameter as a tuple of integers, a single one as often as needed."""
     values = (value,) * n_needed if isinstance(value, Integral) else tuple(value)
-    if not all(isinstance(v, Integral) and v > 0 for v in values):
+    if not all(isinstance(v, Integral) and v >= least for v in values):
         raise ValueError(
-            f"The {name!r} parameter must hold positive integers, such as (16, 32). Got {value!r}."
+            f"The {name!r} parameter must hold integers of at least {least}, such as (16, 32). Got "
+            f"{value!r}."
         )
     return tuple(int(v) for v in values)

@@ -59,11 +59,11 @@ class ConvLayers:
             layers.append(self.kinds.dropout(self.style.dropout))
         return layers
 
-    def residual_blocks(self, n_maps):
-        """Return as many residual blocks as the style has."""
-        return [ResidualBlock(self, n_maps) for _ in range(self.style.n_residual_blocks)]
+    def residual_blocks(self, n_maps, n_blocks):
+        """Return a number of residual blocks."""
+        return [ResidualBlock(self, n_maps) for _ in range(n_blocks)]
 
-    def down(self, n_inputs, n_outputs, stride):
+    def down(self, n_inputs, n_outputs, stride, n_blocks):
         """Return a stage of an encoder."""
         pool = {"max_pool": self.kinds.max_pool, "average_pool": self.kinds.average_pool}
         kind = pool.get(self.style.downsampling)
@@ -71,7 +71,7 @@ class ConvLayers:
         layers += self.behind(n_outputs)
         if kind is not None and stride > 1:
             layers.append(kind(stride, ceil_mode=True))
-        return nn.Sequential(*layers, *self.residual_blocks(n_outputs))
+        return nn.Sequential(*layers, *self.residual_blocks(n_outputs, n_blocks))
 
     def up(self, n_inputs, n_outputs, stride, size):
         """Return the layers of a decoder that make maps larger, up to a size."""
@@ -103,7 +103,7 @@ class TransposedConvolution(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions whose result is added to their input.
+    """Two convolutions whose result is added to their input, none at first.
 
     Parameters
     ----------
@@ -114,7 +114,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, layers, n_maps):
         super().__init__()
         first, second = (layers.convolution(n_maps, n_maps) for _ in range(2))
-        self.stack = nn.Sequential(*layers.behind(n_maps), first, *layers.behind(n_maps), second)
+        for parameter in second.parameters():
+            nn.init.zeros_(parameter)
+        self.stack = nn.Sequential(first, *layers.behind(n_maps), second)
 
     def forward(self, x):
         return x + self.stack(x)

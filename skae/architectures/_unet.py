@@ -8,8 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae._params import integer, parameter_class
-from skae.architectures._conv import LAYERS, ConvLayerParameters
+from skae._params import StrOptions, integer, parameter_class
+from skae.architectures._conv import (
+    LAYERS,
+    NORMALIZATION,
+    RESIDUAL_BLOCKS,
+    ConvLayerParameters,
+)
 from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 
 UNET_CHANNELS = """\
@@ -18,13 +23,15 @@ channels : tuple of int or "auto", default="auto"
         is 32, 64 and 128, or as many of these as leave 4 pixels of the shorter side."""
 
 UNET = f"""\
-skip_connections : bool, default=True
-        Whether the decoder gets the encoder's maps of each size, so that details need not
-        pass through the smallest ones.
-    linear_filter : int, default=7
+skip_connections : {{"add", "concatenate"}} or None, default="add"
+        How the decoder gets the encoder's maps of each size, so that details need not pass
+        through the smallest ones: added to its own, or beside them, which takes longer.
+    linear_filter : int, default=5
         Side in pixels, an odd number, of a linear filter of the input whose result is
         added to the output. Where the loss allows, training starts with the filter that
         linear regression finds, and the net learns the rest. 0 leaves it out.
+    {RESIDUAL_BLOCKS.format(1)}
+    {NORMALIZATION.format('"batch"')}
     {LAYERS}"""
 
 
@@ -32,11 +39,13 @@ skip_connections : bool, default=True
 class UNetParameters(ConvLayerParameters):
     """What can be set of a U-Net."""
 
-    skip_connections: bool = True
-    linear_filter: int = 7
+    skip_connections: str | None = "add"
+    linear_filter: int = 5
+    n_residual_blocks: int | tuple = 1
+    normalization: str | None = "batch"
 
     _parameter_constraints = {
-        "skip_connections": ["boolean"],
+        "skip_connections": [StrOptions({"add", "concatenate"}), None],
         "linear_filter": [integer(0)],
     }
 
@@ -46,7 +55,7 @@ class UNet(UNetParameters):
     """Architecture of a U-Net, for pairs of images or signals.
 
     An encoder makes smaller and smaller maps of an image, and a decoder larger and larger
-    ones, with the encoder's maps of the same size beside them [1]_. If the target is
+    ones from these, to which the encoder's maps of the same size come [1]_. If the target is
     larger than the input, the last convolution gives a block of pixels for each place
     [2]_; if it is smaller, the first one gets blocks.
 
@@ -109,18 +118,20 @@ class UNet(UNetParameters):
         plan = self.plan(reduced)
         layers = ConvLayers(self, n_dims)
         down = [
-            layers.down(*widths, stride)
-            for widths, stride in zip(pairwise(plan.widths), plan.strides, strict=True)
+            layers.down(*widths, stride, n_blocks)
+            for widths, stride, n_blocks in zip(
+                pairwise(plan.widths), plan.strides, plan.n_blocks, strict=True
+            )
         ]
         up = [
             _UpStage(layers, plan.widths[i + 1], plan.widths[i], plan.strides[i], plan.sizes[i])
             for i in range(len(plan.strides) - 1, 0, -1)
         ]
-        n_blocks = up_scale**n_dims
-        last = layers.convolution(plan.widths[1], output_shape[0] * n_blocks)
+        n_values = output_shape[0] * up_scale**n_dims  # of each place
+        last = layers.convolution(plan.widths[1], n_values)
         filtered = None
         if self.linear_filter:
-            filtered = LinearFilter(self.linear_filter, reduced[0], output_shape[0], n_dims)
+            filtered = LinearFilter(self.linear_filter, reduced[0], n_values, n_dims)
         encoder = UNetEncoder(down, down_scale, self.mixed_precision)
         decoder = UNetDecoder(up, last, up_scale, filtered, self.mixed_precision)
         if n_dims == 2:
@@ -192,10 +203,10 @@ class UNetDecoder(nn.Module):
         with precision(self, image):
             for stage in self.stages:
                 x = stage(x, maps.pop())
-        output = spread_blocks(self.last(x.to(image.dtype)), self.scale)
-        if self.linear_filter is None:
-            return output
-        return output + self.linear_filter(image, output.shape[2:])
+        output = self.last(x.to(image.dtype))
+        if self.linear_filter is not None:
+            output = output + self.linear_filter(image)
+        return spread_blocks(output, self.scale)
 
     @torch.no_grad()
     def start_at_regression(self, image, target):
@@ -209,7 +220,7 @@ class UNetDecoder(nn.Module):
         """
         if self.linear_filter is None:
             return
-        self.linear_filter.regress(image, target)
+        self.linear_filter.regress(image, gather_blocks(target, self.scale))
         self.last.weight.zero_()
         self.last.bias.zero_()
 
@@ -222,17 +233,18 @@ class _UpStage(nn.Module):
         self.up = nn.Sequential(
             layers.up(n_inputs, n_outputs, stride, size), *layers.behind(n_outputs)
         )
-        self.join = None
-        if layers.style.skip_connections:
+        self.skip_connections = layers.style.skip_connections
+        if self.skip_connections == "concatenate":
             joined = layers.convolution(2 * n_outputs, n_outputs)
             self.join = nn.Sequential(joined, *layers.behind(n_outputs))
-        self.blocks = nn.Sequential(*layers.residual_blocks(n_outputs))
 
     def forward(self, x, skipped):
         x = self.up(x)
-        if self.join is not None:
-            x = self.join(torch.cat([x, skipped], 1))
-        return self.blocks(x)
+        if self.skip_connections == "add":
+            return x + skipped
+        if self.skip_connections == "concatenate":
+            return self.join(torch.cat([x, skipped], 1))
+        return x
 
 
 class LinearFilter(nn.Module):
@@ -241,7 +253,7 @@ class LinearFilter(nn.Module):
     Parameters
     ----------
     side : int
-        Of the surroundings, in pixels of the output.
+        Of the surroundings, in pixels.
     n_inputs, n_outputs : int
         Numbers of channels.
     n_dims : int
@@ -250,24 +262,19 @@ class LinearFilter(nn.Module):
 
     #: Pixels that the regression looks at, at most, and at a time.
     MAX_PIXELS, CHUNK_PIXELS = 2**18, 2**14
-    #: Ridge penalty, as a share of the mean variance.
+    #: Ridge penalty, as a share of the mean square.
     PENALTY = 1e-6
 
     def __init__(self, side, n_inputs, n_outputs, n_dims):
         super().__init__()
         kind = (nn.Conv1d, nn.Conv2d)[n_dims - 1]
+        # With zeros around it, the edge of an image would look like an edge in it.
         self.convolution = kind(
             n_inputs, n_outputs, side, padding=side // 2, padding_mode="replicate"
         )
-        self.interpolation = ("linear", "bicubic")[n_dims - 1]
 
-    def forward(self, x, size):
-        return self.convolution(self._resized(x, size))
-
-    def _resized(self, x, size):
-        if x.shape[2:] == size:
-            return x
-        return F.interpolate(x, tuple(size), mode=self.interpolation, align_corners=False)
+    def forward(self, x):
+        return self.convolution(x)
 
     def regress(self, x, target):
         """Take the weights of the ridge regression of the targets on surroundings."""
@@ -277,7 +284,7 @@ class LinearFilter(nn.Module):
         x = x[: max(1, self.MAX_PIXELS // n_pixels)]
         n_images = max(1, self.CHUNK_PIXELS // n_pixels)
         for some, wanted in zip(x.split(n_images), target.split(n_images), strict=False):
-            features = self._surroundings(self._resized(some, target.shape[2:]))
+            features = self._surroundings(some)
             wanted = wanted.movedim(1, -1).flatten(0, -2).double()
             gram = gram + features.t() @ features
             moments = moments + features.t() @ wanted
