@@ -112,7 +112,7 @@ class ImageToImageRegressor(
     >>> model = model.fit(X[:1500], Y[:1500])
     >>> model.predict(X[1500:]).shape
     (297, 8, 8)
-    >>> model.score(X[1500:], Y[1500:]) > 0.7
+    >>> model.score(X[1500:], Y[1500:]) > 0.6
     True
     """
 

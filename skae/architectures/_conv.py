@@ -64,8 +64,9 @@ CODE = """\
 code : {"dense", "spatial"}, default="dense"
         A dense code is ``n_components`` linear functions of the last maps, a spatial one
         ``n_components`` maps of their size; "auto" are as many as the last stage has.
-    hidden_layer_sizes : tuple of int or int, default=()
-        Widths of fully connected layers between the last maps and a dense code.
+    hidden_layer_sizes : tuple of int or int, default=128
+        Widths of fully connected layers between the last maps and a dense code; ``()`` for
+        none.
     shortcut : bool, default=True
         Add to the output of encoder and decoder a linear map of their input, as
         `skae.architectures.Dense` does. Where the loss allows, training then starts at
@@ -173,7 +174,7 @@ class ConvParameters(ConvLayerParameters):
     """What can be set of an encoder and a decoder made of convolutions."""
 
     code: str = "dense"
-    hidden_layer_sizes: tuple | int = ()
+    hidden_layer_sizes: tuple | int = 128
     shortcut: bool = True
     n_residual_blocks: int | tuple = 0
     normalization: str | None = None

@@ -47,7 +47,8 @@ from skae.architectures import Conv, Dense
 from skae.metrics import psnr_score, ssim_score
 
 PLAIN = {"early_stopping": False, "check_baseline": False, "random_state": 0, "batch_size": 128}
-SPATIAL = {"channels": (8, 24), "code": "spatial", "n_residual_blocks": (0, 1)}
+SPATIAL = {"code": "spatial", "channels": (30, 32)}
+RESIDUAL = {"code": "spatial", "channels": (8, 24), "n_residual_blocks": (0, 1)}
 
 
 def load_mnist(data):
@@ -73,6 +74,10 @@ def n_parameters(model):
 def cross_entropy(X, restored):
     restored = np.clip(restored, 1e-7, 1 - 1e-7)
     return -(X * np.log(restored) + (1 - X) * np.log1p(-restored)).mean()
+
+
+def print_entropy(*figures):
+    print("{:40}{:11}{:7}{:6.0f}{:9.4f}".format("code of 7 x 7 x 32", *figures), flush=True)
 
 
 # MNIST.
@@ -112,10 +117,7 @@ def bench_entropy(data, epochs):
         )
         _, seconds = timed(model.fit, X)
         entropy = cross_entropy(X_test, model.reconstruct(X_test))
-        n = n_parameters(model)
-        print(
-            f"{'code of 7 x 7 x 32':40}{n:11}{n_epochs:7}{seconds:6.0f}{entropy:9.4f}", flush=True
-        )
+        print_entropy(n_parameters(model), n_epochs, seconds, entropy)
 
 
 def bench_denoising(data, epochs):
@@ -128,7 +130,7 @@ def bench_denoising(data, epochs):
     for n_epochs in epochs:
         model = DenoisingAutoencoder(
             32,
-            architecture=Conv(**SPATIAL, normalization="batch"),
+            architecture=Conv(**RESIDUAL, normalization="batch"),
             noise_level=0.4,
             data_range=(0, 1),
             loss="binary_cross_entropy",
@@ -138,10 +140,7 @@ def bench_denoising(data, epochs):
         )
         _, seconds = timed(model.fit, X)
         entropy = cross_entropy(X_test, model.reconstruct(noisy))
-        n = n_parameters(model)
-        print(
-            f"{'code of 7 x 7 x 32':40}{n:11}{n_epochs:7}{seconds:6.0f}{entropy:9.4f}", flush=True
-        )
+        print_entropy(n_parameters(model), n_epochs, seconds, entropy)
 
 
 def bench_variational(data, epochs, n_likelihoods):
@@ -150,7 +149,9 @@ def bench_variational(data, epochs, n_likelihoods):
     print(f"\n{'binary digits':40}{'parameters':>11}{'epochs':>7}{'s':>6}{'ELBO':>9}{'NLL':>8}")
     architectures = {
         "dense, 784-200-200-50": Dense((200, 200), activation="silu"),
-        "convolutions, 28-14-7-50": Conv((16, 32), n_residual_blocks=(0, 1)),
+        "convolutions, 28-14-7-50": Conv(
+            (16, 32), n_residual_blocks=(0, 1), hidden_layer_sizes=256
+        ),
     }
     for n_epochs in epochs:
         for name, architecture in architectures.items():
