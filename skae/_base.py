@@ -313,10 +313,6 @@ class BaseAutoencoder(
         """The decoder alone: maps codes to (n_samples, n_features)."""
         return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
 
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

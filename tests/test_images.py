@@ -303,6 +303,12 @@ MISTAKES = {
         lambda: Autoencoder(loss="ssim").fit(ones(9, 8)),
         "compares images: it needs an architecture for these",
     ),
+    "noise in bytes": (
+        lambda: DenoisingAutoencoder(
+            architecture=Conv((4,)), noise_level=25.0, data_range=(0, 255)
+        ).fit(ones(9, 8, 8).astype("uint8")),
+        "noise_level=25.0 must be on the scale from 0 to 1.*divide it by 255",
+    ),
     "codes": (
         lambda: fitted().inverse_transform(ones(2, 4)),
         "4 columns, but ConvAutoencoder was fitted with 3",

@@ -76,8 +76,8 @@ CONVOLUTION = "\n    ".join(
     [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format(None), LAYERS]
 )
 
-#: Of "auto": the stages at most, and the pixels that they leave of the shorter side.
-AUTO_CHANNELS, AUTO_LEAST_SIDE = (32, 64, 128), 4
+#: Pixels of the shorter side that "auto" leaves.
+AUTO_LEAST_SIDE = 4
 
 
 @parameter_class
@@ -116,6 +116,8 @@ class ConvLayerParameters(ParameterMixin):
     input_kind = "images"
     #: How many stages, from the first on, leave the size as it is.
     n_full_size_stages = 0
+    #: The channels that "auto" takes from.
+    auto_channels = (32, 64, 128)
 
     def plan(self, input_shape):
         """Return the sizes of all stages, a `Plan`, or say what does not fit."""
@@ -162,11 +164,11 @@ class ConvLayerParameters(ParameterMixin):
         return (at_full_size,) * self.n_full_size_stages + numbers
 
     def _auto_channels(self, side):
+        n_full_size, many = self.n_full_size_stages, self.auto_channels
         if not isinstance(self.strides, Integral):
-            return AUTO_CHANNELS[: len(self.strides) + self.n_full_size_stages]
-        n_stages = range(1, len(AUTO_CHANNELS) + 1)
-        sides = [ceil(side / self.strides ** (n - self.n_full_size_stages)) for n in n_stages]
-        return AUTO_CHANNELS[: max(1, sum(side >= AUTO_LEAST_SIDE for side in sides))]
+            return many[: n_full_size + len(self.strides)]
+        sides = [ceil(side / self.strides ** (n - n_full_size)) for n in range(1, len(many) + 1)]
+        return many[: max(1, sum(side >= AUTO_LEAST_SIDE for side in sides))]
 
 
 @parameter_class

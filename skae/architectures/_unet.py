@@ -20,7 +20,7 @@ from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 UNET_CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
         Number of feature maps at each size, from that of the input to the smallest. "auto"
-        is 32, 64 and 128, or as many of these as leave 4 pixels of the shorter side."""
+        is 16, 32, 64 and 128, or as many of these as leave 4 pixels of the shorter side."""
 
 UNET = f"""\
 skip_connections : {{"add", "concatenate"}} or None, default="add"
@@ -86,6 +86,7 @@ class UNet(UNetParameters):
     """
 
     n_full_size_stages = 1
+    auto_channels = (16, 32, 64, 128)
 
     def build(self, input_shape, output_shape):
         """Build the encoder and the decoder.
