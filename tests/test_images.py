@@ -259,6 +259,10 @@ def with_hole():
     return X
 
 
+class Misspelt(Conv):
+    input_kind = "image"
+
+
 MISTAKES = {
     "channels at use": (lambda: fitted().transform(ones(2, 8, 8, 3)), r"\(8, 8, 3\), but the fit"),
     "size at use": (lambda: fitted().transform(ones(2, 9, 8)), r"of shape \(9, 8\).*Resize"),
@@ -308,6 +312,10 @@ MISTAKES = {
             architecture=Conv((4,)), noise_level=25.0, data_range=(0, 255)
         ).fit(ones(9, 8, 8).astype("uint8")),
         "noise_level=25.0 must be on the scale from 0 to 1.*divide it by 255",
+    ),
+    "kind of input": (
+        lambda: Autoencoder(architecture=Misspelt()).fit(ones(9, 8, 8)),
+        "input_kind of Misspelt must be one of .'rows', 'images'., not 'image'",
     ),
     "codes": (
         lambda: fitted().inverse_transform(ones(2, 4)),

@@ -192,9 +192,9 @@ class ConvParameters(ConvLayerParameters):
 class Conv(ConvParameters):
     """Architecture of convolutions, for images and signals.
 
-    The encoder's stages halve the maps, and a linear layer makes the code of the last
-    ones; the decoder mirrors it, and gives images of exactly the size of the input, odd
-    sizes included.
+    The encoder's stages halve the maps, and fully connected layers make the code of the
+    last ones; the decoder mirrors it, and gives images of exactly the size of the input,
+    odd sizes included.
 
     Parameters
     ----------
