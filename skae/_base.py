@@ -48,7 +48,9 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. Sparse input is made dense a batch at a time.
+            Training rows. Sparse input is made dense a batch at a time. Architectures for
+            images also take arrays of shape (n_samples, ...), see `ConvAutoencoder`, here
+            and in all other methods.
         y : None
             Ignored, so that the estimator can stand in a pipeline with labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None
