@@ -18,8 +18,8 @@ CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
         Number of feature maps of each stage of the encoder, from the input to the code.
         Each stage makes the maps smaller by its stride; the decoder mirrors the stages.
-        "auto" is 32, 64 and 128, or as many stages of these as leave 4 pixels of the
-        shorter side."""
+        "auto" is 16, 32, 64 and 128, or as many of these as leave 7 pixels of the shorter
+        side."""
 
 RESIDUAL_BLOCKS = """\
 n_residual_blocks : int or tuple of int, default={0}
@@ -73,11 +73,8 @@ code : {"dense", "spatial"}, default="dense"
         the principal components of the images. Only for dense codes."""
 
 CONVOLUTION = "\n    ".join(
-    [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format(None), LAYERS]
+    [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format('"batch"'), LAYERS]
 )
-
-#: Pixels of the shorter side that "auto" leaves.
-AUTO_LEAST_SIDE = 4
 
 
 @parameter_class
@@ -116,8 +113,8 @@ class ConvLayerParameters(ParameterMixin):
     input_kind = "images"
     #: How many stages, from the first on, leave the size as it is.
     n_full_size_stages = 0
-    #: The channels that "auto" takes from.
-    auto_channels = (32, 64, 128)
+    #: The channels that "auto" takes from, and the pixels that it leaves of a side.
+    auto_channels, auto_least_side = (16, 32, 64, 128), 7
 
     def plan(self, input_shape):
         """Return the sizes of all stages, a `Plan`, or say what does not fit."""
@@ -168,7 +165,7 @@ class ConvLayerParameters(ParameterMixin):
         if not isinstance(self.strides, Integral):
             return many[: n_full_size + len(self.strides)]
         sides = [ceil(side / self.strides ** (n - n_full_size)) for n in range(1, len(many) + 1)]
-        return many[: max(1, sum(side >= AUTO_LEAST_SIDE for side in sides))]
+        return many[: max(1, sum(side >= self.auto_least_side for side in sides))]
 
 
 @parameter_class
@@ -179,7 +176,7 @@ class ConvParameters(ConvLayerParameters):
     hidden_layer_sizes: tuple | int = 128
     shortcut: bool = True
     n_residual_blocks: int | tuple = 0
-    normalization: str | None = None
+    normalization: str | None = "batch"
 
     _parameter_constraints = {
         "code": [StrOptions({"dense", "spatial"})],

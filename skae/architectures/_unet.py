@@ -86,7 +86,7 @@ class UNet(UNetParameters):
     """
 
     n_full_size_stages = 1
-    auto_channels = (16, 32, 64, 128)
+    auto_least_side = 4
 
     def build(self, input_shape, output_shape):
         """Build the encoder and the decoder.
