@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skae._baseline import warn_if_poor
+from skae._baseline import warn_if_poor, warn_if_unscaled
 from skae._module import AutoencoderModule, Centre
 from skae._net import seeded
 from skae._neural import NeuralEstimator
@@ -154,6 +154,8 @@ class BaseAutoencoder(
         del rows
 
     def _check_fit(self, rows):
+        if self._layout is not None:
+            warn_if_unscaled(self, rows)
         warn_if_poor(self, rows)
 
     def _as_in_training(self, rows):

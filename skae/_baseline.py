@@ -4,14 +4,19 @@ import warnings
 from math import prod
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 
-from skae.exceptions import PoorFitWarning
+from skae.exceptions import PoorFitWarning, ScaleWarning
 
 MAX_ROWS = 1024
 MAX_ELEMENTS = 2**21
 #: Differences in R2 below this are left unmentioned.
 MARGIN = 0.01
+#: Standard deviations between which images need no other scale.
+DEVIATIONS = 0.03, 3.0
+#: Mean that needs no other scale, in standard deviations.
+MAX_OFFSET = 30
 
 
 def warn_if_poor(estimator, rows):
@@ -61,6 +66,34 @@ def warn_if_poor(estimator, rows):
                 f"(R2 {score:.2f} against {pca_score:.2f})",
                 advice,
             )
+
+
+def warn_if_unscaled(estimator, rows):
+    """Warn if images are on a scale that nets do not learn well from.
+
+    Tables can be scaled by a step of a pipeline, but none of scikit-learn's takes images.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+    rows : Images
+        What it was fitted on.
+    """
+    n_samples = max(1, MAX_ELEMENTS // prod(rows.sample_shape))
+    x, _ = rows.spread(min(n_samples, MAX_ROWS)).take(slice(None), torch.float64)
+    deviation, mean = (float(value) for value in torch.std_mean(x, correction=0))
+    least, most = DEVIATIONS
+    if deviation == 0 or (least < deviation < most and abs(mean) < MAX_OFFSET * deviation):
+        return
+    unit = "" if rows.scale == 1 else f" of the largest {rows.X.dtype}"
+    warnings.warn(
+        f"{type(estimator).__name__} was fitted on images with a mean of {mean:.3g} and a standard "
+        f"deviation of {deviation:.3g}{unit}, and learns best from values that spread from about "
+        "0 to 1. Scale X, for instance by (X - X.min()) / (X.max() - X.min()); "
+        "check_baseline=False turns this check off.",
+        ScaleWarning,
+        stacklevel=6,
+    )
 
 
 def _warn(message, advice):

@@ -12,7 +12,6 @@ from skae._params import StrOptions, real
 from skae._shared_parameters import estimator
 from skae.corruptions import CORRUPTIONS, Corruption
 from skae.inputs import Rows
-from skae.inputs._images import MAX_INTENSITY
 
 
 @estimator
@@ -117,7 +116,7 @@ class DenoisingAutoencoder(Autoencoder):
         """Refuse parameters in the units of unsigned integers, which are read as 0 to 1."""
         given = {"noise_level": self.noise_level, "data_range": self.data_range}
         for name, value in given.items():
-            if rows.scale > 1 and value is not None and np.max(value) > MAX_INTENSITY:
+            if rows.scale > 1 and value is not None and np.max(value) > 1:
                 raise ValueError(
                     f"{name}={value!r} must be on the scale from 0 to 1, as which unsigned "
                     f"integers are read: divide it by {rows.scale}"

@@ -21,10 +21,10 @@ from skae.architectures._dense import ACTIVATIONS
 from skae.architectures._unet import UNetParameters
 from skae.bottlenecks import LinearBottleneck
 from skae.exceptions import PoorFitWarning
-from skae.inputs import ImageLayout, Pairs, read_images
+from skae.inputs import ImageLayout, Pairs, as_array, read_images
 from skae.losses import LOSSES
 
-#: Values of images that the start at a linear regression looks at.
+#: Values of images that scales and the start at a linear regression are computed from.
 MAX_REGRESSED = 2**20
 #: Images that the check of the fit looks at.
 MAX_CHECKED = 256
@@ -36,14 +36,12 @@ class _PairModule(AutoencoderModule):
     What passes from encoder to decoder is a list of maps, the last of which is the code.
     """
 
-    augmentation = None
-
     @property
     def decodes_once(self):
         return False
 
     def prepare(self, x, target, training):
-        if training and self.augmentation is not None:
+        if training:
             x, target = self.augmentation(x, target)
         return x, target, None
 
@@ -203,14 +201,15 @@ class ImageToImageRegressor(
         return Pairs(inputs, targets)
 
     def _read_targets(self, y, sample_weight, inputs, reset):
-        y = np.asarray(y) if not hasattr(y, "ndim") else y
+        y = as_array(y, "y")
         is_number = y.ndim == 1  # one for each sample: a signal of length 1
         y = np.asarray(y)[:, None] if is_number else y
         fitted = None if reset else self._target_format
         shape = self.target_shape
         if shape is None and y.ndim == 2:
             shape = self.image_shape
-        layout = ImageLayout(shape, self.channels_first, len(inputs.sample_shape) - 1)
+        n_dims = len(inputs.sample_shape) - 1
+        layout = ImageLayout(shape, self.channels_first, n_dims, "target_shape")
         targets = read_images(None, y, sample_weight, layout=layout, fitted=fitted, name="y")
         if is_number:
             targets.format.shape = ()
@@ -225,14 +224,17 @@ class ImageToImageRegressor(
         activation = self._output_activation(loss)
         with seeded(self._new_seed(), "cpu"), threads(work=0):
             architecture = self._make_architecture()
-            encoder, decoder = architecture.build(rows.sample_shape, rows.targets.sample_shape)
+            modules = architecture.build(rows.sample_shape, rows.targets.sample_shape)
+            encoder, decoder = (module.float() for module in modules)
+            sample = rows.spread(max(1, MAX_REGRESSED // _n_values(rows)))
+            x, target = (
+                part.take(slice(None), torch.float32)[0] for part in (sample, sample.targets)
+            )
+            encoder.standardise(x)
             if activation == "identity":
-                sample = rows.spread(max(1, MAX_REGRESSED // _n_values(rows)))
-                x, target = (
-                    part.take(slice(None), torch.float32)[0] for part in (sample, sample.targets)
-                )
+                decoder.standardise(target)
                 decoder.start_at_regression(encoder.blocks(x), target)
-        self.n_components_ = encoder.eval()(torch.zeros(1, *rows.sample_shape))[-1].numel()
+        self.n_components_ = encoder.eval()(x[:1])[-1].numel()
         module = _PairModule(encoder, LinearBottleneck(), decoder, ACTIVATIONS[activation](), loss)
         self._renew(module, rows)
         return module
@@ -262,8 +264,8 @@ class ImageToImageRegressor(
         Returns
         -------
         y : ndarray of shape (n_samples, ...)
-            In the shape and type of ``y`` at fit: unsigned integers are rounded, and clipped
-            to their range.
+            In the shape of ``y`` at fit. Unsigned integers are rounded, and clipped to their
+            range; other types are floats in the precision of X.
         """
         check_is_fitted(self)
         format = self._target_format

@@ -170,6 +170,9 @@ class Net(NeuralNet):
         named_parameters = self.module_.named_parameters()
         if can_flatten(self.module_, self.optimizer):
             named_parameters = [("flat", flat_parameter(self.module_))]
+        else:  # optimisers such as LBFGS take a parameter's memory as it lies
+            for parameter in self.module_.parameters():
+                parameter.data = parameter.data.contiguous()
         args, kwargs = self.get_params_for_optimizer("optimizer", named_parameters)
         self.optimizer_ = self.optimizer(*args, **kwargs)
         return self

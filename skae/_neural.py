@@ -14,10 +14,14 @@ from skae._device import resolve_device
 from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
 from skae._net import BestWeights, Net, Progress
 from skae._optimizers import optimizer_params
+from skae._params import ParameterMixin
 from skae._shared_parameters import SharedParameters
 from skae._threads import effort, threads
 from skae.exceptions import InterruptedWarning
 from skae.inputs import ImageLayout, read_images, read_rows
+
+#: By how much scaled values may exceed their range.
+ROUNDING = 1e-6
 
 
 class NeuralEstimator(SharedParameters):
@@ -71,6 +75,8 @@ class NeuralEstimator(SharedParameters):
         """Read samples of the kind that the architecture takes, like those of the fit."""
         if reset:
             architecture = self._make_architecture()
+            if isinstance(architecture, ParameterMixin):
+                architecture._validate_params()
             kind = getattr(architecture, "input_kind", "rows")
             self._layout = ImageLayout.of(architecture) if kind == "images" else None
             self._format = None
@@ -91,8 +97,9 @@ class NeuralEstimator(SharedParameters):
         if bounds is None:
             return
         low, high = rows.range()
-        if low < bounds[0] or high > bounds[1]:
-            how = "MinMaxScaler(clip=True)" if len(rows.sample_shape) == 1 else f"{name} / 255"
+        if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:
+            is_table = len(getattr(rows.format, "shape", rows.sample_shape)) == 1
+            how = "MinMaxScaler(clip=True)" if is_table else f"{name} / 255"
             raise ValueError(
                 f"{parameter}={loss!r} needs {name} within {list(bounds)}, but "
                 f"its values go from {low:g} to {high:g}. Scale {name}, for instance with {how}, "
@@ -146,7 +153,10 @@ class NeuralEstimator(SharedParameters):
     def _hold_out(self, rows, validation_data):
         """Return the rows to fit, and the rows to validate on or None."""
         if validation_data is not None:
-            return rows, self._read_samples(*validation_data)
+            try:
+                return rows, self._read_samples(*validation_data)
+            except ValueError as error:
+                raise ValueError(f"In the validation data: {error}") from error
         if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
             return rows, None
         order = self._rng.permutation(len(rows))

@@ -31,11 +31,16 @@ def structural_similarity(x, y, data_range):
        Image Processing 13(4), 2004. :doi:`10.1109/TIP.2003.819861`
     """
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+    # Variances do not depend on the offset, and are exact only without a large one.
+    offset = y.mean(tuple(range(2, y.ndim)), keepdim=True)
+    x, y = x - offset, y - offset
     blurred = _blur(torch.stack([x, y, x * x, y * y, x * y]).flatten(0, 2))
     mean_x, mean_y, xx, yy, xy = blurred.unflatten(0, (5, *x.shape[:2]))
-    product, squares = mean_x * mean_y, mean_x.square() + mean_y.square()
-    luminance = (2 * product + c1) / (squares + c1)
-    structure = (2 * (xy - product) + c2) / (xx + yy - squares + c2)
+    covariance = xy - mean_x * mean_y
+    variances = (xx - mean_x.square()).clamp_min(0) + (yy - mean_y.square()).clamp_min(0)
+    mean_x, mean_y = mean_x + offset, mean_y + offset
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
+    structure = (2 * covariance + c2) / (variances + c2)
     return (luminance * structure).flatten(1).mean(1)
 
 

@@ -59,7 +59,7 @@ def effort(module, sample_shape):
 
     hooks = [layer.register_forward_hook(note) for layer in module.modules()]
     with FlopCounterMode(display=False) as counter:
-        module(torch.zeros(1, *sample_shape))
+        module(torch.zeros(1, *sample_shape, dtype=torch.float32))
     for hook in hooks:
         hook.remove()
     return counter.get_total_flops() // 2, max(widths)

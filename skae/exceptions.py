@@ -1,10 +1,14 @@
 """Warnings of skae, so that they can be filtered by class."""
 
-__all__ = ["InterruptedWarning", "PoorFitWarning", "PosteriorCollapseWarning"]
+__all__ = ["InterruptedWarning", "PoorFitWarning", "PosteriorCollapseWarning", "ScaleWarning"]
 
 
 class PoorFitWarning(UserWarning):
     """The fitted model reconstructs worse than PCA or than the mean would."""
+
+
+class ScaleWarning(UserWarning):
+    """The values of images are on a scale that nets do not learn well from."""
 
 
 class InterruptedWarning(UserWarning):

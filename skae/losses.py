@@ -234,7 +234,7 @@ class StructuralDissimilarity(nn.Module):
                 "such as Conv"
             )
         low, high = rows.range()
-        is_intensity = low >= 0 and high <= 1
+        is_intensity = (low >= 0 and high <= 1) or low == high
         self.data_range = 1.0 if is_intensity else float(high - low)
 
     def forward(self, prediction, target):

@@ -1,10 +1,13 @@
 """Scores of predicted images, for `sklearn.metrics.make_scorer`."""
 
+from numbers import Real
+
 import numpy as np
 import torch
 
 from skae._structural import structural_similarity
-from skae.inputs import ImageLayout
+from skae.inputs import ImageLayout, as_array
+from skae.inputs._images import MAX_INTENSITY
 
 __all__ = ["psnr_score", "ssim_score"]
 
@@ -27,6 +30,11 @@ def psnr_score(y_true, y_pred, *, data_range=None):
     score : float
         The higher, the better; infinity if an image is restored exactly.
 
+    Raises
+    ------
+    ValueError
+        If the images differ in shape or type, or their range is not clear.
+
     Examples
     --------
     >>> import numpy as np
@@ -43,7 +51,15 @@ def psnr_score(y_true, y_pred, *, data_range=None):
         return float(np.mean(10 * np.log10(data_range**2 / np.concatenate(errors))))
 
 
-def ssim_score(y_true, y_pred, *, data_range=None, channels_first=False, spatial_dims="auto"):
+def ssim_score(
+    y_true,
+    y_pred,
+    *,
+    data_range=None,
+    image_shape=None,
+    channels_first=False,
+    spatial_dims="auto",
+):
     """Return the structural similarity (SSIM), averaged over images.
 
     With a Gaussian window of 11 pixels, or the largest odd number that fits [1]_.
@@ -54,6 +70,8 @@ def ssim_score(y_true, y_pred, *, data_range=None, channels_first=False, spatial
             (n_samples, height, width, channels)
     data_range : float or None, default=None
         As for `psnr_score`.
+    image_shape : tuple of int or None, default=None
+        Shape of the images in flat rows.
     channels_first : bool, default=False
         Whether the channels are the first axis of an image.
     spatial_dims : {1, 2} or "auto", default="auto"
@@ -63,6 +81,11 @@ def ssim_score(y_true, y_pred, *, data_range=None, channels_first=False, spatial
     -------
     score : float
         The higher, the better; 1 if all images are restored exactly.
+
+    Raises
+    ------
+    ValueError
+        As in `psnr_score`.
 
     References
     ----------
@@ -79,7 +102,7 @@ def ssim_score(y_true, y_pred, *, data_range=None, channels_first=False, spatial
     1.0
     """
     y_true, y_pred, data_range = _check_images(y_true, y_pred, data_range)
-    layout = ImageLayout(channels_first=channels_first, spatial_dims=spatial_dims)
+    layout = ImageLayout(image_shape, channels_first, spatial_dims)
     images = layout.format(y_true.shape[1:], "y_true")
 
     def tensor(array):
@@ -92,15 +115,34 @@ def ssim_score(y_true, y_pred, *, data_range=None, channels_first=False, spatial
 
 
 def _check_images(y_true, y_pred, data_range):
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = (
+        np.asarray(as_array(y, name)) for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
+    )
+    for y in (y_true, y_pred):
+        if y.dtype.kind not in "fiub" or not np.isfinite(y).all():
+            raise ValueError("scores of images need finite numbers")
     if y_true.shape != y_pred.shape:
         raise ValueError(f"y_true is of shape {y_true.shape}, but y_pred of {y_pred.shape}")
     if y_true.ndim < 2 or not y_true.size:
         raise ValueError(f"scores of images need arrays of images; got shape {y_true.shape}")
     if data_range is None:
-        is_integer = y_true.dtype.kind == "u"
-        data_range = float(np.iinfo(y_true.dtype).max) if is_integer else 1.0
-    return y_true, y_pred, data_range
+        data_range = _range_of_type(y_true, y_pred)
+    if not (isinstance(data_range, Real) and 0 < data_range < np.inf):
+        raise ValueError(f"data_range must be a positive number; got {data_range!r}")
+    return y_true, y_pred, float(data_range)
+
+
+def _range_of_type(y_true, y_pred):
+    kinds = {y.dtype.kind for y in (y_true, y_pred)}
+    if kinds == {"u"} and y_true.dtype == y_pred.dtype:
+        return float(np.iinfo(y_true.dtype).max)
+    if "u" in kinds or max(np.abs(y_true).max(), np.abs(y_pred).max()) > MAX_INTENSITY:
+        raise ValueError(
+            f"y_true of {y_true.dtype} up to {y_true.max():g} and y_pred of {y_pred.dtype} up to "
+            f"{y_pred.max():g} do not say what range images can have: give data_range, such as "
+            "255, and both on the same scale"
+        )
+    return 1.0
 
 
 def _chunks(*arrays):

@@ -70,6 +70,26 @@ def test_starts_at_the_best_filter_for_all_pixels(rng):
     np.testing.assert_allclose(model.predict(X).reshape(-1, 2), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("factor", "offset"), [(1000, 0), (1, 1000), (1e-3, -5)])
+def test_units_do_not_matter(factor, offset, digits):
+    X, y = digits[:, ::2, ::2], digits
+    expected = make().fit(X, y).score(X, y)
+    X, y = factor * X + offset, factor * y + offset
+    assert make().fit(X, y).score(X, y) == pytest.approx(expected, abs=0.03)
+
+
+def test_masks_of_bytes_are_learnt(digits):
+    y = (digits > 0.5).astype("uint8")
+    of_bytes, of_bools = (make().fit(digits, t).score(digits, t) for t in (y, y > 0))
+    assert of_bytes == pytest.approx(of_bools, abs=0.03)
+
+
+def test_targets_as_lists_and_tensors(digits):
+    expected = make().fit(digits, digits).predict(digits)
+    for y in (list(digits), torch.tensor(digits)):
+        np.testing.assert_array_equal(make().fit(digits, y).predict(digits), expected)
+
+
 def test_learns_what_a_linear_filter_cannot(digits):
     images = load_digits().images / 16
     X, y = images[:, ::2, ::2], images
@@ -144,9 +164,15 @@ def test_augmentation_moves_pairs_together(rng):
     torch.testing.assert_close(flipped[~is_same], x[~is_same].flip(-1))
 
 
-def test_augmentation_is_for_training_alone(digits):
-    model = make(flips="both", max_shift=1).fit(digits, digits)
+@pytest.mark.parametrize("augmentation", [{"flips": "both"}, {"max_shift": 1}])
+def test_augmentation_is_for_training_alone(augmentation, digits):
+    plain = make(early_stopping=False).fit(digits, digits)
+    model = make(early_stopping=False, **augmentation).fit(digits, digits)
+    assert not np.array_equal(model.predict(digits), plain.predict(digits))
     np.testing.assert_array_equal(model.predict(digits), model.predict(digits))
+
+
+def test_augmentation_of_signals(digits):
     signals = digits.reshape(80, -1)
     make(flips="horizontal", max_shift=2).fit(signals, signals)
 
@@ -192,7 +218,7 @@ MISTAKES = {
     "depth": (lambda X: make((2,) * 6).fit(X, X), "6 stages.*Give at most 4"),
     "flat target": (
         lambda X: make().fit(X, X.reshape(80, -1)),
-        "For rows of numbers give image_shape",
+        "For rows of numbers give target_shape",
     ),
     "other target": (
         lambda X: make().fit(X, X).partial_fit(X, coloured(X)),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
@@ -15,7 +16,8 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae.architectures import Conv
+from skae.architectures import Conv, UNet
+from skae.exceptions import ScaleWarning
 
 QUICK = {"max_epochs": 2, "check_baseline": False, "random_state": 0}
 
@@ -84,17 +86,20 @@ def test_unsigned_integers_are_intensities(digits):
     np.testing.assert_array_equal(restored, np.rint(255 * floats).clip(0, 255))
 
 
-def test_large_16_bit_images_keep_their_range(rng):
-    X = rng.integers(0, 65536, (12, 6, 6)).astype("uint16")
-    assert make().fit(X).reconstruct(X).max() > 255
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_wide_integers_keep_their_range(dtype):
+    X = np.zeros((24, 6, 6), dtype)
+    X[::2] = np.iinfo(dtype).max
+    model = make(max_epochs=1, lr=1e-9).fit(X)
+    restored = model.reconstruct(X)
+    assert restored[::2].min() > 0.99 * np.iinfo(dtype).max
+    assert restored[1::2].max() < 0.01 * np.iinfo(dtype).max
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (5, 5), (13, 8), (31, 3)])
 @pytest.mark.parametrize("strides", [2, 3, (1, 4)])
 @pytest.mark.parametrize("upsampling", ["transpose", "nearest", "bilinear"])
 def test_any_size_comes_back(size, strides, upsampling):
-    import torch
-
     for kernel_size in (1, 3, 5):
         architecture = Conv(
             channels=(2, 3) if max(size) > 3 else (2,),
@@ -234,10 +239,48 @@ def test_mixed_precision_changes_training_alone(digits):
     assert mixed.net_.module_.encoder(_tensor(digits)).dtype.itemsize == 4
 
 
-def _tensor(images):
-    import torch
+def coloured(images):
+    return np.stack([images, images**2, 1 - images], -1)
 
+
+def _tensor(images):
     return torch.tensor(images[:, None], dtype=torch.float32)
+
+
+def test_tensors_and_lists_of_tensors(digits):
+    model = make().fit(digits.astype("float32"))
+    expected = model.transform(digits.astype("float32"))
+    tensor = torch.tensor(digits, dtype=torch.float32, requires_grad=True)
+    np.testing.assert_array_equal(model.transform(tensor), expected)
+    np.testing.assert_array_equal(model.transform(tensor.detach().bfloat16()), expected)
+
+
+def test_optimizers_that_flatten_parameters(digits):
+    make(channels=(4, 6), optimizer=torch.optim.LBFGS, lr=0.5).fit(coloured(digits))
+
+
+def test_default_dtype_does_not_matter(digits):
+    expected = make().fit(digits).transform(digits)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert make().fit(digits).transform(digits).shape == expected.shape
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_shortcuts_are_left_out_where_they_are_huge():
+    _, decoder = Conv((4,)).build((3, 64, 64), 10, 10)
+    assert hasattr(decoder, "linear")
+    _, decoder = Conv((4,)).build((3, 64, 64), 1000, 1000)
+    assert not hasattr(decoder, "linear")
+
+
+def test_structural_loss_does_not_depend_on_an_offset(digits):
+    X = digits.astype("float32")
+    model = make(loss="ssim", max_epochs=1, lr=1e-9, early_stopping=False)
+    losses = [model.fit(X + offset).loss_curve_[0] for offset in (1, 1000)]
+    assert 0 < losses[1] <= losses[0] < 0.5  # means weigh less beside a large offset
+    make(loss="ssim").fit(np.full((24, 8, 8), 255.0))
 
 
 def test_a_batch_of_one_with_batch_normalisation(digits):
@@ -281,15 +324,44 @@ MISTAKES = {
     ),
     "floats after bytes": (
         lambda: fitted(ones(9, 8, 8).astype("uint8")).transform(255 * ones(2, 8, 8)),
-        "X holds floats up to 255, but the fit was on uint8.*divide the floats by 255",
+        "X holds floats up to 255, but the fit was on uint8.*floats from 0 to 1 to all",
     ),
     "bytes after floats": (
         lambda: fitted(255 * ones(9, 8, 8)).transform(ones(2, 8, 8).astype("uint8")),
         "X holds uint8, but the fit was on floats up to 255",
     ),
+    "bytes after masks": (
+        lambda: fitted(ones(9, 8, 8) > 0).transform(ones(2, 8, 8).astype("uint8")),
+        "X holds uint8, but the fit was on other numbers up to 1",
+    ),
+    "other integers": (
+        lambda: fitted(ones(9, 8, 8).astype("uint8")).transform(ones(2, 8, 8).astype("uint16")),
+        "X holds uint16, but the fit was on uint8",
+    ),
+    "signals of unequal length": (
+        lambda: make().fit([ones(8), ones(7)]),
+        r"different shapes, such as \(7,\) and \(8,\)",
+    ),
+    "validation data": (
+        lambda: make().fit(ones(9, 8, 8), X_val=with_hole()),
+        r"In the validation data: X\[3\] holds nan",
+    ),
+    "spatial axes": (
+        lambda: Autoencoder(architecture=Conv(spatial_dims=3)).fit(ones(9, 8, 8)),
+        "'spatial_dims' parameter of Conv must be",
+    ),
+    "shape without sides": (
+        lambda: make(image_shape=(8, None)).fit(ones(9, 64)),
+        "image_shape must be a tuple",
+    ),
+    "shape of fractions": (
+        lambda: make(image_shape=(8, 8.5)).fit(ones(9, 64)),
+        "image_shape must be a tuple",
+    ),
+    "no channels": (lambda: make(channels=()).fit(ones(9, 8, 8)), "channels must hold at least"),
     "shape of flat rows": (
         lambda: make(image_shape=(7, 9)).fit(ones(9, 64)),
-        r"\(64,\), but image_shape=\(7, 9\) asks for \(7, 9\), or rows of 63",
+        r"\(64,\), but image_shape=\(7, 9\) asks for that shape, or rows of 63",
     ),
     "rows as images": (lambda: make(spatial_dims=2).fit(ones(9, 64)), "give image_shape"),
     "too many axes": (lambda: make().fit(ones(9, 8, 8, 3, 2)), "Images have the shape"),
@@ -303,6 +375,10 @@ MISTAKES = {
     ),
     "upsampling": (lambda: make(upsampling="bilnear").fit(ones(9, 8, 8)), "mean 'bilinear'"),
     "images for dense layers": (lambda: Autoencoder().fit(ones(9, 8, 8)), "dim 3"),
+    "slightly beyond one": (
+        lambda: make(loss="binary_cross_entropy", image_shape=(8, 8)).fit(1.1 * ones(9, 64)),
+        r"MinMaxScaler\(clip=True\)",
+    ),
     "structural loss of rows": (
         lambda: Autoencoder(loss="ssim").fit(ones(9, 8)),
         "compares images: it needs an architecture for these",
@@ -329,6 +405,28 @@ def test_mistakes_are_named(mistake):
     call, message = MISTAKES[mistake]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (255 * load_digits().images / 16, r"deviation of 95\.\d, and learns best"),
+        (load_digits().images / 16 + 100, "mean of 100 and"),
+        (load_digits().images.astype("uint8"), "deviation of 0.0236 of the largest uint8"),
+    ],
+)
+def test_warns_of_images_on_another_scale(X, message):
+    with pytest.warns(ScaleWarning, match=message):
+        ConvAutoencoder(8, max_epochs=4, random_state=0).fit(X)
+
+
+def test_rounding_errors_are_no_mistake():
+    make(loss="binary_cross_entropy").fit(np.full((9, 8, 8), 1 + 1e-9))
+
+
+def test_nets_for_pairs_are_no_architecture():
+    with pytest.raises(TypeError, match="it is for ImageToImageRegressor"):
+        Autoencoder(architecture=UNet()).fit(ones(9, 8, 8))
 
 
 def test_a_failed_fit_keeps_the_model(digits):

@@ -56,6 +56,27 @@ def test_scores_refuse_other_shapes(score):
         score(np.ones((2, 8, 8)), np.ones((2, 8, 7)))
 
 
+@pytest.mark.parametrize("score", [psnr_score, ssim_score])
+@pytest.mark.parametrize(
+    ("y", "predicted", "params", "message"),
+    [
+        (np.ones((1, 8, 8), "uint8"), np.ones((1, 8, 8)), {}, "give data_range"),
+        (np.ones((1, 8, 8), int), 200 * np.ones((1, 8, 8), int), {}, "give data_range"),
+        (np.ones((1, 8, 8)), np.ones((1, 8, 8)), {"data_range": 0}, "must be a positive number"),
+        (np.ones((1, 8, 8)), np.full((1, 8, 8), np.nan), {}, "need finite numbers"),
+    ],
+)
+def test_scores_refuse_what_is_not_clear(score, y, predicted, params, message):
+    with pytest.raises(ValueError, match=message):
+        score(y, predicted, **params)
+
+
+def test_scores_of_flat_rows(pairs):
+    y, noisy = (part[..., 0] for part in pairs)
+    flat = y.reshape(len(y), -1), noisy.reshape(len(y), -1)
+    assert ssim_score(*flat, image_shape=y.shape[1:]) == ssim_score(y, noisy)
+
+
 def test_structural_loss_has_the_right_gradient(rng):
     x, y = (torch.tensor(rng.random((2, 2, 6, 7))) for _ in range(2))
     assert torch.autograd.gradcheck(StructuralDissimilarity(), (x.requires_grad_(), y))

@@ -7,6 +7,7 @@ from torch import nn
 
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
+from skae.architectures._unet import UNet
 
 ARCHITECTURES = {"conv": Conv, "dense": Dense}
 #: What an architecture can have its data read as, by an attribute ``input_kind``.
@@ -55,11 +56,13 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     Raises
     ------
     TypeError
-        If the architecture does not return two modules.
+        If the architecture does not return two modules, or is one for pairs.
     ValueError
         If a module fails on its input, changes it, or gives an output of another shape.
     """
     architecture = make_architecture(architecture)
+    if isinstance(architecture, UNet):
+        raise TypeError("UNet makes one image of another: it is for ImageToImageRegressor")
     name = f"{type(architecture).__name__}.build"
     modules = architecture.build(input_shape, encoder_width, code_width)
     if not (

@@ -67,14 +67,19 @@ code : {"dense", "spatial"}, default="dense"
     hidden_layer_sizes : tuple of int or int, default=128
         Widths of fully connected layers between the last maps and a dense code; ``()`` for
         none.
-    shortcut : bool, default=True
+    shortcut : bool or "auto", default="auto"
         Add to the output of encoder and decoder a linear map of their input, as
         `skae.architectures.Dense` does. Where the loss allows, training then starts at
-        the principal components of the images. Only for dense codes."""
+        the principal components of the images. Only for dense codes. "auto" does so if
+        the map has at most 8 million weights."""
 
 CONVOLUTION = "\n    ".join(
     [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format('"batch"'), LAYERS]
 )
+
+
+#: Weights that a shortcut has at most if it is "auto".
+AUTO_SHORTCUT = 2**23
 
 
 @parameter_class
@@ -133,6 +138,8 @@ class ConvLayerParameters(ParameterMixin):
         if isinstance(channels, str):
             channels = self._auto_channels(min(size))
         channels = _integers("channels", channels)
+        if not len(channels):
+            raise ValueError("channels must hold at least one number, such as (16,)")
         n_stages = len(channels)
         strides = self._of_each_stage("strides", n_stages, 1)
         n_blocks = self._of_each_stage("n_residual_blocks", n_stages, 0)
@@ -153,7 +160,7 @@ class ConvLayerParameters(ParameterMixin):
         """Return a parameter as one number for each stage, whatever it is given as."""
         value, n_smaller = getattr(self, name), n_stages - self.n_full_size_stages
         numbers = _integers(name, value, at_full_size, n_smaller)
-        if not n_stages or len(numbers) != n_smaller:
+        if len(numbers) != n_smaller:
             raise ValueError(
                 f"channels={self.channels!r} makes maps smaller {max(n_smaller, 0)} times, but "
                 f"{name}={value!r} has {len(numbers)} numbers. Give as many, or one for all."
@@ -174,14 +181,14 @@ class ConvParameters(ConvLayerParameters):
 
     code: str = "dense"
     hidden_layer_sizes: tuple | int = 128
-    shortcut: bool = True
+    shortcut: bool | str = "auto"
     n_residual_blocks: int | tuple = 0
     normalization: str | None = "batch"
 
     _parameter_constraints = {
         "code": [StrOptions({"dense", "spatial"})],
         "hidden_layer_sizes": ["array-like", integer(1)],
-        "shortcut": ["boolean"],
+        "shortcut": ["boolean", StrOptions({"auto"})],
     }
 
 
@@ -288,8 +295,9 @@ class Conv(ConvParameters):
             stages += layers.residual_blocks(n_maps, plan.n_blocks[i - 1])
         encoder = ConvEncoder([*down, *hidden], to_code, self.mixed_precision)
         decoder = ConvDecoder(from_code, stages, last, self.mixed_precision)
-        if self.shortcut and self.code == "dense":
-            n_values = prod(input_shape)
+        n_values = prod(input_shape)
+        is_small = n_values * encoder_width <= AUTO_SHORTCUT
+        if self.code == "dense" and (is_small if self.shortcut == "auto" else self.shortcut):
             encoder = ImageShortcut(encoder, n_values, encoder_width)
             decoder = ImageShortcut(decoder, code_width, n_values)
         if layers.n_dims == 2:

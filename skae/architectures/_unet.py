@@ -170,10 +170,16 @@ class UNetEncoder(ConvEncoder):
     def __init__(self, stages, scale, mixed_precision):
         super().__init__(stages, nn.Identity(), mixed_precision)
         self.scale = scale
+        _register_units(self)
+
+    @torch.no_grad()
+    def standardise(self, x):
+        """Take images to have the mean and the deviation of these."""
+        self.mean, self.deviation = _units(x)
 
     def blocks(self, x):
         """Return what the stages get of images."""
-        return gather_blocks(x, self.scale)
+        return gather_blocks((x - self.mean) / self.deviation, self.scale)
 
     def forward(self, x):
         x = self.blocks(x)
@@ -201,6 +207,12 @@ class UNetDecoder(nn.Module):
         self.scale = scale
         self.linear_filter = linear_filter
         self.mixed_precision = mixed_precision
+        _register_units(self)
+
+    @torch.no_grad()
+    def standardise(self, target):
+        """Give images the mean and the deviation of these."""
+        self.mean, self.deviation = _units(target)
 
     def forward(self, maps):
         image, *maps = maps
@@ -211,7 +223,7 @@ class UNetDecoder(nn.Module):
         output = self.last(x.to(image.dtype))
         if self.linear_filter is not None:
             output = output + self.linear_filter(image)
-        return spread_blocks(output, self.scale)
+        return spread_blocks(output, self.scale) * self.deviation + self.mean
 
     @torch.no_grad()
     def start_at_regression(self, image, target):
@@ -225,9 +237,22 @@ class UNetDecoder(nn.Module):
         """
         if self.linear_filter is None:
             return
+        target = (target - self.mean) / self.deviation
         self.linear_filter.regress(image, gather_blocks(target, self.scale))
         self.last.weight.zero_()
         self.last.bias.zero_()
+
+
+def _register_units(module):
+    module.register_buffer("mean", torch.zeros(()))
+    module.register_buffer("deviation", torch.ones(()))
+
+
+def _units(x):
+    """Return the mean of all values and their deviation, 1 if they are all the same."""
+    deviation, mean = torch.std_mean(x.double(), correction=0)
+    is_constant = deviation <= 1e-6 * mean.abs()
+    return mean.float(), torch.where(is_constant, 1.0, deviation).float()
 
 
 class _UpStage(nn.Module):

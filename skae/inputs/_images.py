@@ -6,6 +6,7 @@ has them.
 """
 
 from math import prod
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -30,16 +31,20 @@ class ImageLayout(NamedTuple):
     spatial_dims : {1, 2} or "auto", default="auto"
         Number of axes that are no channels. "auto" takes one axis for a signal, two for
         an image, and three for an image with channels.
+    parameter : str, default="image_shape"
+        What errors call the first of these.
     """
 
     image_shape: tuple | None = None
     channels_first: bool = False
     spatial_dims: int | str = "auto"
+    parameter: str = "image_shape"
 
     @classmethod
     def of(cls, architecture):
         """Return the layout that an architecture asks for, by attributes of these names."""
-        return cls(**{n: getattr(architecture, n) for n in cls._fields if hasattr(architecture, n)})
+        names = cls._fields[:3]
+        return cls(**{n: getattr(architecture, n) for n in names if hasattr(architecture, n)})
 
     def format(self, shape, name):
         """Return the format of samples of a shape.
@@ -60,28 +65,39 @@ class ImageLayout(NamedTuple):
         ValueError
             If the shape is none of images or signals of this layout.
         """
+        if self.spatial_dims not in (1, 2, "auto"):
+            raise ValueError(f"spatial_dims must be 1, 2 or 'auto'; got {self.spatial_dims!r}")
         image_shape = shape
         if self.image_shape is not None:
-            image_shape = tuple(int(size) for size in self.image_shape)
+            image_shape = self._checked_shape()
             if shape not in {image_shape, (prod(image_shape),)}:
                 raise ValueError(
-                    f"{name} holds samples of shape {shape}, but image_shape={self.image_shape} "
-                    f"asks for {image_shape}, or rows of {prod(image_shape)} numbers."
+                    f"{name} holds samples of shape {shape}, but {self.parameter}={image_shape} "
+                    f"asks for that shape, or rows of {prod(image_shape)} numbers."
                 )
         n_axes = len(image_shape)
         n_spatial = (1 if n_axes == 1 else 2) if self.spatial_dims == "auto" else self.spatial_dims
         if n_axes not in (n_spatial, n_spatial + 1) or 0 in image_shape:
-            raise ValueError(f"{name} holds samples of shape {image_shape}. {_EXPECTED[n_spatial]}")
+            expected = _EXPECTED[n_spatial].format(self.parameter)
+            raise ValueError(f"{name} holds samples of shape {image_shape}. {expected}")
         channel_axis = None
         if n_axes > n_spatial:
             channel_axis = 0 if self.channels_first else n_spatial
         return ImageFormat(shape, image_shape, channel_axis)
 
+    def _checked_shape(self):
+        shape = self.image_shape
+        if not np.iterable(shape) or not all(isinstance(side, Integral) for side in shape):
+            raise ValueError(
+                f"{self.parameter} must be a tuple of integers, such as (28, 28); got {shape!r}"
+            )
+        return tuple(int(side) for side in shape)
+
 
 _EXPECTED = {
     1: "Signals, spatial_dims=1, have the shape (length,) or, with channels, (length, channels).",
     2: "Images have the shape (height, width) or, with channels, (height, width, channels). For "
-    "rows of numbers give image_shape, such as (28, 28).",
+    "rows of numbers give {}, such as (28, 28).",
 }
 
 
@@ -103,9 +119,11 @@ class ImageFormat(RowFormat):
         Of unsigned integers, which stand for intensities from 0 to 1; None for others.
     largest : float
         Largest absolute value.
+    is_float : bool
+        Whether they are floats.
     """
 
-    dtype, largest = None, 1.0
+    dtype, largest, is_float = None, 1.0, True
 
     def __init__(self, shape, image_shape, channel_axis):
         super().__init__()
@@ -122,6 +140,7 @@ class ImageFormat(RowFormat):
     def describe(self, rows):
         """Remember what there is to know of the user's values."""
         self.frame = rows.format.frame
+        self.is_float = rows.X.dtype.kind == "f"
         if rows.X.dtype.kind == "u":
             self.dtype = rows.X.dtype
         else:
@@ -153,9 +172,12 @@ class ImageFormat(RowFormat):
 
     def to_array(self, output):
         if self.dtype is not None:
-            output = np.multiply(output, self.scale, dtype=output.dtype)
-            output = np.rint(output, out=output).clip(0, self.scale, out=output)
-            output = output.astype(self.dtype)
+            precise = np.float64 if self.dtype.itemsize > 2 else output.dtype
+            output = np.multiply(output, self.scale, dtype=precise)
+            most = np.float64(self.scale)
+            if int(most) > self.scale:  # as it is for 64 bits
+                most = np.nextafter(most, 0)
+            output = np.rint(output, out=output).clip(0, most, out=output).astype(self.dtype)
         return self.arrange(output)
 
     def in_frame(self, array):
@@ -163,19 +185,20 @@ class ImageFormat(RowFormat):
 
     def check_scale(self, fitted, name):
         """Raise a ValueError if values are on another scale than those of the fit."""
-        if (self.dtype is None) == (fitted.dtype is None):
+        if self.dtype == fitted.dtype:
             return
-        floats, integers = (self, fitted) if self.dtype is None else (fitted, self)
-        if floats.largest > MAX_INTENSITY:
-            now, then = (
-                f"floats up to {f.largest:g}" if f is floats else str(f.dtype)
-                for f in (self, fitted)
-            )
-            raise ValueError(
-                f"{name} holds {now}, but the fit was on {then}. Unsigned integers stand for "
-                f"intensities from 0 to 1: divide the floats by {integers.scale}, or give one "
-                "type to fit and to all other methods."
-            )
+        others = [f for f in (self, fitted) if f.dtype is None]
+        if others and others[0].is_float and others[0].largest <= MAX_INTENSITY:
+            return
+        now, then = (
+            str(f.dtype or ("floats" if f.is_float else "other numbers") + f" up to {f.largest:g}")
+            for f in (self, fitted)
+        )
+        raise ValueError(
+            f"{name} holds {now}, but the fit was on {then}. Unsigned integers stand for "
+            "intensities from 0 to 1, and their largest value for 1: give one type to fit and to "
+            "all other methods, or floats from 0 to 1 to all."
+        )
 
 
 class Images(Rows):
@@ -242,7 +265,7 @@ def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted
         If X is not finite and numeric, or its samples differ in shape from each other,
         from what the layout allows or from those of the fit.
     """
-    X = _one_array(X, name)
+    X = as_array(X, name)
     if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
         rows = read_rows(estimator, X, sample_weight, reset, name)
         format = _format(rows.X.shape[1:], layout, fitted, name)
@@ -257,16 +280,19 @@ def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted
     return Images(rows, format)
 
 
-def _one_array(X, name):
-    """Return samples as one array, whatever they are given as."""
+def as_array(X, name):
+    """Return samples as one array, whatever they are given as; tables as they are."""
     if hasattr(X, "columns") or sparse.issparse(X):
         return X
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
+        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
     if isinstance(X, np.ndarray) and (X.dtype.kind != "O" or X.ndim != 1 or not len(X)):
         return X
     if not isinstance(X, (list, tuple, np.ndarray)):
         return np.asarray(X)
     shapes = {np.shape(sample) for sample in X}
-    if len(shapes) > 1 and any(len(shape) > 1 for shape in shapes):
+    if len(shapes) > 1 and () not in shapes:
         few = " and ".join(str(shape) for shape in sorted(shapes)[:3])
         raise ValueError(
             f"{name} holds samples of different shapes, such as {few}. Resize them to one."
