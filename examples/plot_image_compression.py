@@ -4,8 +4,9 @@ Do short codes compress pictures?
 
 A code of a few numbers, each kept as one byte, is a compressed picture. How good is what
 comes back, and how many bytes are spent on it? A `~skae.ConvAutoencoder` is put beside PCA
-with codes of the same number of bytes, and beside JPEG, whose files are counted as a whole. There
-are two tasks, digits and patches of photographs, and they end differently.
+and an `~skae.Autoencoder` of dense layers with codes of the same number of bytes, and beside
+JPEG, whose files are counted as a whole. There are two tasks, digits and patches of
+photographs, and they end differently.
 """
 
 # %%
@@ -14,7 +15,7 @@ are two tasks, digits and patches of photographs, and they end differently.
 #
 # Each number of a code is rounded to one of 256 levels between the smallest and the largest
 # value that it has in the training pictures. The bytes are written one after another,
-# without a further entropy coder, for PCA and the autoencoder alike.
+# without a further entropy coder, for all three models alike.
 #
 # JPEG gets all pictures of the test as one sheet, since the header of a file alone, more
 # than 600 bytes, would be many times the size of a small picture. The whole file is counted,
@@ -30,30 +31,20 @@ from sklearn.datasets import load_digits, load_sample_images
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
-from skae import ConvAutoencoder
-
-
-class FlatPCA(PCA):
-    """PCA of pictures of any shape."""
-
-    def fit(self, X):
-        self.shape_ = X.shape[1:]
-        return super().fit(X.reshape(len(X), -1).astype("float32"))
-
-    def transform(self, X):
-        return super().transform(X.reshape(len(X), -1).astype("float32"))
-
-    def inverse_transform(self, codes):
-        flat = super().inverse_transform(codes)
-        return np.clip(flat, 0, 255).reshape(-1, *self.shape_)
+from skae import Autoencoder, ConvAutoencoder
 
 
 def by_codes(model, fitted, test):
     """Fit a model, and return the test pictures from codes of one byte a number."""
+    shape = test.shape
+    is_flat = not isinstance(model, ConvAutoencoder)
+    if is_flat:
+        fitted, test = (X.reshape(len(X), -1) / np.float32(255) for X in (fitted, test))
     codes = model.fit(fitted).transform(fitted)
     low, step = codes.min(axis=0), np.ptp(codes, axis=0) / 255
     in_bytes = np.clip(np.rint((model.transform(test) - low) / step), 0, 255).astype("uint8")
-    return model.inverse_transform((low + in_bytes * step).astype("float32"))
+    restored = model.inverse_transform((low + in_bytes * step).astype("float32"))
+    return np.clip(np.rint(255 * restored), 0, 255).reshape(shape) if is_flat else restored
 
 
 def by_jpeg(test, quality, n_columns):
@@ -86,19 +77,19 @@ digits_test = digits_test[:590]  # a sheet of 59 x 10
 results, restored = {}, {}
 for n_components in (4, 8, 16, 32):
     models = {
-        "PCA": FlatPCA(n_components),
-        "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=40, random_state=0),
+        "PCA": PCA(n_components),
+        "Autoencoder": Autoencoder(n_components, random_state=0),
+        "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=30, random_state=0),
     }
     for name, model in models.items():
         back = by_codes(model, digits_train, digits_test)
         results["digits", name, n_components] = psnr(back, digits_test)
         restored[name, n_components] = back
     if n_components == 8:
-        decoder = models["ConvAutoencoder"].decoder_
-        n_weights = {
-            "PCA": models["PCA"].components_.size + models["PCA"].mean_.size,
-            "ConvAutoencoder": sum(weight.numel() for weight in decoder.parameters()),
-        }
+        n_weights = {"PCA": models["PCA"].components_.size + models["PCA"].mean_.size}
+        for name in ("Autoencoder", "ConvAutoencoder"):
+            weights = models[name].decoder_.parameters()
+            n_weights[name] = sum(weight.numel() for weight in weights)
 for quality in (5, 10, 20, 30, 40, 50, 70):
     back, n_bytes = by_jpeg(digits_test, quality, n_columns=10)
     results["digits", "JPEG", n_bytes] = psnr(back, digits_test)
@@ -132,7 +123,7 @@ patches_test = cut([photograph[:, 216:408] for photograph in photographs], step=
 
 for n_components in (12, 24):
     models = {
-        "PCA": FlatPCA(n_components),
+        "PCA": PCA(n_components),
         "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=4, random_state=0),
     }
     for name, model in models.items():
@@ -151,10 +142,11 @@ table.index.names = ["pictures", "method", "bytes"]
 print(table.reset_index().astype({"PSNR in dB": float}).round(1).to_string(index=False))
 
 # %%
-# On digits eight bytes of the autoencoder hold more than eight bytes of PCA, and more than
-# JPEG makes of ten. Digits are few shapes, and a model that was fitted on them need not
-# write down what all of them share. JPEG knows nothing of digits; it catches up at 32 bytes,
-# half of the size of the pictures as they are.
+# On digits eight bytes of an autoencoder hold more than eight bytes of PCA, and more than
+# JPEG makes of ten. Of pictures as small as these, short codes of dense layers even hold more
+# than those of convolutions. Digits are few shapes, and a model that was fitted on them need
+# not write down what all of them share. JPEG knows nothing of digits; it catches up at 32
+# bytes, half of the size of the pictures as they are.
 #
 # On photographs it is the other way round. At all sizes JPEG is far ahead, and with so few
 # patches the net is no better than PCA. JPEG spends bytes where there is detail, none where
@@ -168,9 +160,9 @@ for name, size in n_weights.items():
 print(f"All {len(digits)} digits as they are: {digits.nbytes / 1024:.0f} KiB")
 
 # %%
-# So for these digits the decoder weighs more than it saves; it pays for tens of thousands of
-# pictures. And the figures are for pictures like those of the fit: of anything else the
-# codes restore a digit.
+# So for these digits a decoder weighs more than all of their codes; it pays for tens of
+# thousands of pictures. And the figures are for pictures like those of the fit: of anything
+# else the codes restore a digit.
 #
 # In pictures
 # -----------
@@ -191,8 +183,11 @@ for axes_row, (label, pictures) in zip(axes, rows.items(), strict=True):
     for ax, picture in zip(axes_row, pictures, strict=False):
         ax.imshow(picture, cmap="gray_r", vmin=0, vmax=255)
         ax.set(xticks=[], yticks=[])
+styles = {"ConvAutoencoder": "o-", "Autoencoder": "d:", "PCA": "s--", "JPEG": "^-"}
 for ax, pictures in zip(bottom.subplots(1, 2), ("digits", "photographs"), strict=True):
-    for name, style in (("ConvAutoencoder", "o-"), ("PCA", "s--"), ("JPEG", "^-")):
+    for name, style in styles.items():
+        if (pictures, name) not in table.index.droplevel(2):
+            continue
         table.loc[pictures, name].plot(ax=ax, style=style, label=name)
     ax.set(title=pictures.capitalize(), xlabel="bytes a picture", ylabel="PSNR in dB")
     ax.grid(alpha=0.3)
