@@ -99,9 +99,8 @@ print(table.round(3).to_string())
 # they restore normal digits with less error, so that what a defect adds stands out. Where
 # the defect is, is another question. There the plain net is about as good as PCA: a net that
 # follows every picture closely follows some of the defect too, and puts errors beside it.
-# The denoising autoencoder has learnt to mistrust single pixels, and its largest error is
-# most often the right one. The area over all pixels is much the same for all but long codes
-# of PCA; a short one is as good.
+# The denoising autoencoder has learnt to mistrust single pixels, and its largest error lies in
+# the defect most often. By the area over all pixels it is no better than a short code of PCA.
 #
 # In pictures
 # -----------
