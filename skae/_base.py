@@ -48,7 +48,9 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. Sparse input is made dense a batch at a time.
+            Training rows. Sparse input is made dense a batch at a time. Architectures for
+            images also take arrays of shape (n_samples, ...), see `ConvAutoencoder`, here
+            and in all other methods.
         y : None
             Ignored, so that the estimator can stand in a pipeline with labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -312,10 +314,6 @@ class BaseAutoencoder(
     def decoder_(self):
         """The decoder alone: maps codes to (n_samples, n_features)."""
         return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

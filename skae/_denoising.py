@@ -4,12 +4,15 @@ from collections.abc import Callable
 from math import isfinite
 from numbers import Real
 
+import numpy as np
+
 from skae._autoencoder import Autoencoder
 from skae._net import seeded
 from skae._params import StrOptions, real
 from skae._shared_parameters import estimator
 from skae.corruptions import CORRUPTIONS, Corruption
 from skae.inputs import Rows
+from skae.inputs._images import MAX_INTENSITY
 
 
 @estimator
@@ -93,6 +96,7 @@ class DenoisingAutoencoder(Autoencoder):
     }
 
     def _make_corruption(self, rows):
+        self._check_units(rows)
         is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
         low, high = 0.0, 1.0
         if self.data_range is not None:
@@ -108,6 +112,16 @@ class DenoisingAutoencoder(Autoencoder):
             clip=self.data_range is not None,
             damaged_only=self.damaged_only,
         )
+
+    def _check_units(self, rows):
+        """Refuse parameters in the units of unsigned integers, which are read as 0 to 1."""
+        given = {"noise_level": self.noise_level, "data_range": self.data_range}
+        for name, value in given.items():
+            if rows.scale > 1 and value is not None and np.max(value) > MAX_INTENSITY:
+                raise ValueError(
+                    f"{name}={value!r} must be on the scale from 0 to 1, as which unsigned "
+                    f"integers are read: divide it by {rows.scale}"
+                )
 
     def _checked_noise_level(self, upper):
         level = self.noise_level

@@ -46,11 +46,12 @@ class AutoencoderModule(nn.Module):
 
     Attributes
     ----------
-    work : int
-        Multiplications that a sample takes, set by who knows its shape.
+    work, width : int
+        Multiplications that a sample takes and values that the widest layer gives of it,
+        set by who knows its shape.
     """
 
-    work = 0
+    work, width = 0, 1
 
     def __init__(self, encoder, bottleneck, decoder, output_activation, loss, corruption=None):
         super().__init__()
@@ -235,8 +236,7 @@ class VariationalModule(AutoencoderModule):
 
     def _blocks(self, encoded, x, noise):
         """Yield the terms of as many draws at a time as memory bears."""
-        widest = max(x[0].numel(), *(len(p) for p in self.decoder.parameters() if p.ndim))
-        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * widest))):
+        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * self.width))):
             yield self._log_terms(self._codes(encoded, some), encoded, some, x)
 
 

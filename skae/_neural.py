@@ -15,7 +15,7 @@ from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
 from skae._net import BestWeights, Net, Progress
 from skae._optimizers import optimizer_params
 from skae._shared_parameters import SharedParameters
-from skae._threads import multiplications, threads
+from skae._threads import effort, threads
 from skae.exceptions import InterruptedWarning
 from skae.inputs import ImageLayout, read_images, read_rows
 
@@ -125,7 +125,7 @@ class NeuralEstimator(SharedParameters):
             self.optimizer, self.lr, self.weight_decay, self.optimizer_params
         )
         module = self._make_module(rows)
-        module.work = multiplications(module.eval(), rows.sample_shape)
+        module.work, module.width = effort(module.eval(), rows.sample_shape)
         self.net_ = Net(module, device=str(device), **optimizer, **session)
 
     def _parameters_of_the_net(self):
@@ -276,6 +276,10 @@ class NeuralEstimator(SharedParameters):
     def n_iter_(self):
         """Number of epochs trained."""
         return len(self.history_)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")

@@ -56,6 +56,7 @@ class SparseAutoencoder(Autoencoder):
         `~sklearn.feature_selection.SelectFromModel`. Columns that depend on others are
         described by few units and stand out. Columns of noise do not, if there are fewer
         active units than columns and no hidden layers to learn rows by heart. Adds up to 1.
+        Images have one of their shape.
     mean_active_ : float
         Mean number of active units in a training row: of those that are not zero, for
         "kl" of those above twice ``target_activation``.

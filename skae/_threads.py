@@ -1,6 +1,7 @@
-"""How many threads torch uses."""
+"""What a net takes, and how many threads torch uses for it."""
 
 from contextlib import contextmanager
+from math import prod
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -30,8 +31,8 @@ def threads(work):
 
 
 @torch.no_grad()
-def multiplications(module, sample_shape):
-    """Return how many multiplications a module takes for one sample.
+def effort(module, sample_shape):
+    """Return what a module takes for one sample.
 
     Parameters
     ----------
@@ -41,10 +42,24 @@ def multiplications(module, sample_shape):
 
     Returns
     -------
-    int
+    work : int
+        Number of multiplications.
+    width : int
+        Number of values that its widest layer gives.
     """
+    parameters = list(module.parameters())
     if len(sample_shape) == 1:  # nets of matrices use each weight once
-        return sum(parameter.numel() for parameter in module.parameters())
+        widths = [prod(sample_shape), *(len(p) for p in parameters if p.ndim)]
+        return sum(p.numel() for p in parameters), max(widths)
+    widths = [prod(sample_shape)]
+
+    def note(layer, inputs, output):
+        if isinstance(output, torch.Tensor):
+            widths.append(output.numel())
+
+    hooks = [layer.register_forward_hook(note) for layer in module.modules()]
     with FlopCounterMode(display=False) as counter:
         module(torch.zeros(1, *sample_shape))
-    return counter.get_total_flops() // 2
+    for hook in hooks:
+        hook.remove()
+    return counter.get_total_flops() // 2, max(widths)

@@ -7,6 +7,11 @@ An architecture is any object with one method::
 The encoder maps a tensor of shape (n_samples, *input_shape) to
 (n_samples, encoder_width), the decoder one of shape (n_samples, code_width) to
 (n_samples, *input_shape). Both are plain ``nn.Module`` objects.
+
+With an attribute ``input_kind = "images"`` it gets images and signals, of an
+``input_shape`` with the channels first; attributes ``image_shape``, ``channels_first`` and
+``spatial_dims`` say how X is to be read, as those of `Conv` do. A method
+``code_length(input_shape, n_components)`` may give the length of the code another meaning.
 """
 
 from skae.architectures._build import ARCHITECTURES, build_modules, make_architecture

@@ -9,11 +9,30 @@ from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
 
 ARCHITECTURES = {"conv": Conv, "dense": Dense}
+#: What an architecture can have its data read as, by an attribute ``input_kind``.
+INPUT_KINDS = ("rows", "images")
 
 
 def make_architecture(architecture):
-    """Return the architecture object for a name, or the object itself."""
-    return ARCHITECTURES[architecture]() if isinstance(architecture, str) else architecture
+    """Return the architecture object for a name, or the object itself.
+
+    Raises
+    ------
+    TypeError
+        If it is a class.
+    ValueError
+        If it reads data of an unknown kind.
+    """
+    if isinstance(architecture, str):
+        return ARCHITECTURES[architecture]()
+    if isinstance(architecture, type):
+        name = architecture.__name__
+        raise TypeError(f"architecture={name} is a class: write {name}(), with its parameters")
+    kind = getattr(architecture, "input_kind", "rows")
+    if kind not in INPUT_KINDS:
+        name = type(architecture).__name__
+        raise ValueError(f"input_kind of {name} must be one of {INPUT_KINDS}, not {kind!r}")
+    return architecture
 
 
 def build_modules(architecture, input_shape, encoder_width, code_width):
@@ -36,14 +55,11 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     Raises
     ------
     TypeError
-        If the architecture is a class, or does not return two modules.
+        If the architecture does not return two modules.
     ValueError
         If a module fails on its input, changes it, or gives an output of another shape.
     """
     architecture = make_architecture(architecture)
-    if isinstance(architecture, type):
-        name = architecture.__name__
-        raise TypeError(f"architecture={name} is a class: write {name}(), with its parameters")
     name = f"{type(architecture).__name__}.build"
     modules = architecture.build(input_shape, encoder_width, code_width)
     if not (

@@ -18,8 +18,8 @@ CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
         Number of feature maps of each stage of the encoder, from the input to the code.
         Each stage makes the maps smaller by its stride; the decoder mirrors the stages.
-        "auto" is 32, 64 and 128, or as many stages of these as leave 4 pixels of the
-        shorter side."""
+        "auto" is 16, 32, 64 and 128, or as many of these as leave 7 pixels of the shorter
+        side."""
 
 RESIDUAL_BLOCKS = """\
 n_residual_blocks : int or tuple of int, default={0}
@@ -64,19 +64,17 @@ CODE = """\
 code : {"dense", "spatial"}, default="dense"
         A dense code is ``n_components`` linear functions of the last maps, a spatial one
         ``n_components`` maps of their size; "auto" are as many as the last stage has.
-    hidden_layer_sizes : tuple of int or int, default=()
-        Widths of fully connected layers between the last maps and a dense code.
+    hidden_layer_sizes : tuple of int or int, default=128
+        Widths of fully connected layers between the last maps and a dense code; ``()`` for
+        none.
     shortcut : bool, default=True
         Add to the output of encoder and decoder a linear map of their input, as
         `skae.architectures.Dense` does. Where the loss allows, training then starts at
         the principal components of the images. Only for dense codes."""
 
 CONVOLUTION = "\n    ".join(
-    [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format(None), LAYERS]
+    [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format('"batch"'), LAYERS]
 )
-
-#: Of "auto": the stages at most, and the pixels that they leave of the shorter side.
-AUTO_CHANNELS, AUTO_LEAST_SIDE = (32, 64, 128), 4
 
 
 @parameter_class
@@ -115,6 +113,8 @@ class ConvLayerParameters(ParameterMixin):
     input_kind = "images"
     #: How many stages, from the first on, leave the size as it is.
     n_full_size_stages = 0
+    #: The channels that "auto" takes from, and the pixels that it leaves of a side.
+    auto_channels, auto_least_side = (16, 32, 64, 128), 7
 
     def plan(self, input_shape):
         """Return the sizes of all stages, a `Plan`, or say what does not fit."""
@@ -161,11 +161,11 @@ class ConvLayerParameters(ParameterMixin):
         return (at_full_size,) * self.n_full_size_stages + numbers
 
     def _auto_channels(self, side):
+        n_full_size, many = self.n_full_size_stages, self.auto_channels
         if not isinstance(self.strides, Integral):
-            return AUTO_CHANNELS[: len(self.strides) + self.n_full_size_stages]
-        n_stages = range(1, len(AUTO_CHANNELS) + 1)
-        sides = [ceil(side / self.strides ** (n - self.n_full_size_stages)) for n in n_stages]
-        return AUTO_CHANNELS[: max(1, sum(side >= AUTO_LEAST_SIDE for side in sides))]
+            return many[: n_full_size + len(self.strides)]
+        sides = [ceil(side / self.strides ** (n - n_full_size)) for n in range(1, len(many) + 1)]
+        return many[: max(1, sum(side >= self.auto_least_side for side in sides))]
 
 
 @parameter_class
@@ -173,10 +173,10 @@ class ConvParameters(ConvLayerParameters):
     """What can be set of an encoder and a decoder made of convolutions."""
 
     code: str = "dense"
-    hidden_layer_sizes: tuple | int = ()
+    hidden_layer_sizes: tuple | int = 128
     shortcut: bool = True
     n_residual_blocks: int | tuple = 0
-    normalization: str | None = None
+    normalization: str | None = "batch"
 
     _parameter_constraints = {
         "code": [StrOptions({"dense", "spatial"})],
@@ -189,9 +189,9 @@ class ConvParameters(ConvLayerParameters):
 class Conv(ConvParameters):
     """Architecture of convolutions, for images and signals.
 
-    The encoder's stages halve the maps, and a linear layer makes the code of the last
-    ones; the decoder mirrors it, and gives images of exactly the size of the input, odd
-    sizes included.
+    The encoder's stages halve the maps, and fully connected layers make the code of the
+    last ones; the decoder mirrors it, and gives images of exactly the size of the input,
+    odd sizes included.
 
     Parameters
     ----------

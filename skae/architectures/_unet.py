@@ -20,7 +20,7 @@ from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 UNET_CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
         Number of feature maps at each size, from that of the input to the smallest. "auto"
-        is 32, 64 and 128, or as many of these as leave 4 pixels of the shorter side."""
+        is 16, 32, 64 and 128, or as many of these as leave 4 pixels of the shorter side."""
 
 UNET = f"""\
 skip_connections : {{"add", "concatenate"}} or None, default="add"
@@ -86,6 +86,7 @@ class UNet(UNetParameters):
     """
 
     n_full_size_stages = 1
+    auto_least_side = 4
 
     def build(self, input_shape, output_shape):
         """Build the encoder and the decoder.
@@ -170,8 +171,12 @@ class UNetEncoder(ConvEncoder):
         super().__init__(stages, nn.Identity(), mixed_precision)
         self.scale = scale
 
+    def blocks(self, x):
+        """Return what the stages get of images."""
+        return gather_blocks(x, self.scale)
+
     def forward(self, x):
-        x = gather_blocks(x, self.scale)
+        x = self.blocks(x)
         return [x, *self.maps(x)]
 
 
@@ -260,8 +265,8 @@ class LinearFilter(nn.Module):
         Number of spatial axes.
     """
 
-    #: Pixels that the regression looks at, at most, and at a time.
-    MAX_PIXELS, CHUNK_PIXELS = 2**18, 2**14
+    #: Pixels that the regression looks at at a time.
+    CHUNK_PIXELS = 2**14
     #: Ridge penalty, as a share of the mean square.
     PENALTY = 1e-6
 
@@ -280,10 +285,8 @@ class LinearFilter(nn.Module):
         """Take the weights of the ridge regression of the targets on surroundings."""
         weight = self.convolution.weight
         n_features, gram, moments = weight[0].numel(), 0.0, 0.0
-        n_pixels = prod(target.shape[2:])
-        x = x[: max(1, self.MAX_PIXELS // n_pixels)]
-        n_images = max(1, self.CHUNK_PIXELS // n_pixels)
-        for some, wanted in zip(x.split(n_images), target.split(n_images), strict=False):
+        n_images = max(1, self.CHUNK_PIXELS // prod(target.shape[2:]))
+        for some, wanted in zip(x.split(n_images), target.split(n_images), strict=True):
             features = self._surroundings(some)
             wanted = wanted.movedim(1, -1).flatten(0, -2).double()
             gram = gram + features.t() @ features
