@@ -69,9 +69,7 @@ def psnr(restored, test):
 # ------
 #
 # Pictures of 8 x 8 pixels in grey, 64 bytes each as they are. Two thirds are for fitting. The
-# dense layers take flat rows, as PCA does. The convolutions get a fully connected layer
-# between the maps and the code, ``hidden_layer_sizes``: without it short codes restore
-# less, and the decoder is smaller.
+# dense layers take flat rows, as PCA does.
 
 digits = np.rint(load_digits().images * 255 / 16).astype("uint8")
 digits_train, digits_test = train_test_split(digits, test_size=597, random_state=0)
@@ -82,9 +80,7 @@ for n_components in (4, 8, 16, 32):
     models = {
         "PCA": PCA(n_components),
         "Autoencoder": Autoencoder(n_components, random_state=0),
-        "ConvAutoencoder": ConvAutoencoder(
-            n_components, hidden_layer_sizes=128, max_epochs=30, random_state=0
-        ),
+        "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=20, random_state=0),
     }
     for name, model in models.items():
         back = by_codes(model, digits_train, digits_test)
@@ -129,7 +125,7 @@ patches_test = cut([photograph[:, 216:408] for photograph in photographs], step=
 for n_components in (12, 24):
     models = {
         "PCA": PCA(n_components),
-        "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=3, random_state=0),
+        "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=2, random_state=0),
     }
     for name, model in models.items():
         back = by_codes(model, patches_train, patches_test)
@@ -148,7 +144,7 @@ print(table.reset_index().astype({"PSNR in dB": float}).round(1).to_string(index
 
 # %%
 # On digits eight bytes of an autoencoder hold more than eight bytes of PCA, and more than
-# JPEG makes of ten. Of pictures as small as these, dense layers do no worse than
+# JPEG makes of ten. Of pictures as small as these, dense layers do about as well as
 # convolutions. Digits are few shapes, and a model that was fitted on them need not write down
 # what all of them share. JPEG knows nothing of digits; it catches up at about 30 bytes, half
 # of the size of the pictures as they are.
