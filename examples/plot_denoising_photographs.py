@@ -142,9 +142,9 @@ table = pd.DataFrame(
 print(table.round(3).to_string())
 
 # %%
-# The regressor is far ahead: it looks at the surroundings of each pixel, as a filter does,
+# The regressor is ahead of all: it looks at the surroundings of each pixel, as a filter does,
 # and has learnt where there is an edge and where there is sky. The denoising autoencoder is
-# ahead of PCA, from which its training starts, and of the filters, by less. A code for each
+# ahead of PCA, from which its training starts, and of the filters as well. A code for each
 # patch is a short description; it is not made for pictures of which each pixel matters.
 #
 # In pictures
