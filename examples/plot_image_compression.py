@@ -1,0 +1,202 @@
+"""
+Do short codes compress pictures?
+=================================
+
+A code of a few numbers, each kept as one byte, is a compressed picture. How good is what
+comes back, and how many bytes are spent on it? A `~skae.ConvAutoencoder` is put beside PCA
+and an `~skae.Autoencoder` of dense layers with codes of the same number of bytes, and beside
+JPEG, whose files are counted as a whole. There are two tasks, digits and patches of
+photographs, and they end differently.
+"""
+
+# %%
+# From codes to bytes and back
+# ----------------------------
+#
+# Each number of a code is rounded to one of 256 levels between the smallest and the largest
+# value that it has in the training pictures. The bytes are written one after another,
+# without a further entropy coder, for all three models alike.
+#
+# JPEG gets all pictures of the test as one sheet, since the header of a file alone, more
+# than 600 bytes, would be many times the size of a small picture. The whole file is counted,
+# with the header, and divided by the number of pictures.
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from PIL import Image
+from sklearn.datasets import load_digits, load_sample_images
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+
+from skae import Autoencoder, ConvAutoencoder
+
+
+def by_codes(model, fitted, test):
+    """Fit a model, and return the test pictures from codes of one byte a number."""
+    shape = test.shape
+    is_flat = not isinstance(model, ConvAutoencoder)
+    if is_flat:
+        fitted, test = (X.reshape(len(X), -1) / np.float32(255) for X in (fitted, test))
+    codes = model.fit(fitted).transform(fitted)
+    low, step = codes.min(axis=0), np.ptp(codes, axis=0) / 255
+    in_bytes = np.clip(np.rint((model.transform(test) - low) / step), 0, 255).astype("uint8")
+    restored = model.inverse_transform((low + in_bytes * step).astype("float32"))
+    return np.clip(np.rint(255 * restored), 0, 255).reshape(shape) if is_flat else restored
+
+
+def by_jpeg(test, quality, n_columns):
+    """Return the test pictures from one JPEG file, and the bytes for each of them."""
+    n_images, height, width, *colours = test.shape
+    sheet = test.reshape(-1, n_columns, *test.shape[1:]).swapaxes(1, 2)
+    file = io.BytesIO()
+    Image.fromarray(sheet.reshape(-1, n_columns * width, *colours)).save(
+        file, "JPEG", quality=quality, optimize=True
+    )
+    back = np.asarray(Image.open(file)).reshape(-1, height, n_columns, width, *colours)
+    return back.swapaxes(1, 2).reshape(test.shape), file.tell() / n_images
+
+
+def psnr(restored, test):
+    """Return the peak signal-to-noise ratio in decibels, over all pixels."""
+    return 10 * np.log10(255**2 / np.mean((restored.astype("float32") - test) ** 2))
+
+
+# %%
+# Digits
+# ------
+#
+# Pictures of 8 x 8 pixels in grey, 64 bytes each as they are. Two thirds are for fitting. The
+# dense layers take flat rows, as PCA does.
+
+digits = np.rint(load_digits().images * 255 / 16).astype("uint8")
+digits_train, digits_test = train_test_split(digits, test_size=597, random_state=0)
+digits_test = digits_test[:590]  # a sheet of 59 x 10
+
+results, restored = {}, {}
+for n_components in (4, 8, 16, 32):
+    models = {
+        "PCA": PCA(n_components),
+        "Autoencoder": Autoencoder(n_components, random_state=0),
+        "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=20, random_state=0),
+    }
+    for name, model in models.items():
+        back = by_codes(model, digits_train, digits_test)
+        results["digits", name, n_components] = psnr(back, digits_test)
+        restored[name, n_components] = back
+    if n_components == 8:
+        n_weights = {"PCA": models["PCA"].components_.size + models["PCA"].mean_.size}
+        for name in ("Autoencoder", "ConvAutoencoder"):
+            weights = models[name].decoder_.parameters()
+            n_weights[name] = sum(weight.numel() for weight in weights)
+for quality in (5, 10, 20, 30, 40, 50, 70):
+    back, n_bytes = by_jpeg(digits_test, quality, n_columns=10)
+    results["digits", "JPEG", n_bytes] = psnr(back, digits_test)
+    restored["JPEG", n_bytes] = back
+
+# %%
+# Photographs
+# -----------
+#
+# Patches of 16 x 16 pixels in colour, 768 bytes each as they are. They come from the two
+# photographs that scikit-learn ships: those of the test from a strip in the middle, those
+# for fitting, overlapping, from the left and the right of it.
+
+
+def cut(pictures, step, side=16):
+    """Return patches of pictures, row by row."""
+    return np.stack(
+        [
+            picture[row : row + side, column : column + side]
+            for picture in pictures
+            for row in range(0, picture.shape[0] - side + 1, step)
+            for column in range(0, picture.shape[1] - side + 1, step)
+        ]
+    )
+
+
+photographs = [np.asarray(photograph) for photograph in load_sample_images().images]
+sides = [p[:, part] for p in photographs for part in (slice(200), slice(424, None))]
+patches_train = cut(sides, step=8)
+patches_test = cut([photograph[:, 216:408] for photograph in photographs], step=16)
+
+for n_components in (12, 24):
+    models = {
+        "PCA": PCA(n_components),
+        "ConvAutoencoder": ConvAutoencoder(n_components, max_epochs=2, random_state=0),
+    }
+    for name, model in models.items():
+        back = by_codes(model, patches_train, patches_test)
+        results["photographs", name, n_components] = psnr(back, patches_test)
+for quality in (5, 10, 20, 30, 40):
+    back, n_bytes = by_jpeg(patches_test, quality, n_columns=12)
+    results["photographs", "JPEG", n_bytes] = psnr(back, patches_test)
+
+# %%
+# How many bytes buy what
+# -----------------------
+
+table = pd.Series(results, name="PSNR in dB").sort_index()
+table.index.names = ["pictures", "method", "bytes"]
+print(table.reset_index().astype({"PSNR in dB": float}).round(1).to_string(index=False))
+
+# %%
+# On digits eight bytes of an autoencoder hold more than eight bytes of PCA, and more than
+# JPEG makes of ten. Of pictures as small as these, dense layers do about as well as
+# convolutions. Digits are few shapes, and a model that was fitted on them need not write down
+# what all of them share. JPEG knows nothing of digits; it catches up at about 30 bytes, half
+# of the size of the pictures as they are.
+#
+# On photographs it is the other way round. At all sizes JPEG is far ahead, and with so few
+# patches the net is no better than PCA. JPEG spends bytes where there is detail, none where
+# there is sky, and codes of a fixed length cannot.
+#
+# Whoever unpacks the codes needs the decoder. It has to be stored once, as four bytes for
+# each weight:
+
+for name, size in n_weights.items():
+    print(f"{name} with 8 components: {4 * size / 1024:.0f} KiB to store")
+print(f"All {len(digits)} digits as they are: {digits.nbytes / 1024:.0f} KiB")
+
+# %%
+# So for these digits a decoder weighs more than all of their codes; it pays for tens of
+# thousands of pictures. And the figures are for pictures like those of the fit: of anything
+# else the codes restore a digit.
+#
+# In pictures
+# -----------
+#
+# At about eight bytes, of which JPEG takes a few more or less, and the curves.
+
+n_jpeg = min((n for name, n in restored if name == "JPEG"), key=lambda n: abs(n - 8))
+rows = {"input, 64 bytes": digits_test}
+rows |= {
+    f"{name}, {n:.0f} bytes": restored[name, n]
+    for name, n in [("PCA", 8), ("Autoencoder", 8), ("ConvAutoencoder", 8), ("JPEG", n_jpeg)]
+}
+fig = plt.figure(figsize=(9, 7.4), layout="constrained")
+top, bottom = fig.subfigures(2, 1, height_ratios=[1, 1.1])
+axes = top.subplots(len(rows), 12)
+for axes_row, (label, pictures) in zip(axes, rows.items(), strict=True):
+    axes_row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    for ax, picture in zip(axes_row, pictures, strict=False):
+        ax.imshow(picture, cmap="gray_r", vmin=0, vmax=255)
+        ax.set(xticks=[], yticks=[])
+styles = {"ConvAutoencoder": "C0o-", "Autoencoder": "C1d:", "PCA": "C2s--", "JPEG": "C3^-"}
+for ax, pictures in zip(bottom.subplots(1, 2), ("digits", "photographs"), strict=True):
+    for name, style in styles.items():
+        if (pictures, name) not in table.index.droplevel(2):
+            continue
+        table.loc[pictures, name].plot(ax=ax, style=style, label=name)
+    ax.set(title=pictures.capitalize(), xlabel="bytes a picture", ylabel="PSNR in dB")
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+plt.show()
+
+# %%
+# More pictures of one kind are what an autoencoder needs: with the 60,000 training images of
+# MNIST it is fitted better, and the decoder is shared by many more pictures.
+#
+# .. FULL-DATA: MNIST, codes of 8 to 32 bytes beside PCA and JPEG sheets
