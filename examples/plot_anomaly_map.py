@@ -100,7 +100,7 @@ print(table.round(3).to_string())
 # the defect is, is another question. There the plain net is about as good as PCA: a net that
 # follows every picture closely follows some of the defect too, and puts errors beside it.
 # The denoising autoencoder has learnt to mistrust single pixels, and its largest error lies in
-# the defect most often. By the area over all pixels it is no better than a short code of PCA.
+# the defect most often.
 #
 # In pictures
 # -----------

@@ -64,8 +64,9 @@ class ImageToImageRegressor(
     that is a whole multiple of the other's. Images of unsigned integers are read as
     intensities from 0 to 1, and ``predict`` gives the type and shape of Y.
 
-    The net is a U-Net [2]_. By default training starts at the linear filter that fits best,
-    so that the result is rarely worse than one.
+    The net is a U-Net [2]_. X and Y are standardised inside, by one mean and deviation
+    each, so that their scale does not matter. By default training starts at the linear
+    filter that fits best, so that the result is rarely worse than one.
 
     Read more in the :ref:`User Guide <image_to_image>`.
 
@@ -282,7 +283,7 @@ class ImageToImageRegressor(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_components_)
+        Z : ndarray of shape (n_samples, `n_components_`)
             Codes: float64 for float64 input, otherwise float32.
         """
         check_is_fitted(self)

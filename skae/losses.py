@@ -196,8 +196,8 @@ class CallableLoss(nn.Module):
 class StructuralDissimilarity(nn.Module):
     """Half of what the structural similarity (SSIM) of two images lacks of 1.
 
-    Takes two tensors of shape (n_samples, channels, *size) and returns one value for each
-    sample, from 0 for equal images to 1.
+    Takes two tensors of shape (n_samples, channels, height, width), or of signals, and
+    returns one value for each sample, from 0 for equal images to 1.
 
     Parameters
     ----------
