@@ -15,7 +15,7 @@ from skae._net import seeded
 from skae._neural import NeuralEstimator
 from skae._params import fit_context
 from skae._pca_start import MAX_ROWS, start_at_pca
-from skae._shared_parameters import CodeParameters, estimator
+from skae._shared_parameters import CodeParameters
 from skae._threads import threads
 from skae.architectures import build_modules
 from skae.architectures._dense import ACTIVATIONS
@@ -24,7 +24,6 @@ from skae.inputs import Rows
 from skae.losses import LOSSES
 
 
-@estimator
 class BaseAutoencoder(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, CodeParameters, NeuralEstimator
 ):

@@ -208,7 +208,7 @@ def hole(y):
 MISTAKES = {
     "no target": (lambda X: make().fit(X, None), "requires y to be passed"),
     "other length": (lambda X: make().fit(X, X[:-1]), "X holds 80 samples, but y 79"),
-    "no multiple": (lambda X: make().fit(X, X[:, :7]), "Y has samples of 7 x 8, X of 8 x 8"),
+    "no multiple": (lambda X: make().fit(X, X[:, :7]), "y has samples of 7 x 8, X of 8 x 8"),
     "two multiples": (lambda X: make().fit(X[:, ::2], X), "the same for all axes"),
     "holes": (lambda X: make().fit(X, hole(X)), r"y\[3\] holds inf at \(1, 2\)"),
     "logits": (

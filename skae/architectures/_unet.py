@@ -151,7 +151,7 @@ def _scales(input_shape, output_shape):
             return 1, down_scale
     size, target_size = (" x ".join(map(str, s)) for s in (size, target_size))
     raise ValueError(
-        f"Y has samples of {target_size}, X of {size}: the one must be a whole multiple of the "
+        f"y has samples of {target_size}, X of {size}: the one must be a whole multiple of the "
         "other, the same for all axes. Resize or crop them."
     )
 
