@@ -79,6 +79,10 @@ def test_unsigned_integers_are_intensities(digits):
     X = np.round(255 * digits).astype("uint8")
     of_bytes, of_floats = make().fit(X), make().fit(X / np.float32(255))
     np.testing.assert_array_equal(of_bytes.transform(X), of_floats.transform(X / np.float32(255)))
+    np.testing.assert_array_equal(
+        make().fit(X.astype(">u2")).transform(X.astype("<u2")),
+        make().fit(X.astype("<u2")).transform(X.astype(">u2")),
+    )
     # What is fitted on one takes the other.
     np.testing.assert_array_equal(of_floats.transform(X), of_bytes.transform(X))
     restored = of_bytes.reconstruct(X)

@@ -142,7 +142,7 @@ class ImageFormat(RowFormat):
         self.frame = rows.format.frame
         self.is_float = rows.X.dtype.kind == "f"
         if rows.X.dtype.kind == "u":
-            self.dtype = rows.X.dtype
+            self.dtype = rows.X.dtype.newbyteorder("=")
         else:
             self.largest = float(np.abs(rows.range()).max())
         return self
