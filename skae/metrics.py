@@ -133,16 +133,17 @@ def _check_images(y_true, y_pred, data_range):
 
 
 def _range_of_type(y_true, y_pred):
-    kinds = {y.dtype.kind for y in (y_true, y_pred)}
-    if kinds == {"u"} and y_true.dtype == y_pred.dtype:
-        return float(np.iinfo(y_true.dtype).max)
-    if "u" in kinds or max(np.abs(y_true).max(), np.abs(y_pred).max()) > MAX_INTENSITY:
-        raise ValueError(
-            f"y_true of {y_true.dtype} up to {y_true.max():g} and y_pred of {y_pred.dtype} up to "
-            f"{y_pred.max():g} do not say what range images can have: give data_range, such as "
-            "255, and both on the same scale"
-        )
-    return 1.0
+    integers = {y.dtype for y in (y_true, y_pred) if y.dtype.kind == "u"}
+    largest = [np.abs(y).max() for y in (y_true, y_pred) if y.dtype.kind != "u"]
+    if not integers and max(largest) <= MAX_INTENSITY:
+        return 1.0
+    if len(integers) == 1 and all(most > MAX_INTENSITY for most in largest):
+        return float(np.iinfo(*integers).max)
+    raise ValueError(
+        f"y_true of {y_true.dtype} up to {y_true.max():g} and y_pred of {y_pred.dtype} up to "
+        f"{y_pred.max():g} do not say what range images can have: give data_range, such as 255, "
+        "and both on the same scale"
+    )
 
 
 def _chunks(*arrays):

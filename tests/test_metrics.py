@@ -71,6 +71,11 @@ def test_scores_refuse_what_is_not_clear(score, y, predicted, params, message):
         score(y, predicted, **params)
 
 
+def test_bytes_beside_floats_of_their_range(pairs):
+    y, noisy = pairs
+    assert psnr_score(y, noisy.astype(float)) == pytest.approx(psnr_score(y, noisy))
+
+
 def test_scores_of_flat_rows(pairs):
     y, noisy = (part[..., 0] for part in pairs)
     flat = y.reshape(len(y), -1), noisy.reshape(len(y), -1)
