@@ -39,16 +39,19 @@ def _vector(parameters):
 
 
 def _in_memory_order(x):
-    """Return a view of a tensor with its axes as they are in memory."""
-    is_channels_last = x.ndim == 4 and not x.is_contiguous()
+    """Return a view of a tensor with its axes as they are in memory, if torch has a name for it."""
+    is_channels_last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
     return x.permute(0, 2, 3, 1) if is_channels_last else x
 
 
 def _like(vector, parameter):
-    """Return a piece of the flat vector as a tensor like a parameter."""
-    ordered = _in_memory_order(parameter)
-    x = vector.view(ordered.shape)
-    return x if ordered is parameter else x.permute(0, 3, 1, 2)
+    """Return a piece of the flat vector as a tensor like a parameter, with its strides.
+
+    Those of an axis of one element say to convolutions which axis comes last.
+    """
+    if not _in_memory_order(parameter).is_contiguous():
+        return vector.view(parameter.shape)
+    return vector.as_strided(parameter.shape, parameter.stride(), vector.storage_offset())
 
 
 class FlatView:

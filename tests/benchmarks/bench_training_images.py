@@ -115,6 +115,8 @@ def skae_conv(X, mixed_precision):
         (32, 32),
         code="spatial",
         downsampling="max_pool",
+        activation="relu",
+        normalization=None,
         mixed_precision=mixed_precision,
         **PLAIN,
     ).fit(X)
@@ -122,7 +124,7 @@ def skae_conv(X, mixed_precision):
 
 def skorch(X):
     NeuralNet(
-        nn.Sequential(*make_halves()),
+        nn.Sequential(*make_halves(channels_last=False)),
         nn.BCEWithLogitsLoss,
         optimizer=torch.optim.Adam,
         lr=LR,
