@@ -49,9 +49,21 @@ class KerasExample:
 
     def build(self, input_shape, encoder_width, code_width):
         encoder, decoder = make_halves()
-        return nn.Sequential(encoder, nn.Flatten()), nn.Sequential(
-            nn.Unflatten(1, (32, 7, 7)), decoder
-        )
+        return nn.Sequential(encoder, ToRows()), nn.Sequential(ToMaps(), decoder)
+
+
+class ToRows(nn.Module):
+    """Flatten maps as they are in memory, with the channels last."""
+
+    def forward(self, x):
+        return x.movedim(1, -1).flatten(1)
+
+
+class ToMaps(nn.Module):
+    """Undo `ToRows`."""
+
+    def forward(self, x):
+        return x.unflatten(1, (7, 7, 32)).movedim(-1, 1)
 
 
 def make_halves(channels_last=True):
