@@ -203,11 +203,12 @@ class ImageToImageRegressor(
 
     def _read_targets(self, y, sample_weight, inputs, reset):
         y = as_array(y, "y")
-        is_number = y.ndim == 1  # one for each sample: a signal of length 1
+        n_axes = len(y.shape)
+        is_number = n_axes == 1  # one for each sample: a signal of length 1
         y = np.asarray(y)[:, None] if is_number else y
         fitted = None if reset else self._target_format
         shape = self.target_shape
-        if shape is None and y.ndim == 2:
+        if shape is None and n_axes == 2:
             shape = self.image_shape
         n_dims = len(inputs.sample_shape) - 1
         layout = ImageLayout(shape, self.channels_first, n_dims, "target_shape")

@@ -1,4 +1,6 @@
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
@@ -88,6 +90,17 @@ def test_targets_as_lists_and_tensors(digits):
     expected = make().fit(digits, digits).predict(digits)
     for y in (list(digits), torch.tensor(digits)):
         np.testing.assert_array_equal(make().fit(digits, y).predict(digits), expected)
+
+
+def test_frames_of_pandas_and_polars(digits):
+    flat = digits.reshape(80, -1)
+    expected = make(image_shape=(8, 8)).fit(flat, flat).predict(flat)
+    columns = [f"pixel{i}" for i in range(64)]
+    for frame in (pd.DataFrame(flat, columns=columns), pl.DataFrame(flat, schema=columns)):
+        model = make(image_shape=(8, 8)).fit(frame, frame)
+        predicted = model.predict(frame)
+        assert list(predicted.columns) == columns
+        np.testing.assert_array_equal(predicted.to_numpy(), expected)
 
 
 def test_learns_what_a_linear_filter_cannot(digits):
