@@ -43,7 +43,8 @@ class DenoisingAutoencoder(Autoencoder):
     data_range : tuple (low, high) or None, default=None
         Range that values can have, such as (0, 1) for pixels: damaged values are clipped
         to it, and salt and pepper are its ends. None clips nothing, and salt and pepper
-        are the smallest and the largest value of each column.
+        are the smallest and the largest value of each column. For images of unsigned
+        integers this and Gaussian noise are on the scale from 0 to 1.
     damaged_only : bool, default=False
         Whether only cells that were damaged count in the loss, as in masked modelling
         [3]_. Of no effect for Gaussian noise, which damages all.

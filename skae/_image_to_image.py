@@ -36,10 +36,6 @@ class _PairModule(AutoencoderModule):
     What passes from encoder to decoder is a list of maps, the last of which is the code.
     """
 
-    @property
-    def decodes_once(self):
-        return False
-
     def prepare(self, x, target, training):
         if training:
             x, target = self.augmentation(x, target)

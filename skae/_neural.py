@@ -16,7 +16,7 @@ from skae._net import BestWeights, Net, Progress
 from skae._optimizers import optimizer_params
 from skae._params import ParameterMixin
 from skae._shared_parameters import SharedParameters
-from skae._threads import effort, threads
+from skae._threads import cost, threads
 from skae.exceptions import InterruptedWarning
 from skae.inputs import ImageLayout, read_images, read_rows
 
@@ -132,7 +132,7 @@ class NeuralEstimator(SharedParameters):
             self.optimizer, self.lr, self.weight_decay, self.optimizer_params
         )
         module = self._make_module(rows)
-        module.work, module.width = effort(module.eval(), rows.sample_shape)
+        module.work, module.width = cost(module.eval(), rows.sample_shape)
         self.net_ = Net(module, device=str(device), **optimizer, **session)
 
     def _parameters_of_the_net(self):

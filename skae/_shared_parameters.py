@@ -74,7 +74,8 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop"} or class, \
         never ends it, so that the learning rate falls to the end of its schedule.
     check_baseline : bool, default=True
         Warn after ``fit`` if the model is poor beside the cheapest ones, such as PCA
-        with as many components. It costs little: at most 2,048 rows are looked at.
+        with as many components or the mean, or if images are on a scale that is hard to
+        learn from. It costs little: at most 2,048 rows are looked at.
     device : str or torch.device, default="auto"
         Where to train. "auto" takes a GPU (CUDA, then MPS) if there is one.
     callbacks : list of skorch callbacks or None, default=None

@@ -31,7 +31,7 @@ def threads(work):
 
 
 @torch.no_grad()
-def effort(module, sample_shape):
+def cost(module, sample_shape):
     """Return what a module takes for one sample.
 
     Parameters

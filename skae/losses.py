@@ -249,6 +249,11 @@ class MixedLoss(nn.Module):
     weights : dict
         By name of the loss, its weight.
 
+    Raises
+    ------
+    ValueError
+        If a name is unknown or that of a loss on logits, or a weight not positive.
+
     Examples
     --------
     >>> import torch

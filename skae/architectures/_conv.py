@@ -7,7 +7,6 @@ from math import ceil, prod
 from numbers import Integral
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
@@ -274,12 +273,7 @@ class Conv(ConvParameters):
         """
         plan = self.plan(input_shape)
         layers = ConvLayers(self, n_dims=len(input_shape) - 1)
-        down = [
-            layers.down(*widths, stride, n_blocks)
-            for widths, stride, n_blocks in zip(
-                pairwise(plan.widths), plan.strides, plan.n_blocks, strict=True
-            )
-        ]
+        down = layers.encoder_stages(plan)
         last, *up = (
             layers.up(wide, narrow, stride, size)
             for (narrow, wide), stride, size in zip(
@@ -300,10 +294,7 @@ class Conv(ConvParameters):
         if self.code == "dense" and (is_small if self.shortcut == "auto" else self.shortcut):
             encoder = ImageShortcut(encoder, n_values, encoder_width)
             decoder = ImageShortcut(decoder, code_width, n_values)
-        if layers.n_dims == 2:
-            # What is fastest on all devices: kernels with the channels last.
-            encoder, decoder = (m.to(memory_format=torch.channels_last) for m in (encoder, decoder))
-        return encoder, decoder
+        return layers.in_fastest_layout(encoder, decoder)
 
     def _dense_code(self, layers, plan, encoder_width, code_width):
         """Return what stands behind the stages of the encoder, its last layer, and how the

@@ -1,6 +1,7 @@
 """The layers that convolutional nets are made of. torch only."""
 
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -62,6 +63,21 @@ class ConvLayers:
     def residual_blocks(self, n_maps, n_blocks):
         """Return a number of residual blocks."""
         return [ResidualBlock(self, n_maps) for _ in range(n_blocks)]
+
+    def encoder_stages(self, plan):
+        """Return the stages of an encoder."""
+        return [
+            self.down(*widths, stride, n_blocks)
+            for widths, stride, n_blocks in zip(
+                pairwise(plan.widths), plan.strides, plan.n_blocks, strict=True
+            )
+        ]
+
+    def in_fastest_layout(self, *modules):
+        """Return modules with the channels of their kernels last, if these are of images."""
+        if self.n_dims == 1:
+            return modules
+        return tuple(module.to(memory_format=torch.channels_last) for module in modules)
 
     def down(self, n_inputs, n_outputs, stride, n_blocks):
         """Return a stage of an encoder."""

@@ -1,7 +1,6 @@
 """U-Nets: from an image to another one of the same scene. torch only."""
 
 from functools import partial
-from itertools import pairwise
 from math import prod
 
 import torch
@@ -118,12 +117,7 @@ class UNet(UNetParameters):
         reduced = n_inputs * down_scale**n_dims, *(side // down_scale for side in size)
         plan = self.plan(reduced)
         layers = ConvLayers(self, n_dims)
-        down = [
-            layers.down(*widths, stride, n_blocks)
-            for widths, stride, n_blocks in zip(
-                pairwise(plan.widths), plan.strides, plan.n_blocks, strict=True
-            )
-        ]
+        down = layers.encoder_stages(plan)
         up = [
             _UpStage(layers, plan.widths[i + 1], plan.widths[i], plan.strides[i], plan.sizes[i])
             for i in range(len(plan.strides) - 1, 0, -1)
@@ -135,9 +129,7 @@ class UNet(UNetParameters):
             filtered = LinearFilter(self.linear_filter, reduced[0], n_values, n_dims)
         encoder = UNetEncoder(down, down_scale, self.mixed_precision)
         decoder = UNetDecoder(up, last, up_scale, filtered, self.mixed_precision)
-        if n_dims == 2:
-            encoder, decoder = (m.to(memory_format=torch.channels_last) for m in (encoder, decoder))
-        return encoder, decoder
+        return layers.in_fastest_layout(encoder, decoder)
 
 
 def _scales(input_shape, output_shape):
