@@ -4,6 +4,7 @@ from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._image_to_image import ImageToImageRegressor
+from skae._recurrent import RecurrentAutoencoder
 from skae._sparse import SparseAutoencoder
 from skae._variational import VariationalAutoencoder
 
@@ -12,6 +13,7 @@ __all__ = [
     "ConvAutoencoder",
     "DenoisingAutoencoder",
     "ImageToImageRegressor",
+    "RecurrentAutoencoder",
     "SparseAutoencoder",
     "VariationalAutoencoder",
 ]

@@ -10,6 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skae._baseline import warn_if_poor, warn_if_unscaled
+from skae._effort import MAX_DESCRIBED_ROWS
+from skae._lengths import expected_lengths, fit_lengths
 from skae._module import AutoencoderModule, Centre
 from skae._net import seeded
 from skae._neural import NeuralEstimator
@@ -20,7 +22,7 @@ from skae._threads import threads
 from skae.architectures import build_modules
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
-from skae.inputs import Rows
+from skae.inputs import read_lengths
 from skae.losses import LOSSES
 
 
@@ -122,10 +124,14 @@ class BaseAutoencoder(
                 bottleneck.encoder_width(self.n_components_),
                 self.n_components_,
             )
+            if hasattr(encoder, "standardise"):
+                encoder.standardise(rows)
+                if activation == "identity":
+                    decoder.standardise(rows)
             if activation == "identity":
                 start_at_pca(encoder, bottleneck, decoder, loss, self.n_components_, rows)
-        if bottleneck.centres_input:
-            mean = rows.spread(MAX_ROWS).mean().to(torch.float32)
+        if bottleneck.centres_input and not hasattr(encoder, "standardise"):
+            mean = rows.spread(MAX_ROWS).centre.to(torch.float32)
             encoder = nn.Sequential(Centre(mean), encoder)
         parts = encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss
         return self._join(*parts, self._make_corruption(rows))
@@ -152,8 +158,15 @@ class BaseAutoencoder(
         """Return what damages the rows in training, or None."""
         del rows
 
+    def _describe(self, rows, validation):
+        del validation
+        if rows.kind == "sequences":
+            sample = rows.spread(MAX_DESCRIBED_ROWS)
+            codes = self._map(AutoencoderModule.encode, sample, (self.n_components_,))
+            self.length_regressor_ = fit_lengths(codes, sample.lengths)
+
     def _check_fit(self, rows):
-        if self._layout is not None:
+        if rows.kind == "images":
             warn_if_unscaled(self, rows)
         warn_if_poor(self, rows)
 
@@ -195,29 +208,51 @@ class BaseAutoencoder(
         check_is_fitted(self)
         return self._map(AutoencoderModule.encode, self._read_input(X), (self.n_components_,))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X, lengths=None):
         """Decode codes into rows.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_components)
             Codes, as ``transform`` gives them.
+        lengths : int, array-like of int of shape (n_samples,) or None, default=None
+            For sequences, how many steps to decode to, the same or one for each. None is
+            what the code lets expect, as learnt from the training sequences.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Reconstructed rows; images if these were fitted, in their shape and type.
+            Reconstructed rows; images if these were fitted, in their shape and type;
+            sequences in a list or, if an array was fitted, an array padded with NaN.
+
+        Raises
+        ------
+        ValueError
+            If X does not hold codes of the right length, or ``lengths`` not as many positive
+            integers, or if it is given for anything but sequences.
         """
         check_is_fitted(self)
         dtypes = [np.float64, np.float32]
-        codes = Rows(check_array(X, accept_sparse="csr", dtype=dtypes, input_name="X"))
-        if codes.sample_shape != (self.n_components_,):
+        codes = check_array(X, accept_sparse="csr", dtype=dtypes, input_name="X")
+        if codes.shape[1] != self.n_components_:
             raise ValueError(
-                f"X has {codes.sample_shape[0]} columns, but {type(self).__name__} was fitted with "
+                f"X has {codes.shape[1]} columns, but {type(self).__name__} was fitted with "
                 f"{self.n_components_} components: inverse_transform takes codes, the output of "
                 "transform."
             )
-        return self._format.to_array(self._map(AutoencoderModule.decode, codes, self._sample_shape))
+        return self._decode(AutoencoderModule.decode, codes, lengths)
+
+    def _decode(self, decode, codes, lengths=None):
+        """Apply ``decode`` to the module and codes, and return samples as the user has them."""
+        is_sequence = hasattr(self, "length_regressor_")
+        if lengths is not None and not is_sequence:
+            raise ValueError("lengths are for sequences; leave them out for other samples")
+        if is_sequence:
+            if lengths is None:
+                lengths = expected_lengths(self.length_regressor_, codes)
+            lengths = read_lengths(lengths, codes.shape[0])
+        codes = self._format.codes(codes, self._sample_shape, lengths)
+        return codes.format.to_array(self._map(decode, codes))
 
     def reconstruct(self, X):
         """Encode and decode the rows of X.
@@ -239,7 +274,7 @@ class BaseAutoencoder(
         return rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
 
     def _reconstruct(self, rows):
-        return self._map(AutoencoderModule.forward, rows, rows.sample_shape)
+        return self._map(AutoencoderModule.forward, rows)
 
     def score_samples(self, X):
         """Score rows by how well they are reconstructed.
@@ -277,7 +312,7 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         rows = self._read_input(X)
-        errors = self._map(_squared_errors, rows, rows.sample_shape)
+        errors = self._map(_squared_errors, rows)
         return rows.format.in_frame(rows.format.arrange(errors))
 
     def score(self, X, y=None, sample_weight=None):
@@ -318,7 +353,8 @@ class BaseAutoencoder(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self._input_kind != "sequences"
+        tags.input_tags.allow_nan = self._input_kind == "sequences"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

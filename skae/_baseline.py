@@ -36,6 +36,9 @@ def warn_if_poor(estimator, rows):
     name, n_components = type(estimator).__name__, estimator._n_comparable_components
     if rows.sample_weight is not None:  # PCA takes no weights
         return
+    if not rows.is_regular:  # nor sequences of unequal lengths
+        _warn_if_negative(name, estimator._r2(rows.spread(MAX_ROWS)), _ADVICE)
+        return
     n_features = prod(rows.sample_shape)
     n_rows = min(len(rows) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     if n_rows < 2:
@@ -53,11 +56,8 @@ def warn_if_poor(estimator, rows):
         return 1 - (weight * (X - restored) ** 2).sum() / total
 
     score, advice = r2(estimator._reconstruct(seen).reshape(X.shape)), _advice(baseline)
-    if score < 0:
-        _warn(
-            f"{name} reconstructs worse than the mean of the columns would (R2 {score:.2f})", advice
-        )
-    elif n_components is not None and n_components < min(n_rows, n_features):
+    _warn_if_negative(name, score, advice)
+    if score >= 0 and n_components is not None and n_components < min(n_rows, n_features):
         pca = PCA(n_components, random_state=0).fit(baseline)
         pca_score = r2(pca.inverse_transform(pca.transform(_array(seen))))
         if score < pca_score - MARGIN:
@@ -96,21 +96,29 @@ def warn_if_unscaled(estimator, rows):
     )
 
 
-def _warn(message, advice):
-    warnings.warn(f"{message}. {advice}", PoorFitWarning, stacklevel=7)
+def _warn_if_negative(name, score, advice):
+    if score < 0:
+        _warn(f"{name} reconstructs worse than the mean would (R2 {score:.2f})", advice, 8)
+
+
+def _warn(message, advice, stacklevel=7):
+    end = "check_baseline=False turns this check off."
+    warnings.warn(f"{message}. {advice}; {end}", PoorFitWarning, stacklevel=stacklevel)
 
 
 def _array(rows):
     return rows.take(slice(None), rows.dtype)[0].flatten(1).numpy().astype(np.float64)
 
 
+_ADVICE = "Try more max_epochs, another lr, or wider hidden layers"
+
+
 def _advice(X):
     scale = X.std(0)
     scale = scale[scale > 0]
-    advice = "Try more max_epochs, another lr, or wider hidden layers"
     far = np.abs(X.mean(0)).max() > 100 * scale.max(initial=0)
     if far or scale.max(initial=0) > 10 * np.median(scale):
-        advice = (
-            "The columns differ much in scale or mean: put a StandardScaler before it. " + advice
+        return (
+            f"The columns differ much in scale or mean: put a StandardScaler before it. {_ADVICE}"
         )
-    return f"{advice}; check_baseline=False turns this check off."
+    return _ADVICE

@@ -2,16 +2,22 @@
 
 Rows are gathered a chunk of several batches at a time and the batches are slices of
 the chunk: fetching one row, or even one batch, at a time costs more than training on
-it. Chunks bound memory, whatever the size of the data set.
+it. Chunks bound memory, whatever the size of the data set. Samples of unequal lengths are
+put together with others of about the same length, so that little of a batch is padding.
 """
 
 from math import prod
 
+import numpy as np
 import torch
 
 CHUNK_ELEMENTS = 2**18  # about 1 MB of float32: stays in a core's cache
 MAX_CHUNK_ELEMENTS = 2**24
 MAX_CHUNK_SAMPLES = 2**15  # hidden layers may be much wider than the data
+#: Values of a step of a sequence that a chunk has room for at least, its hidden states.
+MIN_STEP_WIDTH = 16
+#: Batches from which samples of about the same length are put together.
+POOL = 64
 
 
 class Batches:
@@ -19,9 +25,10 @@ class Batches:
 
     Parameters
     ----------
-    dataset : object with ``__len__``, ``sample_shape``, ``take`` and ``targets``
+    dataset : object such as `skae.inputs.Rows`
     batch_size : int
-        The last batch may be smaller.
+        One batch may be smaller, the last one of samples of equal lengths. Without a
+        generator the batches are chunks, of any size.
     device : torch.device
     generator : torch.Generator or None, default=None
         Source of the order, drawn anew for each pass; without it the order is kept.
@@ -42,15 +49,7 @@ class Batches:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
-        n_samples, size = len(self.dataset), self.batch_size
-        chunk = size * max(1, CHUNK_ELEMENTS // (size * prod(self.dataset.sample_shape)))
-        order = None
-        if self.generator is not None:
-            dtype = torch.int32 if n_samples < 2**31 else torch.int64
-            order = torch.randperm(n_samples, generator=self.generator, dtype=dtype).numpy()
-        for start in range(0, n_samples, chunk):
-            which = slice(start, start + chunk)
-            which = which if order is None else order[which]
+        for which, size in self._pieces():
             x, weight = self.dataset.take(which, torch.float32)
             xs = targets = x.to(self.device).split(size)
             if self.dataset.targets is not self.dataset:
@@ -60,25 +59,89 @@ class Batches:
             for x, target, weight in zip(xs, targets, weights, strict=True):
                 yield x, (target, weight)
 
+    def _pieces(self):
+        """Yield which samples to read at once, and into batches of what size to cut them."""
+        if self.generator is None:
+            yield from ((which, MAX_CHUNK_SAMPLES) for which in spans(self.dataset))
+            return
+        n_samples, size = len(self.dataset), self.batch_size
+        dtype = torch.int32 if n_samples < 2**31 else torch.int64
+        order = torch.randperm(n_samples, generator=self.generator, dtype=dtype).numpy()
+        lengths = _unequal_lengths(self.dataset)
+        if lengths is not None:
+            yield from ((which, size) for which in self._of_like_length(order, lengths))
+            return
+        chunk = size * max(1, CHUNK_ELEMENTS // (size * prod(self.dataset.sample_shape)))
+        yield from ((order[i : i + chunk], size) for i in range(0, n_samples, chunk))
+
+    def _of_like_length(self, order, lengths):
+        """Yield batches of samples of about the same length, in random order.
+
+        The smaller batch that may be left is of any samples, lest it be of the longest
+        always, which would then weigh more.
+        """
+        size = self.batch_size
+        n_in_full_batches = len(order) // size * size
+        order, rest = np.split(order, [n_in_full_batches])
+        for start in range(0, len(order), POOL * size):
+            pool = order[start : start + POOL * size]
+            pool = pool[np.argsort(lengths[pool], kind="stable")]
+            batches = pool.reshape(-1, size)
+            for i in torch.randperm(len(batches), generator=self.generator).tolist():
+                yield batches[i]
+        if len(rest):
+            yield rest
+
 
 def along(weight, x):
     """Return weights of samples in a shape that broadcasts to that of the samples."""
     return weight.view(-1, *[1] * (x.ndim - 1))
 
 
-def chunk_length(sample_shape):
-    """Return how many samples to pass through a net at once in inference."""
-    n_elements = prod(sample_shape)
+def chunk_length(dataset, n_steps=None):
+    """Return how many samples to pass through a net at once in inference.
+
+    Parameters
+    ----------
+    dataset : object such as `skae.inputs.Rows`
+    n_steps : int or None, default=None
+        Length of sequences, where it is not that of the longest.
+    """
+    shape = dataset.sample_shape
+    if dataset.lengths is not None:
+        shape = n_steps or shape[0], max(shape[1], MIN_STEP_WIDTH)
+    n_elements = prod(shape)
     # One image is work enough, and its feature maps take many times its own memory.
-    fewest = 256 if len(sample_shape) == 1 else 1
+    fewest = 256 if len(shape) == 1 else 1
     many = min(max(CHUNK_ELEMENTS // n_elements, fewest), MAX_CHUNK_SAMPLES)
     return max(1, min(many, MAX_CHUNK_ELEMENTS // n_elements))
 
 
+def spans(dataset):
+    """Yield which samples to read at once, slices or arrays of indices, in bounded memory.
+
+    Samples of unequal lengths come with the longest first.
+    """
+    lengths, n_samples, start = _unequal_lengths(dataset), len(dataset), 0
+    order = None if lengths is None else np.argsort(-lengths, kind="stable")
+    while start < n_samples:
+        longest = None if order is None else int(lengths[order[start]])
+        which = slice(start, min(start + chunk_length(dataset, longest), n_samples))
+        yield which if order is None else order[which]
+        start = which.stop
+
+
 def chunks(dataset, dtype, device):
-    """Yield ``(slice, x, weight)`` over a data set, in order, in bounded memory."""
-    length = chunk_length(dataset.sample_shape)
-    for start in range(0, len(dataset), length):
-        which = slice(start, min(start + length, len(dataset)))
+    """Yield ``(which, x, target, weight)`` over a data set, in bounded memory."""
+    targets = dataset.targets
+    for which in spans(dataset):
         x, weight = dataset.take(which, dtype)
-        yield which, x.to(device), weight
+        x = target = x.to(device)
+        if targets is not dataset:
+            target = targets.take(which, dtype)[0].to(device)
+        yield which, x, target, weight
+
+
+def _unequal_lengths(dataset):
+    lengths = dataset.lengths
+    return lengths if lengths is not None and lengths.min() < lengths.max() else None

@@ -11,7 +11,6 @@ from skae._net import seeded
 from skae._params import StrOptions, real
 from skae._shared_parameters import estimator
 from skae.corruptions import CORRUPTIONS, Corruption
-from skae.inputs import Rows
 
 
 @estimator
@@ -111,6 +110,7 @@ class DenoisingAutoencoder(Autoencoder):
             high,
             clip=self.data_range is not None,
             damaged_only=self.damaged_only,
+            partial=rows.is_partial,
         )
 
     def _check_units(self, rows):
@@ -150,7 +150,8 @@ class DenoisingAutoencoder(Autoencoder):
         x, _ = rows.take(slice(None), rows.dtype)
         with seeded(0, self.device_):
             damaged, weight = self.net_.module_.corruption(x.to(self.device_))
-        return Rows(damaged.cpu().numpy()), 1.0 if weight is None else weight.cpu().numpy()
+        weight = 1.0 if weight is None else weight.cpu().numpy()
+        return rows.with_values(damaged.cpu().numpy()), weight
 
 
 def _ordered_pair(name, value):

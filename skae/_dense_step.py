@@ -303,7 +303,7 @@ class _Buffers(NamedTuple):
 
 def dense_step(module):
     """Return a `DenseStep` for an autoencoder module, or None if it is not dense."""
-    if not module.decodes_once:
+    if not module.decodes_once or module.is_partial:
         return None
     decoder_parts = [module.decoder]
     if not getattr(module.loss, "from_logits", False):

@@ -49,9 +49,13 @@ class AutoencoderModule(nn.Module):
     work, width : int
         Multiplications that a sample takes and values that the widest layer gives of it,
         set by who knows its shape.
+    is_partial : bool
+        Whether samples can have cells that are NaN, of which nothing is known. They do not
+        count in the loss.
     """
 
     work, width = 0, 1
+    is_partial = False
 
     def __init__(self, encoder, bottleneck, decoder, output_activation, loss, corruption=None):
         super().__init__()
@@ -67,16 +71,28 @@ class AutoencoderModule(nn.Module):
         """Whether the objective is that of this class, one pass through the decoder."""
         return True
 
+    def set_progress(self, progress):
+        """Tell the parts that may change in the course of training what share of it is over."""
+        self.bottleneck.progress = self.decoder.progress = progress
+
     def encode(self, x):
         """Return the code of ``x``, shape (n_samples, n_components)."""
         return self.bottleneck(self.encoder(x))
 
-    def decode(self, code):
-        """Return the reconstruction from a code, shape (n_samples, *input_shape)."""
-        return self.output_activation(self.decoder(code))
+    def decode(self, code, target=None):
+        """Return the reconstruction from a code, shape (n_samples, *input_shape).
+
+        The target is for decoders with ``takes_target``, which see by it how many steps each
+        sequence has.
+        """
+        return self.output_activation(self._decoded(code, target))
+
+    def _decoded(self, code, target):
+        takes_target = getattr(self.decoder, "takes_target", False)
+        return self.decoder(code, target) if takes_target else self.decoder(code)
 
     def forward(self, x):
-        return self.decode(self.encode(x))
+        return self.decode(self.encode(x), x)
 
     def prepare(self, x, target, training):
         """Return what the encoder gets, its target, and the weight of each element or None."""
@@ -84,9 +100,9 @@ class AutoencoderModule(nn.Module):
         x, cell_weight = (x, None) if self.corruption is None else self.corruption(x)
         return x, target, cell_weight
 
-    def predict(self, code):
+    def predict(self, code, target=None):
         """Return what the loss compares with the target: logits where it takes these."""
-        prediction = self.decoder(code)
+        prediction = self._decoded(code, target)
         if getattr(self.loss, "from_logits", False):
             return prediction
         return self.output_activation(prediction)
@@ -105,7 +121,8 @@ class AutoencoderModule(nn.Module):
         -------
         tensor of shape (n_samples,)
         """
-        return sample_losses(self.loss, self.predict(code), target, cell_weight)
+        prediction = self.predict(code, target)
+        return sample_losses(self.loss, prediction, target, cell_weight, self.is_partial)
 
     def objective(self, x, target, weight=None, cell_weight=None):
         """Return what training minimises, a mean over the samples.
@@ -203,13 +220,14 @@ class VariationalModule(AutoencoderModule):
         _, log_variance = self.bottleneck.posterior(encoded)
         # The constants of both normal densities cancel.
         ratio = (noise.square() + log_variance - code.square()).sum(-1) / 2
-        prediction = self.predict(code.flatten(0, 1)).unflatten(0, code.shape[:2])
-        values = self.loss(prediction, target.expand_as(prediction))
-        return -values.flatten(2).sum(-1), ratio
+        target = target.expand(len(code), *target.shape).flatten(0, 1)
+        prediction = self.predict(code.flatten(0, 1), target)
+        losses = sample_losses(self.loss, prediction, target, partial=self.is_partial)
+        return -losses.view(code.shape[:2]), ratio
 
-    def sample(self, code):
+    def sample(self, code, target=None):
         """Draw from the likelihood given the code, shape (n_samples, *input_shape)."""
-        return self.loss.sample(self.predict(code))
+        return self.loss.sample(self.predict(code, target))
 
     def elbo(self, x, noise):
         """Return the evidence lower bound of each sample, in nats.
@@ -240,17 +258,24 @@ class VariationalModule(AutoencoderModule):
             yield self._log_terms(self._codes(encoded, some), encoded, some, x)
 
 
-def sample_losses(loss, prediction, target, cell_weight=None):
-    """Return the loss of each sample, of which elements may count more or less."""
+def sample_losses(loss, prediction, target, cell_weight=None, partial=False):
+    """Return the loss of each sample, of which elements may count more or less.
+
+    With ``partial`` those whose target is NaN do not count.
+    """
+    known = None
+    if partial:
+        known = ~target.isnan()
+        target = target.nan_to_num(0.0)
     values = loss(prediction, target)
+    if values.ndim == 1 and (cell_weight is not None or partial):
+        what = "damaged_only=True needs" if cell_weight is not None else "sequences need"
+        raise ValueError(
+            f"{what} a loss with one value per element, but the given loss returns one per sample"
+        )
     if cell_weight is not None:
-        if values.ndim == 1:
-            raise ValueError(
-                "damaged_only=True needs a loss with one value per element, but the given loss "
-                "returns one per sample"
-            )
         values = values * cell_weight
-    return per_sample(values, loss.reduction)
+    return per_sample(values, loss.reduction, known)
 
 
 def _weighted_mean(values, weight):

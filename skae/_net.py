@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
-from skae._batches import Batches, chunk_length
+from skae._batches import Batches
 from skae._dense_step import dense_step
 from skae._flat import FlatView, can_flatten, flat_parameter, step_function
 from skae._threads import threads
@@ -160,10 +160,8 @@ class Net(NeuralNet):
         if not hasattr(dataset, "take"):
             return super().get_iterator(dataset, training)
         device = torch.device(self.device)
-        if training:
-            generator = torch.Generator().manual_seed(self._seed)
-            return Batches(dataset, self.batch_size, device, generator)
-        return Batches(dataset, chunk_length(dataset.sample_shape), device)
+        generator = torch.Generator().manual_seed(self._seed) if training else None
+        return Batches(dataset, self.batch_size, device, generator)
 
     def initialize_optimizer(self):
         """Make an optimiser of one flat parameter, where that comes to the same."""
@@ -196,7 +194,7 @@ class Net(NeuralNet):
             try:
                 return super().fit_loop(X, y, epochs=epochs, **fit_params)
             finally:
-                self.module_.bottleneck.progress = 1.0
+                self.module_.set_progress(1.0)
                 del self._session
 
     def _choose_steps(self):
@@ -290,7 +288,7 @@ class Net(NeuralNet):
         """Fill the parameters' gradients: here a faster step stands in for autograd."""
         session, (x, (target, weight)) = self._session, batch
         if self.anneals:
-            self.module_.bottleneck.progress = session.steps_taken / session.n_steps
+            self.module_.set_progress(session.steps_taken / session.n_steps)
         x, target, cell_weight = self.module_.prepare(x, target, training=True)
         if session.dense_step is not None:
             return session.dense_step(x, target, weight, cell_weight)
@@ -312,7 +310,7 @@ class Net(NeuralNet):
         """Return the loss of a batch, without dropout."""
         x, (target, weight) = batch
         self._set_training(False)
-        self.module_.bottleneck.progress = 1.0
+        self.module_.set_progress(1.0)
         x, target, cell_weight = self.module_.prepare(x, target, training=False)
         return self.module_.objective(x, target, weight, cell_weight)
 

@@ -18,7 +18,7 @@ from skae._params import ParameterMixin
 from skae._shared_parameters import SharedParameters
 from skae._threads import cost, threads
 from skae.exceptions import InterruptedWarning
-from skae.inputs import ImageLayout, read_images, read_rows
+from skae.inputs import LAYOUTS
 
 #: By how much scaled values may exceed their range.
 ROUNDING = 1e-6
@@ -77,14 +77,9 @@ class NeuralEstimator(SharedParameters):
             architecture = self._make_architecture()
             if isinstance(architecture, ParameterMixin):
                 architecture._validate_params()
-            kind = getattr(architecture, "input_kind", "rows")
-            self._layout = ImageLayout.of(architecture) if kind == "images" else None
+            self._layout = LAYOUTS[self._input_kind].of(architecture)
             self._format = None
-        if self._layout is None:
-            rows = read_rows(self, X, sample_weight, reset)
-        else:
-            like = {"layout": self._layout, "fitted": self._format}
-            rows = read_images(self, X, sample_weight, reset, **like)
+        rows = self._layout.read(self, X, sample_weight, reset, self._format)
         if reset:
             self._format = rows.format.for_new_rows()
             self._sample_shape = rows.sample_shape
@@ -98,12 +93,10 @@ class NeuralEstimator(SharedParameters):
             return
         low, high = rows.range()
         if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:
-            is_table = len(getattr(rows.format, "shape", rows.sample_shape)) == 1
-            how = "MinMaxScaler(clip=True)" if is_table else f"{name} / 255"
             raise ValueError(
                 f"{parameter}={loss!r} needs {name} within {list(bounds)}, but "
-                f"its values go from {low:g} to {high:g}. Scale {name}, for instance with {how}, "
-                f"or use another {parameter}."
+                f"its values go from {low:g} to {high:g}. Scale {name}, for instance "
+                f"{rows.format.how_to_scale(name)}, or use another {parameter}."
             )
 
     def _set_up(self, rows, go_on, anneals):
@@ -132,7 +125,8 @@ class NeuralEstimator(SharedParameters):
             self.optimizer, self.lr, self.weight_decay, self.optimizer_params
         )
         module = self._make_module(rows)
-        module.work, module.width = cost(module.eval(), rows.sample_shape)
+        module.is_partial = rows.is_partial
+        module.work, module.width = cost(module.eval(), rows)
         self.net_ = Net(module, device=str(device), **optimizer, **session)
 
     def _parameters_of_the_net(self):
@@ -229,29 +223,48 @@ class NeuralEstimator(SharedParameters):
 
     def _squares(self, rows, watch=None):
         """Return each value's residual and total squares; ``watch`` sees the codes."""
-        targets = rows.targets
-        mean = targets.mean()
-        residual = total = 0.0
+        mean = rows.targets.mean()
+        residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
         with self._inference(rows) as (module, device):
-            for which, x, weight in chunks(rows, rows.dtype, device):
-                target = x if targets is rows else targets.take(which, rows.dtype)[0].to(device)
+            for _, x, target, weight in chunks(rows, rows.dtype, device):
                 code = module.encode(x)
                 if watch is not None:
                     watch(module, code)
                 weight = 1.0 if weight is None else along(weight, target)
-                error = (target - module.decode(code)).cpu().double()
-                residual = residual + (weight * error**2).sum(0).numpy()
-                total = total + (weight * (target.cpu().double() - mean) ** 2).sum(0).numpy()
+                predicted, target = (
+                    y.cpu().double() for y in (module.decode(code, target), target)
+                )
+                n = target.shape[1]  # less than all steps where no sequence is longer
+                residual[:n] += (weight * (target - predicted) ** 2).nansum(0).numpy()
+                total[:n] += (weight * (target - mean[:n]) ** 2).nansum(0).numpy()
         return residual, total
 
-    def _map(self, function, rows, shape):
-        """Apply ``function(module, x)`` to the rows, a chunk at a time."""
-        dtype = np.float32 if rows.dtype == torch.float32 else np.float64
-        out = np.empty((len(rows), *shape), dtype)
+    def _map(self, function, rows, shape=None):
+        """Apply ``function(module, x)`` to the rows, a chunk at a time.
+
+        Parameters
+        ----------
+        function : callable
+            Also gets the target, where the samples have others than themselves.
+        rows : Rows
+        shape : tuple of int or None, default=None
+            Of what the function makes of one. None if that is a target.
+
+        Returns
+        -------
+        ndarray
+        """
+        targets, dtype = rows.targets, np.float32 if rows.dtype == torch.float32 else np.float64
+        whole = np.empty((len(rows), *shape), dtype) if shape is not None else None
+        output = targets.new_output(dtype) if whole is None else whole
         with self._inference(rows) as (module, device):
-            for which, x, _ in chunks(rows, rows.dtype, device):
-                out[which] = function(module, x).cpu().numpy()
-        return out
+            for which, x, target, _ in chunks(rows, rows.dtype, device):
+                values = function(module, x, *([] if target is x else [target])).cpu().numpy()
+                if whole is None:
+                    targets.write(output, which, values)
+                else:
+                    output[which] = values
+        return output
 
     @contextmanager
     def _inference(self, rows):
@@ -261,7 +274,7 @@ class NeuralEstimator(SharedParameters):
             # float32 results in a float64 array would depend on the rows beside a row.
             device = torch.device("cpu") if device.type == "mps" else device  # has no float64
             module = copy.deepcopy(module).to(device).double()
-        n_rows = min(len(rows), chunk_length(rows.sample_shape))
+        n_rows = min(len(rows), chunk_length(rows))
         with torch.inference_mode(), threads(n_rows * self.net_.module_.work):
             yield module, device
 

@@ -35,9 +35,11 @@ def principal_axes(rows, n_components):
     n_features = prod(rows.sample_shape)
     n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     x, weight = rows.spread(n_rows).take(slice(None), torch.float32)
+    x, weight = x.flatten(1), x.new_ones(len(x)) if weight is None else weight
+    if rows.is_partial:
+        x = torch.where(x.isnan(), x.nanmean(0).nan_to_num(0.0), x)
     if not x.isfinite().all():  # training will say so
         return None
-    x, weight = x.flatten(1), x.new_ones(len(x)) if weight is None else weight
     mean_square = x.square().mean()
     mean = weight @ x / weight.sum()
     x = (x - mean) * weight[:, None].sqrt()
@@ -82,10 +84,22 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows):
     axes = principal_axes(rows, n_components)
     start = has_start and axes and bottleneck.linear_start(axes)
     if start:
+        if hasattr(encoder, "standardise"):
+            start = _of_size_1(start, bottleneck, axes)
         encoder.start_at(*start[0])
         decoder.start_at(*start[1])
     if axes and hasattr(loss, "start_at"):
         loss.start_at(axes.noise_variance if start else axes.mean_variance)
+
+
+def _of_size_1(start, bottleneck, axes):
+    """Return a start with codes of the size that layers inside encoder and decoder expect."""
+    (weight, bias), (decoder_weight, decoder_bias) = start
+    if bottleneck.centres_input:  # outside of other encoders
+        bias = bias - weight @ axes.mean
+    size = axes.variances.mean().sqrt() if bottleneck.is_scale_free else 1.0
+    size = size if size > 0 else 1.0
+    return (weight / size, bias / size), (decoder_weight * size, decoder_bias)
 
 
 def _only_layer(module):

@@ -17,15 +17,17 @@ from skae._params import HasMethods, ParameterMixin, StrOptions, integer, parame
 from skae.architectures import ARCHITECTURES, make_architecture
 from skae.architectures._conv import CONVOLUTION
 from skae.architectures._dense import ACTIVATIONS
+from skae.architectures._recurrent import RECURRENCE
 from skae.architectures._unet import UNET, UNET_CHANNELS
 from skae.losses import LOSSES, make_loss
 
 ARCHITECTURE = """\
 architecture : str or object with ``build``, default="dense"
         The encoder's and decoder's layers: a parameter object such as
-        `skae.architectures.Dense` for rows or `skae.architectures.Conv` for images and
-        signals; "dense" and "conv" are those with their defaults. Its parameters can be
-        set and searched as ``architecture__<name>``."""
+        `skae.architectures.Dense` for rows, `skae.architectures.Conv` for images and
+        signals or `skae.architectures.Recurrent` for sequences; "dense", "conv" and
+        "recurrent" are those with their defaults. Its parameters can be set and searched as
+        ``architecture__<name>``."""
 
 LOSS = """\
 loss : {{"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ssim"}}, \
@@ -123,6 +125,7 @@ SCHEDULES = """\
 SHARED_DOCS = {
     "<architecture>": ARCHITECTURE,
     "<convolution>": CONVOLUTION,
+    "<recurrence>": RECURRENCE,
     "<unet_channels>": UNET_CHANNELS,
     "<unet>": UNET,
     "<loss>": LOSS.format("squared_error"),
@@ -204,6 +207,14 @@ class ArchitectureParameters(ParameterMixin):
     def _make_architecture(self):
         return make_architecture(self.architecture)
 
+    @property
+    def _input_kind(self):
+        """What X is read as, see `skae.architectures`."""
+        architecture = self.architecture
+        if isinstance(architecture, str):
+            architecture = ARCHITECTURES.get(architecture)
+        return getattr(architecture, "input_kind", "rows")
+
     def _parameters_of_the_architecture(self):
         """Return what training on cannot change, by name."""
         architecture = self._make_architecture()
@@ -244,6 +255,11 @@ class FlatArchitecture:
 
     #: The architecture, a class.
     _architecture = None
+
+    @property
+    def _input_kind(self):
+        """What X is read as, see `skae.architectures`."""
+        return self._architecture.input_kind
 
     def _make_architecture(self):
         return self._architecture(**self._parameters_of_the_architecture())

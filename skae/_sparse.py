@@ -129,13 +129,12 @@ class SparseAutoencoder(Autoencoder):
         if not self.sparse_output:
             return super().transform(X)
         check_is_fitted(self)
-        rows = self._read_input(X)
+        rows, blocks, places = self._read_input(X), [], []
         with self._inference(rows) as (module, device):
-            blocks = [
-                sparse.csr_array(module.encode(x).cpu().numpy())
-                for _, x, _ in chunks(rows, rows.dtype, device)
-            ]
-        codes = sparse.vstack(blocks, format="csr")
+            for which, x, _, _ in chunks(rows, rows.dtype, device):
+                places.append(np.arange(len(rows))[which])
+                blocks.append(sparse.csr_array(module.encode(x).cpu().numpy()))
+        codes = sparse.vstack(blocks, format="csr")[np.argsort(np.concatenate(places))]
         is_array = get_config()["sparse_interface"] == "sparray"
         return codes if is_array else sparse.csr_matrix(codes)
 
@@ -160,6 +159,7 @@ class SparseAutoencoder(Autoencoder):
         return max(1, round(self.mean_active_))
 
     def _describe(self, rows, validation):
+        super()._describe(rows, validation)
         sample = rows.spread(MAX_DESCRIBED_ROWS)
         n_active = np.zeros(self.n_components_)  # rows that each unit is active in
 
@@ -175,4 +175,4 @@ class SparseAutoencoder(Autoencoder):
         explained = np.maximum(total - residual, 0)
         # If nothing is explained, all features are as unimportant.
         explained = explained if explained.any() else np.ones_like(explained)
-        self.feature_importances_ = self._format.arrange((explained / explained.sum())[None])[0]
+        self.feature_importances_ = self._format.arrange_sample(explained / explained.sum())

@@ -31,14 +31,15 @@ def threads(work):
 
 
 @torch.no_grad()
-def cost(module, sample_shape):
+def cost(module, rows):
     """Return what a module takes for one sample.
 
     Parameters
     ----------
     module : nn.Module
         In evaluation mode, lest it learn from the sample.
-    sample_shape : tuple of int
+    rows : object such as `skae.inputs.Rows`
+        Samples of the kind and shape.
 
     Returns
     -------
@@ -47,10 +48,11 @@ def cost(module, sample_shape):
     width : int
         Number of values that its widest layer gives.
     """
-    parameters = list(module.parameters())
-    if len(sample_shape) == 1:  # nets of matrices use each weight once
-        widths = [prod(sample_shape), *(len(p) for p in parameters if p.ndim)]
-        return sum(p.numel() for p in parameters), max(widths)
+    parameters, sample_shape = list(module.parameters()), rows.sample_shape
+    if rows.kind != "images":  # nets of matrices use each weight once, or once for each step
+        n_steps = 1 if rows.lengths is None else sample_shape[0]
+        widths = [prod(sample_shape), *(n_steps * len(p) for p in parameters if p.ndim)]
+        return n_steps * sum(p.numel() for p in parameters), max(widths)
     widths = [prod(sample_shape)]
 
     def note(layer, inputs, output):

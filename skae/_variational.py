@@ -17,7 +17,6 @@ from skae._params import StrOptions, integer, real
 from skae._shared_parameters import ArchitectureParameters, estimator
 from skae.bottlenecks import GaussianBottleneck
 from skae.exceptions import PosteriorCollapseWarning
-from skae.inputs import Rows
 from skae.losses import LIKELIHOODS
 
 #: Draws of the code for each row, for the evidence lower bound.
@@ -245,7 +244,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
         return self._map(of_chunk, self._read_samples(X), ())
 
-    def sample(self, n_samples=1, *, density=None, noise=True, random_state=None):
+    def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
         """Draw new rows.
 
         Parameters
@@ -260,6 +259,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             Whether to draw from the likelihood, as the data are thought to have come
             about. If not, the rows are what is expected given their codes, which is what
             one wants to see of pictures.
+        lengths : int, array-like of int of shape (n_samples,) or None, default=None
+            For sequences, how many steps to draw, as for ``inverse_transform``.
         random_state : int, RandomState instance or None, default=None
             Source of randomness. None is the estimator's ``random_state``. A density
             draws by its own.
@@ -281,13 +282,13 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         codes = self._draw_codes(n_samples, density, rng)
         with seeded(rng.randint(np.iinfo(np.int32).max), self.device_):
             draw = VariationalModule.sample if noise else VariationalModule.decode
-            X_new = self._map(draw, codes, self._sample_shape).astype(self._dtype, copy=False)
-        return self._format.in_frame(self._format.to_array(X_new))
+            X_new = self._decode(draw, codes.astype(self._dtype), lengths)
+        return self._format.in_frame(X_new)
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
         if density is None:
-            return Rows(rng.standard_normal((n_samples, self.n_components_)))
+            return rng.standard_normal((n_samples, self.n_components_))
         if isinstance(density, type) or not hasattr(density, "sample"):
             raise TypeError(
                 "density must be a fitted distribution with a method sample, such as "
@@ -301,7 +302,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
                 f"density draws arrays of shape {codes.shape}, but {n_samples} codes of "
                 f"{self.n_components_} components are needed: fit it to the output of transform"
             )
-        return Rows(codes)
+        return codes
 
     def _make_loss(self):
         if self.likelihood == "gaussian" and self.noise_variance != "learned":
@@ -335,10 +336,11 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             self._score_seed = self._new_seed()
 
     def _describe(self, rows, validation):
+        super()._describe(rows, validation)
         sample = rows.spread(MAX_DESCRIBED_ROWS)
         total = squares = 0.0
         with self._inference(sample) as (module, device):
-            for _, x, _ in chunks(sample, sample.dtype, device):
+            for _, x, _, _ in chunks(sample, sample.dtype, device):
                 codes = module.encode(x).cpu().double()
                 total, squares = total + codes.sum(0), squares + codes.square().sum(0)
         variance = squares / len(sample) - (total / len(sample)) ** 2

@@ -38,10 +38,13 @@ class Bottleneck(nn.Module):
         training.
     centres_input : bool
         Whether the encoder gets the samples less their mean.
+    is_scale_free : bool
+        Whether codes may be of any size.
     """
 
     progress = 1.0
     centres_input = False
+    is_scale_free = False
 
     def encoder_width(self, n_components):
         """Return how many outputs the encoder needs for ``n_components`` codes."""
@@ -115,6 +118,8 @@ class LinearBottleneck(Bottleneck):
     tensor([[ 0.5000, -1.0000]])
     """
 
+    is_scale_free = True
+
     def forward(self, encoded):
         return encoded
 
@@ -167,6 +172,8 @@ class TopKBottleneck(SparseBottleneck):
     >>> TopKBottleneck(k=2)(torch.tensor([[0.5, -1.0, 3.0, 0.1]]))
     tensor([[0.5000, 0.0000, 3.0000, 0.0000]])
     """
+
+    is_scale_free = True
 
     def __init__(self, k):
         super().__init__()

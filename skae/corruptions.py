@@ -171,9 +171,11 @@ class Corruption(nn.Module):
         Whether to clip the damaged batches to this range.
     damaged_only : bool
         Whether only damaged cells count in the loss.
+    partial : bool, default=False
+        Whether cells can be NaN, which then stay as they are.
     """
 
-    def __init__(self, corruption, noise_level, low, high, clip, damaged_only):
+    def __init__(self, corruption, noise_level, low, high, clip, damaged_only, partial=False):
         super().__init__()
         if isinstance(corruption, nn.Module):
             corruption = copy.deepcopy(corruption).requires_grad_(False)
@@ -183,6 +185,7 @@ class Corruption(nn.Module):
         self.register_buffer("high", torch.as_tensor(high, dtype=torch.float32))
         self.clip = clip
         self.damaged_only = damaged_only
+        self.partial = partial
 
     @torch.no_grad()
     def forward(self, x):
@@ -200,12 +203,17 @@ class Corruption(nn.Module):
             those that do.
         """
         x_damaged, damaged = self._damage(x, self._draw_level())
+        n_known = x.numel()
+        if self.partial:
+            known = ~(x.isnan() | x_damaged.isnan())  # also those swapped with nothing
+            x_damaged = torch.where(known, x_damaged, x)
+            damaged, n_known = None if damaged is None else damaged & known, known.sum()
         if self.clip:
             x_damaged = torch.minimum(torch.maximum(x_damaged, self.low), self.high)
         if not self.damaged_only or damaged is None:
             return x_damaged, None
         damaged = damaged.to(x.dtype)
-        return x_damaged, damaged.mul_(damaged.numel() / damaged.sum().clamp_min(1))
+        return x_damaged, damaged.mul_(n_known / damaged.sum().clamp_min(1))
 
     def _draw_level(self):
         if not isinstance(self.noise_level, tuple):
@@ -238,6 +246,6 @@ class Corruption(nn.Module):
                     f"{tuple(x.shape)}; got {type(tensor).__name__} of shape {shape}"
                 )
         x_damaged = x_damaged.to(x)
-        if not x_damaged.isfinite().all():
+        if not (x_damaged.isfinite() | x.isnan()).all():
             raise ValueError(f"corruption {name} returns NaN or infinite values")
         return x_damaged, x_damaged != x if damaged is None else damaged

@@ -228,7 +228,7 @@ class StructuralDissimilarity(nn.Module):
 
     def adapt(self, rows):
         """Take the range of the values from the data, 1 for intensities from 0 to 1."""
-        if len(rows.sample_shape) < 2:
+        if rows.kind != "images":
             raise ValueError(
                 "the structural loss 'ssim' compares images: it needs an architecture for these, "
                 "such as Conv"
@@ -242,7 +242,7 @@ class StructuralDissimilarity(nn.Module):
 
 
 class MixedLoss(nn.Module):
-    """Weighted sum of losses, one value for each sample.
+    """Weighted sum of losses, for each element or, with "ssim", each sample.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ class MixedLoss(nn.Module):
     >>> from skae.losses import MixedLoss
     >>> loss = MixedLoss({"squared_error": 1.0, "absolute_error": 0.5})
     >>> loss(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
-    tensor([2.5000])
+    tensor([[0., 5.]])
     """
 
     output_activation = "identity"
@@ -286,10 +286,10 @@ class MixedLoss(nn.Module):
                 loss.adapt(rows)
 
     def forward(self, prediction, target):
-        return sum(
-            weight * per_sample(loss(prediction, target), loss.reduction)
-            for weight, loss in zip(self.weights, self.losses, strict=True)
-        )
+        values = [loss(prediction, target) for loss in self.losses]
+        if any(value.ndim == 1 for value in values):
+            values = [per_sample(value) for value in values]
+        return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
 
 class BernoulliLikelihood(BinaryCrossEntropy):
@@ -414,13 +414,15 @@ def make_loss(loss):
     return LOSSES[loss]() if isinstance(loss, str) else CallableLoss(loss)
 
 
-def per_sample(values, reduction="mean"):
+def per_sample(values, reduction="mean", counts=None):
     """Average or add up the values of each sample.
 
     Parameters
     ----------
     values : tensor of shape (n_samples, ...)
     reduction : {"mean", "sum"}, default="mean"
+    counts : boolean tensor of the shape of ``values`` or None, default=None
+        Which of them count.
 
     Returns
     -------
@@ -428,5 +430,9 @@ def per_sample(values, reduction="mean"):
     """
     if values.ndim == 1:
         return values
+    if counts is not None:  # not a product: a value that does not count may be infinite
+        values = torch.where(counts, values, 0.0)
     values = values.flatten(1)
-    return values.sum(1) if reduction == "sum" else values.mean(1)
+    if reduction == "sum":
+        return values.sum(1)
+    return values.mean(1) if counts is None else values.sum(1) / counts.flatten(1).sum(1)

@@ -11,10 +11,11 @@ from skae import (
     ConvAutoencoder,
     DenoisingAutoencoder,
     ImageToImageRegressor,
+    RecurrentAutoencoder,
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae.architectures import Conv, Dense
+from skae.architectures import Conv, Dense, Recurrent
 
 # Two epochs: the checks are of the contract, not of the fit, and a poor fit would warn.
 QUICK = {"max_epochs": 2, "check_baseline": False}
@@ -25,6 +26,7 @@ ARCHITECTURES = [
     Dense((16, 8), activation="gelu", dropout=0.2),
     Dense((16,), normalization="batch", tied_weights=True),
     Conv((4,)),
+    Recurrent(4),
 ]
 OBJECTIVES = [
     Autoencoder,
@@ -52,6 +54,10 @@ ESTIMATORS = [
         **QUICK, channels=(4,), upsampling="bilinear", downsampling="max_pool", n_residual_blocks=1
     ),
     ImageToImageRegressor((4,), **QUICK),
+    RecurrentAutoencoder(
+        **QUICK, hidden_layer_sizes=(8, 4), cell="gru", pooling="attention", dropout=0.2
+    ),
+    RecurrentAutoencoder(**QUICK, decoder_input="output", pooling="mean", bidirectional=False),
 ]
 
 MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"
@@ -66,7 +72,9 @@ def test_sklearn_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("objective", [*OBJECTIVES, ConvAutoencoder, ImageToImageRegressor])
+@pytest.mark.parametrize(
+    "objective", [*OBJECTIVES, ConvAutoencoder, ImageToImageRegressor, RecurrentAutoencoder]
+)
 def test_parameters_are_documented_in_order(objective):
     documented = inspect.getdoc(objective).split("Parameters\n---")[1].split("\nAttributes\n")[0]
     names = re.findall(r"^(\w+) : ", documented, flags=re.MULTILINE)

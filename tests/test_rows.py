@@ -51,7 +51,7 @@ def test_order_does_not_depend_on_chunks(monkeypatch):
 
 def test_chunks_are_bounded():
     X = sparse.csr_array((600, 50_000), dtype="float32")
-    sizes = [x.numel() for _, x, _ in chunks(Rows(X), torch.float32, "cpu")]
+    sizes = [x.numel() for _, x, _, _ in chunks(Rows(X), torch.float32, "cpu")]
     assert max(sizes) <= 2**24
     assert sum(sizes) == 600 * 50_000
 

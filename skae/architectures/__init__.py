@@ -10,19 +10,28 @@ The encoder maps a tensor of shape (n_samples, *input_shape) to
 
 With an attribute ``input_kind = "images"`` it gets images and signals, of an
 ``input_shape`` with the channels first; attributes ``image_shape``, ``channels_first`` and
-``spatial_dims`` say how X is to be read, as those of `Conv` do. A method
+``spatial_dims`` say how X is to be read, as those of `Conv` do.
+
+With ``input_kind = "sequences"`` it gets sequences, and ``input_shape`` is (n_steps,
+n_features) of the longest. A batch is padded: behind the end of a sequence, and where a value
+is missing, it is NaN. The decoder has an attribute ``takes_target = True`` and gets such a
+batch beside the code, in which it sees how many steps to make. `Recurrent` is one of these.
+
+A method
 ``code_length(input_shape, n_components)`` may give the length of the code another meaning.
 """
 
 from skae.architectures._build import ARCHITECTURES, build_modules, make_architecture
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense, Shortcut
+from skae.architectures._recurrent import Recurrent
 from skae.architectures._unet import UNet
 
 __all__ = [
     "ARCHITECTURES",
     "Conv",
     "Dense",
+    "Recurrent",
     "Shortcut",
     "UNet",
     "build_modules",

@@ -7,11 +7,12 @@ from torch import nn
 
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
+from skae.architectures._recurrent import Recurrent
 from skae.architectures._unet import UNet
 
-ARCHITECTURES = {"conv": Conv, "dense": Dense}
+ARCHITECTURES = {"conv": Conv, "dense": Dense, "recurrent": Recurrent}
 #: What an architecture can have its data read as, by an attribute ``input_kind``.
-INPUT_KINDS = ("rows", "images")
+INPUT_KINDS = ("rows", "images", "sequences")
 
 
 def make_architecture(architecture):
@@ -75,21 +76,33 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     encoder, decoder = (module.float() for module in copy.deepcopy(modules))
     if not any(p.requires_grad for module in (encoder, decoder) for p in module.parameters()):
         raise ValueError(f"{name} gives modules without parameters to train")
-    _check_shapes(encoder, input_shape, (encoder_width,), f"The encoder of {name}")
-    _check_shapes(decoder, (code_width,), input_shape, f"The decoder of {name}")
+    x, code = _probe(input_shape), _probe((code_width,))
+    inputs = [code]
+    if getattr(architecture, "input_kind", "rows") == "sequences":
+        x[0, 1:] = torch.nan  # a sequence of one step
+        inputs = [code, x]
+        if not getattr(decoder, "takes_target", False):
+            raise TypeError(
+                f"The decoder of {name} must have an attribute takes_target = True, and take the "
+                "code and a batch of sequences, in which it sees how long they are"
+            )
+    _check_shapes(encoder, [x], (encoder_width,), f"The encoder of {name}")
+    _check_shapes(decoder, inputs, input_shape, f"The decoder of {name}")
     return encoder, decoder
 
 
+def _probe(shape):
+    """Return two samples: a batch is told from a sample."""
+    return torch.rand(2, *shape, dtype=torch.float32) - 0.5
+
+
 @torch.no_grad()
-def _check_shapes(module, input_shape, output_shape, who):
-    was_training = module.training
-    probe = (
-        torch.rand(2, *input_shape, dtype=torch.float32) - 0.5
-    )  # two samples: a batch is told from a sample
-    given = probe.clone()
+def _check_shapes(module, inputs, output_shape, who):
+    was_training, probe = module.training, inputs[0]
+    given = [x.clone() for x in inputs]
     try:
-        output = module.eval()(given)
-        copy.deepcopy(module).double()(probe.double())  # as for float64 input
+        output = module.eval()(*given)
+        copy.deepcopy(module).double()(*(x.double() for x in inputs))  # as for float64 input
     except RuntimeError as error:
         hint = ""
         if "dtype" in str(error) or "double" in str(error):
@@ -99,11 +112,20 @@ def _check_shapes(module, input_shape, output_shape, who):
         ) from error
     finally:
         module.train(was_training)
-    if not torch.equal(given, probe):
+    if not all(map(_same, given, inputs)):
         raise ValueError(f"{who} changes its input: do not work on it in place (inplace=True)")
     shape = tuple(getattr(output, "shape", ()))
     if shape != (2, *output_shape):
         raise ValueError(
-            f"{who} gives output of shape {shape} for 2 samples of shape {input_shape}; "
+            f"{who} gives output of shape {shape} for 2 samples of shape {tuple(probe.shape[1:])}; "
             f"expected {(2, *output_shape)}"
         )
+    if not output.isfinite().all():
+        raise ValueError(
+            f"{who} gives NaN or infinite values. Where sequences are padded or values missing, "
+            "its input is NaN."
+        )
+
+
+def _same(a, b):
+    return torch.equal(a.nan_to_num(), b.nan_to_num())

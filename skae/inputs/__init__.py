@@ -2,6 +2,23 @@
 
 from skae.inputs._images import ImageLayout, Images, as_array, read_images
 from skae.inputs._pairs import Pairs
-from skae.inputs._rows import Rows, read_rows
+from skae.inputs._rows import Codes, RowLayout, Rows, read_rows
+from skae.inputs._sequences import SequenceLayout, Sequences, read_lengths, read_sequences
 
-__all__ = ["ImageLayout", "Images", "Pairs", "Rows", "as_array", "read_images", "read_rows"]
+__all__ = [
+    "LAYOUTS",
+    "Codes",
+    "ImageLayout",
+    "Images",
+    "Pairs",
+    "Rows",
+    "Sequences",
+    "as_array",
+    "read_images",
+    "read_lengths",
+    "read_rows",
+    "read_sequences",
+]
+
+#: By kind of input, what says how X is to be read.
+LAYOUTS = {"rows": RowLayout, "images": ImageLayout, "sequences": SequenceLayout}

@@ -46,6 +46,10 @@ class ImageLayout(NamedTuple):
         names = cls._fields[:3]
         return cls(**{n: getattr(architecture, n) for n in names if hasattr(architecture, n)})
 
+    def read(self, estimator, X, sample_weight, reset, fitted):
+        """Validate X and return it as `Images`; parameters as for `read_images`."""
+        return read_images(estimator, X, sample_weight, reset, layout=self, fitted=fitted)
+
     def format(self, shape, name):
         """Return the format of samples of a shape.
 
@@ -183,6 +187,9 @@ class ImageFormat(RowFormat):
     def in_frame(self, array):
         return super().in_frame(array) if array.ndim == 2 else array
 
+    def how_to_scale(self, name):
+        return super().how_to_scale(name) if len(self.shape) == 1 else f"by {name} / 255"
+
     def check_scale(self, fitted, name):
         """Raise a ValueError if values are on another scale than those of the fit."""
         if self.dtype == fitted.dtype:
@@ -213,6 +220,8 @@ class Images(Rows):
 
     def __init__(self, rows, format):
         super().__init__(rows.X, rows.sample_weight, format)
+
+    kind = "images"
 
     @property
     def scale(self):

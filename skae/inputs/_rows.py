@@ -2,6 +2,7 @@
 
 import copy
 from numbers import Number
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,10 @@ class RowFormat:
         """Return an array in the user's shape and type."""
         return output
 
+    def arrange_sample(self, output):
+        """Return one sample with its axes as the user has them."""
+        return self.arrange(output[None])[0]
+
     def in_frame(self, array):
         """Return an array of rows as a DataFrame, if that is what the user has."""
         return self.frame.make(array) if self.frame else array
@@ -45,8 +50,46 @@ class RowFormat:
         twin.frame = self.frame and self.frame._replace(index=None)
         return twin
 
+    def how_to_scale(self, name):
+        """Say how values can be brought into the range from 0 to 1."""
+        del name
+        return "with MinMaxScaler(clip=True)"
 
-def read_rows(estimator, X, sample_weight=None, reset=False, name="X"):
+    def codes(self, codes, sample_shape, lengths=None):
+        """Return codes as samples to decode.
+
+        Parameters
+        ----------
+        codes : ndarray or CSR matrix of shape (n_samples, n_components)
+        sample_shape : tuple of int
+            Shape of what the net makes of one.
+        lengths : ndarray of int, shape (n_samples,) or None, default=None
+            For sequences the numbers of steps; for others None.
+
+        Returns
+        -------
+        Codes
+        """
+        del lengths
+        return Codes(codes, self, sample_shape)
+
+
+class RowLayout(NamedTuple):
+    """Reads X as rows of numbers, in which there is nothing to choose."""
+
+    @classmethod
+    def of(cls, architecture):
+        """Return the layout that an architecture asks for."""
+        del architecture
+        return cls()
+
+    def read(self, estimator, X, sample_weight, reset, fitted):
+        """Validate X and return it as `Rows`; parameters as for `read_rows`."""
+        del fitted
+        return read_rows(estimator, X, sample_weight, reset)
+
+
+def read_rows(estimator, X, sample_weight=None, reset=False, name="X", **how):
     """Validate a table for an estimator.
 
     Parameters
@@ -59,6 +102,8 @@ def read_rows(estimator, X, sample_weight=None, reset=False, name="X"):
     reset : bool, default=False
     name : str, default="X"
         What errors call the table.
+    **how : dict
+        Parameters of `sklearn.utils.check_array` to set otherwise.
 
     Returns
     -------
@@ -72,7 +117,7 @@ def read_rows(estimator, X, sample_weight=None, reset=False, name="X"):
     _check_frame(X)
     # dtype="numeric" keeps integers and float16 as they are: converting the whole of X would
     # hold it in memory twice.
-    how = {"accept_sparse": "csr", "dtype": "numeric"}
+    how = {"accept_sparse": "csr", "dtype": "numeric"} | how
     try:
         if estimator is None:
             array = check_array(X, input_name=name, **how)
@@ -86,13 +131,18 @@ def read_rows(estimator, X, sample_weight=None, reset=False, name="X"):
         if not (culprit := _culprit(X)):
             raise
         raise ValueError(f"{error}{culprit}") from error
-    if sample_weight is not None:
-        sample_weight = _check_sample_weight(
-            sample_weight, array, dtype=np.float64, ensure_non_negative=True
-        )
-        sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
-        sample_weight = sample_weight / sample_weight.mean()
-    return Rows(array, sample_weight, RowFormat(FrameFormat.of(X)))
+    return Rows(array, read_weights(sample_weight, array), RowFormat(FrameFormat.of(X)))
+
+
+def read_weights(sample_weight, samples):
+    """Validate weights, one for each sample, and return them with a mean of 1, or None."""
+    if sample_weight is None:
+        return None
+    sample_weight = _check_sample_weight(
+        sample_weight, samples, dtype=np.float64, ensure_non_negative=True
+    )
+    sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
+    return sample_weight / sample_weight.mean()
 
 
 def _check_frame(X):
@@ -151,8 +201,14 @@ class Rows(Dataset):
         Which rows of ``X`` these are; all of them if None.
     """
 
+    #: What kind of input architectures know them as.
+    kind = "rows"
     #: What stands for a value of 1.
     scale = 1
+    #: Numbers of steps, an array, where samples can differ in them.
+    lengths = None
+    #: Whether cells can be NaN, of which nothing is known.
+    is_partial = False
 
     def __init__(self, X, sample_weight=None, format=RowFormat()):  # noqa: B008 (not changed)
         self.X = X
@@ -167,6 +223,11 @@ class Rows(Dataset):
     def targets(self):
         """What a net is to make of them: the same."""
         return self
+
+    @property
+    def is_regular(self):
+        """Whether all samples are complete and of one shape."""
+        return True
 
     @property
     def sample_shape(self):
@@ -207,16 +268,33 @@ class Rows(Dataset):
 
     def column_range(self):
         """Return the smallest and the largest value of each column, as float64 tensors."""
-        ends = [(x.amin(0), x.amax(0)) for _, x, _ in chunks(self, torch.float64, "cpu")]
+        ends = [(x.amin(0), x.amax(0)) for _, x, _, _ in chunks(self, torch.float64, "cpu")]
         low, high = (torch.stack(end) for end in zip(*ends, strict=True))
         return low.amin(0), high.amax(0)
 
     def mean(self):
         """Return the weighted mean of the samples, as a float64 tensor."""
         sums = 0.0
-        for _, x, weight in chunks(self, torch.float64, "cpu"):
+        for _, x, _, weight in chunks(self, torch.float64, "cpu"):
             sums = sums + (x if weight is None else x * along(weight, x)).sum(0)
         return sums / len(self)
+
+    @property
+    def centre(self):
+        """Mean that can be subtracted from any sample, as a float64 tensor."""
+        return self.mean()
+
+    def with_values(self, x):
+        """Return samples like these with other values, an array (n_samples, *sample_shape)."""
+        return Rows(x)
+
+    def new_output(self, dtype):
+        """Return an array for what a net makes of all samples, values of their shape."""
+        return np.empty((len(self), *self.sample_shape), dtype)
+
+    def write(self, output, which, values):
+        """Write what a net makes of some samples to such an array."""
+        output[which] = values
 
     def take(self, which, dtype):
         """Read rows as a tensor.
@@ -234,20 +312,54 @@ class Rows(Dataset):
         """
         if self.index is not None:
             which = self.index[which]
-        weight = None
-        if self.sample_weight is not None:
-            weight = torch.from_numpy(self.sample_weight[which]).to(dtype)
-        return _as_tensor(_take(self.X, which), dtype), weight
+        return as_tensor(take(self.X, which), dtype), self._take_weight(which, dtype)
+
+    def _take_weight(self, which, dtype):
+        if self.sample_weight is None:
+            return None
+        return torch.from_numpy(self.sample_weight[which]).to(dtype)
 
 
-def _take(X, which):
+class Codes(Rows):
+    """Codes, to be decoded in chunks of as many as samples of their kind.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_components)
+    format : RowFormat
+        Of what they decode to.
+    sample_shape : tuple of int
+        Shape of what one decodes to.
+    targets : Rows or None, default=None
+        What the decoder gets beside the codes.
+    """
+
+    sample_shape = None
+
+    def __init__(self, X, format, sample_shape, targets=None):
+        super().__init__(X, format=format)
+        self.sample_shape = sample_shape
+        self._targets = targets
+
+    @property
+    def targets(self):
+        return self if self._targets is None else self._targets
+
+    @property
+    def lengths(self):
+        return None if self._targets is None else self._targets.lengths
+
+
+def take(X, which):
+    """Return rows of a matrix, dense."""
     if sparse.issparse(X):
         return X[which].toarray()
     # np.take is several times faster than X[which] for an array of indices.
     return X[which] if isinstance(which, slice) else np.take(X, which, axis=0)
 
 
-def _as_tensor(array, dtype):
+def as_tensor(array, dtype):
+    """Return an array as a tensor of a precision, of the same memory where that is possible."""
     numpy_dtype = np.float32 if dtype == torch.float32 else np.float64
     with np.errstate(over="ignore"):  # infinity then makes the loss infinite, an error
         array = np.ascontiguousarray(array, dtype=numpy_dtype)

@@ -1,0 +1,202 @@
+"""Sequences from long tables, and long series as windows.
+
+What autoencoders with `~skae.architectures.Recurrent` layers take are lists of arrays of shape
+(time, n_features). The functions here make these of tables with a row for each step, and score
+series that are too long to be one sequence.
+"""
+
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_scalar
+
+from skae._params import did_you_mean
+from skae.inputs import read_rows
+
+__all__ = ["from_long_frame", "sliding_windows", "windowed_errors"]
+
+#: Values of the windows that are scored at once.
+MAX_WINDOW_VALUES = 2**20
+
+
+def from_long_frame(frame, id_column, time_column=None):
+    """Make sequences of a table that has a row for each step.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame or polars.DataFrame
+        All columns but the two named ones are features. Missing values stay missing.
+    id_column : str
+        Column that says which sequence a row is of.
+    time_column : str or None, default=None
+        Column by which the rows of each sequence are put in order. None takes them in the
+        order of the table.
+
+    Returns
+    -------
+    sequences : list of ndarray of shape (time, n_features)
+    ids : ndarray of shape (n_samples,)
+        What the id of each is, in the order of their first rows.
+
+    Raises
+    ------
+    ValueError
+        If a column is not there or not numeric, an id or a time is missing, or a sequence has
+        the same time twice.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skae.sequences import from_long_frame
+    >>> frame = pd.DataFrame(
+    ...     {"patient": ["b", "a", "b"], "day": [2, 1, 1], "pulse": [61.0, 70.0, 63.0]}
+    ... )
+    >>> sequences, ids = from_long_frame(frame, "patient", "day")
+    >>> ids.tolist(), [sequence[:, 0].tolist() for sequence in sequences]
+    (['b', 'a'], [[63.0, 61.0], [70.0]])
+    """
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"frame must be a DataFrame, got {type(frame).__name__}")
+    keys = [name for name in (id_column, time_column) if name is not None]
+    known = list(frame.columns)
+    for name in keys:
+        if name not in known:
+            hint = did_you_mean(str(name), [str(n) for n in known])
+            raise ValueError(f"frame has no column {name!r}.{hint}")
+    features = [name for name in known if name not in keys]
+    if not features or not len(frame):
+        raise ValueError(
+            f"frame needs at least one row, and one column beside {keys}; its shape is "
+            f"{tuple(frame.shape)}"
+        )
+    steps = read_rows(None, frame[features], name="frame", ensure_all_finite="allow-nan").X
+    columns = {name: pd.Series(np.asarray(frame[name])) for name in keys}
+    for name, column in columns.items():
+        if column.isna().any():
+            row = int(np.flatnonzero(column.isna())[0])
+            raise ValueError(f"Column {name!r} has no value in row {row}.")
+    which, ids = pd.factorize(columns[id_column])
+    order = np.argsort(which, kind="stable")
+    if time_column is not None:
+        time = columns[time_column]
+        twice = pd.DataFrame({"id": which, "time": time}).duplicated()
+        if twice.any():
+            row = int(np.flatnonzero(twice)[0])
+            raise ValueError(
+                f"The sequence {ids[which[row]]!r} has the time {time[row]} twice. Choose one "
+                "of the rows, or their mean."
+            )
+        order = np.lexsort((time.rank(), which))
+    ends = np.cumsum(np.bincount(which))
+    return np.split(steps[order], ends[:-1]), np.asarray(ids)
+
+
+def sliding_windows(series, length, stride=1):
+    """Cut a series into windows of the same length, which may overlap.
+
+    Parameters
+    ----------
+    series : array-like of shape (n_steps,) or (n_steps, n_features)
+    length : int
+        Steps of a window.
+    stride : int, default=1
+        Steps from one window to the next.
+
+    Returns
+    -------
+    windows : ndarray of shape (n_windows, length) or (n_windows, length, n_features)
+        A read-only view, in no memory of its own. Steps behind the last whole window are
+        left out.
+
+    Raises
+    ------
+    ValueError
+        If the series is shorter than a window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.sequences import sliding_windows
+    >>> sliding_windows(np.arange(6), length=4, stride=2)
+    array([[0, 1, 2, 3],
+           [2, 3, 4, 5]])
+    """
+    series = _as_series(series)
+    for name, value in (("length", length), ("stride", stride)):
+        check_scalar(value, name, Integral, min_val=1)
+    if len(series) < length:
+        raise ValueError(f"series has {len(series)} steps, too few for a window of {length}")
+    windows = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)[::stride]
+    return np.moveaxis(windows, -1, 1)
+
+
+def _as_series(series):
+    series = np.asarray(series)
+    if series.ndim not in (1, 2):
+        raise ValueError(
+            f"series must be of shape (n_steps,) or (n_steps, n_features), not {series.shape}"
+        )
+    return series
+
+
+def windowed_errors(estimator, series, length, stride=None):
+    """Return how far each step of a long series is from its reconstruction.
+
+    The series is cut into windows, and the error of a step is the mean over the windows that
+    it is in. A chunk of windows is scored at a time, so that memory is bounded however long the
+    series is.
+
+    Parameters
+    ----------
+    estimator : object with ``reconstruction_errors``
+        Autoencoder fitted on such windows, see `sliding_windows`.
+    series : array-like of shape (n_steps,) or (n_steps, n_features)
+        One axis gives windows of shape (n_windows, length), two (n_windows, length,
+        n_features).
+    length : int
+        Steps of a window.
+    stride : int or None, default=None
+        Steps from one window to the next. None is half a window. The last window ends with
+        the series.
+
+    Returns
+    -------
+    errors : ndarray of the shape of the series
+        Mean squared errors, in squared units of the series. NaN where a value is missing.
+
+    Raises
+    ------
+    ValueError
+        If the series is shorter than a window, or ``stride`` is longer than one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import RecurrentAutoencoder
+    >>> from skae.sequences import sliding_windows, windowed_errors
+    >>> series = np.sin(np.arange(3000) / 5)
+    >>> model = RecurrentAutoencoder(4, max_epochs=10, random_state=0)
+    >>> model = model.fit(sliding_windows(series, length=50, stride=10))
+    >>> series[1000:1010] = 0  # a fault
+    >>> errors = windowed_errors(model, series, length=50)
+    >>> bool(995 < errors.argmax() < 1015)
+    True
+    """
+    series = _as_series(series)
+    stride = max(1, length // 2) if stride is None else stride
+    windows = sliding_windows(series, length)
+    check_scalar(stride, "stride", Integral, min_val=1, max_val=length)
+    starts = np.unique(np.append(np.arange(0, len(windows), stride), len(windows) - 1))
+    total, count = np.zeros(series.shape), np.zeros(series.shape)
+    for some in np.array_split(starts, -(-len(starts) * windows[0].size // MAX_WINDOW_VALUES)):
+        chunk = windows[some]
+        seen = ~np.isnan(chunk).all(axis=tuple(range(1, chunk.ndim)))
+        if not seen.any():
+            continue
+        errors = np.asarray(estimator.reconstruction_errors(chunk[seen]))
+        steps = some[seen][:, None] + np.arange(length)
+        known = ~np.isnan(errors)
+        np.add.at(total, steps, np.where(known, errors, 0.0))
+        np.add.at(count, steps, known)
+    return np.divide(total, count, out=np.full(series.shape, np.nan), where=count > 0)

@@ -1,0 +1,208 @@
+"""Seconds to train a recurrent autoencoder on sequences, skae and its neighbours.
+
+    pip install keras
+    python tests/benchmarks/bench_training_sequences.py [--sequences 2000] [--repeats 3]
+
+Sequences of noise of 1 to 3 features. The encoder is one LSTM of 64 units, whose last state
+makes a code of 16; the decoder one that gets the code at each step, and a linear layer. Batches
+of 32, Adam, one epoch. All train the same net in one run, in turn, with all threads. The
+hand-written loop runs over slices of tensors; of unequal lengths over batches of sorted
+sequences, once padded with masks and once packed. Every figure is the median over the repeats,
+the ratio to the best loop.
+"""
+
+import argparse
+import os
+import time
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+
+from skae import RecurrentAutoencoder
+from skae._batches import Batches
+from skae.inputs import SequenceLayout
+
+LR, BATCH, HIDDEN, CODE = 1e-3, 32, 64, 16
+PLAIN = {
+    "hidden_layer_sizes": HIDDEN,
+    "bidirectional": False,
+    "shortcut": False,
+    "lr": LR,
+    "lr_schedule": None,
+    "batch_size": BATCH,
+    "max_epochs": 1,
+    "early_stopping": False,
+    "check_baseline": False,
+}
+
+
+class Net(nn.Module):
+    """What the hand-written loops train."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.encoder = nn.LSTM(n_features, HIDDEN, batch_first=True)
+        self.to_code = nn.Linear(HIDDEN, CODE)
+        self.decoder = nn.LSTM(CODE, HIDDEN, batch_first=True)
+        self.output = nn.Linear(HIDDEN, n_features)
+
+    def forward(self, x, lengths=None):
+        outputs, (last, _) = self.encoder(x)
+        last = last[0] if lengths is None else outputs[torch.arange(len(x)), lengths - 1]
+        code = self.to_code(last)
+        return self.output(self.decoder(code[:, None].expand(-1, x.shape[1], -1))[0])
+
+    def packed(self, x, lengths):
+        _, (last, _) = self.encoder(pack_padded_sequence(x, lengths, batch_first=True))
+        code = self.to_code(last[0])[:, None].expand(-1, x.shape[1], -1)
+        hidden, _ = self.decoder(pack_padded_sequence(code, lengths, batch_first=True))
+        return self.output(pad_packed_sequence(hidden, batch_first=True)[0])
+
+
+def equal_batches(X):
+    x = torch.from_numpy(np.stack(X))
+    for which in torch.randperm(len(x)).split(BATCH):
+        yield x[which], None
+
+
+def bucketed_batches(X):
+    order = sorted(range(len(X)), key=lambda i: -len(X[i]))
+    batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+    for i in torch.randperm(len(batches)).tolist():
+        some = [torch.from_numpy(X[j]) for j in batches[i]]
+        yield pad_sequence(some, batch_first=True), torch.tensor([len(x) for x in some])
+
+
+def train(X, batches, predict):
+    net = Net(X[0].shape[1])
+    optimizer = torch.optim.Adam(net.parameters(), lr=LR, fused=True)
+    for x, lengths in batches(X):
+        optimizer.zero_grad()
+        error = (predict(net, x, lengths) - x) ** 2
+        if lengths is None:
+            loss = error.mean()
+        else:
+            mask = torch.arange(x.shape[1]) < lengths[:, None]
+            loss = ((error.mean(2) * mask).sum(1) / lengths).mean()
+        loss.backward()
+        optimizer.step()
+
+
+def loop(X):
+    train(X, equal_batches, Net.forward)
+
+
+def masked_loop(X):
+    train(X, bucketed_batches, Net.forward)
+
+
+def packed_loop(X):
+    train(X, bucketed_batches, Net.packed)
+
+
+def skae(X):
+    RecurrentAutoencoder(CODE, **PLAIN).fit(X)
+
+
+def skae_defaults(X):
+    RecurrentAutoencoder(CODE, **PLAIN | {"bidirectional": True, "shortcut": True}).fit(X)
+
+
+def keras(X):
+    import keras as k
+
+    n_steps, n_features = max(map(len, X)), X[0].shape[1]
+    x = np.zeros((len(X), n_steps, n_features), "float32")
+    for i, sequence in enumerate(X):
+        x[i, : len(sequence)] = sequence
+    layers = [k.Input((n_steps, n_features))]
+    if len(set(map(len, X))) > 1:
+        layers.append(k.layers.Masking())
+    layers += [
+        k.layers.LSTM(HIDDEN),
+        k.layers.Dense(CODE),
+        k.layers.RepeatVector(n_steps),
+        k.layers.LSTM(HIDDEN, return_sequences=True),
+        k.layers.TimeDistributed(k.layers.Dense(n_features)),
+    ]
+    net = k.Sequential(layers)
+    net.compile(k.optimizers.Adam(LR), "mse")
+    net.fit(x, x, batch_size=BATCH, epochs=1, verbose=0)
+
+
+EQUAL = {
+    "loop": loop,
+    "skae": skae,
+    "skae, both directions": skae_defaults,
+    "Keras on torch": keras,
+}
+UNEQUAL = {
+    "loop, masked": masked_loop,
+    "loop, packed": packed_loop,
+    "skae": skae,
+    "skae, both directions": skae_defaults,
+    "Keras on torch": keras,
+}
+
+
+def compare(title, X, functions, repeats):
+    times = {name: [] for name in functions}
+    for function in functions.values():
+        function(X[:64])  # imports and first calls
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function(X)
+            times[name].append(time.perf_counter() - start)
+    medians = {name: np.median(t) for name, t in times.items()}
+    limit = min(median for name, median in medians.items() if name.startswith("loop"))
+    print(f"{title:40}{'s':>8}{'ms/step':>10}{'x loop':>8}")
+    for name, median in medians.items():
+        step = 1e3 * median / -(-len(X) // BATCH)
+        print(f"{name:40}{median:8.2f}{step:10.1f}{median / limit:8.2f}")
+    print(flush=True)
+
+
+def padded_share(X, sort):
+    """Return the share of steps of all batches that are padding."""
+    rows = SequenceLayout().read(RecurrentAutoencoder(), X, None, True, None)
+    if sort:
+        sizes = [
+            x.shape[:2]
+            for x, _ in Batches(rows, BATCH, torch.device("cpu"), torch.Generator().manual_seed(0))
+        ]
+    else:
+        order = np.random.default_rng(0).permutation(len(X))
+        sizes = [
+            (len(some), max(len(X[i]) for i in some))
+            for some in np.array_split(order, -(-len(X) // BATCH))
+        ]
+    return 1 - sum(map(len, X)) / sum(n * steps for n, steps in sizes)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sequences", type=int, default=2000)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    rng = np.random.default_rng(0)
+
+    def noise(lengths, n_features):
+        return [rng.standard_normal((n, n_features), "float32") for n in lengths]
+
+    n = args.sequences
+    print(f"{n} sequences, median of {args.repeats}")
+    compare("140 steps, 1 feature", noise([140] * n, 1), EQUAL, args.repeats)
+    compare("24 steps, 3 features", noise([24] * n, 3), EQUAL, args.repeats)
+    X = noise(rng.integers(10, 141, n), 3)
+    compare("10 to 140 steps, 3 features", X, UNEQUAL, args.repeats)
+    shares = padded_share(X, sort=False), padded_share(X, sort=True)
+    print("padding among the steps: {:.1%} in random batches, {:.1%} in skae's".format(*shares))
+
+
+if __name__ == "__main__":
+    main()
