@@ -207,7 +207,7 @@ class Corruption(nn.Module):
         if self.partial:
             known = ~(x.isnan() | x_damaged.isnan())  # also those swapped with nothing
             x_damaged = torch.where(known, x_damaged, x)
-            damaged, n_known = None if damaged is None else damaged & known, known.sum()
+            damaged, n_known = None if damaged is None else damaged & known, (~x.isnan()).sum()
         if self.clip:
             x_damaged = torch.minimum(torch.maximum(x_damaged, self.low), self.high)
         if not self.damaged_only or damaged is None:

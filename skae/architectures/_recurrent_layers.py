@@ -98,15 +98,21 @@ def _initialise(layer):
 
 
 class Scale(nn.Module):
-    """Mean and deviation of each feature, between which and 0 and 1 a net works."""
+    """Mean and deviation of what a net sees as values of mean 0 and deviation 1.
 
-    def __init__(self, n_features):
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Number of features, or of steps and features.
+    """
+
+    def __init__(self, shape):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(n_features))
-        self.register_buffer("deviation", torch.ones(n_features))
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("deviation", torch.ones(shape))
 
     def adapt(self, mean, deviation):
-        """Take the moments of the data, tensors of shape (n_features,)."""
+        """Take the moments of the data, tensors that broadcast to the shape."""
         self.mean.copy_(mean)
         self.deviation.copy_(torch.where(deviation > 0, deviation, 1.0))
 
@@ -134,22 +140,22 @@ class LinearEncoder(nn.Module):
 
     def __init__(self, n_steps, n_features, n_outputs):
         super().__init__()
+        self.scale = Scale((n_steps, n_features))
         self.linear = nn.Linear(n_steps * n_features, n_outputs)
-        self.register_buffer("mean", torch.zeros(n_steps, n_features))
 
     def forward(self, x):
         """Return a tensor of shape (n_samples, n_outputs)."""
-        n_steps = len(self.mean)
-        x = x[:, :n_steps]
-        deviation = (x - self.mean[: x.shape[1]]).nan_to_num(0.0)
-        return self.linear(F.pad(deviation, (0, 0, 0, n_steps - x.shape[1])).flatten(1))
+        n_steps = len(self.scale.mean)
+        n_behind = n_steps - x.shape[1]  # cuts off what is behind the longest, if negative
+        x = self.scale.standardise(F.pad(x, (0, 0, 0, n_behind), value=torch.nan))
+        return self.linear(x.flatten(1))
 
     @torch.no_grad()
     def start_at(self, weight, bias):
         """Become the linear map ``x @ weight.T + bias`` of flat sequences."""
-        n = len(weight)
-        self.linear.weight[:n] = weight
-        self.linear.bias[:n] = bias + weight @ self.mean.flatten()
+        n, scale = len(weight), self.scale
+        self.linear.weight[:n] = weight * scale.deviation.flatten()
+        self.linear.bias[:n] = bias + weight @ scale.mean.flatten()
 
 
 class LinearDecoder(nn.Module):
@@ -169,7 +175,7 @@ class LinearDecoder(nn.Module):
 
     def forward(self, code, n_steps):
         """Return a tensor of shape (n_samples, n_steps, n_features)."""
-        x = self.linear(code).unflatten(1, (-1, self.n_features))[:, :n_steps]
+        x = self.linear(code).unflatten(1, (-1, self.n_features))
         return F.pad(x, (0, 0, 0, n_steps - x.shape[1]))
 
     @torch.no_grad()
@@ -373,7 +379,7 @@ class ShortcutEncoder(RecurrentEncoder):
 
     def standardise(self, rows):
         super().standardise(rows)
-        self.shortcut.mean.copy_(rows.mean())
+        self.shortcut.scale.adapt(rows.mean(), self.scale.deviation)
 
     def forward(self, x):
         return super().forward(x) + self.shortcut(x)
