@@ -10,8 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skae._baseline import warn_if_poor, warn_if_unscaled
-from skae._effort import MAX_DESCRIBED_ROWS
-from skae._lengths import expected_lengths, fit_lengths
+from skae._lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 from skae._module import AutoencoderModule, Centre
 from skae._net import seeded
 from skae._neural import NeuralEstimator
@@ -161,7 +160,7 @@ class BaseAutoencoder(
     def _describe(self, rows, validation):
         del validation
         if rows.kind == "sequences":
-            sample = rows.spread(MAX_DESCRIBED_ROWS)
+            sample = rows.spread(MAX_SEQUENCES)
             codes = self._map(AutoencoderModule.encode, sample, (self.n_components_,))
             self.length_regressor_ = fit_lengths(codes, sample.lengths)
 

@@ -38,8 +38,8 @@ class RecurrentAutoencoder(FlatArchitecture, RecurrentParameters, LossParameters
 
     Attributes
     ----------
-    length_regressor_ : sklearn.pipeline.Pipeline
-        Ridge regression of the lengths of the training sequences on their codes, by which
+    length_regressor_ : estimator
+        Regression of the lengths of up to 2,000 training sequences on their codes, by which
         ``inverse_transform`` knows how many steps to expect.
     <fitted>
 
