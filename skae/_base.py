@@ -1,5 +1,6 @@
 """The scikit-learn contract, once for all autoencoders."""
 
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -161,8 +162,8 @@ class BaseAutoencoder(
         del validation
         if rows.kind == "sequences":
             sample = rows.spread(MAX_SEQUENCES)
-            codes = self._map(AutoencoderModule.encode, sample, (self.n_components_,))
-            self.length_regressor_ = fit_lengths(codes, sample.lengths)
+            encode = partial(self._map, AutoencoderModule.encode, sample, (self.n_components_,))
+            self.length_regressor_ = fit_lengths(encode, sample.lengths)
 
     def _check_fit(self, rows):
         if rows.kind == "images":

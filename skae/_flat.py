@@ -26,6 +26,10 @@ ELEMENTWISE_OPTIMIZERS = (
 def can_flatten(module, optimizer_class):
     """Say whether training on one flat vector equals training on the parameters."""
     kinds = {(p.dtype, p.device) for p in module.parameters()}
+    if any(device.type == "cuda" for _, device in kinds) and any(
+        isinstance(layer, nn.RNNBase) for layer in module.modules()
+    ):
+        return False  # cuDNN wants the weights of each such layer in an order of its own
     return optimizer_class in ELEMENTWISE_OPTIMIZERS and len(kinds) == 1
 
 

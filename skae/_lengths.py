@@ -8,15 +8,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 #: Sequences to learn from: the time that it takes grows with their square.
-MAX_SEQUENCES = 2_000
+MAX_SEQUENCES = 1_000
 
 
-def fit_lengths(codes, lengths):
+def fit_lengths(encode, lengths):
     """Fit a regression of the lengths of sequences on their codes.
 
     Parameters
     ----------
-    codes : ndarray of shape (n_samples, n_components)
+    encode : callable
+        Gives the codes, if they are needed: where lengths differ.
     lengths : ndarray of int, shape (n_samples,)
 
     Returns
@@ -25,11 +26,12 @@ def fit_lengths(codes, lengths):
         With the smallest and the largest length as ``range_``.
     """
     shortest, longest = int(lengths.min()), int(lengths.max())
-    regressor = DummyRegressor()
-    if shortest < longest:
+    if shortest == longest:
+        regressor = DummyRegressor().fit(lengths[:, None], lengths)
+    else:
         by_code = make_pipeline(StandardScaler(), SVR(C=10.0))
         regressor = TransformedTargetRegressor(by_code, transformer=StandardScaler())
-    regressor.fit(codes, lengths)
+        regressor.fit(encode(), lengths)
     regressor.range_ = shortest, longest
     return regressor
 

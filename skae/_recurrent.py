@@ -39,7 +39,7 @@ class RecurrentAutoencoder(FlatArchitecture, RecurrentParameters, LossParameters
     Attributes
     ----------
     length_regressor_ : estimator
-        Regression of the lengths of up to 2,000 training sequences on their codes, by which
+        Regression of the lengths of up to 1,000 training sequences on their codes, by which
         ``inverse_transform`` knows how many steps to expect.
     <fitted>
 

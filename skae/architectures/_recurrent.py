@@ -43,8 +43,8 @@ hidden_layer_sizes : tuple of int or int, default=32
     reverse_target : bool, default=False
         Whether the decoder begins with the last step.
     dropout : float, default=0.0
-        Share of the outputs of recurrent layers that are set to zero in training, between
-        layers, in [0, 1).
+        Share of the outputs of recurrent layers that are set to zero in training, in
+        [0, 1).
     shortcut : bool or "auto", default="auto"
         Add to the code a linear map of the sequence, and to the decoder's output a linear map
         of the code, for as many steps as the longest training sequence has. Where the loss

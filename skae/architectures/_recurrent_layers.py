@@ -5,7 +5,7 @@ Layers that run backwards get the steps of each sequence in reverse order, paddi
 as before. That is exact, and on CPUs several times faster than packed sequences.
 """
 
-from math import ceil, log2, pi
+from math import ceil, log, pi
 
 import torch
 from torch import nn
@@ -70,6 +70,7 @@ def run(layer, x, truncation=None):
     -------
     tensor of shape (n_samples, n_steps, hidden_size)
     """
+    layer.flatten_parameters()  # for cuDNN, after a copy; elsewhere it does nothing
     if truncation is None or x.shape[1] <= truncation:
         return layer(x)[0]
     outputs, state = [], None
@@ -189,8 +190,8 @@ class LinearDecoder(nn.Module):
 class Positions(nn.Module):
     """Where a step is, as numbers: waves counted from both ends of the sequence.
 
-    The lengths of the waves are 4, 8, 16 and so on, up to twice that of the longest sequence
-    in training [1]_.
+    The lengths of the waves are 4, 16, 64 and so on, up to that of the longest sequence in
+    training or more [1]_.
 
     Parameters
     ----------
@@ -204,9 +205,9 @@ class Positions(nn.Module):
 
     def __init__(self, n_steps):
         super().__init__()
-        n_waves = max(1, ceil(log2(n_steps)))
+        n_waves = max(1, ceil(log(n_steps, 4)))
         self.register_buffer("n_steps", torch.tensor(float(n_steps)))
-        self.register_buffer("frequencies", 2 * pi / 2.0 ** torch.arange(2, n_waves + 2))
+        self.register_buffer("frequencies", 2 * pi / 4.0 ** torch.arange(1, n_waves + 1))
 
     @property
     def width(self):
@@ -231,7 +232,7 @@ class Recurrence(nn.Module):
         Number of inputs, and of the outputs of each layer in each direction.
     bidirectional : bool
     dropout : float
-        Share of the outputs between layers that are set to zero in training.
+        Share of the outputs of each layer that are set to zero in training.
     truncation : int or None
         Steps over which gradients are passed on, at most.
     """
@@ -263,12 +264,13 @@ class Recurrence(nn.Module):
         """
         *others, last = self.layers
         for layer in others:
-            x = self.dropout(join(self._run(layer, x, steps), steps))
+            x = join(self._run(layer, x, steps), steps)
         return self._run(last, x, steps)
 
     def _run(self, layer, x, steps):
         inputs = [x, steps.reverse(x)] if len(layer) == 2 else [x]
-        return [run(*pair, self.truncation) for pair in zip(layer, inputs, strict=True)]
+        outputs = [run(*pair, self.truncation) for pair in zip(layer, inputs, strict=True)]
+        return [self.dropout(output) for output in outputs]
 
 
 def join(outputs, steps):
