@@ -12,7 +12,7 @@ from torch import nn
 
 from skae._baseline import warn_if_poor, warn_if_unscaled
 from skae._lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
-from skae._module import AutoencoderModule, Centre
+from skae._module import AutoencoderModule, Centre, Chain
 from skae._net import seeded
 from skae._neural import NeuralEstimator
 from skae._params import fit_context
@@ -50,8 +50,9 @@ class BaseAutoencoder(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows. Sparse input is made dense a batch at a time. Architectures for
-            images also take arrays of shape (n_samples, ...), see `ConvAutoencoder`, here
-            and in all other methods.
+            images also take arrays of shape (n_samples, ...), see `ConvAutoencoder`, those
+            for sequences also lists of arrays, see `RecurrentAutoencoder`, here and in all
+            other methods.
         y : None
             Ignored, so that the estimator can stand in a pipeline with labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -267,7 +268,8 @@ class BaseAutoencoder(
         X_reconstructed : ndarray of shape (n_samples, n_features)
             What the code keeps of each row, in the units of X; a DataFrame if X is one.
             Images are of the shape and type of X: unsigned integers are rounded, and
-            clipped to their range.
+            clipped to their range. Sequences are in a list if X is one, with the length of
+            each, or padded with NaN as X is; missing values in them are filled.
         """
         check_is_fitted(self)
         rows = self._read_input(X)
@@ -308,7 +310,8 @@ class BaseAutoencoder(
         -------
         errors : ndarray of shape (n_samples, n_features)
             In squared units of X, a DataFrame if X is one; of the shape of X for images,
-            where unsigned integers count as intensities from 0 to 1.
+            where unsigned integers count as intensities from 0 to 1. Of sequences for each
+            step, a list if X is one, and NaN where a value is missing.
         """
         check_is_fitted(self)
         rows = self._read_input(X)
@@ -368,4 +371,4 @@ def _squared_errors(module, x):
 
 
 def _chain(*modules):
-    return nn.Sequential(*(m for m in modules if not isinstance(m, nn.Identity))).eval()
+    return Chain(*(m for m in modules if not isinstance(m, nn.Identity))).eval()

@@ -34,7 +34,8 @@ class DenoisingAutoencoder(Autoencoder):
         value, "swap" to the value of another row in the same column. A callable takes a
         batch, a tensor of shape (n_samples, n_features), and the noise level, and
         returns a tensor of that shape, alone or with a boolean one that says which cells
-        are damaged; alone, those that differ are.
+        are damaged; alone, those that differ are. Of sequences, cells that are NaN stay
+        so.
     noise_level : float or tuple (low, high), default=0.2
         Standard deviation of Gaussian noise, in the units of X; share of the cells that
         are drawn, in [0, 1], for the others by name. Of a range, a level is drawn for

@@ -26,6 +26,17 @@ class Centre(nn.Module):
         return x - self.mean
 
 
+class Chain(nn.Sequential):
+    """Modules one behind the other, the first of which may take more than one input."""
+
+    def forward(self, *inputs):
+        first, *others = self
+        output = first(*inputs)
+        for module in others:
+            output = module(output)
+        return output
+
+
 class AutoencoderModule(nn.Module):
     """Encoder, bottleneck, decoder and loss of one autoencoder.
 

@@ -35,8 +35,9 @@ loss : {{"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ss
         How far an output is from its target. "binary_cross_entropy" needs values in
         [0, 1]; "ssim", structural similarity, images. A dict mixes losses, as
         ``{{"ssim": 0.8, "absolute_error": 0.2}}``. A callable takes the output and the
-        target, both tensors of shape (n_samples, n_features) or (n_samples, channels,
-        height, width), and returns one value per element or per sample."""
+        target, both tensors of shape (n_samples, n_features), (n_samples, channels,
+        height, width) or (n_samples, n_steps, n_features), and returns one value per
+        element or, but for sequences, per sample."""
 
 OUTPUT_ACTIVATION = """\
 output_activation : str, default="auto"
@@ -111,8 +112,9 @@ net_ : skorch.NeuralNet
 FITTED = f"""\
 encoder_, decoder_ : torch.nn.Module
         The two halves, usable alone: the encoder maps a float32 tensor of shape
-        (n_samples, n_features), of images (n_samples, channels, height, width), to codes,
-        the decoder codes to reconstructions.
+        (n_samples, n_features), of images (n_samples, channels, height, width), of
+        sequences (n_samples, n_steps, n_features), to codes, the decoder codes to
+        reconstructions. That of sequences also takes a tensor like the encoder's.
     n_components_ : int
         Length of the code.
     {FITTED_NET}"""

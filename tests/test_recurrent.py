@@ -363,6 +363,16 @@ class OwnArchitecture:
         return self.parts
 
 
+def test_halves_work_alone():
+    X = make_sequences()
+    model = RecurrentAutoencoder(3, **QUICK).fit(X)
+    x = torch.from_numpy(X[0].astype("float32"))[None]
+    code = model.encoder_(x)
+    np.testing.assert_allclose(code.detach(), model.transform(X[:1]), atol=1e-5)
+    restored = model.decoder_(code, x)[0]
+    np.testing.assert_allclose(restored.detach(), model.reconstruct(X[:1])[0], atol=1e-5)
+
+
 def test_own_architectures_are_told_what_is_wrong():
     encoder, decoder = Recurrent(5).build((7, 2), 3, 3)
     with pytest.raises(ValueError, match="encoder.*NaN.*padded"):
