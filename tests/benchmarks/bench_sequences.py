@@ -13,13 +13,17 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import Autoencoder, DenoisingAutoencoder, RecurrentAutoencoder
 from skae.architectures import Recurrent
+
+#: Sequences that the copying task is learnt from.
+COPIED = 100_000
 
 
 def show(name, values, seconds=None):
@@ -57,18 +61,13 @@ def ecg(data, seeds):
         areas[n] = roc_auc_score(is_odd, errors)
     best = max(areas, key=areas.get)
     show(f"PCA, {best} components, the best of 60", [areas[best]])
-    for n in (2, 4, 8):
-        over_seeds(
-            f"dense, {n} components",
-            seeds,
-            lambda s, n=n: auroc(Autoencoder(n, random_state=s).fit(X)),
-        )
-    for n in (2, 4, 8, "auto"):
-        over_seeds(
-            f"recurrent, {n} components",
-            seeds,
-            lambda s, n=n: auroc(RecurrentAutoencoder(n, random_state=s).fit(X)),
-        )
+    for name, make in {"dense": Autoencoder, "recurrent": RecurrentAutoencoder}.items():
+        for n in (2, 4, 8):
+            over_seeds(
+                f"{name}, {n} components",
+                seeds,
+                lambda seed, make=make, n=n: auroc(make(n, random_state=seed).fit(X)),
+            )
 
 
 def vowels(data, seeds):
@@ -83,12 +82,7 @@ def vowels(data, seeds):
     def accuracy(codes, codes_new):
         probe = make_pipeline(
             StandardScaler(),
-            LogisticRegressionCV(
-                Cs=np.logspace(-4, 2, 13),
-                max_iter=5000,
-                l1_ratios=(0,),
-                use_legacy_attributes=False,
-            ),
+            GridSearchCV(LogisticRegression(max_iter=5000), {"C": np.logspace(-4, 2, 13)}),
         )
         return probe.fit(codes, y).score(codes_new, y_new)
 
@@ -131,7 +125,43 @@ def power(data, seeds):
     over_seeds("recurrent", seeds, lambda s: r2(RecurrentAutoencoder(4, random_state=s).fit(X)))
 
 
-SECTIONS = {"ecg": ecg, "vowels": vowels, "power": power}
+def copying(data, seeds):
+    """Sequences of up to 30 digits that were not seen, by a code: share that comes back exactly."""
+    del data, seeds
+    rng = np.random.default_rng(0)
+    sequences = [rng.integers(0, 10, n) for n in rng.integers(1, 31, COPIED + 3000)]
+    known = {digits.tobytes() for digits in sequences[:COPIED]}
+    new = [digits for digits in sequences[COPIED:] if digits.tobytes() not in known]
+    lengths = np.array([len(digits) for digits in new])
+    ends = range(5, 31, 5)
+    print(f"\nCopying: exact sequences by length, {COPIED} fitted, {len(new)} others")
+    print(f"{'':44}" + "".join(f"{f'{end - 4}-{end}':>7}" for end in ends) + f"{'s':>6}")
+
+    def show_copies(name, model, encode, decode):
+        start = time.perf_counter()
+        model.fit([encode(digits) for digits in sequences[:COPIED]])
+        seconds = time.perf_counter() - start
+        restored = map(decode, model.reconstruct([encode(digits) for digits in new]))
+        exact = np.array([np.array_equal(a, b) for a, b in zip(restored, new, strict=True)])
+        shares = [exact[(end - 5 < lengths) & (lengths <= end)].mean() for end in ends]
+        print(f"{name:44}" + "".join(f"{share:7.3f}" for share in shares) + f"{seconds:6.0f}")
+
+    options = {"max_epochs": 6, "batch_size": 256, "random_state": 0, "check_baseline": False}
+    for n in (16, 32, 64):
+        model = RecurrentAutoencoder(n, **options)
+        show_copies(f"numbers, {n} components", model, np.float32, np.rint)
+    one_hot = np.eye(10, dtype="float32")
+    for n in (64, 128, 192):
+        model = RecurrentAutoencoder(n, loss="binary_cross_entropy", **options, lr=3e-3)
+        show_copies(
+            f"one of ten, cross-entropy, {n} components",
+            model,
+            one_hot.__getitem__,
+            lambda probabilities: probabilities.argmax(1),
+        )
+
+
+SECTIONS = {"ecg": ecg, "vowels": vowels, "power": power, "copying": copying}
 
 
 def main():

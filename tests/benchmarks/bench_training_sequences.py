@@ -10,23 +10,26 @@ of 32, Adam, one epoch. All train the same net in one run, in turn, with all thr
 besides. The hand-written loop runs over slices of tensors; of unequal lengths over batches of
 sorted sequences, once padded with masks and once packed. Every figure is the median over the
 repeats, the time of the whole fit by the number of its steps; Keras gets an eighth of the
-sequences.
+sequences. The last lines are the memory that scoring takes beyond what there was, and seconds.
 """
 
 import argparse
 import os
 import time
+from functools import partial
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import numpy as np
 import torch
+from bench_memory import measure
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from skae import Autoencoder, RecurrentAutoencoder
 from skae._batches import Batches
 from skae.inputs import SequenceLayout
+from skae.sequences import sliding_windows, windowed_errors
 
 LR, BATCH, HIDDEN, CODE = 1e-3, 32, 64, 16
 PLAIN = {
@@ -226,6 +229,20 @@ def main():
     compare("10 to 140 steps, 3 features", X, UNEQUAL, args.repeats)
     shares = padded_share(X, sort=False), padded_share(X, sort=True)
     print("padding among the steps: {:.1%} in random batches, {:.1%} in skae's".format(*shares))
+
+    series = np.sin(np.arange(1_000_000, dtype="float32") / 5)
+    model = RecurrentAutoencoder(8, max_epochs=1, check_baseline=False)
+    model.fit(sliding_windows(series[:10_000], 100, 50))
+    print(f"\n{'a series of 1,000,000 steps':40}{'MB':>10}{'s':>8}")
+    for stride in (50, 10):
+        megabytes, seconds = measure(
+            partial(windowed_errors, model, length=100, stride=stride), series
+        )
+        print(f"{f'windows of 100 steps, every {stride}':40}{megabytes:10.0f}{seconds:8.1f}")
+    X = noise([140] * 20_000, 1)
+    for method in ("transform", "reconstruct", "score_samples"):
+        megabytes, seconds = measure(getattr(model, method), X)
+        print(f"{f'20,000 sequences of 140 steps, {method}':40}{megabytes:10.0f}{seconds:8.1f}")
 
 
 if __name__ == "__main__":
