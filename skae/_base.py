@@ -161,6 +161,7 @@ class BaseAutoencoder(
 
     def _describe(self, rows, validation):
         del validation
+        self.__dict__.pop("length_regressor_", None)  # of an earlier fit
         if rows.kind == "sequences":
             sample = rows.spread(MAX_SEQUENCES)
             encode = partial(self._map, AutoencoderModule.encode, sample, (self.n_components_,))

@@ -3,6 +3,7 @@
 import copy
 import warnings
 from contextlib import contextmanager
+from operator import setitem
 
 import numpy as np
 import torch
@@ -225,6 +226,7 @@ class NeuralEstimator(SharedParameters):
         """Return each value's residual and total squares; ``watch`` sees the codes."""
         mean = rows.targets.mean()
         residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
+        add = torch.nansum if rows.is_partial else torch.sum
         with self._inference(rows) as (module, device):
             for _, x, target, weight in chunks(rows, rows.dtype, device):
                 code = module.encode(x)
@@ -235,8 +237,8 @@ class NeuralEstimator(SharedParameters):
                     y.cpu().double() for y in (module.decode(code, target), target)
                 )
                 n = target.shape[1]  # less than all steps where no sequence is longer
-                residual[:n] += (weight * (target - predicted) ** 2).nansum(0).numpy()
-                total[:n] += (weight * (target - mean[:n]) ** 2).nansum(0).numpy()
+                residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
+                total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
         return residual, total
 
     def _map(self, function, rows, shape=None):
@@ -254,16 +256,15 @@ class NeuralEstimator(SharedParameters):
         -------
         ndarray
         """
-        targets, dtype = rows.targets, np.float32 if rows.dtype == torch.float32 else np.float64
-        whole = np.empty((len(rows), *shape), dtype) if shape is not None else None
-        output = targets.new_output(dtype) if whole is None else whole
+        dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+        if shape is None:
+            output, write = rows.targets.new_output(dtype), rows.targets.write
+        else:
+            output, write = np.empty((len(rows), *shape), dtype), setitem
         with self._inference(rows) as (module, device):
             for which, x, target, _ in chunks(rows, rows.dtype, device):
-                values = function(module, x, *([] if target is x else [target])).cpu().numpy()
-                if whole is None:
-                    targets.write(output, which, values)
-                else:
-                    output[which] = values
+                given = [x] if target is x else [x, target]
+                write(output, which, function(module, *given).cpu().numpy())
         return output
 
     @contextmanager
