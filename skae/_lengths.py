@@ -1,6 +1,7 @@
 """How many steps to decode a code to, where nobody says."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import make_pipeline
@@ -43,4 +44,5 @@ def expected_lengths(regressor, codes):
     -------
     ndarray of int, shape (n_samples,)
     """
+    codes = codes.toarray() if sparse.issparse(codes) else codes
     return np.rint(regressor.predict(codes)).clip(*regressor.range_).astype(int)

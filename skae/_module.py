@@ -58,8 +58,8 @@ class AutoencoderModule(nn.Module):
     Attributes
     ----------
     work, width : int
-        Multiplications that a sample takes and values that the widest layer gives of it,
-        set by who knows its shape.
+        Multiplications that a sample takes and values that the widest layer gives of it, of
+        a sequence for one step; set by who knows its shape.
     is_partial : bool
         Whether samples can have cells that are NaN, of which nothing is known. They do not
         count in the loss.
@@ -265,7 +265,8 @@ class VariationalModule(AutoencoderModule):
 
     def _blocks(self, encoded, x, noise):
         """Yield the terms of as many draws at a time as memory bears."""
-        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * self.width))):
+        n_steps = x.shape[1] if self.is_partial else 1
+        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * n_steps * self.width))):
             yield self._log_terms(self._codes(encoded, some), encoded, some, x)
 
 

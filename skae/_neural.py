@@ -150,8 +150,8 @@ class NeuralEstimator(SharedParameters):
         if validation_data is not None:
             try:
                 return rows, self._read_samples(*validation_data)
-            except ValueError as error:
-                raise ValueError(f"In the validation data: {error}") from error
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"In the validation data: {error}") from error
         if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
             return rows, None
         order = self._rng.permutation(len(rows))

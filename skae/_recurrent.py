@@ -40,7 +40,8 @@ class RecurrentAutoencoder(FlatArchitecture, RecurrentParameters, LossParameters
     ----------
     length_regressor_ : estimator
         Regression of the lengths of up to 1,000 training sequences on their codes, by which
-        ``inverse_transform`` knows how many steps to expect.
+        ``inverse_transform`` knows how many steps to expect. In ``partial_fit`` those of the
+        last call.
     <fitted>
 
     See Also

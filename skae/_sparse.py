@@ -1,5 +1,7 @@
 """Autoencoder with long codes of which few units are active."""
 
+from math import prod
+
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
@@ -146,7 +148,7 @@ class SparseAutoencoder(Autoencoder):
             return L1Bottleneck(self.sparsity_weight)
         if self.sparsity == "kl":
             return KLSparseBottleneck(self.target_activation, self.sparsity_weight)
-        k = max(1, round(self.n_features_in_**0.5)) if self.k == "auto" else int(self.k)
+        k = max(1, round(prod(self._sample_shape) ** 0.5)) if self.k == "auto" else int(self.k)
         if k > self.n_components_ and self.k != "auto":
             raise ValueError(
                 f"k={k} units cannot be active in a code of n_components={self.n_components_}. "

@@ -46,12 +46,12 @@ def cost(module, rows):
     work : int
         Number of multiplications.
     width : int
-        Number of values that its widest layer gives.
+        Number of values that its widest layer gives, of a sequence for one step.
     """
     parameters, sample_shape = list(module.parameters()), rows.sample_shape
     if rows.kind != "images":  # nets of matrices use each weight once, or once for each step
         n_steps = 1 if rows.lengths is None else sample_shape[0]
-        widths = [prod(sample_shape), *(n_steps * len(p) for p in parameters if p.ndim)]
+        widths = [prod(sample_shape) // n_steps, *(len(p) for p in parameters if p.ndim)]
         return n_steps * sum(p.numel() for p in parameters), max(widths)
     widths = [prod(sample_shape)]
 

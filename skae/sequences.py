@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.utils import check_scalar
 
 from skae._params import did_you_mean
-from skae.inputs import read_rows
+from skae.inputs import as_numbers, read_rows
 
 __all__ = ["from_long_frame", "sliding_windows", "windowed_errors"]
 
@@ -56,10 +56,13 @@ def from_long_frame(frame, id_column, time_column=None):
     >>> ids.tolist(), [sequence[:, 0].tolist() for sequence in sequences]
     (['b', 'a'], [[63.0, 61.0], [70.0]])
     """
-    if not hasattr(frame, "columns"):
-        raise TypeError(f"frame must be a DataFrame, got {type(frame).__name__}")
+    if hasattr(frame, "collect") or not hasattr(frame, "columns"):
+        kind = type(frame).__name__
+        raise TypeError(f"frame must be a DataFrame of pandas or polars, in memory; got {kind}")
     keys = [name for name in (id_column, time_column) if name is not None]
     known = list(frame.columns)
+    if len(set(known)) < len(known):
+        raise ValueError(f"frame has columns of the same name among {known}. Rename or drop them.")
     for name in keys:
         if name not in known:
             hint = did_you_mean(str(name), [str(n) for n in known])
@@ -80,6 +83,11 @@ def from_long_frame(frame, id_column, time_column=None):
     order = np.argsort(which, kind="stable")
     if time_column is not None:
         time = columns[time_column]
+        if not (pd.api.types.is_numeric_dtype(time) or pd.api.types.is_datetime64_any_dtype(time)):
+            raise ValueError(
+                f"Column {time_column!r} holds {time.dtype}, whose order is not that of time. Turn "
+                "it into numbers or dates first, for instance with pandas.to_datetime."
+            )
         twice = pd.DataFrame({"id": which, "time": time}).duplicated()
         if twice.any():
             row = int(np.flatnonzero(twice)[0])
@@ -92,7 +100,7 @@ def from_long_frame(frame, id_column, time_column=None):
     return np.split(steps[order], ends[:-1]), np.asarray(ids)
 
 
-def sliding_windows(series, length, stride=1):
+def sliding_windows(series, length, stride=1, *, channels_first=False):
     """Cut a series into windows of the same length, which may overlap.
 
     Parameters
@@ -102,6 +110,8 @@ def sliding_windows(series, length, stride=1):
         Steps of a window.
     stride : int, default=1
         Steps from one window to the next.
+    channels_first : bool, default=False
+        Whether windows are of shape (n_features, length), not (length, n_features).
 
     Returns
     -------
@@ -127,20 +137,21 @@ def sliding_windows(series, length, stride=1):
         check_scalar(value, name, Integral, min_val=1)
     if len(series) < length:
         raise ValueError(f"series has {len(series)} steps, too few for a window of {length}")
-    windows = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)[::stride]
-    return np.moveaxis(windows, -1, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(series, int(length), axis=0)
+    windows = windows[:: int(stride)]
+    return windows if channels_first else np.moveaxis(windows, -1, 1)
 
 
 def _as_series(series):
-    series = np.asarray(series)
-    if series.ndim not in (1, 2):
+    series = as_numbers(series, "series")
+    if series.ndim not in (1, 2) or 0 in series.shape:
         raise ValueError(
             f"series must be of shape (n_steps,) or (n_steps, n_features), not {series.shape}"
         )
     return series
 
 
-def windowed_errors(estimator, series, length, stride=None):
+def windowed_errors(estimator, series, length, stride=None, *, channels_first=False):
     """Return how far each step of a long series is from its reconstruction.
 
     The series is cut into windows, and the error of a step is the mean over the windows that
@@ -159,6 +170,9 @@ def windowed_errors(estimator, series, length, stride=None):
     stride : int or None, default=None
         Steps from one window to the next. None is half a window. The last window ends with
         the series.
+    channels_first : bool, default=False
+        Whether the estimator takes windows of shape (n_features, length), not (length,
+        n_features).
 
     Returns
     -------
@@ -184,8 +198,8 @@ def windowed_errors(estimator, series, length, stride=None):
     True
     """
     series = _as_series(series)
-    stride = max(1, length // 2) if stride is None else stride
     windows = sliding_windows(series, length)
+    stride = max(1, length // 2) if stride is None else stride
     check_scalar(stride, "stride", Integral, min_val=1, max_val=length)
     starts = np.unique(np.append(np.arange(0, len(windows), stride), len(windows) - 1))
     total, count = np.zeros(series.shape), np.zeros(series.shape)
@@ -194,9 +208,15 @@ def windowed_errors(estimator, series, length, stride=None):
         seen = ~np.isnan(chunk).all(axis=tuple(range(1, chunk.ndim)))
         if not seen.any():
             continue
-        errors = np.asarray(estimator.reconstruction_errors(chunk[seen]))
+        errors = _errors(estimator, chunk[seen], channels_first and chunk.ndim == 3)
         steps = some[seen][:, None] + np.arange(length)
         known = ~np.isnan(errors)
         np.add.at(total, steps, np.where(known, errors, 0.0))
         np.add.at(count, steps, known)
     return np.divide(total, count, out=np.full(series.shape, np.nan), where=count > 0)
+
+
+def _errors(estimator, windows, is_turned):
+    if not is_turned:
+        return np.asarray(estimator.reconstruction_errors(windows))
+    return np.moveaxis(estimator.reconstruction_errors(np.moveaxis(windows, 2, 1)), 1, 2)

@@ -278,6 +278,18 @@ def test_truncation_limits_gradients_not_results():
     assert (seen.grad[:, 8:] != 0).all()
 
 
+def test_truncation_holds_for_outputs_that_are_fed_back():
+    torch.manual_seed(0)
+    _, decoder = Recurrent(5, decoder_input="output", shortcut=False).build((6, 1), 3, 3)
+    gradients = []
+    for truncation in (None, 2):
+        decoder.recurrence.truncation = truncation
+        code = torch.ones(1, 3, requires_grad=True)
+        decoder.eval()(code, torch.zeros(1, 6, 1)).sum().backward()
+        gradients.append(code.grad)
+    assert not torch.allclose(*gradients)
+
+
 def test_training_starts_at_pca(rng):
     X = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 10)) * 1e3 + 5e4
     model = RecurrentAutoencoder(3, **QUICK, lr=1e-12).fit(X)

@@ -8,9 +8,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from torch.nn.utils.rnn import pack_sequence
 
-from skae import Autoencoder, RecurrentAutoencoder
+from skae import Autoencoder, RecurrentAutoencoder, SparseAutoencoder
 from skae._batches import Batches, chunks
+from skae.architectures import Recurrent
 from skae.inputs import SequenceLayout
 from skae.sequences import from_long_frame, sliding_windows, windowed_errors
 
@@ -21,6 +23,9 @@ FAST = {
     "check_baseline": False,
     "random_state": 0,
 }
+
+
+QUICK = {name: value for name, value in FAST.items() if name != "hidden_layer_sizes"}
 
 
 def make_sequences(n_samples=24, n_features=2, seed=0, dtype="float64"):
@@ -119,7 +124,10 @@ def test_tables_are_series_of_one_feature(X):
 @pytest.mark.parametrize("as_sample", [torch.tensor, pd.DataFrame, pl.DataFrame, np.asarray])
 def test_sequences_of_a_list_are_whatever_holds_numbers(X, model, as_sample):
     samples = [as_sample(x) for x in X]
-    np.testing.assert_array_equal(model.transform(samples), model.transform(X))
+    codes = model.transform(X)
+    if as_sample is pl.DataFrame:
+        model = RecurrentAutoencoder(3, **FAST).fit(samples)  # whose columns have names
+    np.testing.assert_array_equal(model.transform(samples), codes)
     restored = model.reconstruct(samples)
     if hasattr(samples[0], "columns"):
         assert type(restored[0]) is type(samples[0])
@@ -184,6 +192,75 @@ def test_steps_of_nan_at_the_end_of_a_list_are_padding(X, model):
     assert np.isnan(restored[0][-3:]).all()
 
 
+def test_constant_features_do_not_blow_up(rng):
+    X = [np.c_[x, np.full(len(x), 0.1), np.full(len(x), 1234.567)] for x in make_sequences()]
+    model = RecurrentAutoencoder(2, **FAST, output_activation="tanh").fit(X)
+    single = [x.astype("float32") for x in X]
+    np.testing.assert_allclose(model.transform(single), model.transform(X), atol=1e-3)
+    for x in X:
+        x[:, 2] += 0.5
+    assert np.abs(model.transform(X)).max() < 100
+
+
+def test_moments_of_features_far_from_zero(rng):
+    X = [1e8 + rng.normal(size=(n, 2)) for n in rng.integers(5, 30, 200)]
+    rows = read(X)
+    mean, deviation = rows.moments()
+    steps = np.concatenate(X)
+    np.testing.assert_allclose(mean, steps.mean(0))
+    assert deviation.tolist() == [0, 0]  # float32 cannot tell them apart
+    X = [x - 1e8 + 1e4 for x in X]
+    np.testing.assert_allclose(read(X).moments()[1], np.concatenate(X).std(0))
+
+
+def test_values_never_seen_at_a_step_count_from_the_mean_of_the_feature():
+    X = [x + [0, 1e6] for x in make_sequences()]
+    known = [x.copy() for x in X]
+    for x in X:
+        x[2, 1] = np.nan
+    model = RecurrentAutoencoder(3, **FAST, output_activation="tanh").fit(X)
+    assert np.abs(model.transform(known)).max() < 100
+
+
+def test_masked_values_are_missing(X, model):
+    masked = [np.ma.array(x, mask=np.zeros(x.shape)) for x in X]
+    masked[0][1, 0] = np.ma.masked
+    missing = [x.copy() for x in X]
+    missing[0][1, 0] = np.nan
+    np.testing.assert_array_equal(model.transform(masked), model.transform(missing))
+    cube = np.ma.masked_invalid(padded(missing))
+    np.testing.assert_allclose(model.transform(cube), model.transform(missing), atol=1e-12)
+
+
+def test_nullable_frames_in_lists(X, model):
+    frames = [pd.DataFrame(x).convert_dtypes() for x in X]
+    frames[0].iloc[1, 0] = pd.NA
+    missing = [x.copy() for x in X]
+    missing[0][1, 0] = np.nan
+    np.testing.assert_array_equal(model.transform(frames), model.transform(missing))
+
+
+def test_names_of_frames_in_lists(X):
+    frames = [pd.DataFrame(x, columns=["heat", "load"]) for x in X]
+    model = RecurrentAutoencoder(3, **FAST).fit(frames)
+    assert list(model.feature_names_in_) == ["heat", "load"]
+    with pytest.raises(ValueError, match="feature names"):
+        model.transform([frame[["load", "heat"]] for frame in frames])
+    with pytest.raises(ValueError, match=r"X\[1\] has the columns \['load', 'heat'\]"):
+        model.fit([frames[0], frames[1][["load", "heat"]]])
+
+
+def test_nested_lists_stay_lists_after_a_fit_on_lists():
+    model = RecurrentAutoencoder(2, **FAST).fit([[1, 2, 3], [4, 5], [2, 3, 3, 1]])
+    assert [len(x) for x in model.reconstruct([[1, 2, 3], [4, 5, 6]])] == [3, 3]
+    assert isinstance(model.reconstruct([[1, 2, 3]]), list)
+
+
+def test_tensors_of_any_precision(X, model):
+    tensors = [torch.tensor(x, dtype=torch.bfloat16, requires_grad=True) for x in X]
+    assert np.isfinite(model.transform(tensors)).all()
+
+
 # Decoding.
 
 
@@ -214,7 +291,7 @@ def test_arrays_decode_to_padded_arrays(X):
     assert np.isfinite(decoded[0]).all()
 
 
-@pytest.mark.parametrize("lengths", [0, 2.5, [3, 3], "long", -1])
+@pytest.mark.parametrize("lengths", [0, 2.5, [3, 3], "long", -1, 2**63, [[3], [3, 4]]])
 def test_wrong_lengths(X, model, lengths):
     with pytest.raises(ValueError, match="lengths must be an integer of at least 1, or 24 of them"):
         model.inverse_transform(model.transform(X), lengths=lengths)
@@ -225,6 +302,20 @@ def test_lengths_are_for_sequences(fast):
     model = Autoencoder(**fast).fit(table)
     with pytest.raises(ValueError, match="lengths are for sequences"):
         model.inverse_transform(model.transform(table), lengths=4)
+
+
+def test_sparse_codes_decode():
+    X = make_sequences()
+    model = SparseAutoencoder(8, k=2, sparse_output=True, architecture=Recurrent(5), **QUICK)
+    decoded = model.fit(X).inverse_transform(model.transform(X))
+    assert len(decoded) == len(X)
+
+
+def test_active_units_do_not_depend_on_the_container(X):
+    series = np.array([x[:3, 0] for x in X])
+    make = SparseAutoencoder(architecture=Recurrent(5), **QUICK)
+    active = [make.fit(given).mean_active_ for given in (series, series[..., None], list(series))]
+    assert active[0] == active[1] == active[2]
 
 
 # Among the tools of scikit-learn.
@@ -321,6 +412,7 @@ def test_long_frames_become_lists(make):
         ({"time": [1, 1, 1]}, "sequence 'a' has the time 1 twice"),
         ({"heat": ["x", "y", "z"]}, "heat"),
         ({"heat": [1.0, np.inf, 2.0]}, "infinity"),
+        ({"time": ["9", "10", "11"]}, "'time' holds .*, whose order is not that of time"),
     ],
 )
 def test_wrong_long_frames(change, message):
@@ -357,6 +449,41 @@ def test_errors_of_windows_are_averaged_over_overlaps(rng, n_features, stride, m
     np.testing.assert_allclose(errors, series)
 
 
+def test_windows_of_estimators_with_channels_first(X):
+    series = np.random.default_rng(0).normal(size=(100, 2))
+    windows = sliding_windows(series, 10, 5, channels_first=True)
+    assert windows.shape == (19, 2, 10)
+    turned = RecurrentAutoencoder(3, **FAST, channels_first=True).fit(windows)
+    model = RecurrentAutoencoder(3, **FAST).fit(np.moveaxis(windows, 1, 2))
+    np.testing.assert_allclose(
+        windowed_errors(turned, series, 10, channels_first=True),
+        windowed_errors(model, series, 10),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("series", "length", "message"),
+    [
+        (np.ones(20), "40", "length must be an instance of int"),
+        (np.ones(20), None, "length must be an instance of int"),
+        (np.array(["a", "b"]), 1, "series is of dtype"),
+        (np.ones((20, 0)), 4, "series must be of shape"),
+    ],
+)
+def test_wrong_series(series, length, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        windowed_errors(Echo(), series, length)
+
+
+def test_lazy_and_doubled_long_frames():
+    frame = pd.DataFrame([[1, 2, 3]], columns=["unit", "heat", "heat"])
+    with pytest.raises(ValueError, match="same name"):
+        from_long_frame(frame, "unit")
+    with pytest.raises(TypeError, match="in memory; got LazyFrame"):
+        from_long_frame(pl.LazyFrame({"unit": [1], "heat": [2]}), "unit")
+
+
 def test_faults_of_a_long_series_are_found(rng):
     series = np.sin(np.arange(2000) / 5)
     model = RecurrentAutoencoder(4, **FAST).fit(sliding_windows(series, 40, 20))
@@ -389,9 +516,16 @@ def test_faults_of_a_long_series_are_found(rng):
         (np.array([{"a": 1}, {"b": 2}], object), "dict|number"),
         (np.ones((0, 3, 2)), "0 samples"),
         (np.ones((3, 0, 2)), "0 samples, steps or features"),
-        (np.ones((2, 3, 4, 5)), "dim"),
+        (np.ones((2, 3, 4, 5)), "X has 4 axes"),
         (np.ones(5), "1D array"),
         (["abc", "def"], "1D array|numeric|string"),
+        (np.array([[np.inf] * 2] * 3, object)[None], r"X\[0\] holds an infinite value"),
+        (np.full((2, 1), None, object), "nothing but NaN|NoneType"),
+        (iter([np.ones(3)]), r"list\(X\)"),
+        ({"a": np.ones(3)}, r"list\(X\)"),
+        (pack_sequence([torch.ones(3), torch.ones(2)]), "unpack_sequence"),
+        (torch.nested.nested_tensor([torch.ones(3), torch.ones(2)], layout=torch.jagged), "nested"),
+        ([torch.ones(3).to_sparse(), torch.ones(2)], r"X\[0\] is a nested or sparse tensor"),
     ],
 )
 def test_wrong_sequences(wrong, message):

@@ -51,8 +51,9 @@ hidden_layer_sizes : tuple of int or int, default=32
         allows, training then starts at the principal components of the sequences. "auto"
         does so if the map has at most 8 million weights.
     truncation : int or None, default=None
-        Steps over which gradients are passed on through a recurrent layer. Long sequences
-        are then learnt piece by piece. None passes them on over the whole sequence.
+        Steps over which gradients are passed on through a recurrent layer, which steadies
+        the training on long sequences but does not make it smaller: for that cut them, see
+        `skae.sequences.sliding_windows`. None passes gradients on over the whole sequence.
     channels_first : bool, default=False
         Whether sequences are of shape (n_features, time), not (time, n_features)."""
 

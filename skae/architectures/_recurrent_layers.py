@@ -75,10 +75,16 @@ def run(layer, x, truncation=None):
         return layer(x)[0]
     outputs, state = [], None
     for piece in x.split(truncation, dim=1):
-        output, state = layer(piece, state)
-        state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        output, state = layer(piece, detached(state))
         outputs.append(output)
     return torch.cat(outputs, dim=1)
+
+
+def detached(state):
+    """Return the state of a recurrent layer without its gradient."""
+    if isinstance(state, tuple):
+        return tuple(s.detach() for s in state)
+    return state if state is None else state.detach()
 
 
 @torch.no_grad()
@@ -480,7 +486,10 @@ class RecurrentDecoder(nn.Module):
     def _feed_back(self, inputs, start):
         output = torch.zeros_like(start[:, 0])
         outputs, states = [], [None] * len(self.recurrence.layers)
-        for x, base in zip(inputs.unbind(1), start.unbind(1), strict=True):
+        truncation = self.recurrence.truncation
+        for step, (x, base) in enumerate(zip(inputs.unbind(1), start.unbind(1), strict=True)):
+            if truncation is not None and step % truncation == 0:
+                output, states = output.detach(), [detached(state) for state in states]
             x = torch.cat([x, output], dim=1)[:, None]
             for i, (layer,) in enumerate(self.recurrence.layers):
                 x, states[i] = layer(x, states[i])

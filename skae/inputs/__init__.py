@@ -1,9 +1,11 @@
 """Input formats: the user's data as tensors, a batch at a time."""
 
-from skae.inputs._images import ImageLayout, Images, as_array, read_images
+from skae.inputs._arrays import as_array, as_numbers
+from skae.inputs._images import ImageLayout, Images, read_images
 from skae.inputs._pairs import Pairs
+from skae.inputs._read_sequences import SequenceLayout, read_sequences
 from skae.inputs._rows import Codes, RowLayout, Rows, read_rows
-from skae.inputs._sequences import SequenceLayout, Sequences, read_lengths, read_sequences
+from skae.inputs._sequences import Sequences, read_lengths
 
 __all__ = [
     "LAYOUTS",
@@ -14,6 +16,7 @@ __all__ = [
     "Rows",
     "Sequences",
     "as_array",
+    "as_numbers",
     "read_images",
     "read_lengths",
     "read_rows",

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import sparse
 
+from skae.inputs._arrays import as_array
 from skae.inputs._rows import RowFormat, Rows, read_rows
 
 #: Floats beyond this are not intensities from 0 to 1, even with noise on them.
@@ -287,26 +287,6 @@ def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted
     if fitted is not None:
         format.check_scale(fitted, name)
     return Images(rows, format)
-
-
-def as_array(X, name):
-    """Return samples as one array, whatever they are given as; tables as they are."""
-    if hasattr(X, "columns") or sparse.issparse(X):
-        return X
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu()
-        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-    if isinstance(X, np.ndarray) and (X.dtype.kind != "O" or X.ndim != 1 or not len(X)):
-        return X
-    if not isinstance(X, (list, tuple, np.ndarray)):
-        return np.asarray(X)
-    shapes = {np.shape(sample) for sample in X}
-    if len(shapes) > 1 and () not in shapes:
-        few = " and ".join(str(shape) for shape in sorted(shapes)[:3])
-        raise ValueError(
-            f"{name} holds samples of different shapes, such as {few}. Resize them to one."
-        )
-    return np.array(list(X)) if isinstance(X, np.ndarray) else np.asarray(X)
 
 
 def _format(shape, layout, fitted, name):

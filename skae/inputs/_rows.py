@@ -180,7 +180,9 @@ def _culprit(X):
 def _is_numeric(column):
     array = np.asarray(column)
     if array.dtype == object:  # a nullable dtype is an object array only if it has holes
-        return all(isinstance(value, Number) or pd.isna(value) for value in array)
+        return all(
+            isinstance(value, Number) or (np.ndim(value) == 0 and pd.isna(value)) for value in array
+        )
     return array.dtype.kind in "fiub"
 
 

@@ -1,0 +1,55 @@
+"""Arrays of whatever holds numbers."""
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+
+
+def as_array(X, name):
+    """Return samples as one array, whatever they are given as; tables as they are."""
+    if hasattr(X, "columns") or sparse.issparse(X):
+        return X
+    if isinstance(X, torch.Tensor):
+        return _from_tensor(X, name)
+    if isinstance(X, np.ndarray) and (X.dtype.kind != "O" or X.ndim != 1 or not len(X)):
+        return X
+    if not isinstance(X, (list, tuple, np.ndarray)):
+        return np.asarray(X)
+    shapes = {np.shape(sample) for sample in X}
+    if len(shapes) > 1 and () not in shapes:
+        few = " and ".join(str(shape) for shape in sorted(shapes)[:3])
+        raise ValueError(
+            f"{name} holds samples of different shapes, such as {few}. Resize them to one."
+        )
+    return np.array(list(X)) if isinstance(X, np.ndarray) else np.asarray(X)
+
+
+def as_numbers(X, name):
+    """Return one array of numbers, NaN where values are missing or masked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X holds anything but numbers.
+    """
+    if isinstance(X, torch.Tensor):
+        X = _from_tensor(X, name)
+    if isinstance(X, np.ma.MaskedArray):
+        X = X.astype(np.float64).filled(np.nan) if X.mask.any() else X.data
+    try:
+        array = np.asarray(X)
+        if array.dtype.kind == "O":
+            array = np.where(pd.isna(array), np.nan, array).astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} is of dtype {array.dtype}, which is not numeric.")
+    return array
+
+
+def _from_tensor(X, name):
+    if X.is_nested or X.layout != torch.strided:
+        raise TypeError(f"{name} is a nested or sparse tensor: give dense ones, or a list of them")
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
