@@ -138,19 +138,8 @@ def _samples(X, fitted):
         raise TypeError("X is a packed sequence: give a list, as unpack_sequence makes it")
     if hasattr(X, "columns") or sparse.issparse(X) or isinstance(X, torch.Tensor):
         return None
-    if not isinstance(X, (list, tuple, np.ndarray)):
-        if np.iterable(X) and not isinstance(X, str) and not hasattr(X, "__array__"):
-            raise TypeError(f"X is of type {type(X).__name__}: give a list of sequences, list(X)")
-        X = np.asarray(X)
-    if isinstance(X, np.ndarray):
-        if X.dtype.kind != "O" or X.ndim == 0 or not _holds_sequences(X.flat):
-            return None
-        if X.ndim > 1:
-            raise ValueError(
-                f"X is an array of objects of shape {X.shape}: give a list of sequences, or an "
-                "array of numbers"
-            )
-        return list(X)
+    if not isinstance(X, (list, tuple)):
+        return _objects(X)
     if not len(X):
         raise ValueError("X is an empty list: at least one sequence is needed.")
     if not _holds_sequences(X):
@@ -162,6 +151,21 @@ def _samples(X, fitted):
         return None if np.asarray(X).ndim <= 3 else list(X)
     except ValueError:
         return list(X)
+
+
+def _objects(X):
+    """Return the sequences that an array of objects holds, or None if it holds none."""
+    if np.iterable(X) and not isinstance(X, str) and not hasattr(X, "__array__"):
+        raise TypeError(f"X is of type {type(X).__name__}: give a list of sequences, list(X)")
+    X = np.asarray(X)
+    if X.dtype.kind != "O" or X.ndim == 0 or not _holds_sequences(X.flat):
+        return None
+    if X.ndim > 1:
+        raise ValueError(
+            f"X is an array of objects of shape {X.shape}: give a list of sequences, or an array "
+            "of numbers"
+        )
+    return list(X)
 
 
 def _holds_sequences(X):
