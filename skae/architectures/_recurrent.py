@@ -8,18 +8,15 @@ from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
 from skae.architectures._conv import AUTO_SHORTCUT
-from skae.architectures._recurrent_layers import (
-    CELLS,
-    POOLING,
+from skae.architectures._recurrent_halves import (
     LinearDecoder,
     LinearEncoder,
-    Positions,
-    Recurrence,
     RecurrentDecoder,
     RecurrentEncoder,
     ShortcutDecoder,
     ShortcutEncoder,
 )
+from skae.architectures._recurrent_layers import CELLS, POOLING, Positions, Recurrence
 
 RECURRENCE = """\
 hidden_layer_sizes : tuple of int or int, default=32
