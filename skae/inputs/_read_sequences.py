@@ -169,7 +169,7 @@ def _objects(X):
 
 
 def _holds_sequences(X):
-    return any(np.iterable(sample) and not isinstance(sample, str) for sample in X)
+    return any(np.iterable(sample) and not isinstance(sample, (str, dict)) for sample in X)
 
 
 def _from_list(samples, layout, fitted):
