@@ -1,0 +1,172 @@
+"""
+Can a code say in what order things happened?
+=============================================
+
+Gestures are sequences of unequal lengths, and a classifier wants rows. The quick way is to
+take the mean and the standard deviation of each feature, which forget the order of the steps.
+A `~skae.RecurrentAutoencoder` reads the steps one after the other and gives a row for each
+sequence. Here gestures differ in nothing but the order of their strokes, and it is put beside
+two kinds of rows that PCA makes of them.
+"""
+
+# %%
+# Make gestures
+# -------------
+#
+# A gesture has four strokes, one in each direction. There are six kinds, six orders of the
+# strokes. What is recorded is the speed of the pen along x and y. Hands are not machines:
+# strokes differ in length, in direction and in how long they take, the pen rests for a while
+# before and between them, and there is noise. So gestures take from 34 to 112 steps.
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skae import RecurrentAutoencoder
+
+STROKES = {"→": (1, 0), "↑": (0, 1), "←": (-1, 0), "↓": (0, -1)}
+KINDS = ("→↑←↓", "→↓←↑", "→←↑↓", "↑→↓←", "↑↓→←", "→↑↓←")
+
+
+def move(kind, rng):
+    """Return the speed of the pen in a gesture, an array of shape (time, 2)."""
+    pieces = [np.zeros((rng.integers(16), 2))]
+    for stroke in kind:
+        n_steps, angle = rng.integers(5, 13), rng.normal(scale=0.15)
+        sine, cosine = np.sin(angle), np.cos(angle)
+        way = np.array(STROKES[stroke]) * rng.normal(1, 0.12) @ [[cosine, sine], [-sine, cosine]]
+        speed = np.sin(np.pi * (np.arange(n_steps) + 0.5) / n_steps) ** 2
+        pieces += [np.outer(speed / speed.sum(), way), np.zeros((rng.integers(16), 2))]
+    steps = np.concatenate(pieces)
+    return steps + rng.normal(scale=0.01, size=steps.shape)
+
+
+rng = np.random.default_rng(0)
+y = rng.integers(len(KINDS), size=1500)
+gestures = [move(KINDS[kind], rng) for kind in y]
+X_train, X_test, y_train, y_test = train_test_split(
+    gestures, y, test_size=1 / 3, stratify=y, random_state=0
+)
+print(f"{len(X_train)} gestures to fit, of {min(map(len, X_train))} to {max(map(len, X_train))}")
+
+# %%
+# Four ways to make rows
+# ----------------------
+#
+# The classifier is a logistic regression behind each. PCA needs rows of one length: the
+# gestures either are padded with zeros to that of the longest, or stretched to 50 steps. The
+# autoencoder takes the list of arrays as it is. It is fitted without labels, on the same
+# gestures as PCA.
+#
+# ``shortcut=False`` leaves out the linear map from which training otherwise starts at the
+# principal components. That map looks at the first step, the second and so on, which is of
+# little use where the same stroke may come at any time. The encoder runs over the steps in
+# both directions, and the code is made of the mean of its states.
+
+
+def moments(X):
+    """Return the mean and the standard deviation of each feature."""
+    return np.array([np.r_[x.mean(axis=0), x.std(axis=0)] for x in X])
+
+
+def pad(X):
+    """Return flat rows of one length, with zeros behind the end."""
+    n_steps = max(map(len, X_train))
+    return np.array([np.pad(x, ((0, n_steps - len(x)), (0, 0)))[:n_steps].ravel() for x in X])
+
+
+def stretch(X, n_steps=50):
+    """Return flat rows of one length, interpolated between the steps."""
+    place = np.linspace(0, 1, n_steps)
+    return np.array(
+        [np.ravel([np.interp(place, np.linspace(0, 1, len(x)), f) for f in x.T]) for x in X]
+    )
+
+
+rows = {
+    "mean and deviation": FunctionTransformer(moments),
+    "padded, PCA(16)": make_pipeline(FunctionTransformer(pad), PCA(16, random_state=0)),
+    "stretched, PCA(16)": make_pipeline(FunctionTransformer(stretch), PCA(16, random_state=0)),
+    "RecurrentAutoencoder(16)": RecurrentAutoencoder(
+        16,
+        bidirectional=True,
+        pooling="mean",
+        shortcut=False,
+        lr=5e-3,
+        max_epochs=45,
+        random_state=0,
+    ),
+}
+models = {
+    name: make_pipeline(step, StandardScaler(), LogisticRegression(max_iter=1000))
+    for name, step in rows.items()
+}
+accuracy = pd.Series(
+    {name: model.fit(X_train, y_train).score(X_test, y_test) for name, model in models.items()}
+)
+print(accuracy.round(3).to_string())
+
+# %%
+# Six kinds by chance is 0.17, and the mean and the deviation do no better: all orders of the
+# strokes have the same ones. Stretched gestures and PCA come far, since the first stroke is
+# always somewhere at the beginning; padded ones fall behind, because a pause moves all that
+# follows. From the codes of the autoencoder a linear classifier reads the order with the fewest
+# mistakes. The gap to stretched PCA is small and depends on the seed, from 0.97 to 1.00 over
+# three of them; and PCA takes milliseconds.
+#
+# In a picture
+# ------------
+#
+# A gesture of each kind, as the pen drew it, and below it the speeds as they were recorded
+# and as they come back from 16 numbers.
+
+recurrent = models["RecurrentAutoencoder(16)"][0]
+which = [np.flatnonzero(y_test == kind)[0] for kind in range(len(KINDS))]
+shown = [X_test[i] for i in which]
+restored = recurrent.reconstruct(shown)
+
+fig = plt.figure(figsize=(9, 6.2), layout="constrained")
+top, bottom = fig.subfigures(2, 1, height_ratios=[1.5, 1])
+axes = top.subplots(3, len(KINDS), height_ratios=[1.6, 1, 1], sharey="row")
+for column, kind, steps, back in zip(axes.T, KINDS, shown, restored, strict=True):
+    path = np.cumsum(steps, axis=0)
+    column[0].plot(*path.T, color="0.8")
+    column[0].scatter(*path.T, c=np.arange(len(path)), cmap="viridis", s=8)
+    column[0].set(title=kind, aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
+    for ax, feature in zip(column[1:], range(2), strict=True):
+        ax.plot(steps[:, feature], color="0.6", lw=1)
+        ax.plot(back[:, feature], color="tab:blue", lw=1)
+        ax.set(xlim=(0, 105))
+for ax in axes[:-1].flat:
+    ax.set(xticks=[], yticks=[])
+for ax, label in zip(axes[:, 0], ("path", "x speed", "y speed"), strict=True):
+    ax.set(ylabel=label, yticks=[])
+axes[-1, 0].set_xlabel("step")
+top.suptitle("Gestures from dark to light; recorded (grey) and restored (blue)", fontsize=11)
+
+left, right = bottom.subplots(1, 2, width_ratios=[1, 1.3])
+colours = ["0.6", "0.6", "0.6", "tab:blue"]
+left.barh(accuracy.index, accuracy, color=colours)
+left.axvline(1 / len(KINDS), color="black", ls=":", lw=1)
+left.invert_yaxis()
+left.set(xlim=(0, 1), xlabel="accuracy on held-out gestures (dotted: chance)")
+separate = LinearDiscriminantAnalysis(n_components=2).fit(recurrent.transform(X_train), y_train)
+plane = separate.transform(recurrent.transform(X_test))
+right.scatter(*plane.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=8)
+for kind, label in enumerate(KINDS):
+    middle = np.median(plane[y_test == kind], axis=0)
+    right.annotate(label, middle, ha="center", va="center", bbox={"fc": "white", "alpha": 0.8})
+right.set(xticks=[], yticks=[], title="Held-out codes, seen where kinds differ most")
+plt.show()
+
+# %%
+# The data was made so that order is all there is. In recorded gestures the mean and the
+# deviation say something too: try those first, and stretching. With the default,
+# ``shortcut="auto"``, the codes of these gestures are no better than padded PCA, though they
+# restore as much; where sequences start together and run in step, the shortcut helps.
