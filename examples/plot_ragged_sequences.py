@@ -158,10 +158,9 @@ left.invert_yaxis()
 left.set(xlim=(0, 1), xlabel="accuracy on held-out gestures (dotted: chance)")
 separate = LinearDiscriminantAnalysis(n_components=2).fit(recurrent.transform(X_train), y_train)
 plane = separate.transform(recurrent.transform(X_test))
-right.scatter(*plane.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=8)
 for kind, label in enumerate(KINDS):
-    middle = np.median(plane[y_test == kind], axis=0)
-    right.annotate(label, middle, ha="center", va="center", bbox={"fc": "white", "alpha": 0.8})
+    right.scatter(*plane[y_test == kind].T, s=6, label=label)
+right.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
 right.set(xticks=[], yticks=[], title="Held-out codes, seen where kinds differ most")
 plt.show()
 
