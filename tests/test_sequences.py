@@ -517,7 +517,7 @@ def test_faults_of_a_long_series_are_found(rng):
         (np.ones((0, 3, 2)), "0 samples"),
         (np.ones((3, 0, 2)), "0 samples, steps or features"),
         (np.ones((2, 3, 4, 5)), "X has 4 axes"),
-        (np.ones(5), "1D array"),
+        (np.ones(5), r"1D array(.|\n)*For one sequence give a list, \[X\]"),
         (["abc", "def"], "1D array|numeric|string"),
         (np.array([[np.inf] * 2] * 3, object)[None], r"X\[0\] holds an infinite value"),
         (np.full((2, 1), None, object), "nothing but NaN|NoneType"),
@@ -531,6 +531,11 @@ def test_faults_of_a_long_series_are_found(rng):
 def test_wrong_sequences(wrong, message):
     with pytest.raises((ValueError, TypeError), match=message):
         RecurrentAutoencoder(3, **FAST).fit(wrong)
+
+
+def test_estimators_of_rows_say_what_takes_sequences(X):
+    with pytest.raises(ValueError, match="Rows need to be of one length.*RecurrentAutoencoder"):
+        Autoencoder().fit([[1.0, 2.0], [3.0]])
 
 
 def test_padding_along_the_wrong_axis_is_noticed(X):

@@ -92,6 +92,8 @@ def _from_table(estimator, X, sample_weight, reset, layout, fitted):
         rows = read_rows(estimator if is_same else None, X, reset=reset, **how)
     except ValueError as error:
         n_axes = getattr(X, "ndim", 2)
+        if n_axes == 1:
+            raise ValueError(f"{error}\nFor one sequence give a list, [X].") from error
         if n_axes > 3:
             raise ValueError(
                 f"X has {n_axes} axes. Sequences are a list, an array of shape (n_samples, "

@@ -128,7 +128,7 @@ def read_rows(estimator, X, sample_weight=None, reset=False, name="X", **how):
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} of dtype {array.dtype} is not numeric.")
     except (ValueError, TypeError) as error:
-        if not (culprit := _culprit(X)):
+        if not (culprit := _culprit(X, error)):
             raise
         raise ValueError(f"{error}{culprit}") from error
     return Rows(array, read_weights(sample_weight, array), RowFormat(FrameFormat.of(X)))
@@ -166,8 +166,13 @@ def _is_date(dtype):
     return is_temporal() if is_temporal else getattr(dtype, "kind", "") in ("m", "M")
 
 
-def _culprit(X):
-    """Name the columns that keep a DataFrame from being used, if there are any."""
+def _culprit(X, error):
+    """Name what keeps a table from being used, columns of a DataFrame if they do."""
+    if "setting an array element with a sequence" in str(error):
+        return (
+            "\nRows need to be of one length. For sequences of unequal lengths there is "
+            'RecurrentAutoencoder, or architecture="recurrent".'
+        )
     if not hasattr(X, "columns"):
         return ""
     text = [str(name) for name in X.columns if not _is_numeric(X[name])]
