@@ -44,7 +44,8 @@ def cost(module, rows):
     Returns
     -------
     work : int
-        Number of multiplications.
+        Number of multiplications; those of sequences count twice, since a second thread pays
+        earlier for recurrent layers.
     width : int
         Number of values that its widest layer gives, of a sequence for one step.
     """
@@ -52,7 +53,8 @@ def cost(module, rows):
     if rows.kind != "images":  # nets of matrices use each weight once, or once for each step
         n_steps = 1 if rows.lengths is None else sample_shape[0]
         widths = [prod(sample_shape) // n_steps, *(len(p) for p in parameters if p.ndim)]
-        return n_steps * sum(p.numel() for p in parameters), max(widths)
+        uses = 1 if rows.lengths is None else 2 * n_steps
+        return uses * sum(p.numel() for p in parameters), max(widths)
     widths = [prod(sample_shape)]
 
     def note(layer, inputs, output):
