@@ -125,13 +125,16 @@ class BaseAutoencoder(
                 bottleneck.encoder_width(self.n_components_),
                 self.n_components_,
             )
-            if hasattr(encoder, "standardise"):
-                encoder.standardise(rows)
+            is_standardised = rows.kind == "sequences" and hasattr(encoder, "standardise")
+            if is_standardised:
+                moments = rows.moments()
+                encoder.standardise(moments)
                 if activation == "identity":
-                    decoder.standardise(rows)
+                    decoder.standardise(moments)
             if activation == "identity":
-                start_at_pca(encoder, bottleneck, decoder, loss, self.n_components_, rows)
-        if bottleneck.centres_input and not hasattr(encoder, "standardise"):
+                parts = encoder, bottleneck, decoder, loss
+                start_at_pca(*parts, self.n_components_, rows, is_standardised)
+        if bottleneck.centres_input and not is_standardised:
             mean = rows.spread(MAX_ROWS).centre.to(torch.float32)
             encoder = nn.Sequential(Centre(mean), encoder)
         parts = encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss

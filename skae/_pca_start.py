@@ -35,9 +35,8 @@ def principal_axes(rows, n_components):
     n_features = prod(rows.sample_shape)
     n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     x, weight = rows.spread(n_rows).take(slice(None), torch.float32)
-    x, weight = x.flatten(1), x.new_ones(len(x)) if weight is None else weight
-    if rows.is_partial:
-        x = torch.where(x.isnan(), x.nanmean(0).nan_to_num(0.0), x)
+    x = rows.filled(x).flatten(1)
+    weight = x.new_ones(len(x)) if weight is None else weight
     if not x.isfinite().all():  # training will say so
         return None
     mean_square = x.square().mean()
@@ -60,7 +59,7 @@ def principal_axes(rows, n_components):
     return PrincipalAxes(mean, components, variances, noise, mean_variance, len(found))
 
 
-def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows):
+def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows, is_standardised=False):
     """Make encoder and decoder the best linear ones, if both have a method ``start_at``.
 
     What training adds from there on is what PCA cannot. A loss that learns the variance
@@ -76,6 +75,8 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows):
         One of `skae.losses`.
     n_components : int
     rows : Rows
+    is_standardised : bool, default=False
+        Whether encoder and decoder bring the data to mean 0 and deviation 1 inside.
     """
     encoder, decoder = _only_layer(encoder), _only_layer(decoder)
     has_start = hasattr(encoder, "start_at") and hasattr(decoder, "start_at")
@@ -84,7 +85,7 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows):
     axes = principal_axes(rows, n_components)
     start = has_start and axes and bottleneck.linear_start(axes)
     if start:
-        if hasattr(encoder, "standardise"):
+        if is_standardised:
             start = _of_size_1(start, bottleneck, axes)
         encoder.start_at(*start[0])
         decoder.start_at(*start[1])

@@ -41,6 +41,8 @@ def from_long_frame(frame, id_column, time_column=None):
 
     Raises
     ------
+    TypeError
+        If it is no DataFrame, or a lazy one.
     ValueError
         If a column is not there or not numeric, an id or a time is missing, or a sequence has
         the same time twice.
@@ -56,10 +58,28 @@ def from_long_frame(frame, id_column, time_column=None):
     >>> ids.tolist(), [sequence[:, 0].tolist() for sequence in sequences]
     (['b', 'a'], [[63.0, 61.0], [70.0]])
     """
+    keys = [name for name in (id_column, time_column) if name is not None]
+    features = _check_columns(frame, keys)
+    steps = read_rows(None, frame[features], name="frame", ensure_all_finite="allow-nan").X
+    columns = {name: pd.Series(np.asarray(frame[name])) for name in keys}
+    for name, column in columns.items():
+        if column.isna().any():
+            row = int(np.flatnonzero(column.isna())[0])
+            raise ValueError(f"Column {name!r} has no value in row {row}.")
+    which, ids = pd.factorize(columns[id_column])
+    order = np.argsort(which, kind="stable")
+    if time_column is not None:
+        _check_time(columns[time_column], time_column, which, ids)
+        order = np.lexsort((columns[time_column].rank(), which))
+    ends = np.cumsum(np.bincount(which))
+    return np.split(steps[order], ends[:-1]), np.asarray(ids)
+
+
+def _check_columns(frame, keys):
+    """Return the names of the columns beside the keys, or say what is wrong with them."""
     if hasattr(frame, "collect") or not hasattr(frame, "columns"):
         kind = type(frame).__name__
         raise TypeError(f"frame must be a DataFrame of pandas or polars, in memory; got {kind}")
-    keys = [name for name in (id_column, time_column) if name is not None]
     known = list(frame.columns)
     if len(set(known)) < len(known):
         raise ValueError(f"frame has columns of the same name among {known}. Rename or drop them.")
@@ -73,31 +93,23 @@ def from_long_frame(frame, id_column, time_column=None):
             f"frame needs at least one row, and one column beside {keys}; its shape is "
             f"{tuple(frame.shape)}"
         )
-    steps = read_rows(None, frame[features], name="frame", ensure_all_finite="allow-nan").X
-    columns = {name: pd.Series(np.asarray(frame[name])) for name in keys}
-    for name, column in columns.items():
-        if column.isna().any():
-            row = int(np.flatnonzero(column.isna())[0])
-            raise ValueError(f"Column {name!r} has no value in row {row}.")
-    which, ids = pd.factorize(columns[id_column])
-    order = np.argsort(which, kind="stable")
-    if time_column is not None:
-        time = columns[time_column]
-        if not (pd.api.types.is_numeric_dtype(time) or pd.api.types.is_datetime64_any_dtype(time)):
-            raise ValueError(
-                f"Column {time_column!r} holds {time.dtype}, whose order is not that of time. Turn "
-                "it into numbers or dates first, for instance with pandas.to_datetime."
-            )
-        twice = pd.DataFrame({"id": which, "time": time}).duplicated()
-        if twice.any():
-            row = int(np.flatnonzero(twice)[0])
-            raise ValueError(
-                f"The sequence {ids[which[row]]!r} has the time {time[row]} twice. Choose one "
-                "of the rows, or their mean."
-            )
-        order = np.lexsort((time.rank(), which))
-    ends = np.cumsum(np.bincount(which))
-    return np.split(steps[order], ends[:-1]), np.asarray(ids)
+    return features
+
+
+def _check_time(time, name, which, ids):
+    """Refuse times that have no order, or are there twice in a sequence."""
+    if not (pd.api.types.is_numeric_dtype(time) or pd.api.types.is_datetime64_any_dtype(time)):
+        raise ValueError(
+            f"Column {name!r} holds {time.dtype}, whose order is not that of time. Turn it into "
+            "numbers or dates first, for instance with pandas.to_datetime."
+        )
+    twice = pd.DataFrame({"id": which, "time": time}).duplicated()
+    if twice.any():
+        row = int(np.flatnonzero(twice)[0])
+        raise ValueError(
+            f"The sequence {ids[which[row]]!r} has the time {time[row]} twice. Choose one of the "
+            "rows, or their mean."
+        )
 
 
 def sliding_windows(series, length, stride=1, *, channels_first=False):
@@ -115,14 +127,15 @@ def sliding_windows(series, length, stride=1, *, channels_first=False):
 
     Returns
     -------
-    windows : ndarray of shape (n_windows, length) or (n_windows, length, n_features)
+    windows : ndarray of shape (n_windows, length), (n_windows, length, n_features) or \
+            (n_windows, n_features, length)
         A read-only view, in no memory of its own. Steps behind the last whole window are
         left out.
 
     Raises
     ------
-    ValueError
-        If the series is shorter than a window.
+    TypeError, ValueError
+        If ``length`` or ``stride`` is no positive integer, or the series shorter than a window.
 
     Examples
     --------
@@ -181,8 +194,9 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
 
     Raises
     ------
-    ValueError
-        If the series is shorter than a window, or ``stride`` is longer than one.
+    TypeError, ValueError
+        If ``length`` or ``stride`` is no positive integer, the series shorter than a window, or
+        ``stride`` longer than one.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from skae import (
 from skae._module import sample_losses
 from skae.architectures import Recurrent, build_modules
 from skae.architectures._recurrent_layers import CELLS, POOLING, Steps
+from skae.exceptions import PoorFitWarning
 from skae.losses import make_loss
 
 QUICK = {"max_epochs": 2, "early_stopping": False, "check_baseline": False, "random_state": 0}
@@ -320,6 +322,25 @@ def test_same_seed_same_model(objective):
     np.testing.assert_array_equal(*codes)
     fitted = make.fit(X)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).transform(X), codes[0])
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values())
+@pytest.mark.parametrize("as_given", [np.asarray, list, lambda X: X[:, :, 0]])
+def test_fits_are_checked_against_cheap_models(objective, as_given, rng):
+    X = as_given(np.cumsum(rng.normal(size=(100, 12, 2)), axis=1))
+    model = objective(3, architecture=Recurrent(8), max_epochs=5, random_state=0)
+    if objective is SparseAutoencoder:
+        model.set_params(n_components=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PoorFitWarning)  # too few epochs
+        assert model.fit(X).transform(X).shape[0] == 100
+
+
+def test_fits_of_unequal_lengths_are_checked_against_the_mean():
+    X = make_sequences()
+    spoiling = {"lr": 1.0, "lr_schedule": None, "early_stopping": False, "max_epochs": 3}
+    with pytest.warns(PoorFitWarning, match="RecurrentAutoencoder .* worse than the mean"):
+        RecurrentAutoencoder(1, **spoiling, random_state=0).fit(X)
 
 
 def test_warm_start_and_partial_fit_go_on():

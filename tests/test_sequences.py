@@ -5,12 +5,18 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from torch.nn.utils.rnn import pack_sequence
 
-from skae import Autoencoder, RecurrentAutoencoder, SparseAutoencoder
+from skae import (
+    Autoencoder,
+    RecurrentAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+)
 from skae._batches import Batches, chunks
 from skae.architectures import Recurrent
 from skae.inputs import SequenceLayout
@@ -205,7 +211,7 @@ def test_constant_features_do_not_blow_up(rng):
 def test_moments_of_features_far_from_zero(rng):
     X = [1e8 + rng.normal(size=(n, 2)) for n in rng.integers(5, 30, 200)]
     rows = read(X)
-    mean, deviation = rows.moments()
+    mean, deviation, _ = rows.moments()
     steps = np.concatenate(X)
     np.testing.assert_allclose(mean, steps.mean(0))
     assert deviation.tolist() == [0, 0]  # float32 cannot tell them apart
@@ -316,6 +322,24 @@ def test_active_units_do_not_depend_on_the_container(X):
     make = SparseAutoencoder(architecture=Recurrent(5), **QUICK)
     active = [make.fit(given).mean_active_ for given in (series, series[..., None], list(series))]
     assert active[0] == active[1] == active[2]
+
+
+@pytest.mark.parametrize("objective", [Autoencoder, VariationalAutoencoder])
+def test_the_longest_of_many_sequences_may_be_a_single_one(objective):
+    """PCA is of a part of many sequences, which the longest need not be in."""
+    X = [np.sin(np.arange(n))[:, None] for n in np.tile([3, 4, 5], 4000)]
+    X[1] = np.sin(np.arange(9))[:, None]
+    model = objective(2, architecture=Recurrent(4), **QUICK | {"max_epochs": 1}).fit(X)
+    assert model.reconstruct(X[1:2])[0].shape == (9, 1)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_columns_of_tables_can_be_selected_where_no_row_is_as_long(X, early_stopping):
+    table = padded([x[:, :1] for x in X], 15)[:, :, 0]
+    options = QUICK | {"early_stopping": early_stopping}
+    selector = SelectFromModel(SparseAutoencoder(architecture=Recurrent(5), **options))
+    assert 0 < selector.fit(table).get_support().sum() < 15
+    assert selector.estimator_.feature_importances_.shape == (15,)
 
 
 # Among the tools of scikit-learn.

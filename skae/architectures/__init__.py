@@ -15,7 +15,9 @@ With an attribute ``input_kind = "images"`` it gets images and signals, of an
 With ``input_kind = "sequences"`` it gets sequences, and ``input_shape`` is (n_steps,
 n_features) of the longest. A batch is padded: behind the end of a sequence, and where a value
 is missing, it is NaN. The decoder has an attribute ``takes_target = True`` and gets such a
-batch beside the code, in which it sees how many steps to make. `Recurrent` is one of these.
+batch beside the code, in which it sees how many steps to make. Both may have a method
+``standardise(moments)``, which gets means and deviations of the training sequences. `Recurrent`
+is one of these.
 
 A method
 ``code_length(input_shape, n_components)`` may give the length of the code another meaning.

@@ -11,7 +11,7 @@ from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
 from skae.architectures._conv_layers import ConvDecoder, ConvEncoder, ConvLayers, ImageShortcut
-from skae.architectures._dense import ACTIVATIONS
+from skae.architectures._dense import ACTIVATIONS, AUTO_SHORTCUT
 
 CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
@@ -75,10 +75,6 @@ code : {"dense", "spatial"}, default="dense"
 CONVOLUTION = "\n    ".join(
     [CHANNELS, CODE, RESIDUAL_BLOCKS.format(0), NORMALIZATION.format('"batch"'), LAYERS]
 )
-
-
-#: Weights that a shortcut has at most if it is "auto".
-AUTO_SHORTCUT = 2**23
 
 
 @parameter_class

@@ -21,6 +21,9 @@ ACTIVATIONS = {
     "sigmoid": nn.Sigmoid,
 }
 
+#: Weights that a shortcut of images or sequences has at most if it is "auto".
+AUTO_SHORTCUT = 2**23
+
 
 class Dense(ParameterMixin):
     """Architecture of fully connected layers.

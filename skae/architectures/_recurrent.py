@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
-from skae.architectures._conv import AUTO_SHORTCUT
+from skae.architectures._dense import AUTO_SHORTCUT
 from skae.architectures._recurrent_halves import (
     LinearDecoder,
     LinearEncoder,

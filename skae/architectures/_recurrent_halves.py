@@ -97,9 +97,9 @@ class RecurrentEncoder(nn.Module):
         for layer in recurrence.layers[0]:  # so that it means nothing before it is learnt
             layer.weight_ih_l0.data[:, n_features:] = 0.0
 
-    def standardise(self, rows):
-        """Take the moments of the data."""
-        self.scale.adapt(*rows.moments())
+    def standardise(self, moments):
+        """Take the `skae.inputs.Moments` of the data."""
+        self.scale.adapt(moments.mean, moments.deviation)
 
     def forward(self, x):
         """Return the code of sequences, shape (n_samples, encoder_width)."""
@@ -122,9 +122,9 @@ class ShortcutEncoder(RecurrentEncoder):
         super().__init__(*args)
         self.shortcut = shortcut
 
-    def standardise(self, rows):
-        super().standardise(rows)
-        self.shortcut.scale.adapt(rows.mean(), self.scale.deviation)
+    def standardise(self, moments):
+        super().standardise(moments)
+        self.shortcut.scale.adapt(moments.step_mean, moments.deviation)
 
     def forward(self, x):
         return super().forward(x) + self.shortcut(x)
@@ -172,9 +172,9 @@ class RecurrentDecoder(nn.Module):
         self.teacher_forcing = teacher_forcing
         self.reverse = reverse
 
-    def standardise(self, rows):
-        """Take the moments of the data."""
-        self.scale.adapt(*rows.moments())
+    def standardise(self, moments):
+        """Take the `skae.inputs.Moments` of the data."""
+        self.scale.adapt(moments.mean, moments.deviation)
 
     def forward(self, code, target):
         """Return sequences.

@@ -5,13 +5,14 @@ from skae.inputs._images import ImageLayout, Images, read_images
 from skae.inputs._pairs import Pairs
 from skae.inputs._read_sequences import SequenceLayout, read_sequences
 from skae.inputs._rows import Codes, RowLayout, Rows, read_rows
-from skae.inputs._sequences import Sequences, read_lengths
+from skae.inputs._sequences import Moments, Sequences, read_lengths
 
 __all__ = [
     "LAYOUTS",
     "Codes",
     "ImageLayout",
     "Images",
+    "Moments",
     "Pairs",
     "Rows",
     "Sequences",

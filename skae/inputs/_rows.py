@@ -291,6 +291,10 @@ class Rows(Dataset):
         """Mean that can be subtracted from any sample, as a float64 tensor."""
         return self.mean()
 
+    def filled(self, x):
+        """Return a tensor of some of the samples as one of full shape without NaN."""
+        return x
+
     def with_values(self, x):
         """Return samples like these with other values, an array (n_samples, *sample_shape)."""
         return Rows(x)
@@ -341,7 +345,7 @@ class Codes(Rows):
         What the decoder gets beside the codes.
     """
 
-    sample_shape = None
+    sample_shape = None  # not a property: set below
 
     def __init__(self, X, format, sample_shape, targets=None):
         super().__init__(X, format=format)

@@ -5,8 +5,11 @@ is a piece of it. A batch is padded with NaN, so that a net sees how long a sequ
 which of its values are missing.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from skae._batches import along, chunks
 from skae.inputs._rows import Codes, RowFormat, Rows, as_tensor, take
@@ -15,6 +18,17 @@ from skae.inputs._rows import Codes, RowFormat, Rows, as_tensor, take
 ROUNDING = 1e-6
 #: The most steps that can be asked for.
 MAX_LENGTH = 2**31
+
+
+class Moments(NamedTuple):
+    """Means and deviations of sequences, float64 tensors.
+
+    The deviation of constant features is 0, whatever rounding leaves of it.
+    """
+
+    mean: torch.Tensor  # (n_features,)
+    deviation: torch.Tensor  # (n_features,)
+    step_mean: torch.Tensor  # (n_steps, n_features)
 
 
 class SequenceFormat(RowFormat):
@@ -70,6 +84,9 @@ class SequenceFormat(RowFormat):
         return np.ascontiguousarray(np.moveaxis(output, 2, 1)) if self.channels_first else output
 
     def arrange_sample(self, output):
+        if self.form != "list":
+            n_behind = max(0, self.extents[0] - len(output))
+            output = np.pad(output, ((0, n_behind), (0, 0)))
         if self.form == "table" or self.is_flat:
             return output[:, 0]
         return np.ascontiguousarray(output.T) if self.channels_first else output
@@ -164,22 +181,21 @@ class Sequences(Rows):
             weight = 1.0 if weight is None else along(weight, x)
             sums[: x.shape[1]] += (weight * x).nansum(0)
             counts[: x.shape[1]] += (weight * ~x.isnan()).sum(0)
+        mean = sums / counts
         # Where nothing is known of a step, it is as the others are.
-        return torch.where(counts > 0, sums / counts, self.centre)
+        return torch.where(counts > 0, mean, self.centre) if (counts == 0).any() else mean
 
     @property
     def centre(self):
         return self._mean_of_steps(lambda x: x).nan_to_num(0.0)
 
     def moments(self):
-        """Return each feature's mean and standard deviation over all steps, float64 tensors.
-
-        The deviation of constant features is 0, whatever rounding leaves of it.
-        """
+        """Return the `Moments` of the features."""
         mean = self.centre
         variance = self._mean_of_steps(lambda x: (x - mean).square()).nan_to_num(0.0)
         deviation = variance.sqrt()
-        return mean, torch.where(deviation > ROUNDING * mean.abs(), deviation, 0.0)
+        deviation = torch.where(deviation > ROUNDING * mean.abs(), deviation, 0.0)
+        return Moments(mean, deviation, self.mean())
 
     def _mean_of_steps(self, function):
         """Return the weighted mean of a function of the values for each feature."""
@@ -190,36 +206,36 @@ class Sequences(Rows):
             counts = counts + (weight * ~x.isnan()).sum((0, 1))
         return sums / counts
 
+    def filled(self, x):
+        mean = self.mean().to(x)
+        x = F.pad(x, (0, 0, 0, len(mean) - x.shape[1]), value=torch.nan)
+        return torch.where(x.isnan(), mean, x)
+
     def with_values(self, x):
         n_samples, n_steps, n_features = x.shape
-        starts = np.arange(n_samples) * n_steps
         lengths = np.full(n_samples, n_steps)
-        return Sequences(x.reshape(-1, n_features), starts, lengths, self.format)
+        format = SequenceFormat("array", n_features, lengths)
+        starts = np.arange(n_samples) * n_steps
+        return Sequences(x.reshape(-1, n_features), starts, lengths, format)
+
+    @property
+    def _extents(self):
+        """How many steps of an output each sequence has."""
+        return self.format.extents if self.index is None else self.lengths
 
     def new_output(self, dtype):
-        extents = self.format.extents if self.index is None else self.lengths
-        return np.full((int(extents.sum()), self.X.shape[1]), np.nan, dtype)
+        return np.full((int(self._extents.sum()), self.X.shape[1]), np.nan, dtype)
 
     def write(self, output, which, values):
-        extents = self.format.extents if self.index is None else self.lengths
-        starts = (np.cumsum(extents) - extents)[which]
+        starts = (np.cumsum(self._extents) - self._extents)[which]
         is_step = _is_step(self.lengths[which], values.shape[1])
         places = starts[:, None] + np.arange(values.shape[1])
         output[places[is_step]] = values[is_step]
 
     def take(self, which, dtype):
-        """Read sequences as a tensor.
+        """Read sequences as a tensor of shape (n_taken, n_steps, n_features), and their weights.
 
-        Parameters
-        ----------
-        which : slice or ndarray of int
-        dtype : torch.dtype
-
-        Returns
-        -------
-        x : tensor of shape (n_taken, n_steps, n_features)
-            As many steps as the longest of them has; NaN behind the end of the others.
-        weight : tensor of shape (n_taken,) or None
+        There are as many steps as the longest of them has; NaN is behind the end of others.
         """
         if self.index is not None:
             which = self.index[which]
