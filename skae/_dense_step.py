@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skae._module import Centre, sample_losses
+from skae._module import AutoencoderModule, Centre, sample_losses
 from skae.architectures._dense import Linear, Shortcut, TransposedLinear
 from skae.bottlenecks import LinearBottleneck
 
@@ -303,6 +303,8 @@ class _Buffers(NamedTuple):
 
 def dense_step(module):
     """Return a `DenseStep` for an autoencoder module, or None if it is not dense."""
+    if not isinstance(module, AutoencoderModule):
+        return None
     if not module.decodes_once or module.is_partial:
         return None
     decoder_parts = [module.decoder]

@@ -4,8 +4,12 @@ An optimiser that treats every number alike does the same work on one long vecto
 on many short ones, in a fraction of the calls.
 """
 
+from itertools import groupby
+
 import torch
 from torch import nn, optim
+
+from skae._muon import Muon
 
 #: Optimisers whose update of a number depends on that number's history alone.
 ELEMENTWISE_OPTIMIZERS = (
@@ -30,12 +34,52 @@ def can_flatten(module, optimizer_class):
         isinstance(layer, nn.RNNBase) for layer in module.modules()
     ):
         return False  # cuDNN wants the weights of each such layer in an order of its own
-    return optimizer_class in ELEMENTWISE_OPTIMIZERS and len(kinds) == 1
+    return optimizer_class in (*ELEMENTWISE_OPTIMIZERS, Muon) and len(kinds) == 1
 
 
 def flat_parameter(module):
     """Return a parameter that can hold all parameters of ``module``."""
-    return nn.Parameter(_vector(module.parameters()))
+    return nn.Parameter(_vector(_in_order(module)))
+
+
+def matrix_stacks(module):
+    """Return the shapes of the stacks of matrices that the flat parameter begins with.
+
+    Returns
+    -------
+    list of tuple (n_matrices, n_rows, n_columns)
+    """
+    shapes = [shape for p in _in_order(module) if (shape := _matrix_shape(p, module))]
+    groups = groupby(shapes, lambda shape: shape[1:])
+    return [(sum(n for n, *_ in stack), *size) for size, stack in groups]
+
+
+def matrix_groups(module):
+    """Return groups of parameters for `Muon`, where they do not make one vector."""
+    shapes = {p: _matrix_shape(p, module) for p in module.parameters()}
+    return [{"params": [p], "stacks": [shape] if shape else []} for p, shape in shapes.items()]
+
+
+def _in_order(module):
+    """Return the parameters, those first that are matrices, of like shape side by side."""
+    shapes = {p: _matrix_shape(p, module)[1:] for p in module.parameters()}
+    return sorted(shapes, key=lambda p: (not shapes[p], shapes[p]))
+
+
+def _matrix_shape(parameter, module):
+    """Return (number, rows, columns) of the matrices in a parameter, () for other parameters.
+
+    Several square ones may be stacked in one, as the gates of a recurrent layer are. Embeddings
+    are tables, no matrices.
+    """
+    is_table = any(
+        layer.weight is parameter for layer in module.modules() if isinstance(layer, nn.Embedding)
+    )
+    if parameter.ndim != 2 or is_table:
+        return ()
+    n_rows, n_columns = parameter.shape
+    n = n_rows // n_columns if n_rows % n_columns == 0 else 1
+    return n, n_rows // n, n_columns
 
 
 def _vector(parameters):
@@ -68,30 +112,60 @@ class FlatView:
     module : nn.Module
     flat : nn.Parameter
         Made by ``flat_parameter``.
+    dtype : torch.dtype or None, default=None
+        Precision of the module meanwhile. The flat parameter keeps its own, and so small
+        steps are not lost [1]_.
+
+    References
+    ----------
+    .. [1] P. Micikevicius et al., "Mixed precision training", ICLR 2018. :arxiv:`1710.03740`
     """
 
-    def __init__(self, module, flat):
-        self.parameters = list(module.parameters())
+    def __init__(self, module, flat, dtype=None):
+        self.parameters = _in_order(module)
         self.flat = flat
+        self.is_reduced = dtype is not None and dtype != flat.dtype
+        self.dtype = dtype if self.is_reduced else flat.dtype
 
     def __enter__(self):
         with torch.no_grad():
             self.flat.copy_(_vector(self.parameters))
         self.flat.grad = torch.zeros_like(self.flat)
-        sizes = [parameter.numel() for parameter in self.parameters]
-        values, grads = self.flat.detach().split(sizes), self.flat.grad.split(sizes)
+        self.values = self.flat.detach().to(self.dtype)
+        self.grads = torch.zeros_like(self.values) if self.is_reduced else self.flat.grad
         self.trained = [parameter.requires_grad for parameter in self.parameters]
-        for parameter, value, grad in zip(self.parameters, values, grads, strict=True):
+        for parameter, value, grad in self._pieces(self.values, self.grads):
             if parameter.requires_grad:
+                parameter.grad = None  # lest its type differ
                 parameter.data, parameter.grad = _like(value, parameter), _like(grad, parameter)
+            elif self.is_reduced:
+                parameter.data = _like(value, parameter)
         return self
 
     def __exit__(self, *exception):
         """Give the module tensors of its own, so that an encoder can be shipped alone."""
         self.flat.grad = None
-        for parameter, trained in zip(self.parameters, self.trained, strict=True):
-            if trained:
-                parameter.data, parameter.grad = parameter.data.clone(), None
+        trained = iter(self.trained)
+        for parameter, value in self._pieces(self.flat.detach()):
+            if next(trained) or self.is_reduced:
+                parameter.grad = None
+                parameter.data = _like(value, parameter).clone()
+        self.values = self.grads = None
+
+    def _pieces(self, *vectors):
+        sizes = [parameter.numel() for parameter in self.parameters]
+        return zip(self.parameters, *(vector.split(sizes) for vector in vectors), strict=True)
+
+    def collect_gradients(self):
+        """Let the flat parameter have the gradients of the module."""
+        if self.is_reduced:
+            self.flat.grad.copy_(self.grads)
+            self.grads.zero_()
+
+    def spread_values(self):
+        """Let the module have the values of the flat parameter."""
+        if self.is_reduced:
+            self.values.copy_(self.flat.detach())
 
     def renew(self):
         """Take up what has been frozen or thawed."""

@@ -76,8 +76,8 @@ class ImageToImageRegressor(
     target_shape : tuple of int or None, default=None
         Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
         ``image_shape``.
-    <absolute_loss>
     <unet>
+    <absolute_loss>
     <output_activation>
     <training>
 

@@ -82,6 +82,11 @@ class AutoencoderModule(nn.Module):
         """Whether the objective is that of this class, one pass through the decoder."""
         return True
 
+    @staticmethod
+    def size(target):
+        """Return the number of samples that a loss is the mean of."""
+        return len(target)
+
     def set_progress(self, progress):
         """Tell the parts that may change in the course of training what share of it is over."""
         self.bottleneck.progress = self.decoder.progress = progress

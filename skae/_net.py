@@ -22,7 +22,15 @@ from tqdm.auto import tqdm
 
 from skae._batches import Batches
 from skae._dense_step import dense_step
-from skae._flat import FlatView, can_flatten, flat_parameter, step_function
+from skae._flat import (
+    FlatView,
+    can_flatten,
+    flat_parameter,
+    matrix_groups,
+    matrix_stacks,
+    step_function,
+)
+from skae._muon import Muon
 from skae._threads import threads
 
 
@@ -51,6 +59,8 @@ class Net(NeuralNet):
         scheduler, which then steps with every epoch.
     max_grad_norm : float or None
         Bound on the norm of the gradient.
+    precision : torch.dtype or None
+        Of the module while it trains; None is that of its parameters.
     anneals : bool
         Whether a session is a training of its own, in the course of which bottlenecks
         may change; else it is a piece of one, and they are as at the end.
@@ -58,8 +68,17 @@ class Net(NeuralNet):
         Parameters of skorch's ``NeuralNet``.
     """
 
-    def __init__(self, module, lr_schedule=None, max_grad_norm=None, anneals=True, **kwargs):
+    def __init__(
+        self,
+        module,
+        lr_schedule=None,
+        max_grad_norm=None,
+        precision=None,
+        anneals=True,
+        **kwargs,
+    ):
         super().__init__(module, criterion=nn.Identity, train_split=None, verbose=0, **kwargs)
+        self.precision = precision
         self.lr_schedule = lr_schedule
         self.max_grad_norm = max_grad_norm
         self.anneals = anneals
@@ -72,7 +91,7 @@ class Net(NeuralNet):
         dataset, validation : objects such as `skae.inputs.Rows`
             ``validation`` may be None.
         callbacks : list of skorch callbacks
-            Copied, so that they stay as they are.
+            Not used anywhere else, see `fresh`.
         epochs : int
         seed : int
             Seed of all that is random: the order of batches, dropout, noise.
@@ -92,7 +111,7 @@ class Net(NeuralNet):
         if not self.initialized_:
             self.initialize()
             self.module = type(self.module_)  # else it would be pickled twice
-        self.callbacks = [_fresh(callback) for callback in callbacks]
+        self.callbacks = callbacks
         self.initialize_callbacks()
         self._check_schedules()
         self.train_split = None if validation is None else predefined_split(validation)
@@ -166,12 +185,18 @@ class Net(NeuralNet):
     def initialize_optimizer(self):
         """Make an optimiser of one flat parameter, where that comes to the same."""
         named_parameters = self.module_.named_parameters()
-        if can_flatten(self.module_, self.optimizer):
+        is_flat = can_flatten(self.module_, self.optimizer)
+        if is_flat:
             named_parameters = [("flat", flat_parameter(self.module_))]
         else:  # optimisers such as LBFGS take a parameter's memory as it lies
             for parameter in self.module_.parameters():
                 parameter.data = parameter.data.contiguous()
         args, kwargs = self.get_params_for_optimizer("optimizer", named_parameters)
+        if self.optimizer is Muon:
+            if is_flat:
+                kwargs["stacks"] = matrix_stacks(self.module_)
+            else:
+                args = [matrix_groups(self.module_)]
         self.optimizer_ = self.optimizer(*args, **kwargs)
         return self
 
@@ -181,10 +206,11 @@ class Net(NeuralNet):
         """Run skorch's loop with what lasts for one session around it."""
         parameters = self.optimizer_.param_groups[0]["params"]
         is_flat = can_flatten(self.module_, self.optimizer)
-        n_steps = epochs * -(-len(X) // self.batch_size)
+        n_steps = epochs * len(self.get_iterator(X, training=True))
         self._session = Session(
             parameters=parameters,
-            flat_view=FlatView(self.module_, *parameters) if is_flat else None,
+            flat_view=FlatView(self.module_, *parameters, self.precision) if is_flat else None,
+            report=next((c.advance for _, c in self.callbacks_ if hasattr(c, "advance")), _nothing),
             notifies_batches=any(_wants_batches(callback) for _, callback in self.callbacks_),
             n_steps=n_steps,
             **self._schedules(n_steps),
@@ -232,19 +258,22 @@ class Net(NeuralNet):
             session.flat_view.renew()
             self._choose_steps()
         notifies = session.notifies_batches
-        total = torch.zeros((), device=self.device)
+        total, count = torch.zeros((), device=self.device), 0
         with nullcontext() if training else seeded(self._seed, self.device):
             for batch in iterator:
                 x, (target, _) = batch
                 if notifies:
                     self.notify("on_batch_begin", batch=(x, target), training=training)
-                loss = step_fn(batch)
-                total.add_(loss, alpha=len(x))
+                loss, size = step_fn(batch), self.module_.size(target)
+                total.add_(loss, alpha=size)
+                count += size
+                if training:
+                    session.report(size)
                 if notifies:
                     self.history.record_batch(f"{prefix}_loss", loss.item())
                     seen = {"loss": loss, "y_pred": self.evaluation_step(batch)}
                     self.notify("on_batch_end", batch=(x, target), training=training, **seen)
-        self._record_loss(f"{prefix}_loss", total.item() / len(iterator.dataset))
+        self._record_loss(f"{prefix}_loss", total.item() / count)
         if training:
             if not notifies:
                 self.history.new_batch()  # skorch's Checkpoint reads the last one
@@ -271,6 +300,8 @@ class Net(NeuralNet):
                 parameters = self.get_all_learnable_params()
                 seen = batch[0], batch[1][0]
                 self.notify("on_grad_computed", named_parameters=parameters, batch=seen)
+            if session.flat_view is not None:
+                session.flat_view.collect_gradients()
             if self.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(session.parameters, self.max_grad_norm)
             return loss
@@ -280,6 +311,8 @@ class Net(NeuralNet):
         else:
             loss = closure()
             session.flat_step()
+        if session.flat_view is not None:
+            session.flat_view.spread_values()
         session.steps_taken += 1
         session.after_batch()
         return loss.detach()
@@ -294,16 +327,27 @@ class Net(NeuralNet):
             return session.dense_step(x, target, weight, cell_weight)
         self._set_training(True)
         self.optimizer_.zero_grad(set_to_none=session.flat_step is None)
-        loss = self.module_.objective(x, target, weight, cell_weight)
+        with self._autocast():
+            loss = self.module_.objective(x, target, weight, cell_weight)
         loss.backward()
         return loss
+
+    def _autocast(self):
+        """Return the context of reduced precision, where no flat parameter has brought it."""
+        if self.precision is None or self._session.flat_view is not None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, self.precision)
 
     def mean_loss(self, dataset):
         """Return the mean loss over a data set, for the same noise as in every epoch."""
         batches = self.get_iterator(dataset)
+        total, count = 0.0, 0
         with seeded(self._seed, self.device):
-            total = sum(self.validation_step(batch).item() * len(batch[0]) for batch in batches)
-        return total / len(dataset)
+            for batch in batches:
+                size = self.module_.size(batch[1][0])
+                total += self.validation_step(batch).item() * size
+                count += size
+        return total / count
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
@@ -315,7 +359,7 @@ class Net(NeuralNet):
         return self.module_.objective(x, target, weight, cell_weight)
 
 
-def _nothing():
+def _nothing(*_):
     pass
 
 
@@ -328,6 +372,7 @@ class Session:
     notifies_batches: bool
     n_steps: int
     steps_taken: int = 0
+    report: Callable = _nothing
     after_batch: Callable = _nothing
     after_epoch: Callable = _nothing
     dense_step: Callable | None = None
@@ -335,18 +380,31 @@ class Session:
 
 
 class Progress(Callback):
-    """Bar over the epochs, with the current loss."""
+    """Bar over the training, with the current loss.
 
-    def __init__(self, epochs):
-        self.epochs = epochs
+    Parameters
+    ----------
+    total : int
+        How many units there will be.
+    unit : str, default="epoch"
+        Anything but an epoch is what the module's losses are means of.
+    """
+
+    def __init__(self, total, unit="epoch"):
+        self.total, self.unit = total, unit
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=self.epochs, unit="epoch")
+        self.bar_ = tqdm(total=self.total, unit=self.unit, unit_scale=self.unit != "epoch")
+
+    def advance(self, n):
+        """Note that ``n`` more units have been trained on."""
+        if self.unit != "epoch":
+            self.bar_.update(n)
 
     def on_epoch_end(self, net, **kwargs):
         losses = {k: f"{v:.4g}" for k, v in net.history[-1].items() if k.endswith("_loss")}
         self.bar_.set_postfix(losses, refresh=False)
-        self.bar_.update()
+        self.bar_.update(self.unit == "epoch")
 
     def on_train_end(self, net, **kwargs):
         self.bar_.close()
@@ -357,24 +415,48 @@ class BestWeights(EarlyStopping):
     """Restore the weights of the best epoch, or those before the first if none is better.
 
     Ends training after ``patience`` epochs without improvement, if it is not None.
+
+    Parameters
+    ----------
+    patience : int or None
+    name : str, default="loss"
+        What decides, recorded as ``valid_<name>``.
+    measure : callable or None, default=None
+        Says it of a data set, the higher the better. None is the loss, which is recorded
+        anyway.
     """
 
-    def __init__(self, patience):
+    def __init__(self, patience, name="loss", measure=None):
         super().__init__(
-            patience=float("inf") if patience is None else patience, threshold=0, load_best=True
+            monitor=f"valid_{name}",
+            patience=float("inf") if patience is None else patience,
+            threshold=0,
+            lower_is_better=measure is None,
+            load_best=True,
         )
+        self.measure = measure
 
     def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
         if self.best_model_weights_ is None:
-            self.dynamic_threshold_ = net.mean_loss(dataset_valid)
+            measure = self.measure or net.mean_loss
+            self.dynamic_threshold_ = measure(dataset_valid)
             self.best_model_weights_ = copy.deepcopy(net.module_.state_dict())
 
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        if self.measure is not None:
+            net.history.record(self.monitor, self.measure(dataset_valid))
+        super().on_epoch_end(net, **kwargs)
 
-def _fresh(callback):
+    def on_train_end(self, net, **kwargs):
+        super().on_train_end(net, **kwargs)
+        self.measure = None  # it may hold anything, and would be pickled
+
+
+def fresh(callback):
     """Copy a callback, so that training leaves the user's own as it was."""
     match callback:
         case (str() as name, callback):
-            return name, _fresh(callback)
+            return name, fresh(callback)
         case type() if issubclass(callback, Callback):
             return callback
         case Callback():

@@ -12,8 +12,8 @@ from sklearn.utils import check_random_state
 
 from skae._batches import along, chunk_length, chunks
 from skae._device import resolve_device
-from skae._effort import MIN_HOLD_OUT, batch_size, max_epochs
-from skae._net import BestWeights, Net, Progress
+from skae._effort import DEFAULT_EFFORT, MIN_HOLD_OUT, Recipe
+from skae._net import BestWeights, Net, Progress, fresh
 from skae._optimizers import optimizer_params
 from skae._params import ParameterMixin
 from skae._shared_parameters import SharedParameters
@@ -35,7 +35,6 @@ class NeuralEstimator(SharedParameters):
 
     #: Parameters beside the shared ones that training on cannot change.
     _net_parameters = ()
-
     # Training.
 
     def _fit(self, data, sample_weight, validation_data=None):
@@ -44,7 +43,8 @@ class NeuralEstimator(SharedParameters):
             rows, go_on = self._read(data, sample_weight, go_on=self.warm_start)
             fitted, validation = self._hold_out(rows, validation_data)
             self._set_up(fitted, go_on, anneals=True)
-            epochs = max_epochs(self.max_epochs, len(fitted), self.net_.batch_size)
+            effort, batch_size = self._recipe().effort, self.net_.batch_size
+            epochs = effort.max_epochs(self.max_epochs, len(fitted), batch_size)
             finished = self._train(fitted, validation, epochs)
             self._describe(fitted, validation)
         self._warn_unless(finished)
@@ -103,12 +103,14 @@ class NeuralEstimator(SharedParameters):
     def _set_up(self, rows, go_on, anneals):
         """Make a net for the rows, or one to train on that is a copy of the present one."""
         built_with = self._parameters_of_the_net()
+        recipe = self._recipe()
         session = {
-            "lr": self.lr,
+            "lr": recipe.lr,
             "lr_schedule": self.lr_schedule if anneals else None,
             "anneals": anneals,
             "max_grad_norm": self.max_grad_norm,
-            "batch_size": batch_size(self.batch_size, len(rows)),
+            "precision": self._precision(),
+            "batch_size": recipe.effort.batch_size(self.batch_size, len(rows)),
         }
         if go_on:
             changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
@@ -123,12 +125,16 @@ class NeuralEstimator(SharedParameters):
         self._built_with = built_with
         device = resolve_device(self.device)
         optimizer = optimizer_params(
-            self.optimizer, self.lr, self.weight_decay, self.optimizer_params
+            recipe.optimizer, recipe.lr, self.weight_decay, recipe.optimizer_params
         )
         module = self._make_module(rows)
         module.is_partial = rows.is_partial
         module.work, module.width = cost(module.eval(), rows)
         self.net_ = Net(module, device=str(device), **optimizer, **session)
+
+    def _recipe(self):
+        """Return how to train."""
+        return Recipe(self.optimizer, self.lr, DEFAULT_EFFORT, self.optimizer_params)
 
     def _parameters_of_the_net(self):
         """Return the parameters that training on cannot change."""
@@ -154,8 +160,9 @@ class NeuralEstimator(SharedParameters):
                 raise type(error)(f"In the validation data: {error}") from error
         if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
             return rows, None
-        order = self._rng.permutation(len(rows))
-        n_held_out = max(1, round(len(order) * self.validation_fraction))
+        order, n_held_out = self._order_to_hold_out(rows)
+        if n_held_out >= len(order) and self.early_stopping == "auto":
+            return rows, None
         if n_held_out >= len(order):
             raise ValueError(
                 f"early_stopping=True holds out {n_held_out} of {len(order)} samples, which leaves "
@@ -166,15 +173,32 @@ class NeuralEstimator(SharedParameters):
         fitted.sort()
         return rows.select(fitted), rows.select(held_out)
 
+    def _order_to_hold_out(self, rows):
+        """Return all rows in random order, and how many of the first of them to hold out."""
+        order = self._rng.permutation(len(rows))
+        return order, max(1, round(len(order) * self.validation_fraction))
+
     def _train(self, rows, validation, epochs):
-        callbacks = list(self.callbacks or ())
+        callbacks = [fresh(callback) for callback in self.callbacks or ()]
         if validation is not None and self.early_stopping:
-            callbacks.append(BestWeights(self.patience))
+            callbacks.append(self._best_weights())
         if self.verbose:
-            callbacks.append(Progress(epochs))
+            callbacks.append(self._progress(rows, epochs))
         finished = self.net_.train(rows, validation, callbacks, epochs, self._new_seed())
         self.net_.module_.eval()
         return finished
+
+    def _best_weights(self):
+        """Return the callback that chooses the best epoch."""
+        return BestWeights(self.patience)
+
+    def _progress(self, rows, epochs):
+        """Return the callback that shows how far training is."""
+        del rows
+        return Progress(epochs)
+
+    def _precision(self):
+        """Return the precision to train in, None for that of the parameters."""
 
     def _warn_unless(self, finished):
         if not finished:

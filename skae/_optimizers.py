@@ -5,6 +5,7 @@ from inspect import signature
 import torch
 from torch import nn, optim
 
+from skae._muon import Muon
 from skae._params import callable_name
 
 OPTIMIZERS = {
@@ -14,6 +15,7 @@ OPTIMIZERS = {
     "nadam": optim.NAdam,
     "radam": optim.RAdam,
     "rmsprop": optim.RMSprop,
+    "muon": Muon,
 }
 FUSED_OPTIMIZERS = (optim.Adam, optim.AdamW, optim.SGD)
 

@@ -37,8 +37,8 @@ def parameter_class(cls, docs=None):
     """Make the constructor of a class from its annotated fields, which are its parameters.
 
     Fields are inherited, and so are their constraints. Behind fields that can be given by
-    position, a class's own come before the inherited ones. The constructor assigns and does
-    nothing else.
+    position, a class's own come before the inherited ones; one that has another default here
+    stays in its place. The constructor assigns and does nothing else.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ def parameter_class(cls, docs=None):
     signature = inspect.signature(cls.__init__)
     parameters = signature.parameters
     names = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    origin = {n: base for base in cls.__mro__ for n in base.__dict__.get("__annotations__", ())}
     for base in cls.__mro__:
-        names += [n for n in base.__dict__.get("__annotations__", ()) if n not in names]
+        own = base.__dict__.get("__annotations__", ())
+        names += [n for n in own if origin[n] is base and n not in names]
     cls.__init__.__signature__ = signature.replace(
         parameters=[parameters[n].replace(annotation=signature.empty) for n in names],
         return_annotation=signature.empty,
