@@ -6,6 +6,7 @@ from skae._denoising import DenoisingAutoencoder
 from skae._image_to_image import ImageToImageRegressor
 from skae._recurrent import RecurrentAutoencoder
 from skae._sparse import SparseAutoencoder
+from skae._translator import Seq2SeqTranslator
 from skae._variational import VariationalAutoencoder
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "ImageToImageRegressor",
     "RecurrentAutoencoder",
+    "Seq2SeqTranslator",
     "SparseAutoencoder",
     "VariationalAutoencoder",
 ]

@@ -16,6 +16,8 @@ MAX_CHUNK_ELEMENTS = 2**24
 MAX_CHUNK_SAMPLES = 2**15  # hidden layers may be much wider than the data
 #: Values of a step of a sequence that a chunk has room for at least, its hidden states.
 MIN_STEP_WIDTH = 16
+#: Pairs of texts, of mean length, that pass through a net at once in inference.
+TEXTS_IN_CHUNK = 256
 #: Batches from which samples of about the same length are put together.
 POOL = 64
 
@@ -46,6 +48,8 @@ class Batches:
         self.generator = generator
 
     def __len__(self):
+        if _is_of_texts(self.dataset):
+            return len(_of_like_cost(self.dataset.lengths, self.batch_size))
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
@@ -65,6 +69,11 @@ class Batches:
             yield from ((which, MAX_CHUNK_SAMPLES) for which in spans(self.dataset))
             return
         n_samples, size = len(self.dataset), self.batch_size
+        if _is_of_texts(self.dataset):
+            batches = _of_like_cost(self.dataset.lengths, size, self.generator)
+            for i in torch.randperm(len(batches), generator=self.generator).tolist():
+                yield batches[i], len(batches[i])
+            return
         dtype = torch.int32 if n_samples < 2**31 else torch.int64
         order = torch.randperm(n_samples, generator=self.generator, dtype=dtype).numpy()
         lengths = _unequal_lengths(self.dataset)
@@ -107,6 +116,8 @@ def chunk_length(dataset, n_steps=None):
     n_steps : int or None, default=None
         Length of sequences, where it is not that of the longest.
     """
+    if _is_of_texts(dataset):
+        return TEXTS_IN_CHUNK
     shape = dataset.sample_shape
     if dataset.lengths is not None:
         shape = n_steps or shape[0], max(shape[1], MIN_STEP_WIDTH)
@@ -122,6 +133,9 @@ def spans(dataset):
 
     Samples of unequal lengths come with the longest first.
     """
+    if _is_of_texts(dataset):
+        yield from _of_like_cost(dataset.lengths, TEXTS_IN_CHUNK)
+        return
     lengths, n_samples, start = _unequal_lengths(dataset), len(dataset), 0
     order = None if lengths is None else np.argsort(-lengths, kind="stable")
     while start < n_samples:
@@ -140,6 +154,51 @@ def chunks(dataset, dtype, device):
         if targets is not dataset:
             target = targets.take(which, dtype)[0].to(device)
         yield which, x, target, weight
+
+
+def _is_of_texts(dataset):
+    """Say whether samples are texts, or pairs of them."""
+    return dataset.kind == "texts"
+
+
+def _of_like_cost(lengths, size, generator=None):
+    """Return batches of pairs with about as many tokens each, as arrays of indices.
+
+    In most of them all sources are of one length, so that there is nothing to mask, and the
+    targets of nearly one.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_samples, 2) or (n_samples,)
+        Of the source and of the target.
+    size : int
+        Number of pairs of mean length in a batch.
+    generator : torch.Generator or None, default=None
+        Puts pairs of the same lengths in random order. The lengths of the batches, and how many
+        there are, do not depend on it.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    n = len(lengths)
+    lengths = lengths.reshape(n, -1)
+    budget = size * lengths.sum(1).mean()
+    chance = np.arange(n) if generator is None else torch.randperm(n, generator=generator).numpy()
+    order = np.lexsort((chance, *lengths.T[::-1]))
+    lengths = lengths[order]
+    batches, start = [], 0
+    while start < n:
+        most = int(budget // lengths[start].sum()) + 1
+        longest = np.maximum.accumulate(lengths[start : start + most])
+        cost = longest.sum(1) * np.arange(1, len(longest) + 1)
+        fits = max(1, np.searchsorted(cost, budget, side="right"))
+        longer = np.searchsorted(longest[:fits, 0], longest[0, 0], side="right")
+        if cost[longer - 1] > budget / 2:  # else the longer sources come in, too
+            fits = longer
+        batches.append(order[start : start + fits])
+        start += fits
+    return batches
 
 
 def _unequal_lengths(dataset):

@@ -4,6 +4,7 @@ Estimators are dataclasses: their annotated fields are their parameters, inherit
 among them, and the constructor that follows from them assigns and does nothing else.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import field, fields
 from typing import Any, dataclass_transform
@@ -14,7 +15,7 @@ from sklearn.base import BaseEstimator
 from skae._net import LR_SCHEDULES
 from skae._optimizers import OPTIMIZERS
 from skae._params import HasMethods, ParameterMixin, StrOptions, integer, parameter_class, real
-from skae.architectures import ARCHITECTURES, make_architecture
+from skae.architectures import ARCHITECTURES, INPUT_KINDS, make_architecture
 from skae.architectures._conv import CONVOLUTION
 from skae.architectures._dense import ACTIVATIONS
 from skae.architectures._recurrent import RECURRENCE
@@ -46,9 +47,10 @@ output_activation : str, default="auto"
         `skae.architectures.Dense`."""
 
 TRAINING = """\
-optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop"} or class, \
+optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or class, \
             default="adam"
-        Optimiser, by name or a class of `torch.optim`.
+        Optimiser, by name or a class of `torch.optim`. "muon" makes the steps of matrices
+        orthogonal; the other parameters are trained by Adam.
     optimizer_params : dict or None, default=None
         Further parameters of the optimiser, such as ``{"momentum": 0.9}``.
     lr : float, default=2e-3
@@ -92,6 +94,36 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop"} or class, \
     verbose : int, default=0
         1 shows a progress bar with the loss, 0 nothing."""
 
+#: What differs for translators.
+TEXT_TRAINING = """\
+optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"} or class, \
+            default="auto"
+        Optimiser, by name or a class of `torch.optim`. "muon" makes the steps of matrices
+        orthogonal; the other parameters are trained by Adam. "auto" is what suits the
+        architecture.
+    lr : float or "auto", default="auto"
+        Learning rate, the highest one if it changes. "auto" is what suits the architecture.
+    max_grad_norm : float or None, default=1.0
+        Scale gradients down to this norm where theirs is larger.
+    batch_size : int or "auto", default="auto"
+        Pairs of mean length in a step of the optimiser: there are fewer of long ones, so that
+        all steps are of about as many tokens. "auto" is the power of 2 next to a thousandth of
+        the pairs, from 32 to 64, for a transformer to 128.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training pairs. "auto" is what 12,500 steps allow, from 10 to 100; for a
+        transformer 8,000 steps, from 6 to 100.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out pairs and restore the weights of the epoch that is the best on
+        them, see ``stop_by``. "auto" does so from 20 pairs up.
+    validation_fraction : float or "auto", default="auto"
+        Share of the pairs that early stopping holds out, unless ``fit`` gets ``X_val``.
+        "auto" is a tenth, but not more than 1,000 pairs.
+    check_baseline : bool, default=True
+        Warn after ``fit`` if the model predicts the next token worse than the frequencies of
+        tokens would.
+    verbose : int, default=0
+        1 shows a progress bar with the loss and the tokens per second, 0 nothing."""
+
 FITTED_NET = """\
 net_ : skorch.NeuralNet
         The trained net.
@@ -123,6 +155,13 @@ SCHEDULES = """\
 .. [1] L. N. Smith and N. Topin, "Super-convergence: very fast training of neural
        networks using large learning rates", 2018. :arxiv:`1708.07120`"""
 
+
+def _entries(block):
+    """Return the entries of a block of parameters by name."""
+    entries = re.split(r"^(?:    )?(?=\w+ : )", block, flags=re.MULTILINE)
+    return {entry.partition(" ")[0]: entry.rstrip() for entry in entries if entry}
+
+
 #: What docstrings of estimators can refer to by name, as ``<training>``.
 SHARED_DOCS = {
     "<architecture>": ARCHITECTURE,
@@ -134,8 +173,10 @@ SHARED_DOCS = {
     "<absolute_loss>": LOSS.format("absolute_error"),
     "<output_activation>": OUTPUT_ACTIVATION,
     "<training>": TRAINING,
+    "<text_training>": "\n    ".join((_entries(TRAINING) | _entries(TEXT_TRAINING)).values()),
     "<fitted>": FITTED,
     "<fitted_net>": FITTED_NET,
+    "<fitted_text_net>": FITTED_NET.partition("\n    n_features_in_")[0],
     "<schedules>": SCHEDULES,
 }
 
@@ -206,15 +247,20 @@ class ArchitectureParameters(ParameterMixin):
 
     _parameter_constraints = {"architecture": [StrOptions(set(ARCHITECTURES)), HasMethods("build")]}
 
+    #: The architectures that have names.
+    _architectures = ARCHITECTURES
+    #: What an architecture may read.
+    _input_kinds = INPUT_KINDS
+
     def _make_architecture(self):
-        return make_architecture(self.architecture)
+        return make_architecture(self.architecture, self._architectures, self._input_kinds)
 
     @property
     def _input_kind(self):
         """What X is read as, see `skae.architectures`."""
         architecture = self.architecture
         if isinstance(architecture, str):
-            architecture = ARCHITECTURES.get(architecture)
+            architecture = self._architectures.get(architecture)
         return getattr(architecture, "input_kind", "rows")
 
     def _parameters_of_the_architecture(self):
@@ -245,10 +291,10 @@ class ArchitectureParameters(ParameterMixin):
         """
         architecture = params.get("architecture", self.architecture)
         if any(name.startswith("architecture__") for name in params) and (
-            isinstance(architecture, str) and architecture in ARCHITECTURES
+            isinstance(architecture, str) and architecture in self._architectures
         ):
             # A name has no parameters to set; the object that it stands for has.
-            params = {**params, "architecture": make_architecture(architecture)}
+            params = {**params, "architecture": self._architectures[architecture]()}
         return super().set_params(**params)
 
 

@@ -49,7 +49,10 @@ def cost(module, rows):
     width : int
         Number of values that its widest layer gives, of a sequence for one step.
     """
-    parameters, sample_shape = list(module.parameters()), rows.sample_shape
+    parameters = list(module.parameters())
+    if rows.kind == "texts":
+        return int(rows.lengths.sum(1).mean() * sum(p.numel() for p in parameters)), 1
+    sample_shape = rows.sample_shape
     if rows.kind != "images":  # nets of matrices use each weight once, or once for each step
         n_steps = 1 if rows.lengths is None else sample_shape[0]
         widths = [prod(sample_shape) // n_steps, *(len(p) for p in parameters if p.ndim)]

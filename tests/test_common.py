@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import (
@@ -12,10 +13,11 @@ from skae import (
     DenoisingAutoencoder,
     ImageToImageRegressor,
     RecurrentAutoencoder,
+    Seq2SeqTranslator,
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae.architectures import Conv, Dense, Recurrent
+from skae.architectures import Conv, Dense, Recurrent, RecurrentEncoderDecoder, Transformer
 
 # Two epochs: the checks are of the contract, not of the fit, and a poor fit would warn.
 QUICK = {"max_epochs": 2, "check_baseline": False}
@@ -58,6 +60,26 @@ ESTIMATORS = [
         **QUICK, hidden_layer_sizes=(8, 4), cell="gru", pooling="attention", dropout=0.2
     ),
     RecurrentAutoencoder(**QUICK, decoder_input="output", pooling="mean", bidirectional=False),
+    Autoencoder(**QUICK, optimizer="muon"),
+]
+TRANSLATORS = [
+    Seq2SeqTranslator(**QUICK),
+    Seq2SeqTranslator(**QUICK, architecture=RecurrentEncoderDecoder(8, attention=False)),
+    Seq2SeqTranslator(**QUICK, architecture=Transformer(16), tokenization="char"),
+]
+#: scikit-learn's generator yields nothing for estimators of texts: those that need no table.
+CHECKS_OF_ANY_INPUT = [
+    estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
+    estimator_checks.check_estimator_cloneable,
+    estimator_checks.check_estimator_repr,
+    estimator_checks.check_estimator_tags_renamed,
+    estimator_checks.check_estimators_unfitted,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_mixin_order,
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_set_params,
+    estimator_checks.check_valid_tag_types,
 ]
 
 MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"
@@ -72,17 +94,33 @@ def test_sklearn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.parametrize("check", CHECKS_OF_ANY_INPUT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("estimator", TRANSLATORS, ids=["lstm", "plain", "transformer"])
+def test_checks_of_any_input(estimator, check):
+    check(type(estimator).__name__, estimator)
+
+
 @pytest.mark.parametrize(
-    "objective", [*OBJECTIVES, ConvAutoencoder, ImageToImageRegressor, RecurrentAutoencoder]
+    "objective",
+    [
+        *OBJECTIVES,
+        ConvAutoencoder,
+        ImageToImageRegressor,
+        RecurrentAutoencoder,
+        RecurrentEncoderDecoder,
+        Seq2SeqTranslator,
+        Transformer,
+    ],
 )
 def test_parameters_are_documented_in_order(objective):
     documented = inspect.getdoc(objective).split("Parameters\n---")[1].split("\nAttributes\n")[0]
+    documented = documented.split("\nSee Also\n")[0]
     names = re.findall(r"^(\w+) : ", documented, flags=re.MULTILINE)
     assert names == list(inspect.signature(objective).parameters)
     assert not re.search(r"^<\w+>", inspect.getdoc(objective), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, *TRANSLATORS], ids=str)
 def test_repr_names_the_parameters_that_differ(estimator):
     assert "max_epochs=2" in repr(estimator)
     assert type(estimator).__name__ in estimator._repr_html_()

@@ -19,22 +19,53 @@ batch beside the code, in which it sees how many steps to make. Both may have a 
 ``standardise(moments)``, which gets means and deviations of the training sequences. `Recurrent`
 is one of these.
 
+With ``input_kind = "texts"`` it is for `skae.Seq2SeqTranslator`, and its method is::
+
+    build(n_source_tokens, n_target_tokens, shared, n_pairs) -> (encoder, decoder)
+
+The encoder maps token numbers of shape (n_samples, n_tokens), padded with 0, to states of shape
+(n_samples, n_tokens, width). The decoder has three methods and a layer: ``start(states,
+is_token)`` gives its state before the first token, an object with the methods of
+`skae.architectures.DecoderState`; ``decoder(tokens, state, weights=None)`` takes tokens of shape
+(n_samples, n_tokens) and gives what the next ones are told from, (n_samples, n_tokens, width),
+and the state after them; it appends its attention to the list ``weights``, if there is one.
+``output``, a linear layer without bias, makes logits of that. An attribute ``recipe``, a
+`skae.architectures.Recipe`, may say how to train it. `Transformer` and
+`RecurrentEncoderDecoder` are two of these.
+
 A method
 ``code_length(input_shape, n_components)`` may give the length of the code another meaning.
 """
 
-from skae.architectures._build import ARCHITECTURES, build_modules, make_architecture
+from skae._effort import Effort, Recipe
+from skae.architectures._attention import DecoderState
+from skae.architectures._build import (
+    ARCHITECTURES,
+    INPUT_KINDS,
+    TEXT_ARCHITECTURES,
+    build_modules,
+    make_architecture,
+)
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense, Shortcut
+from skae.architectures._encoder_decoder import RecurrentEncoderDecoder
 from skae.architectures._recurrent import Recurrent
+from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
 __all__ = [
     "ARCHITECTURES",
+    "INPUT_KINDS",
+    "TEXT_ARCHITECTURES",
     "Conv",
+    "DecoderState",
     "Dense",
+    "Effort",
+    "Recipe",
     "Recurrent",
+    "RecurrentEncoderDecoder",
     "Shortcut",
+    "Transformer",
     "UNet",
     "build_modules",
     "make_architecture",

@@ -1,22 +1,40 @@
 """From a user's ``architecture`` to an encoder and a decoder that fit the data."""
 
 import copy
+from functools import partial
 
 import torch
 from torch import nn
 
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
+from skae.architectures._encoder_decoder import RecurrentEncoderDecoder
 from skae.architectures._recurrent import Recurrent
+from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
 ARCHITECTURES = {"conv": Conv, "dense": Dense, "recurrent": Recurrent}
+#: Those of translators.
+TEXT_ARCHITECTURES = {
+    "transformer": Transformer,
+    "lstm": RecurrentEncoderDecoder,
+    "gru": partial(RecurrentEncoderDecoder, cell="gru"),
+    "plain_lstm": partial(RecurrentEncoderDecoder, attention=False),
+}
 #: What an architecture can have its data read as, by an attribute ``input_kind``.
 INPUT_KINDS = ("rows", "images", "sequences")
 
 
-def make_architecture(architecture):
+def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
     """Return the architecture object for a name, or the object itself.
+
+    Parameters
+    ----------
+    architecture : str or object with ``build``
+    known : dict, default=ARCHITECTURES
+        What makes one, by name.
+    kinds : tuple of str, default=INPUT_KINDS
+        What it may read.
 
     Raises
     ------
@@ -26,14 +44,14 @@ def make_architecture(architecture):
         If it reads data of an unknown kind.
     """
     if isinstance(architecture, str):
-        return ARCHITECTURES[architecture]()
+        return known[architecture]()
     if isinstance(architecture, type):
         name = architecture.__name__
         raise TypeError(f"architecture={name} is a class: write {name}(), with its parameters")
     kind = getattr(architecture, "input_kind", "rows")
-    if kind not in INPUT_KINDS:
+    if kind not in kinds:
         name = type(architecture).__name__
-        raise ValueError(f"input_kind of {name} must be one of {INPUT_KINDS}, not {kind!r}")
+        raise ValueError(f"input_kind of {name} must be one of {kinds}, not {kind!r}")
     return architecture
 
 

@@ -23,9 +23,19 @@ class Steps:
     """
 
     def __init__(self, x):
-        self.known = ~x.isnan()
-        self.number = torch.arange(x.shape[1], device=x.device)
-        self.lengths = (self.known.any(2) * (self.number + 1)).amax(1)
+        self._count(~x.isnan())
+
+    @classmethod
+    def of_tokens(cls, is_token):
+        """Return the steps of texts, shape (n_samples, n_steps)."""
+        steps = object.__new__(cls)
+        steps._count(is_token[..., None])
+        return steps
+
+    def _count(self, known):
+        self.known = known
+        self.number = torch.arange(known.shape[1], device=known.device)
+        self.lengths = (known.any(2) * (self.number + 1)).amax(1)
         self.n_left = self.lengths[:, None] - 1 - self.number
         self.is_step = self.n_left >= 0
         # Of each step, the one in its place if a sequence runs from its last step to its first.
@@ -87,7 +97,7 @@ def detached(state):
 
 
 @torch.no_grad()
-def _initialise(layer):
+def initialise(layer):
     """Let a layer remember at first: orthogonal recurrent weights, open forget gates [1]_.
 
     References
@@ -192,7 +202,7 @@ class Recurrence(nn.Module):
             for n, size in zip(inputs, sizes[1:], strict=True)
         )
         for layer in (layer for directions in self.layers for layer in directions):
-            _initialise(layer)
+            initialise(layer)
 
     def forward(self, x, steps):
         """Return the last layer's outputs, each direction's in the order that it ran in.

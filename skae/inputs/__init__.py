@@ -4,11 +4,34 @@ from skae.inputs._arrays import as_array, as_numbers
 from skae.inputs._images import ImageLayout, Images, read_images
 from skae.inputs._pairs import Pairs
 from skae.inputs._read_sequences import SequenceLayout, read_sequences
-from skae.inputs._rows import Codes, RowLayout, Rows, read_rows
+from skae.inputs._rows import Codes, RowLayout, Rows, read_rows, read_weights
 from skae.inputs._sequences import Moments, Sequences, read_lengths
+from skae.inputs._texts import (
+    TextPairs,
+    Texts,
+    check_not_empty,
+    linked,
+    read_texts,
+    split_sentences,
+    split_text,
+)
+from skae.inputs._tokenizers import (
+    BEGIN,
+    END,
+    KINDS,
+    PADDING,
+    decode,
+    encode,
+    train_tokenizer,
+    vocabulary_length,
+)
 
 __all__ = [
+    "BEGIN",
+    "END",
+    "KINDS",
     "LAYOUTS",
+    "PADDING",
     "Codes",
     "ImageLayout",
     "Images",
@@ -16,12 +39,24 @@ __all__ = [
     "Pairs",
     "Rows",
     "Sequences",
+    "TextPairs",
+    "Texts",
     "as_array",
     "as_numbers",
+    "check_not_empty",
+    "decode",
+    "encode",
+    "linked",
     "read_images",
     "read_lengths",
     "read_rows",
     "read_sequences",
+    "read_texts",
+    "read_weights",
+    "split_sentences",
+    "split_text",
+    "train_tokenizer",
+    "vocabulary_length",
 ]
 
 #: By kind of input, what says how X is to be read.

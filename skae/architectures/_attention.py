@@ -1,0 +1,169 @@
+"""What decoders of texts are made of: attention, what they keep between steps, and dropout.
+
+torch only.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+#: Values that a pool of dropout masks has at least, and in how many masks' worth.
+MIN_POOL, MASKS_IN_POOL = 2**20, 8
+
+
+@dataclass
+class DecoderState:
+    """What a decoder knows before its next step. The first axis of all tensors is the sample.
+
+    Parameters
+    ----------
+    memory : list of tensor
+        Of the source; the same for all steps.
+    past : list of tensor, default=[]
+        Of the tokens so far.
+    n_steps : int, default=0
+        How many tokens there were.
+    """
+
+    memory: list
+    past: list = field(default_factory=list)
+    n_steps: int = 0
+
+    def select(self, which):
+        """Return the state of some samples, or of some several times."""
+        memory = [tensor[which] for tensor in self.memory]
+        return DecoderState(memory, self.past, self.n_steps).reorder(which)
+
+    def reorder(self, which):
+        """Return the state with the pasts of other samples that have the same source."""
+        past = [tensor[which] for tensor in self.past]
+        return DecoderState(self.memory, past, self.n_steps)
+
+    def after(self, past, n_steps):
+        """Return the state some steps later."""
+        return DecoderState(self.memory, past, self.n_steps + n_steps)
+
+
+class Attention(nn.Module):
+    """Multi-head attention [1]_.
+
+    Parameters
+    ----------
+    width : int
+    n_heads : int
+
+    References
+    ----------
+    .. [1] A. Vaswani et al., "Attention is all you need", NIPS 2017. :arxiv:`1706.03762`
+    """
+
+    def __init__(self, width, n_heads):
+        super().__init__()
+        self.n_heads, self.head_size = n_heads, width // n_heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.output = nn.Linear(width, width, bias=False)
+
+    def look_at(self, x, angles=None):
+        """Return keys and values of what is looked at, (n_samples, n_heads, n_steps, size)."""
+        key, value = (self._heads(part) for part in self.key_value(x).chunk(2, dim=2))
+        return [turn(key, angles), value]
+
+    def forward(self, x, key, value, angles=None, **how):
+        """Return what each step of ``x`` finds, in its shape; see `attend`."""
+        query = turn(self._heads(self.query(x)), angles)
+        found = attend(query, key, value, **how)
+        return self.output(found.transpose(1, 2).reshape(x.shape))
+
+    def _heads(self, x):
+        return x.unflatten(2, (self.n_heads, -1)).transpose(1, 2)
+
+
+def turn(x, angles):
+    """Turn pairs of numbers by angles, cosines and sines of shape (n_steps, size), or by none."""
+    if angles is None:
+        return x
+    cosine, sine = angles
+    a, b = x.chunk(2, dim=-1)
+    return x * cosine + torch.cat([-b, a], dim=-1) * sine
+
+
+def attend(query, key, value, is_token=None, causal=False, weights=None):
+    """Return means of values, weighted by how well keys fit the queries.
+
+    Parameters
+    ----------
+    query : tensor of shape (n_samples, n_heads, n_queries, size)
+    key, value : tensor of shape (n_samples, n_heads, n_keys, size)
+    is_token : tensor of shape (n_samples, n_keys) or None, default=None
+        Which keys there are; all of them if None.
+    causal : bool, default=False
+        Whether a query sees only the keys up to its own place.
+    weights : list or None, default=None
+        Gets the weights, shape (n_samples, n_heads, n_queries, n_keys).
+
+    Returns
+    -------
+    tensor of the shape of ``query``
+    """
+    mask = None if is_token is None else is_token[:, None, None]
+    # On CPUs torch's kernel for bfloat16 takes several times as long as the two products.
+    is_slow = query.device.type == "cpu" and query.dtype == torch.bfloat16
+    if weights is None and not is_slow:
+        return nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=causal
+        )
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    if causal:
+        future = torch.full(scores.shape[2:], -torch.inf, dtype=scores.dtype, device=scores.device)
+        scores = scores + future.triu(1)
+    share = scores.softmax(-1)
+    if weights is not None:
+        weights.append(share)
+    return share @ value
+
+
+def gaps(is_token):
+    """Return a mask of tokens, or None if there is nothing to mask."""
+    return None if is_token.all() else is_token
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks are pieces of one long random mask, at random places.
+
+    Drawing a mask for each layer and step costs CPUs as much as a good part of the matrix
+    products. The long one is drawn anew when training goes on after a pause, as for validation.
+
+    Parameters
+    ----------
+    rate : float
+        Share of the values to set to 0 in training.
+    """
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+        self._pool = None
+
+    def train(self, mode=True):
+        if not mode:
+            self._pool = None
+        return super().train(mode)
+
+    def forward(self, x):
+        if not self.training or not self.rate:
+            return x
+        if x.device.type != "cpu":
+            return nn.functional.dropout(x, self.rate)
+        return x * self._mask(x)
+
+    def _mask(self, x):
+        n = x.numel()
+        if self._pool is None or len(self._pool) < 2 * n or self._pool.dtype != x.dtype:
+            kept = torch.empty(max(MASKS_IN_POOL * n, MIN_POOL)).bernoulli_(1 - self.rate)
+            self._pool = kept.div_(1 - self.rate).to(x.dtype)
+        start = int(torch.randint(len(self._pool) - n + 1, ()))
+        return self._pool[start : start + n].view(x.shape)

@@ -1,0 +1,94 @@
+"""What the architectures of texts have in common: embeddings, and sizes that suit the data."""
+
+from math import log
+
+from torch import nn
+
+from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
+from skae.architectures._attention import Dropout
+
+TEXT_LAYERS = """\
+n_heads : int or "auto", default="auto"
+        In how many parts of equal size a layer looks at tokens. "auto" gives each 64 numbers,
+        or less where ``hidden_size`` is no multiple of that.
+    dropout : float or "auto", default="auto"
+        Share of the outputs of layers that are set to zero in training, in [0, 1). "auto"
+        follows the number of training pairs: the fewer, the more.
+    tied_embeddings : bool, default=True
+        Whether tokens are read and written by the same weights, in both languages if they
+        share a vocabulary [3]_."""
+
+
+@parameter_class
+class TextArchitecture(ParameterMixin):
+    """What can be set of every encoder and decoder of texts.
+
+    A subclass has ``hidden_size`` and brings ``_build_halves``.
+    """
+
+    n_heads: int | str = "auto"
+    dropout: float | str = "auto"
+    tied_embeddings: bool = True
+
+    _parameter_constraints = {
+        "n_heads": [integer(1), StrOptions({"auto"})],
+        "dropout": [real(0, 1), StrOptions({"auto"})],
+        "tied_embeddings": ["boolean"],
+    }
+
+    #: What the data is read as.
+    input_kind = "texts"
+
+    def build(self, n_source_tokens, n_target_tokens, shared, n_pairs):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        n_source_tokens, n_target_tokens : int
+            Sizes of the vocabularies.
+        shared : bool
+            Whether they are one.
+        n_pairs : int
+            Number of training pairs, which "auto" follows.
+
+        Returns
+        -------
+        encoder : nn.Module
+            Maps tokens, shape (n_samples, n_tokens), to states of shape (n_samples, n_tokens,
+            `hidden_size`).
+        decoder : nn.Module
+            See `skae.architectures`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or ``hidden_size`` cannot be divided as it has
+            to be.
+        """
+        self._validate_params()
+        width = self.hidden_size
+        n_heads = auto_heads(width) if self.n_heads == "auto" else self.n_heads
+        if width % 2 or width % n_heads:
+            raise ValueError(
+                f"hidden_size={width} must be a multiple of 2 and of n_heads={n_heads}"
+            )
+        dropout = Dropout(auto_dropout(n_pairs) if self.dropout == "auto" else self.dropout)
+        target = nn.Embedding(n_target_tokens, width)
+        output = nn.Linear(width, n_target_tokens, bias=False)
+        is_same = shared and self.tied_embeddings
+        source = target if is_same else nn.Embedding(n_source_tokens, width)
+        for layer in (source, target, output):
+            nn.init.normal_(layer.weight, std=width**-0.5)
+        if self.tied_embeddings:
+            output.weight = target.weight
+        return self._build_halves(source, target, output, n_heads, dropout)
+
+
+def auto_heads(width):
+    """Return the number of parts of an even size, of 64 or less, that make a width."""
+    return max(n for n in range(1, max(1, width // 64) + 1) if width % (2 * n) == 0 or n == 1)
+
+
+def auto_dropout(n_pairs):
+    """Return a share to drop: less for more pairs."""
+    return min(max(0.1, 0.2 + 0.06 * log(150_000 / n_pairs)), 0.35)
