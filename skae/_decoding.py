@@ -76,7 +76,7 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         Tokens that translations begin with, padded.
     constraints : Constraints
     beam_size : int
-        How many partial translations to go on with; 1 is greedy.
+        How many partial translations to go on with, until as many have ended; 1 is greedy.
     n_best : int
         How many translations to return, not more than ``beam_size``.
     length_penalty : float
@@ -109,13 +109,8 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         chosen = (place[: best.shape[1]] + 2 * k * ends).topk(k, largest=False).indices
         log_p, rows, token = (x.gather(1, chosen) for x in (best, rows, token))
         log_p = log_p.masked_fill(ends.gather(1, chosen), -torch.inf)
-        goes_on = torch.tensor(
-            [
-                _may_improve(found[i], value / n_steps**length_penalty, k, n_best, length_penalty)
-                for i, value in zip(sample.tolist(), log_p[:, 0].tolist(), strict=True)
-            ],
-            device=prefix.device,
-        )
+        is_open = [len(found[i]) < k for i in sample.tolist()]
+        goes_on = torch.tensor(is_open, device=prefix.device) & (log_p[:, 0] > -torch.inf)
         tokens = torch.cat([tokens[rows.flatten()], token.view(-1, 1)], dim=1)
         tokens = tokens.view(-1, k, n_steps)[goes_on].flatten(0, 1)
         if goes_on.all():
@@ -146,15 +141,6 @@ def _rank(translations, length_penalty):
     return sorted(translations, key=lambda t: -_score(t, length_penalty))
 
 
-def _may_improve(translations, best_left, beam_size, n_best, length_penalty):
-    """Say whether partial translations may still become one of the best."""
-    if best_left == -torch.inf or len(translations) >= beam_size:
-        return False
-    if len(translations) < n_best:
-        return True
-    return best_left > _score(_rank(translations, length_penalty)[n_best - 1], length_penalty)
-
-
 def sample(decoder, state, prefix, constraints, chance, temperature):
     """Draw translations by their probability.
 
@@ -163,7 +149,7 @@ def sample(decoder, state, prefix, constraints, chance, temperature):
     decoder, state, prefix, constraints
         As for `beam_search`.
     chance : tensor of shape (n_samples, max_length)
-        Numbers from 0 to 1 that decide, so that a sample depends on no other.
+        Numbers from 0 to below 1 that decide, so that a sample depends on no other.
     temperature : float
         Logits are divided by it: 1 draws by the probabilities, less prefers what is probable.
 
@@ -179,9 +165,9 @@ def sample(decoder, state, prefix, constraints, chance, temperature):
         step, state = _log_probabilities(decoder, tokens, state)
         allowed = step.clone()
         constraints.apply(allowed, tokens, prefix[which])
-        cumulated = (allowed / temperature).softmax(-1).double().cumsum(-1)
-        threshold = chance[which, tokens.shape[1], None].double() * cumulated[:, -1:]
-        token = torch.searchsorted(cumulated, threshold, right=True).clamp(max=step.shape[1] - 1)
+        cumulated = (allowed / temperature).softmax(-1).cumsum(-1)
+        threshold = chance[which, tokens.shape[1], None] * cumulated[:, -1:]
+        token = torch.searchsorted(cumulated, threshold, right=True)
         total = total + step.gather(1, token).squeeze(1)
         tokens = torch.cat([tokens, token], dim=1)
         ends = token.squeeze(1) == END

@@ -44,6 +44,7 @@ from skae.architectures._build import (
     INPUT_KINDS,
     TEXT_ARCHITECTURES,
     build_modules,
+    check_text_modules,
     make_architecture,
 )
 from skae.architectures._conv import Conv
@@ -68,5 +69,6 @@ __all__ = [
     "Transformer",
     "UNet",
     "build_modules",
+    "check_text_modules",
     "make_architecture",
 ]

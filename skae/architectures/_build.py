@@ -83,13 +83,7 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     if isinstance(architecture, UNet):
         raise TypeError("UNet makes one image of another: it is for ImageToImageRegressor")
     name = f"{type(architecture).__name__}.build"
-    modules = architecture.build(input_shape, encoder_width, code_width)
-    if not (
-        isinstance(modules, tuple)
-        and len(modules) == 2
-        and all(isinstance(module, nn.Module) for module in modules)
-    ):
-        raise TypeError(f"{name} must return (encoder, decoder), two nn.Module; got {modules!r}")
+    modules = _check_modules(name, architecture.build(input_shape, encoder_width, code_width))
     # Copies, so that modules handed out twice are not shared; in the precision of training.
     encoder, decoder = (module.float() for module in copy.deepcopy(modules))
     if not any(p.requires_grad for module in (encoder, decoder) for p in module.parameters()):
@@ -107,6 +101,34 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     _check_shapes(encoder, [x], (encoder_width,), f"The encoder of {name}")
     _check_shapes(decoder, inputs, input_shape, f"The decoder of {name}")
     return encoder, decoder
+
+
+def check_text_modules(architecture, modules):
+    """Check what the ``build`` of an architecture of texts returned, and return it.
+
+    Raises
+    ------
+    TypeError
+        If it is not an encoder and a decoder.
+    """
+    name = f"{type(architecture).__name__}.build"
+    encoder, decoder = _check_modules(name, modules)
+    if not isinstance(getattr(decoder, "output", None), nn.Module) or not hasattr(decoder, "start"):
+        raise TypeError(
+            f"The decoder of {name} must have a method start and a layer output, see "
+            "skae.architectures"
+        )
+    return encoder, decoder
+
+
+def _check_modules(name, modules):
+    if not (
+        isinstance(modules, tuple)
+        and len(modules) == 2
+        and all(isinstance(module, nn.Module) for module in modules)
+    ):
+        raise TypeError(f"{name} must return (encoder, decoder), two nn.Module; got {modules!r}")
+    return modules
 
 
 def _probe(shape):

@@ -91,4 +91,4 @@ def auto_heads(width):
 
 def auto_dropout(n_pairs):
     """Return a share to drop: less for more pairs."""
-    return min(max(0.1, 0.2 + 0.06 * log(150_000 / n_pairs)), 0.35)
+    return min(max(0.1, 0.1 + 0.04 * log(150_000 / n_pairs)), 0.3)
