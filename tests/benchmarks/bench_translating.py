@@ -13,8 +13,7 @@ through the decoder again for every token, and goes on until the last sentence o
 ended. CTranslate2 has the weights of skae's transformer, in float32 and in int8. All read texts
 and write texts, in turn; figures are medians over the rounds. The last columns say how many of
 skae's translations the others find, too, and how many of them skae finds for each sentence
-alone. By beam search CTranslate2 goes on until as many translations as beams have ended, and so
-finds others than skae, which stops when none of those left is better so far.
+alone.
 """
 
 import argparse
@@ -119,9 +118,7 @@ def beam(module, source, most, k):
         log_p = log_p.masked_fill(ends.gather(1, chosen), -torch.inf)
         tokens = torch.cat([tokens[rows.flatten()], token.view(-1, 1)], dim=1)
         for i in list(open_):
-            left = log_p[i, 0].item() / n_steps
-            has_won = bool(found[i]) and left <= max(found[i])[0]
-            if left == -torch.inf or len(found[i]) >= k or has_won:
+            if log_p[i, 0] == -torch.inf or len(found[i]) >= k:
                 open_.remove(i)
         log_p[sorted(set(range(n)) - open_)] = 0.0  # go on, for nothing
     return [max(some)[1] for some in found]
