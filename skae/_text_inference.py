@@ -1,10 +1,11 @@
 """What a fitted translator does with texts."""
 
 from itertools import islice
+from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skae._attention_map import AttentionMap, draw
@@ -74,8 +75,14 @@ class TextInference:
         Yields
         ------
         translation : str
+
+        Raises
+        ------
+        ValueError
+            If ``buffer_size`` is below 1.
         """
         check_is_fitted(self)
+        check_scalar(buffer_size, "buffer_size", Integral, min_val=1)
         texts = iter(X)
         while some := list(islice(texts, buffer_size)):
             yield from self.predict(some)
@@ -102,8 +109,9 @@ class TextInference:
         Raises
         ------
         ValueError
-            If a text is empty or longer than ``max_length_``.
+            If a text is empty or longer than ``max_length_``, or ``n_best`` is below 1.
         """
+        check_scalar(n_best, "n_best", Integral, min_val=1)
         texts, prefix = self._read_texts(X, prefix)
         sources = self._read_sources(texts)
         found = self._search(sources, prefix, max(self.beam_size, n_best), n_best)
@@ -136,8 +144,10 @@ class TextInference:
         Raises
         ------
         ValueError
-            If a text is empty or longer than ``max_length_``, or ``temperature`` not above 0.
+            If a text is empty or longer than ``max_length_``, ``temperature`` not above 0 or
+            ``n_samples`` below 1.
         """
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0; got {temperature!r}")
         texts, prefix = self._read_texts(X, prefix)

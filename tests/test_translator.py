@@ -639,6 +639,12 @@ def test_bad_requests(translator):
         translator.predict_n_best(["a", ""])
     with pytest.raises(ValueError, match="temperature must be above 0"):
         translator.sample(["a"], temperature=0)
+    with pytest.raises(ValueError, match="n_best == 0, must be >= 1"):
+        translator.predict_n_best(["a"], 0)
+    with pytest.raises(ValueError, match="n_samples == 0, must be >= 1"):
+        translator.sample(["a"], 0)
+    with pytest.raises(ValueError, match="buffer_size == 0, must be >= 1"):
+        next(translator.predict_iter(["a"], buffer_size=0))
     with pytest.raises(ValueError, match="X holds 1 texts, but y 2"):
         translator.log_likelihood(["a"], ["b", "c"])
     with pytest.raises(ValueError, match=r"prefix\[0\] has \d+ tokens"):
