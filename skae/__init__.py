@@ -3,14 +3,20 @@
 from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvAutoencoder
 from skae._denoising import DenoisingAutoencoder
+from skae._halving import BatchedHalvingGridSearchCV
 from skae._image_to_image import ImageToImageRegressor
+from skae._many import fit_many
 from skae._recurrent import RecurrentAutoencoder
+from skae._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._sparse import SparseAutoencoder
 from skae._translator import Seq2SeqTranslator
 from skae._variational import VariationalAutoencoder
 
 __all__ = [
     "Autoencoder",
+    "BatchedGridSearchCV",
+    "BatchedHalvingGridSearchCV",
+    "BatchedRandomizedSearchCV",
     "ConvAutoencoder",
     "DenoisingAutoencoder",
     "ImageToImageRegressor",
@@ -18,6 +24,7 @@ __all__ = [
     "Seq2SeqTranslator",
     "SparseAutoencoder",
     "VariationalAutoencoder",
+    "fit_many",
 ]
 
 __version__ = "0.1.0.dev0"

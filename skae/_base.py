@@ -13,10 +13,10 @@ from torch import nn
 from skae._baseline import warn_if_poor, warn_if_unscaled
 from skae._lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 from skae._module import AutoencoderModule, Centre, Chain
-from skae._net import seeded
 from skae._neural import NeuralEstimator
 from skae._params import fit_context
 from skae._pca_start import MAX_ROWS, start_at_pca
+from skae._randomness import seeded
 from skae._shared_parameters import CodeParameters
 from skae._threads import threads
 from skae.architectures import build_modules

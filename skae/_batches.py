@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 CHUNK_ELEMENTS = 2**18  # about 1 MB of float32: stays in a core's cache
+#: The same for several data sets.
+MANY_CHUNK_ELEMENTS = 2**20
 MAX_CHUNK_ELEMENTS = 2**24
 MAX_CHUNK_SAMPLES = 2**15  # hidden layers may be much wider than the data
 #: Values of a step of a sequence that a chunk has room for at least, its hidden states.
@@ -52,6 +54,12 @@ class Batches:
             return len(_of_like_cost(self.dataset.lengths, self.batch_size))
         return -(-len(self.dataset) // self.batch_size)
 
+    def new_order(self):
+        """Draw an order of all samples."""
+        n_samples = len(self.dataset)
+        dtype = torch.int32 if n_samples < 2**31 else torch.int64
+        return torch.randperm(n_samples, generator=self.generator, dtype=dtype).numpy()
+
     def __iter__(self):
         for which, size in self._pieces():
             x, weight = self.dataset.take(which, torch.float32)
@@ -74,8 +82,7 @@ class Batches:
             for i in torch.randperm(len(batches), generator=self.generator).tolist():
                 yield batches[i], len(batches[i])
             return
-        dtype = torch.int32 if n_samples < 2**31 else torch.int64
-        order = torch.randperm(n_samples, generator=self.generator, dtype=dtype).numpy()
+        order = self.new_order()
         lengths = _unequal_lengths(self.dataset)
         if lengths is not None:
             yield from ((which, size) for which in self._of_like_length(order, lengths))
@@ -100,6 +107,60 @@ class Batches:
                 yield batches[i]
         if len(rest):
             yield rest
+
+
+def side_by_side(many, device):
+    """Yield batches of several data sets at once, as each would have them alone.
+
+    Parameters
+    ----------
+    many : list of Batches
+        Of rows of one shape, with one batch size, the longest data sets first.
+    device : torch.device
+
+    Yields
+    ------
+    which : slice
+        Of the data sets that have such a batch.
+    x, (target, weight) : tensors of shape (n_datasets, batch_size, n_features)
+        Without the first axis if it is of one. Target and ``x`` are the same; ``weight`` has
+        no last axis, and is None where the data sets have none.
+    """
+    size, orders = many[0].batch_size, [batches.new_order() for batches in many]
+    n_features = prod(many[0].dataset.sample_shape)
+    for which, first, last in _common_pieces([len(order) for order in orders], size):
+        pairs = list(zip(many, orders, strict=True))[which]
+        chunk = size * max(1, MANY_CHUNK_ELEMENTS // (len(pairs) * size * n_features))
+        for start in range(first, last, chunk):
+            stop = min(last, start + chunk)
+            taken = [b.dataset.take(order[start:stop], torch.float32) for b, order in pairs]
+            x, weight = (_side_by_side(tensors, device) for tensors in zip(*taken, strict=True))
+            for i in range(0, stop - start, size):
+                piece = x[..., i : i + size, :]
+                yield which, (piece, (piece, None if weight is None else weight[..., i : i + size]))
+
+
+def _side_by_side(tensors, device):
+    if tensors[0] is None:
+        return None
+    return (torch.stack(tensors) if len(tensors) > 1 else tensors[0]).to(device)
+
+
+def _common_pieces(lengths, size):
+    """Yield (which, first, last): data sets and the piece that they have batches of one size of.
+
+    Lengths fall, so that those with more are the first.
+    """
+    first, n = 0, len(lengths)
+    while n:
+        least = lengths[n - 1]
+        full = least // size * size
+        if full > first:
+            yield slice(0, n), first, full
+        shortest = lengths.index(least)
+        if least > full:
+            yield slice(shortest, n), full, least
+        first, n = full, shortest
 
 
 def along(weight, x):

@@ -7,8 +7,8 @@ from numbers import Real
 import numpy as np
 
 from skae._autoencoder import Autoencoder
-from skae._net import seeded
 from skae._params import StrOptions, real
+from skae._randomness import seeded
 from skae._shared_parameters import estimator
 from skae.corruptions import CORRUPTIONS, Corruption
 

@@ -1,22 +1,328 @@
-"""Forward and backward passes of a stack of dense layers, written out. torch only.
+"""Forward and backward passes of dense layers, written out. torch only.
 
 On a CPU, autograd over a small stack spends most of its time building and walking a
-graph. Where encoder and decoder are plain linear layers and activations, the same
-derivatives are a handful of matrix products into buffers that exist already.
+graph. Where encoder and decoder are plain linear layers and what usually stands between
+them, the same derivatives are a handful of matrix products into buffers that exist
+already. The first axis of all tensors is the model: several of equal shapes take their
+steps together, and a single one in the same way, so that its results are the same alone.
 Everything else trains by autograd; both give the same gradients.
 """
 
+import copy
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from skae._module import AutoencoderModule, Centre, sample_losses
-from skae.architectures._dense import Linear, Shortcut, TransposedLinear
-from skae.bottlenecks import LinearBottleneck
+from skae._dense_plan import plan, writes_gradient
+from skae._module import sample_losses
+from skae.architectures._dense import BatchNorm, TransposedLinear
 
 aten = torch.ops.aten
+
+
+def dense_step(*modules):
+    """Return a `DenseStep` for autoencoder modules, or None if they are not dense.
+
+    Parameters
+    ----------
+    *modules : AutoencoderModule
+        One, or several whose plans have the same structure. The gradients of their parameters
+        exist and stay where they are: those of several at equal distances in one storage, and
+        so do the values.
+    """
+    plans = [plan(module) for module in modules]
+    return None if None in plans else DenseStep(plans)
+
+
+class DenseStep:
+    """Loss and gradients of one or several dense autoencoders for one batch.
+
+    Parameters
+    ----------
+    plans : list of Plan
+    """
+
+    def __init__(self, plans):
+        encoders, bottlenecks, decoders, losses, centres, _ = zip(*plans, strict=True)
+        linears = [stage.linear for stage in (*encoders[0], *decoders[0])]
+        # Where weights are used twice, their gradients are added up.
+        adds_up = len({linear.weight for linear in linears}) < len(linears)
+        self.shared = []
+        if adds_up:
+            layers = [stage.linear for half in (*encoders, *decoders) for stage in half]
+            self.shared = list({linear.weight: linear.weight.grad for linear in layers}.values())
+        self.encoder = _Layers(encoders, adds_up)
+        self.decoder = _Layers(decoders, adds_up)
+        self.bottleneck = _bottlenecks_as_one(bottlenecks, self.decoder.layers[0].weight)
+        self.loss = _as_one(losses)
+        self.centre = _as_one(centres)
+
+    @torch.no_grad()
+    def __call__(self, x, target, weight=None, cell_weight=None):
+        """Write the gradients into the parameters' ``grad``, and return the loss.
+
+        Parameters
+        ----------
+        x, target : tensor of shape (n_samples, n_features)
+            Of several models (n_models, n_samples, n_features), and so on.
+        weight : tensor of shape (n_samples,) or None
+        cell_weight : tensor of shape (n_samples, n_features) or None
+
+        Returns
+        -------
+        loss : tensor of shape ()
+        """
+        if x.ndim == 3:
+            return self._take(x, target, weight, cell_weight)
+        batch = (t if t is None else t[None] for t in (x, target, weight, cell_weight))
+        return self._take(*batch).squeeze(0)
+
+    def _take(self, x, target, weight, cell_weight):
+        if self.centre is not None:
+            x = self.centre(x)
+        for grad in self.shared:
+            grad.zero_()
+        if self.bottleneck is None:
+            prediction = self.decoder.forward(x)
+            loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
+            self.decoder.backward()
+            return loss
+        code, penalty, backward = self._step_of_bottleneck(self.encoder.forward(x), weight)
+        prediction = self.decoder.forward(code)
+        loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
+        backward(self.decoder.backward(to_input=True), self.encoder.output_grad)
+        self.encoder.backward()
+        return loss + penalty
+
+    def _step_of_bottleneck(self, encoded, weight):
+        if self.bottleneck.structure() is not None:
+            return self.bottleneck.step(encoded, weight)
+        # One that is not written for several models, and there is one.
+        weight = weight if weight is None else weight[0]
+        code, penalty, backward = self.bottleneck.step(encoded[0], weight)
+        return code[None], penalty, lambda grad, out: backward(grad[0], out[0])
+
+    def _loss_and_gradient(self, prediction, target, weight, cell_weight):
+        """Return the mean loss, and write its derivative by the prediction."""
+        out = self.decoder.output_grad
+        if not writes_gradient(self.loss):
+            weight, cell_weight = (t if t is None else t[0] for t in (weight, cell_weight))
+            loss = self._by_autograd(prediction[0], target[0], weight, cell_weight, out[0])
+            return loss[None]
+        if weight is not None:
+            weight = weight[..., None]
+            cell_weight = weight if cell_weight is None else weight * cell_weight
+        return self.loss.mean_and_gradient(prediction, target, cell_weight, out)
+
+    def _by_autograd(self, prediction, target, weight, cell_weight, out):
+        with torch.enable_grad():
+            leaf = prediction.detach().requires_grad_()
+            losses = sample_losses(self.loss, leaf, target, cell_weight)
+            loss = losses.mean() if weight is None else (losses * weight).mean()
+            out.copy_(torch.autograd.grad(loss, leaf)[0])
+        return loss.detach()
+
+
+class _Layers:
+    """Forward and backward passes of consecutive stages.
+
+    Parameters
+    ----------
+    models : sequence of list of Stage
+        The stages of each model.
+    adds_up : bool
+        Whether gradients of weights are added to what is there.
+    """
+
+    def __init__(self, models, adds_up):
+        self.layers = [_Layer.of(stages) for stages in zip(*models, strict=True)]
+        self.adds_up = adds_up
+        self._buffers_by_length = {}
+
+    def forward(self, x):
+        """Return the output for ``x``, and keep what ``backward`` needs."""
+        n_samples = x.shape[-2]
+        if n_samples not in self._buffers_by_length:
+            buffers = [_Buffers.of(x, layer) for layer in self.layers]
+            grad = torch.empty_like(x, memory_format=torch.contiguous_format)
+            self._buffers_by_length[n_samples] = buffers, grad
+        self._buffers, self._input_grad = self._buffers_by_length[n_samples]
+        # The input of each layer, then the output.
+        inputs = self._inputs = [x, *(buffer.y for buffer in self._buffers)]
+        for layer, x, (z, y, _, _) in zip(self.layers, inputs, self._buffers, strict=False):
+            if layer.bias is None:
+                torch.bmm(x, layer.weight_t, out=z)
+            else:
+                torch.baddbmm(layer.bias, x, layer.weight_t, out=z)
+            if layer.shortcut is not None:
+                z.baddbmm_(inputs[layer.source], layer.shortcut_t)
+            if layer.normalization is not None:
+                layer.normalization.forward(z)
+            if layer.activation is not None:
+                layer.activation.forward(z, y)
+            if layer.dropout is not None:
+                layer.dropout.forward(y if layer.saves_input else z, y)
+        return inputs[-1]
+
+    @property
+    def output_grad(self):
+        """Where the derivative by the output is to be written, before ``backward``."""
+        return self._buffers[-1].grad if self._buffers else self._input_grad
+
+    def backward(self, to_input=False):
+        """Write the gradients of the parameters; return that of the input if ``to_input``."""
+        inputs, buffers = self._inputs, self._buffers
+        shortcuts = {}  # by source: the gradient behind the shortcut, and its weight
+        for i in range(len(buffers) - 1, -1, -1):
+            layer, (z, _, grad, grad_t) = self.layers[i], buffers[i]
+            if layer.dropout is not None:
+                layer.dropout.backward(grad)
+            if layer.activation is not None:
+                layer.activation.backward(grad, z)
+            if layer.normalization is not None:
+                layer.normalization.backward(grad)
+            layer.weight_grad.write(grad_t, inputs[i], self.adds_up)
+            if layer.bias is not None and layer.has_idle_bias:
+                layer.bias_grad.zero_()  # not the rounding errors, which Adam would scale up
+            elif layer.bias is not None:
+                torch.sum(grad, -2, keepdim=True, out=layer.bias_grad)
+            if layer.shortcut is not None:
+                layer.shortcut_grad.write(grad_t, inputs[layer.source], False)
+                shortcuts[layer.source] = grad, layer.shortcut
+            if i or to_input:
+                before = buffers[i - 1].grad if i else self._input_grad
+                torch.bmm(grad, layer.weight, out=before)
+                if i in shortcuts:
+                    before.baddbmm_(*shortcuts[i])
+        return self._input_grad
+
+
+class _Layer(NamedTuple):
+    """The tensors of models' stages."""
+
+    weight: torch.Tensor
+    weight_t: torch.Tensor
+    weight_grad: "_Gradient"
+    bias: torch.Tensor | None
+    bias_grad: torch.Tensor | None
+    shortcut: torch.Tensor | None = None
+    shortcut_t: torch.Tensor | None = None
+    shortcut_grad: "_Gradient | None" = None
+    source: int | None = None
+    normalization: "_Normalization | None" = None
+    activation: "Activation | None" = None
+    dropout: "_Dropout | None" = None
+
+    @property
+    def saves_input(self):
+        """Whether the activation's derivative takes its input."""
+        return self.activation is not None and self.activation.saves_input
+
+    @property
+    def has_idle_bias(self):
+        """Whether the bias is taken away again, with the mean of the batch."""
+        normalization = self.normalization
+        return normalization is not None and normalization.is_batch and not normalization.is_single
+
+    @classmethod
+    def of(cls, stages):
+        first, linears = stages[0], [stage.linear for stage in stages]
+        weight = _together(_matrices(linears, lambda w: w.detach()))
+        grad = _Gradient(_matrices(linears, lambda w: w.grad))
+        layer = cls(weight, weight.mT, grad, *_row_and_grad([x.bias for x in linears]))
+        if first.shortcut is not None:
+            weights = [stage.shortcut.weight for stage in stages]
+            shortcut = _together([w.detach() for w in weights])
+            layer = layer._replace(
+                shortcut=shortcut,
+                shortcut_t=shortcut.mT,
+                shortcut_grad=_Gradient([w.grad for w in weights]),
+                source=first.source,
+            )
+        if first.normalization is not None:
+            norms = [stage.normalization for stage in stages]
+            layer = layer._replace(normalization=_Normalization(norms))
+        if first.activation is not None:
+            activation = _ACTIVATIONS[type(first.activation)](first.activation)
+            layer = layer._replace(activation=activation)
+        if first.dropout is not None:
+            layer = layer._replace(dropout=_Dropout([stage.dropout for stage in stages]))
+        return layer
+
+
+def _matrices(linears, get):
+    """Return ``get`` of the layers' weights, as what these multiply with."""
+    return [
+        linear.transpose(get(linear.weight))
+        if isinstance(linear, TransposedLinear)
+        else get(linear.weight)
+        for linear in linears
+    ]
+
+
+def _together(tensors):
+    """Return tensors at equal distances in one storage as one, with one more axis."""
+    first, *others = tensors
+    if not others:
+        return first[None]
+    distance = others[0].storage_offset() - first.storage_offset()
+    return first.as_strided((len(tensors), *first.shape), (distance, *first.stride()))
+
+
+def _as_rows(vectors):
+    """Return numbers for each column, of each model, with an axis for the samples."""
+    return vectors.view(len(vectors), 1, -1)
+
+
+def _row_and_grad(parameters):
+    """Return vectors and where their gradients are, (n_models, 1, n) each."""
+    if parameters[0] is None:
+        return None, None
+    values, grads = [p.detach() for p in parameters], [p.grad for p in parameters]
+    return tuple(_as_rows(_together(tensors)) for tensors in (values, grads))
+
+
+class _Gradient:
+    """Where the gradient of a matrix is written, of each model.
+
+    Parameters
+    ----------
+    grads : list of tensor of shape (n_rows, n_columns)
+    """
+
+    def __init__(self, grads):
+        self.out = _together(grads)
+        # Products of many matrices are not written to pieces of memory at speed.
+        self.product = self.out.new_empty(self.out.shape) if len(grads) > 1 else None
+
+    def write(self, a, b, adds_up):
+        """Write the products of matrices, or add them."""
+        if self.product is not None:
+            product = torch.bmm(a, b, out=self.product)
+            self.out.add_(product) if adds_up else self.out.copy_(product)
+        elif adds_up:
+            self.out.baddbmm_(a, b)
+        else:
+            torch.bmm(a, b, out=self.out)
+
+
+class _Buffers(NamedTuple):
+    """Output of one layer before and after the activation, and its gradient."""
+
+    z: torch.Tensor
+    y: torch.Tensor
+    grad: torch.Tensor
+    grad_t: torch.Tensor
+
+    @classmethod
+    def of(cls, x, layer):
+        z = x.new_empty(*x.shape[:-1], layer.weight.shape[-2])
+        is_kept = layer.saves_input or layer.dropout is not None
+        grad = torch.empty_like(z)
+        return cls(z, torch.empty_like(z) if is_kept else z, grad, grad.mT)
 
 
 class Activation(NamedTuple):
@@ -86,7 +392,7 @@ def _gelu(layer):
     )
 
 
-#: By exact type: a subclass may compute something else.
+#: One for each kind in ``skae._dense_plan.ACTIVATIONS``.
 _ACTIVATIONS = {
     nn.ReLU: _relu,
     nn.LeakyReLU: _leaky_relu,
@@ -98,274 +404,116 @@ _ACTIVATIONS = {
 }
 
 
-class Stage(NamedTuple):
-    """A linear layer, the activation behind it, and a shortcut added before that.
-
-    ``source`` is the index of the stage whose input the shortcut takes.
-    """
-
-    linear: nn.Linear | TransposedLinear
-    activation: Activation | None = None
-    shortcut: nn.Linear | None = None
-    source: int | None = None
-
-
-class DenseStep:
-    """Loss and gradients of a dense autoencoder for one batch.
+class _Normalization:
+    """Layer or batch normalisation with its derivative, in place.
 
     Parameters
     ----------
-    encoder, decoder : list of Stage
-        From the input to the bottleneck, and from there to the prediction. The gradients
-        of their parameters exist and stay where they are.
-    bottleneck : skae.bottlenecks.Bottleneck or None
-        None if the code is the encoder's output, so that there is but one stack, the
-        decoder.
-    loss : nn.Module
-        One of `skae.losses`.
-    centre : nn.Module or None, default=None
-        Applied to the input first.
+    layers : list of nn.LayerNorm or list of BatchNorm
+        Of each model.
     """
 
-    def __init__(self, encoder, bottleneck, decoder, loss, centre=None):
-        linears = [stage.linear for stage in (*encoder, *decoder)]
-        weights = [linear.weight for linear in linears]
-        # Where weights are used twice, their gradients are added up.
-        self.shared = [w.grad for w in set(weights)] if len(set(weights)) < len(weights) else []
-        self.encoder = _Stack(encoder, adds_up=bool(self.shared))
-        self.decoder = _Stack(decoder, adds_up=bool(self.shared))
-        self.bottleneck = bottleneck
-        self.loss = loss
-        self.centre = centre
+    def __init__(self, layers):
+        self.layers = layers
+        self.is_batch = type(layers[0]) is BatchNorm
+        self.axis = -2 if self.is_batch else -1
+        self.weight, self.weight_grad = _row_and_grad([layer.weight for layer in layers])
+        self.bias, self.bias_grad = _row_and_grad([layer.bias for layer in layers])
 
-    @torch.no_grad()
-    def __call__(self, x, target, weight=None, cell_weight=None):
-        """Write the gradients into the parameters' ``grad``, and return the loss.
+    def forward(self, z):
+        self.is_single = self.is_batch and z.shape[-2] == 1
+        mean, variance = self._running() if self.is_single else self._moments(z)
+        self.scale = torch.rsqrt(variance + self.layers[0].eps)
+        self.normalized = (z - mean) * self.scale
+        torch.addcmul(self.bias, self.normalized, self.weight, out=z)
 
-        Parameters
-        ----------
-        x, target : tensor of shape (n_samples, n_features)
-        weight : tensor of shape (n_samples,) or None
-        cell_weight : tensor of shape (n_samples, n_features) or None
+    def _running(self):
+        """Return the running moments, by which a single row is normalised."""
+        moments = zip(*((x.running_mean, x.running_var) for x in self.layers), strict=True)
+        return [_as_rows(torch.stack(m)) for m in moments]
 
-        Returns
-        -------
-        loss : tensor of shape ()
-        """
-        if self.centre is not None:
-            x = self.centre(x)
-        for grad in self.shared:
-            grad.zero_()
-        if self.bottleneck is None:
-            prediction = self.decoder.forward(x)
-            loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
-            self.decoder.backward()
-            return loss
-        code, penalty, backward = self.bottleneck.step(self.encoder.forward(x), weight)
-        prediction = self.decoder.forward(code)
-        loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
-        backward(self.decoder.backward(to_input=True), self.encoder.output_grad)
-        self.encoder.backward()
-        return loss + penalty
+    def _moments(self, z):
+        variance, mean = torch.var_mean(z, self.axis, correction=0, keepdim=True)
+        if self.is_batch:
+            n_samples = z.shape[-2]
+            unbiased = (variance * (n_samples / (n_samples - 1))).view(len(self.layers), -1)
+            means = mean.view(len(self.layers), -1)
+            for layer, new_mean, new_variance in zip(self.layers, means, unbiased, strict=True):
+                layer.running_mean.lerp_(new_mean, layer.momentum)
+                layer.running_var.lerp_(new_variance, layer.momentum)
+                layer.num_batches_tracked.add_(1)
+        return mean, variance
 
-    def _loss_and_gradient(self, prediction, target, weight, cell_weight):
-        """Return the mean loss, and write its derivative by the prediction."""
-        out = self.decoder.output_grad
-        if not hasattr(self.loss, "mean_and_gradient"):
-            return self._by_autograd(prediction, target, weight, cell_weight, out)
-        if weight is not None:
-            weight = weight[:, None]
-            cell_weight = weight if cell_weight is None else weight * cell_weight
-        return self.loss.mean_and_gradient(prediction, target, cell_weight, out)
-
-    def _by_autograd(self, prediction, target, weight, cell_weight, out):
-        with torch.enable_grad():
-            leaf = prediction.detach().requires_grad_()
-            losses = sample_losses(self.loss, leaf, target, cell_weight)
-            loss = losses.mean() if weight is None else (losses * weight).mean()
-            out.copy_(torch.autograd.grad(loss, leaf)[0])
-        return loss.detach()
+    def backward(self, grad):
+        product = grad * self.normalized
+        torch.sum(product, -2, keepdim=True, out=self.weight_grad)
+        torch.sum(grad, -2, keepdim=True, out=self.bias_grad)
+        grad.mul_(self.weight)
+        if not self.is_single:
+            slope = product.mul_(self.weight).mean(self.axis, keepdim=True)
+            grad.sub_(grad.mean(self.axis, keepdim=True)).addcmul_(self.normalized, -slope)
+        grad.mul_(self.scale)
 
 
-class _Stack:
-    """Forward and backward passes of consecutive stages.
+class _Dropout:
+    """Dropout with its derivative.
 
     Parameters
     ----------
-    stages : list of Stage
-    adds_up : bool
-        Whether gradients of weights are added to what is there.
+    layers : list of Dropout
+        Of each model.
     """
 
-    def __init__(self, stages, adds_up):
-        self.layers = [_Layer.of(stage) for stage in stages]
-        self.adds_up = adds_up
-        self._buffers_by_length = {}
+    def __init__(self, layers):
+        self.layers = layers
 
-    def forward(self, x):
-        """Return the output for ``x``, and keep what ``backward`` needs."""
-        if len(x) not in self._buffers_by_length:
-            buffers = [_Buffers.of(x, layer) for layer in self.layers]
-            self._buffers_by_length[len(x)] = buffers, torch.empty_like(x)
-        self._buffers, self._input_grad = self._buffers_by_length[len(x)]
-        # The input of each layer, then the output.
-        inputs = self._inputs = [x, *(buffer.y for buffer in self._buffers)]
-        for layer, x, (z, y, _, _) in zip(self.layers, inputs, self._buffers, strict=False):
-            if layer.bias is None:
-                torch.mm(x, layer.weight_t, out=z)
-            else:
-                torch.addmm(layer.bias, x, layer.weight_t, out=z)
-            if layer.shortcut is not None:
-                z.addmm_(inputs[layer.source], layer.shortcut_t)
-            if layer.activation is not None:
-                layer.activation.forward(z, y)
-        return inputs[-1]
+    def forward(self, activation, out):
+        pairs = zip(self.layers, activation, strict=True)
+        self.mask = torch.stack([layer.mask(x) for layer, x in pairs])
+        torch.mul(activation, self.mask, out=out)
 
-    @property
-    def output_grad(self):
-        """Where the derivative by the output is to be written, before ``backward``."""
-        return self._buffers[-1].grad if self._buffers else self._input_grad
-
-    def backward(self, to_input=False):
-        """Write the gradients of the parameters; return that of the input if ``to_input``."""
-        inputs, buffers = self._inputs, self._buffers
-        shortcuts = {}  # by source: the gradient behind the shortcut, and its weight
-        for i in range(len(buffers) - 1, -1, -1):
-            layer, (z, _, grad, grad_t) = self.layers[i], buffers[i]
-            if layer.activation is not None:
-                layer.activation.backward(grad, z)
-            if self.adds_up:
-                layer.weight_grad.addmm_(grad_t, inputs[i])
-            else:
-                torch.mm(grad_t, inputs[i], out=layer.weight_grad)
-            if layer.bias is not None:
-                torch.sum(grad, 0, out=layer.bias_grad)
-            if layer.shortcut is not None:
-                torch.mm(grad_t, inputs[layer.source], out=layer.shortcut_grad)
-                shortcuts[layer.source] = grad, layer.shortcut
-            if i or to_input:
-                before = buffers[i - 1].grad if i else self._input_grad
-                torch.mm(grad, layer.weight, out=before)
-                if i in shortcuts:
-                    before.addmm_(*shortcuts[i])
-        return self._input_grad
+    def backward(self, grad):
+        grad.mul_(self.mask)
 
 
-class _Layer(NamedTuple):
-    """The tensors of a `Stage`."""
+def _as_one(modules):
+    """Return a module that does the work of several of one structure, on tensors with their axis.
 
-    activation: Activation | None
-    weight: torch.Tensor
-    weight_t: torch.Tensor
-    weight_grad: torch.Tensor
-    bias: torch.Tensor | None = None
-    bias_grad: torch.Tensor | None = None
-    shortcut: torch.Tensor | None = None
-    shortcut_t: torch.Tensor | None = None
-    shortcut_grad: torch.Tensor | None = None
-    source: int | None = None
-
-    @classmethod
-    def of(cls, stage):
-        linear, activation, shortcut, source = stage
-        weight, weight_grad = linear.weight.detach(), linear.weight.grad
-        if isinstance(linear, TransposedLinear):
-            weight, weight_grad = linear.transpose(weight), linear.transpose(weight_grad)
-        layer = cls(activation, weight, weight.t(), weight_grad)
-        if linear.bias is not None:
-            layer = layer._replace(bias=linear.bias.detach(), bias_grad=linear.bias.grad)
-        if shortcut is not None:
-            weight = shortcut.weight.detach()
-            layer = layer._replace(
-                shortcut=weight,
-                shortcut_t=weight.t(),
-                shortcut_grad=shortcut.weight.grad,
-                source=source,
-            )
-        return layer
+    Its parameters are those of the modules, and so are their gradients.
+    """
+    first, *others = modules
+    if not others or first is None:
+        return first
+    twin = copy.copy(first)
+    twin._parameters = {name: _parameter_as_one(modules, name) for name in first._parameters}
+    twin._buffers = {
+        name: _as_rows(torch.stack([getattr(module, name) for module in modules]))
+        for name in first._buffers
+    }
+    return twin
 
 
-class _Buffers(NamedTuple):
-    """Output of one layer before and after the activation, and its gradient."""
-
-    z: torch.Tensor
-    y: torch.Tensor
-    grad: torch.Tensor
-    grad_t: torch.Tensor
-
-    @classmethod
-    def of(cls, x, layer):
-        z = x.new_empty(len(x), len(layer.weight))
-        saves_input = layer.activation is not None and layer.activation.saves_input
-        grad = torch.empty_like(z)
-        return cls(z, torch.empty_like(z) if saves_input else z, grad, grad.t())
-
-
-def dense_step(module):
-    """Return a `DenseStep` for an autoencoder module, or None if it is not dense."""
-    if not isinstance(module, AutoencoderModule):
+def _parameter_as_one(modules, name):
+    parameters = [getattr(module, name) for module in modules]
+    values, grads = _row_and_grad(parameters)
+    if values is None:
         return None
-    if not module.decodes_once or module.is_partial:
-        return None
-    decoder_parts = [module.decoder]
-    if not getattr(module.loss, "from_logits", False):
-        decoder_parts.append(module.output_activation)
-    encoder, decoder, bottleneck = [], [], module.bottleneck
-    first, centre = module.encoder, None
-    if type(first) is nn.Sequential and type(first[0]) is Centre:
-        centre, first = first[0], first[1:]
-    if type(bottleneck) is LinearBottleneck:
-        bottleneck, decoder_parts = None, [first, *decoder_parts]
-    elif not _extend(encoder, first):
-        return None
-    if not all(_extend(decoder, part) for part in decoder_parts) or not decoder:
-        return None
-    used = [p for stage in (*encoder, *decoder) for p in _parameters(stage)]
-    used += module.loss.parameters() if hasattr(module.loss, "mean_and_gradient") else ()
-    # A frozen parameter needs no gradient, and one of some other part is not seen here.
-    if set(used) != {p for p in module.parameters() if p.requires_grad}:
-        return None
-    # Only weights of a transposed layer may occur twice.
-    n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)
-    if len(used) - len(set(used)) != n_tied:
-        return None
-    return DenseStep(encoder, bottleneck, decoder, module.loss, centre)
+    parameter = nn.Parameter(values, requires_grad=False)
+    parameter.grad = grads
+    return parameter
 
 
-def _parameters(stage):
-    linears = [linear for linear in (stage.linear, stage.shortcut) if linear is not None]
-    return [parameter for linear in linears for parameter in linear.parameters()]
+def _bottlenecks_as_one(bottlenecks, like):
+    first, *others = bottlenecks
+    if not others or first is None:
+        return first
+    twin = copy.copy(first)
+    twin.numbers = partial(_numbers_of, bottlenecks, like)
+    twin.generator = [bottleneck.generator for bottleneck in bottlenecks]
+    return twin
 
 
-def _extend(stages, module):
-    """Add what a module does to ``stages``; say whether that can be done."""
-    if _has_hooks(module):
-        return False
-    kind, last = type(module), stages[-1] if stages else None
-    if kind in (nn.Identity, nn.Sequential):
-        return all(_extend(stages, child) for child in module.children())
-    if kind in (nn.Linear, Linear, TransposedLinear):
-        stages.append(Stage(module))
-        return True
-    if kind is Shortcut:
-        source = len(stages)
-        starts_linear = type(module.stack) is nn.Sequential and type(module.stack[0]) is nn.Linear
-        if _has_hooks(module.linear) or not starts_linear or not _extend(stages, module.stack):
-            return False
-        if stages[-1].activation or any(stage.shortcut for stage in stages[source:]):
-            return False  # nested shortcuts
-        stages[-1] = stages[-1]._replace(shortcut=module.linear, source=source)
-        return True
-    if kind in _ACTIVATIONS and last is not None and last.activation is None:
-        stages[-1] = last._replace(activation=_ACTIVATIONS[kind](module))
-        return True
-    return False
-
-
-def _has_hooks(module):
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )
+def _numbers_of(bottlenecks, like):
+    """Return each of the bottlenecks' numbers as a tensor of shape (n_models, 1, 1)."""
+    numbers = [bottleneck.numbers() for bottleneck in bottlenecks]
+    return [like.new_tensor(number).view(-1, 1, 1) for number in zip(*numbers, strict=True)]

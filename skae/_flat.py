@@ -115,22 +115,25 @@ class FlatView:
     dtype : torch.dtype or None, default=None
         Precision of the module meanwhile. The flat parameter keeps its own, and so small
         steps are not lost [1]_.
+    grad : tensor of the shape of ``flat`` or None, default=None
+        Where its gradient is to be, if that matters.
 
     References
     ----------
     .. [1] P. Micikevicius et al., "Mixed precision training", ICLR 2018. :arxiv:`1710.03740`
     """
 
-    def __init__(self, module, flat, dtype=None):
+    def __init__(self, module, flat, dtype=None, grad=None):
         self.parameters = _in_order(module)
         self.flat = flat
+        self.grad = grad
         self.is_reduced = dtype is not None and dtype != flat.dtype
         self.dtype = dtype if self.is_reduced else flat.dtype
 
     def __enter__(self):
         with torch.no_grad():
             self.flat.copy_(_vector(self.parameters))
-        self.flat.grad = torch.zeros_like(self.flat)
+        self.flat.grad = torch.zeros_like(self.flat) if self.grad is None else self.grad.zero_()
         self.values = self.flat.detach().to(self.dtype)
         self.grads = torch.zeros_like(self.values) if self.is_reduced else self.flat.grad
         self.trained = [parameter.requires_grad for parameter in self.parameters]

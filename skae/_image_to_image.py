@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._augmentation import FLIPS, Augmentation
 from skae._module import AutoencoderModule
-from skae._net import seeded
 from skae._neural import NeuralEstimator
 from skae._params import StrOptions, fit_context, integer
+from skae._randomness import seeded
 from skae._shared_parameters import FlatArchitecture, LossParameters, estimator
 from skae._threads import threads
 from skae.architectures import UNet

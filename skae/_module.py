@@ -89,7 +89,9 @@ class AutoencoderModule(nn.Module):
 
     def set_progress(self, progress):
         """Tell the parts that may change in the course of training what share of it is over."""
-        self.bottleneck.progress = self.decoder.progress = progress
+        for part in (self.bottleneck, self.decoder):
+            # Past the ways of nn.Module, which take longer than the rest of it.
+            object.__setattr__(part, "progress", progress)
 
     def encode(self, x):
         """Return the code of ``x``, shape (n_samples, n_components)."""

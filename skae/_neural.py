@@ -3,6 +3,7 @@
 import copy
 import warnings
 from contextlib import contextmanager
+from contextvars import ContextVar
 from operator import setitem
 
 import numpy as np
@@ -11,15 +12,20 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 
 from skae._batches import along, chunk_length, chunks
+from skae._callbacks import BestWeights, Progress, fresh
 from skae._device import resolve_device
 from skae._effort import DEFAULT_EFFORT, MIN_HOLD_OUT, Recipe
-from skae._net import BestWeights, Net, Progress, fresh
+from skae._net import Net
 from skae._optimizers import optimizer_params
 from skae._params import ParameterMixin
 from skae._shared_parameters import SharedParameters
 from skae._threads import cost, threads
+from skae._training import Training, train
 from skae.exceptions import InterruptedWarning
 from skae.inputs import LAYOUTS
+
+#: Where fits are left to be trained by others, see ``deferred_fit``.
+_deferred = ContextVar("deferred", default=None)
 
 #: By how much scaled values may exceed their range.
 ROUNDING = 1e-6
@@ -39,27 +45,44 @@ class NeuralEstimator(SharedParameters):
 
     def _fit(self, data, sample_weight, validation_data=None):
         """Train for ``max_epochs`` on data, a tuple of what ``fit`` was given."""
+        deferred = _deferred.get()
+        fitting = self._fitting(data, sample_weight, validation_data, shows_bar=deferred is None)
+        if deferred is not None:
+            deferred.append(fitting)
+            return self
+        with fitting as training:
+            train([training])
+        return self
+
+    @contextmanager
+    def _fitting(self, data, sample_weight, validation_data, shows_bar):
+        """Give the training to be done; around it is the rest of a fit."""
         with self._unchanged_on_error():
-            rows, go_on = self._read(data, sample_weight, go_on=self.warm_start)
-            fitted, validation = self._hold_out(rows, validation_data)
-            self._set_up(fitted, go_on, anneals=True)
-            effort, batch_size = self._recipe().effort, self.net_.batch_size
-            epochs = effort.max_epochs(self.max_epochs, len(fitted), batch_size)
-            finished = self._train(fitted, validation, epochs)
+            with _gradients():
+                rows, go_on = self._read(data, sample_weight, go_on=self.warm_start)
+                fitted, validation = self._hold_out(rows, validation_data)
+                self._set_up(fitted, go_on, anneals=True)
+                effort, batch_size = self._recipe().effort, self.net_.batch_size
+                epochs = effort.max_epochs(self.max_epochs, len(fitted), batch_size)
+                training = self._training(fitted, validation, epochs, shows_bar)
+            yield training
+            self._end(training)
             self._describe(fitted, validation)
-        self._warn_unless(finished)
+        self._warn_unless(training.finished)
         if self.check_baseline:
             self._check_fit(fitted)
-        return self
 
     def _fit_one_epoch(self, data, sample_weight):
         """Train for one epoch, going on from where the last call stopped."""
         with self._unchanged_on_error():
-            rows, go_on = self._read(data, sample_weight, go_on=True)
-            self._set_up(rows, go_on, anneals=False)
-            finished = self._train(rows, None, epochs=1)
+            with _gradients():
+                rows, go_on = self._read(data, sample_weight, go_on=True)
+                self._set_up(rows, go_on, anneals=False)
+                training = self._training(rows, None, epochs=1)
+            train([training])
+            self._end(training)
             self._describe(rows, None)
-        self._warn_unless(finished)
+        self._warn_unless(training.finished)
         return self
 
     def _read(self, data, sample_weight, go_on):
@@ -178,15 +201,19 @@ class NeuralEstimator(SharedParameters):
         order = self._rng.permutation(len(rows))
         return order, max(1, round(len(order) * self.validation_fraction))
 
-    def _train(self, rows, validation, epochs):
+    def _training(self, rows, validation, epochs, shows_bar=True):
         callbacks = [fresh(callback) for callback in self.callbacks or ()]
         if validation is not None and self.early_stopping:
             callbacks.append(self._best_weights())
-        if self.verbose:
+        if self.verbose and shows_bar:
             callbacks.append(self._progress(rows, epochs))
-        finished = self.net_.train(rows, validation, callbacks, epochs, self._new_seed())
+        return Training(self.net_, rows, validation, callbacks, epochs, self._new_seed())
+
+    def _end(self, training):
+        if training.error is not None:
+            raise training.error
+        training.end()
         self.net_.module_.eval()
-        return finished
 
     def _best_weights(self):
         """Return the callback that chooses the best epoch."""
@@ -206,7 +233,7 @@ class NeuralEstimator(SharedParameters):
                 f"Training was interrupted after {self.n_iter_} epochs. The estimator keeps the "
                 "best weights so far, or the last ones without early_stopping.",
                 InterruptedWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _new_seed(self):
@@ -219,9 +246,7 @@ class NeuralEstimator(SharedParameters):
         rng = before.get("_rng")  # the one attribute that changes in itself
         state = None if rng is None else rng.get_state()
         try:
-            # Whatever the mode around: training needs gradients.
-            with torch.inference_mode(False), torch.enable_grad():
-                yield
+            yield
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -331,6 +356,28 @@ class NeuralEstimator(SharedParameters):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
+
+
+@contextmanager
+def deferred_fit():
+    """Let ``fit`` do no more than take its arguments, for someone who trains many at once.
+
+    Gives a list, in which ``fit`` leaves a context: it gives the `Training` to be done, and
+    around it is the rest of a fit.
+    """
+    fittings = []
+    token = _deferred.set(fittings)
+    try:
+        yield fittings
+    finally:
+        _deferred.reset(token)
+
+
+@contextmanager
+def _gradients():
+    """Allow for gradients, whatever the mode around."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def _same(a, b):

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from skae._callbacks import BestWeights, Progress
 from skae._device import has_bfloat16, resolve_device
-from skae._net import BestWeights, Progress, seeded
 from skae._neural import NeuralEstimator
 from skae._optimizers import OPTIMIZERS
 from skae._params import HasMethods, StrOptions, fit_context, integer, real
+from skae._randomness import seeded
 from skae._shared_parameters import ArchitectureParameters, estimator
 from skae._text_inference import TextInference
 from skae._text_metrics import TEXT_SCORES

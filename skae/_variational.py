@@ -12,8 +12,8 @@ from skae._base import BaseAutoencoder
 from skae._batches import chunks
 from skae._effort import MAX_DESCRIBED_ROWS
 from skae._module import VariationalModule
-from skae._net import seeded
 from skae._params import StrOptions, integer, real
+from skae._randomness import seeded
 from skae._shared_parameters import ArchitectureParameters, estimator
 from skae.bottlenecks import GaussianBottleneck
 from skae.exceptions import PosteriorCollapseWarning

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skae._randomness import Random, normal_like
+
 aten = torch.ops.aten
 
 __all__ = [
@@ -25,11 +27,12 @@ __all__ = [
 ]
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Random, nn.Module):
     """Base of all bottlenecks.
 
     A subclass overrides ``forward`` or ``draw``, and ``step`` where the time that
-    autograd takes for it matters.
+    autograd takes for it matters. With ``structure`` and a ``step`` that takes further axes
+    before that of the samples, several models can train at once.
 
     Attributes
     ----------
@@ -49,6 +52,21 @@ class Bottleneck(nn.Module):
     def encoder_width(self, n_components):
         """Return how many outputs the encoder needs for ``n_components`` codes."""
         return n_components
+
+    def structure(self):
+        """Return what has to be equal for models to train as one, None if they cannot."""
+
+    def numbers(self):
+        """Return what may differ between such models, at this point of the training.
+
+        For ``step``, which gets them as tensors of shape (n_models, 1, 1) where there are
+        several models.
+
+        Returns
+        -------
+        tuple of float
+        """
+        return ()
 
     def draw(self, encoded, weight=None):
         """Return what training passes on to the decoder, and a penalty.
@@ -71,10 +89,15 @@ class Bottleneck(nn.Module):
     def step(self, encoded, weight=None):
         """Do as ``draw``, and return the derivatives as a function.
 
+        Parameters
+        ----------
+        encoded : tensor of shape (..., n_samples, encoder_width)
+        weight : tensor of shape (..., n_samples) or None, default=None
+
         Returns
         -------
-        code : tensor of shape (n_samples, n_components)
-        penalty : tensor of shape () or float
+        code : tensor of shape (..., n_samples, n_components)
+        penalty : tensor of shape (...) or float
         backward : callable
             ``backward(grad, out)`` writes to ``out`` the derivative by ``encoded`` of
             the loss, whose derivative by the code is ``grad``, and of the penalty.
@@ -119,6 +142,9 @@ class LinearBottleneck(Bottleneck):
     """
 
     is_scale_free = True
+
+    def structure(self):
+        return ()
 
     def forward(self, encoded):
         return encoded
@@ -179,6 +205,9 @@ class TopKBottleneck(SparseBottleneck):
         super().__init__()
         self.k = k
 
+    def structure(self):
+        return (self.k,)
+
     def forward(self, encoded):
         values, units = encoded.topk(self.k, sorted=False)
         return torch.zeros_like(encoded).scatter(-1, units, values)
@@ -223,9 +252,11 @@ class L1Bottleneck(SparseBottleneck):
         super().__init__()
         self.weight = weight
 
-    @property
-    def _weight_now(self):
-        return self.weight * min(1.0, 10 * self.progress)
+    def structure(self):
+        return ()
+
+    def numbers(self):
+        return (self.weight * min(1.0, 10 * self.progress),)
 
     def forward(self, encoded):
         return F.relu(encoded)
@@ -233,12 +264,15 @@ class L1Bottleneck(SparseBottleneck):
     def draw(self, encoded, weight=None):
         code = self(encoded)
         sums = code.sum(-1)
-        return code, self._weight_now * (sums if weight is None else sums * weight).mean()
+        sums = sums if weight is None else sums * weight
+        (weight_now,) = self.numbers()
+        return code, _for_each_model(weight_now) * sums.mean(-1)
 
     def step(self, encoded, weight=None):
         code, penalty = self.draw(encoded, weight)
-        slope = self._weight_now / len(code)
-        slope = slope if weight is None else slope * weight[:, None]
+        (weight_now,) = self.numbers()
+        slope = weight_now / code.shape[-2]
+        slope = slope if weight is None else slope * weight[..., None]
 
         def backward(grad, out):
             torch.add(grad, slope, out=out)
@@ -284,6 +318,13 @@ class KLSparseBottleneck(SparseBottleneck):
         self.target = target
         self.weight = weight
 
+    def structure(self):
+        return ()
+
+    def numbers(self):
+        rho = self.target
+        return rho, self.weight, rho * log(rho) + (1 - rho) * log(1 - rho)
+
     def linear_start(self, axes):
         (weight, bias), decoder = super().linear_start(axes)
         return (weight, bias + log(self.target / (1 - self.target))), decoder
@@ -296,19 +337,22 @@ class KLSparseBottleneck(SparseBottleneck):
         return code, self._penalty(_batch_mean(code, weight), weight)
 
     def _penalty(self, mean, weight):
-        rho, mean = self.target, mean.clamp(*self.RANGE)
-        share = self.weight if weight is None else self.weight * weight.mean()
-        entropy = rho * log(rho) + (1 - rho) * log(1 - rho)
-        cross_entropy = mean.log().mul(rho).add(torch.log1p(-mean), alpha=1 - rho).sum()
-        return share * (entropy * len(mean) - cross_entropy)
+        rho, share, entropy = (_for_each_model(number) for number in self.numbers())
+        mean = mean.clamp(*self.RANGE)
+        # Sums over the units, the last axis.
+        log_on, log_off = mean.log().sum(-1), torch.log1p(-mean).sum(-1)
+        share = share if weight is None else share * weight.mean(-1)
+        return share * (entropy * mean.shape[-1] - rho * log_on - (1 - rho) * log_off)
 
     def step(self, encoded, weight=None):
         code = self(encoded)
         mean = _batch_mean(code, weight)
-        bounded = mean.clamp(*self.RANGE)
-        slope = (bounded - self.target) / (bounded - bounded.square())
-        slope.mul_(mean == bounded).mul_(self.weight / len(code))
-        slope = slope if weight is None else slope * weight[:, None]
+        rho, share, _ = self.numbers()
+        at_unit = mean[..., None, :]  # over all samples
+        bounded = at_unit.clamp(*self.RANGE)
+        slope = (bounded - rho) / (bounded - bounded.square())
+        slope.mul_(at_unit == bounded).mul_(share / code.shape[-2])
+        slope = slope if weight is None else slope * weight[..., None]
 
         def backward(grad, out):
             torch.add(grad, slope, out=out)
@@ -369,6 +413,12 @@ class GaussianBottleneck(Bottleneck):
         self.warmup = warmup
         self.free_bits = free_bits
 
+    def structure(self):
+        return (self.beta == 0, self.free_bits == 0)
+
+    def numbers(self):
+        return self.beta_now, self.free_bits
+
     @property
     def beta_now(self):
         """Weight of the divergence at this point of the training."""
@@ -396,29 +446,33 @@ class GaussianBottleneck(Bottleneck):
         mean, log_variance = self.posterior(encoded)
         if self.beta == 0:
             return mean, 0.0
-        code = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        code = mean + (log_variance / 2).exp() * normal_like(mean, self.generator)
         return code, self._penalty(_batch_mean(self.divergence(encoded), weight), weight)
 
     def _penalty(self, divergence, weight):
-        share = 1.0 if weight is None else weight.mean()
-        return self.beta_now * share * divergence.clamp_min(self.free_bits).sum()
+        beta, free_bits = self.numbers()
+        costly = torch.clamp_min(divergence, _at_each_unit(free_bits)).sum(-1)
+        share = 1.0 if weight is None else weight.mean(-1)
+        return _for_each_model(beta) * share * costly
 
     def step(self, encoded, weight=None):
         mean, log_variance = self.posterior(encoded)
         if self.beta == 0:
             return mean.contiguous(), 0.0, _pass_to_mean
+        beta, free_bits = self.numbers()
+        n_samples, n_units = mean.shape[-2:]
         deviation = (log_variance / 2).exp_()
-        drawn = torch.randn_like(mean).mul_(deviation)
+        drawn = normal_like(mean, self.generator).mul_(deviation)
         variance = deviation.square()
-        slope = self.beta_now / len(mean)  # of the penalty by each divergence
+        slope = beta / n_samples  # of the penalty by each divergence
         if self.free_bits or weight is not None:
             divergence = _batch_mean(self.divergence(encoded), weight)
             penalty = self._penalty(divergence, weight)
-            slope = slope * (divergence >= self.free_bits).to(divergence)
-            slope = slope if weight is None else slope * weight[:, None]
+            slope = slope * (divergence[..., None, :] >= free_bits).to(divergence)
+            slope = slope if weight is None else slope * weight[..., None]
         else:
-            twice = torch.addcmul(variance, mean, mean).sub_(log_variance).sum()
-            penalty = (twice - mean.numel()) * (slope / 2)
+            twice = torch.addcmul(variance, mean, mean).sub_(log_variance).sum((-2, -1))
+            penalty = (twice - n_samples * n_units) * (_for_each_model(slope) / 2)
 
         def backward(grad, out):
             by_mean, by_log_variance = out.chunk(2, -1)
@@ -451,7 +505,18 @@ def _pass_to_mean(grad, out):
 
 
 def _batch_mean(values, weight):
-    """Return the weighted mean over the samples of values of shape (n_samples, n)."""
+    """Return the weighted mean over the samples, shape (..., n), of (..., n_samples, n)."""
     if weight is None:
-        return values.mean(0)
-    return (weight @ values) / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+        return values.mean(-2)
+    total = weight.sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
+    return (weight[..., None, :] @ values).squeeze(-2) / total
+
+
+def _for_each_model(number):
+    """Return a number as it is, those of several models in the shape (n_models,)."""
+    return number.view(-1) if isinstance(number, torch.Tensor) else number
+
+
+def _at_each_unit(number):
+    """Return a number as a tensor that broadcasts to means of the units, (..., n)."""
+    return number.view(-1, 1) if isinstance(number, torch.Tensor) else torch.tensor(number)

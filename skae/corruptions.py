@@ -10,17 +10,20 @@ import torch
 from torch import nn
 
 from skae._params import callable_name
+from skae._randomness import Random, chosen, normal_like, random_bits
 
 __all__ = ["Corruption", "gaussian", "masking", "salt_and_pepper", "swap"]
 
 
-def gaussian(x, noise_level):
+def gaussian(x, noise_level, generator=None):
     """Add normal noise of standard deviation ``noise_level`` to every cell.
 
     Parameters
     ----------
     x : tensor of shape (n_samples, ...)
     noise_level : float
+    generator : torch.Generator or None, default=None
+        Source of the noise; None is torch's own.
 
     Returns
     -------
@@ -35,17 +38,19 @@ def gaussian(x, noise_level):
     >>> round(float(x_damaged.std()), 1)
     0.5
     """
-    noise = torch.randn_like(x)
+    noise = normal_like(x, generator)
     return torch.add(x, noise, alpha=noise_level, out=noise), None
 
 
-def masking(x, noise_level):
+def masking(x, noise_level, generator=None):
     """Set a share ``noise_level`` of the cells to 0 [1]_.
 
     Parameters
     ----------
     x : tensor of shape (n_samples, ...)
     noise_level : float
+    generator : torch.Generator or None, default=None
+        Source of the noise; None is torch's own.
 
     Returns
     -------
@@ -65,11 +70,11 @@ def masking(x, noise_level):
     >>> round(float((x_damaged == 0).float().mean()), 1)
     0.3
     """
-    damaged = _chosen(_random_bits(x), noise_level)
+    damaged = chosen(random_bits(x.shape, x.device, generator), noise_level)
     return x * ~damaged, damaged
 
 
-def salt_and_pepper(x, noise_level, low=0.0, high=1.0):
+def salt_and_pepper(x, noise_level, low=0.0, high=1.0, generator=None):
     """Set a share ``noise_level`` of the cells to the smallest or the largest value.
 
     Parameters
@@ -77,6 +82,8 @@ def salt_and_pepper(x, noise_level, low=0.0, high=1.0):
     x : tensor of shape (n_samples, ...)
     noise_level : float
     low, high : float or tensor of the shape of a sample, default=0.0 and 1.0
+    generator : torch.Generator or None, default=None
+        Source of the noise; None is torch's own.
 
     Returns
     -------
@@ -91,14 +98,14 @@ def salt_and_pepper(x, noise_level, low=0.0, high=1.0):
     >>> x_damaged.unique()
     tensor([0.0000, 0.5000, 1.0000])
     """
-    bits = _random_bits(x)
+    bits = random_bits(x.shape, x.device, generator)
     low, high = (torch.as_tensor(end).to(x) for end in (low, high))
-    damaged = _chosen(bits, noise_level)
+    damaged = chosen(bits, noise_level)
     x_damaged = torch.where(damaged, high, x)
-    return torch.where(_chosen(bits, noise_level / 2), low, x_damaged), damaged
+    return torch.where(chosen(bits, noise_level / 2), low, x_damaged), damaged
 
 
-def swap(x, noise_level):
+def swap(x, noise_level, generator=None):
     """Replace a share ``noise_level`` of the cells by that of another row of the batch.
 
     Each column keeps its distribution, but its dependence on the others is damaged.
@@ -108,6 +115,8 @@ def swap(x, noise_level):
     ----------
     x : tensor of shape (n_samples, ...)
     noise_level : float
+    generator : torch.Generator or None, default=None
+        Source of the noise; None is torch's own.
 
     Returns
     -------
@@ -122,28 +131,15 @@ def swap(x, noise_level):
     tensor([[3., 4.],
             [1., 2.]])
     """
-    damaged = _chosen(_random_bits(x), noise_level if len(x) > 1 else 0.0)
+    bits = random_bits(x.shape, x.device, generator)
+    damaged = chosen(bits, noise_level if len(x) > 1 else 0.0)
     cells = damaged.flatten().nonzero().squeeze(1)
-    n_rows_below = torch.randint(1, max(2, len(x)), cells.shape, device=x.device)
+    n_rows_below = torch.randint(
+        1, max(2, len(x)), cells.shape, device=x.device, generator=generator
+    )
     others = (cells + n_rows_below * x[0].numel()) % x.numel()
     flat = x.flatten()
     return flat.index_copy(0, cells, flat[others]).view(x.shape), damaged
-
-
-def _random_bits(x):
-    """Draw 16 random bits for each cell, an int16 tensor of the shape of ``x``.
-
-    Random numbers of float32 take several times as long, which is much beside the rest of
-    a step of a small net.
-    """
-    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
-    return words.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
-
-
-def _chosen(bits, share):
-    """Say which cells are among a share of them."""
-    threshold = round(share * 2**16) - 2**15
-    return bits < threshold if threshold < 2**15 else torch.ones_like(bits, dtype=torch.bool)
 
 
 CORRUPTIONS = {
@@ -154,7 +150,7 @@ CORRUPTIONS = {
 }
 
 
-class Corruption(nn.Module):
+class Corruption(Random, nn.Module):
     """Damage the batches of one training, and weigh their cells in the loss.
 
     Parameters
@@ -215,17 +211,28 @@ class Corruption(nn.Module):
         damaged = damaged.to(x.dtype)
         return x_damaged, damaged.mul_(n_known / damaged.sum().clamp_min(1))
 
+    @property
+    def is_known(self):
+        """Whether the function is none of the user's."""
+        return self.function in CORRUPTIONS.values()
+
+    def structure(self):
+        """Return what has to be equal for models to train as one, None if they cannot."""
+        return (self.function, self.damaged_only) if self.is_known else None
+
     def _draw_level(self):
         if not isinstance(self.noise_level, tuple):
             return self.noise_level
         low, high = self.noise_level
-        return low + (high - low) * torch.rand(()).item()
+        device = "cpu" if self.generator is None else self.generator.device
+        share = torch.rand((), generator=self.generator, device=device)
+        return low + (high - low) * share.item()
 
     def _damage(self, x, level):
         if self.function is salt_and_pepper:
-            return salt_and_pepper(x, level, self.low, self.high)
-        if self.function in CORRUPTIONS.values():
-            return self.function(x, level)
+            return salt_and_pepper(x, level, self.low, self.high, self.generator)
+        if self.is_known:
+            return self.function(x, level, generator=self.generator)
         return self._damage_by_function(x, level)
 
     def _damage_by_function(self, x, level):

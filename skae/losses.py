@@ -33,7 +33,11 @@ __all__ = [
 
 
 class ElementwiseLoss(nn.Module):
-    """Base of losses that have their derivative written out, as ``gradient``."""
+    """Base of losses that have their derivative written out, as ``gradient``.
+
+    It takes tensors with axes before that of the samples as well, one for each of several
+    models that train at once.
+    """
 
     output_activation = "identity"
     reduction = "mean"
@@ -43,22 +47,23 @@ class ElementwiseLoss(nn.Module):
 
         Parameters
         ----------
-        prediction, target : tensor of shape (n_samples, n_features)
-        weight : tensor that broadcasts to (n_samples, n_features), or None
-        out : tensor of shape (n_samples, n_features)
+        prediction, target : tensor of shape (..., n_samples, n_features)
+        weight : tensor that broadcasts to (..., n_samples, n_features), or None
+        out : tensor of shape (..., n_samples, n_features)
             Gets the derivative by the prediction.
 
         Returns
         -------
-        tensor of shape ()
+        tensor of shape (...)
         """
-        scale = 1 / (len(out) if self.reduction == "sum" else out.numel())
+        n_samples, n_features = out.shape[-2:]
+        scale = 1 / (n_samples if self.reduction == "sum" else n_samples * n_features)
         values = self(prediction, target)
         self.gradient(prediction, target, out).mul_(scale)
         if weight is not None:
             values.mul_(weight)
             out.mul_(weight)
-        return values.sum() * scale
+        return values.sum((-2, -1)) * scale
 
 
 class SquaredError(ElementwiseLoss):
@@ -371,20 +376,23 @@ class GaussianLikelihood(ElementwiseLoss):
 
     def mean_and_gradient(self, prediction, target, weight, out):
         torch.sub(prediction, target, out=out)
-        n_samples, n_terms = len(out), out.numel()
+        n_samples, n_terms = out.shape[-2], out.shape[-2] * out.shape[-1]
         if weight is None:
-            squares = torch.dot(out.view(-1), out.view(-1))
+            squares = torch.linalg.vecdot(out.flatten(-2), out.flatten(-2))
         else:
-            squares = (out.square() * weight).sum()
-            n_terms = weight.expand_as(out).sum()
+            squares = (out.square() * weight).sum((-2, -1))
+            n_terms = weight.expand_as(out).sum((-2, -1))
             out.mul_(weight)
         log_variance = self.log_noise_variance
         precision = torch.exp(-log_variance) / n_samples
         out.mul_(precision)
+        # One for each model, as the squares are.
+        log_variance, precision = (x.view(squares.shape) for x in (log_variance, precision))
         half_error, half_terms = squares * precision / 2, n_terms / (2 * n_samples)
         if self.log_share is not None:
-            is_free = self.PACE * self.log_share >= log(self.MIN_SHARE)
-            self.log_share.grad.copy_(self.PACE * (half_terms - half_error) * is_free)
+            is_free = self.PACE * self.log_share.view(squares.shape) >= log(self.MIN_SHARE)
+            slope = self.PACE * (half_terms - half_error) * is_free
+            self.log_share.grad.copy_(slope.view(self.log_share.shape))
         return half_error + half_terms * (log_variance + log(2 * pi))
 
     def sample(self, prediction):

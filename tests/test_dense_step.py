@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skae import Autoencoder
+from skae._dense_plan import plan
 from skae._dense_step import dense_step
 from skae._flat import FlatView, flat_parameter
 from skae._module import AutoencoderModule, Centre, VariationalModule
@@ -144,16 +145,16 @@ def test_weights_of_cells(loss, weighted):
 def test_several_draws_are_left_to_autograd():
     module = make_module(loss=GaussianLikelihood(), bottleneck=GaussianBottleneck())
     parts = module.encoder, module.bottleneck, module.decoder, module.output_activation
-    assert dense_step(VariationalModule(*parts, module.loss)) is not None
-    assert dense_step(VariationalModule(*parts, module.loss, n_importance_samples=2)) is None
+    assert plan(VariationalModule(*parts, module.loss)) is not None
+    assert plan(VariationalModule(*parts, module.loss, n_importance_samples=2)) is None
 
 
 def test_losses_with_parameters_are_left_to_autograd():
     weighted = nn.Bilinear(6, 6, 1)
     module = make_module(loss=lambda prediction, target: weighted(prediction, target)[:, 0])
-    assert dense_step(module) is not None
+    assert plan(module) is not None
     module.loss.function = weighted
-    assert dense_step(module) is None
+    assert plan(module) is None
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "tanh", "relu", "gelu"])
@@ -204,7 +205,7 @@ def test_shortcuts_anywhere(decoder, X, fast):
     ae.fit(X[:, :6])
     assert ae.loss_curve_[0] == pytest.approx(-ae.score_samples(X[:, :6]).mean(), rel=1e-5)
     module = ae.net_.module_.double()
-    if dense_step(module) is not None:
+    if plan(module) is not None:
         assert_step_equals_autograd(module)
 
 
@@ -234,16 +235,16 @@ def add_dropout(module):
 @pytest.mark.parametrize("change", [replace_activation, share_weight, add_hook, add_dropout])
 def test_other_modules_are_left_to_autograd(change):
     module = make_module()
-    assert dense_step(module) is not None
+    assert plan(module) is not None
     change(module)
-    assert dense_step(module) is None
+    assert plan(module) is None
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_direct_adam_equals_the_optimizers_step(optimizer, X, fast, monkeypatch):
     params = {**fast, "lr_schedule": "cosine", "weight_decay": 0.1, "optimizer": optimizer}
     direct = Autoencoder(**params, warm_start=True).fit(X).fit(X)
-    monkeypatch.setattr("skae._net.step_function", lambda optimizer, _: optimizer.step)
+    monkeypatch.setattr("skae._stack.step_function", lambda optimizer, _: optimizer.step)
     by_step = Autoencoder(**params, warm_start=True).fit(X).fit(X)
     np.testing.assert_array_equal(direct.transform(X), by_step.transform(X))
 
@@ -253,7 +254,7 @@ def test_training_equals_autograd(loss, X, fast, monkeypatch):
     X = np.clip(X, 0, 1)
     written_out = Autoencoder(**fast, loss=loss).fit(X)
     with monkeypatch.context() as patch:
-        patch.setattr("skae._net.dense_step", lambda module: None)
+        patch.setattr("skae._stack.dense_step", lambda module: None)
         by_autograd = Autoencoder(**fast, loss=loss).fit(X)
         patch.setattr("skae._net.can_flatten", lambda module, optimizer: False)
         not_flat = Autoencoder(**fast, loss=loss).fit(X)

@@ -307,7 +307,7 @@ def test_interrupt_before_training_began(X, fast, monkeypatch):
     def press(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skae._net.Net._choose_steps", press)
+    monkeypatch.setattr("skae._training.Training.begin", press)
     for model in (ae, Autoencoder(**fast | {"early_stopping": True})):
         with pytest.raises(KeyboardInterrupt):
             model.fit(X)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skae._params import ParameterMixin, StrOptions, real
+from skae._randomness import Random, chosen, random_bits
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -149,7 +150,7 @@ class Dense(ParameterMixin):
                 layers.append(NORMALIZATIONS[self.normalization](n_outputs))
             layers.append(ACTIVATIONS[self.activation]())
             if self.dropout:
-                layers.append(nn.Dropout(self.dropout))
+                layers.append(Dropout(self.dropout))
         if not layers and self.shortcut and not (self.tied_weights and mirrored):
             return nn.Sequential(Linear(*last))
         stack = nn.Sequential(*layers, linear(*last))
@@ -253,6 +254,33 @@ class TransposedLinear(nn.Module):
     def transpose(self, weight):
         """Return what of a tensor like the shared weights this layer multiplies with."""
         return weight[: self.n_inputs].t()
+
+
+class Dropout(Random, nn.Module):
+    """Set a share of the values to zero in training, and scale the others up.
+
+    As `torch.nn.Dropout`, but cheaper on a CPU, and from a generator of its own.
+
+    Parameters
+    ----------
+    p : float
+        The share, in [0, 1).
+    """
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+    def forward(self, x):
+        return x * self.mask(x) if self.training else x
+
+    def mask(self, x):
+        """Draw what to multiply a tensor with."""
+        dropped = chosen(random_bits(x.shape, x.device, self.generator), self.p)
+        return (~dropped).to(x.dtype).div_(1 - self.p)
 
 
 class BatchNorm(nn.BatchNorm1d):

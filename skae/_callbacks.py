@@ -1,0 +1,118 @@
+"""Callbacks of skae's own, and what it asks of others. Beside the net, the only use of skorch."""
+
+import copy
+
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from tqdm.auto import tqdm
+
+
+class Progress(Callback):
+    """Bar over the training, with the current loss.
+
+    Parameters
+    ----------
+    total : int
+        How many units there will be.
+    unit : str, default="epoch"
+        Anything but an epoch is what the module's losses are means of.
+    """
+
+    def __init__(self, total, unit="epoch"):
+        self.total, self.unit = total, unit
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=self.total, unit=self.unit, unit_scale=self.unit != "epoch")
+
+    def advance(self, n):
+        """Note that ``n`` more units have been trained on."""
+        if self.unit != "epoch":
+            self.bar_.update(n)
+
+    def on_epoch_end(self, net, **kwargs):
+        losses = {k: f"{v:.4g}" for k, v in net.history[-1].items() if k.endswith("_loss")}
+        self.bar_.set_postfix(losses, refresh=False)
+        self.bar_.update(self.unit == "epoch")
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        self.bar_ = None
+
+
+class BestWeights(EarlyStopping):
+    """Restore the weights of the best epoch, or those before the first if none is better.
+
+    Ends training after ``patience`` epochs without improvement, if it is not None.
+
+    Parameters
+    ----------
+    patience : int or None
+    name : str, default="loss"
+        What decides, recorded as ``valid_<name>``.
+    measure : callable or None, default=None
+        Says it of a data set, the higher the better. None is the loss, which is recorded
+        anyway.
+    """
+
+    def __init__(self, patience, name="loss", measure=None):
+        super().__init__(
+            monitor=f"valid_{name}",
+            patience=float("inf") if patience is None else patience,
+            threshold=0,
+            lower_is_better=measure is None,
+            load_best=True,
+        )
+        self.measure = measure
+
+    def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
+        if self.best_model_weights_ is None:
+            measure = self.measure or net.mean_loss
+            self.dynamic_threshold_ = measure(dataset_valid)
+            self.best_model_weights_ = copy.deepcopy(net.module_.state_dict())
+
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        if self.measure is not None:
+            net.history.record(self.monitor, self.measure(dataset_valid))
+        super().on_epoch_end(net, **kwargs)
+
+    def on_train_end(self, net, **kwargs):
+        super().on_train_end(net, **kwargs)
+        self.measure = None  # it may hold anything, and would be pickled
+
+
+def fresh(callback):
+    """Copy a callback, so that training leaves the user's own as it was."""
+    match callback:
+        case (str() as name, callback):
+            return name, fresh(callback)
+        case type() if issubclass(callback, Callback):
+            return callback
+        case Callback():
+            try:
+                return copy.deepcopy(callback)
+            except TypeError:  # holds an open file, as TensorBoard's writer does
+                return copy.copy(callback)
+    raise TypeError(f"callbacks must hold skorch callbacks. Got {callback!r}, which is not one.")
+
+
+def wants_batches(callback):
+    """Say whether a callback is to be told of every batch."""
+    if isinstance(callback, LRScheduler):
+        return callback.step_every == "batch"
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
+
+
+def sets_learning_rate(callback):
+    """Say whether a callback sets the learning rate."""
+    return isinstance(callback, LRScheduler)
+
+
+def has_stopped(callback):
+    """Say whether a callback has ended the training, which skorch does by an interrupt."""
+    return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
+
+
+def forget_weights(callback):
+    """Let a callback drop the best weights: at the end of a training the module has them."""
+    if isinstance(callback, EarlyStopping):
+        callback.best_model_weights_ = None
