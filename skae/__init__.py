@@ -3,6 +3,7 @@
 from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvAutoencoder
 from skae._denoising import DenoisingAutoencoder
+from skae._ensemble import EnsembleAutoencoder
 from skae._halving import BatchedHalvingGridSearchCV
 from skae._image_to_image import ImageToImageRegressor
 from skae._many import fit_many
@@ -19,6 +20,7 @@ __all__ = [
     "BatchedRandomizedSearchCV",
     "ConvAutoencoder",
     "DenoisingAutoencoder",
+    "EnsembleAutoencoder",
     "ImageToImageRegressor",
     "RecurrentAutoencoder",
     "Seq2SeqTranslator",

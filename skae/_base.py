@@ -1,17 +1,13 @@
 """The scikit-learn contract, once for all autoencoders."""
 
-from functools import partial
 from math import prod
 
-import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skae._baseline import warn_if_poor, warn_if_unscaled
-from skae._lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
+from skae._fitted import FittedAutoencoder
 from skae._module import AutoencoderModule, Centre, Chain
 from skae._neural import NeuralEstimator
 from skae._params import fit_context
@@ -22,14 +18,11 @@ from skae._threads import threads
 from skae.architectures import build_modules
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
-from skae.inputs import read_lengths
 from skae.losses import LOSSES
 
 
-class BaseAutoencoder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, CodeParameters, NeuralEstimator
-):
-    """Base of all autoencoders: every public method, once.
+class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
+    """Base of all autoencoders: how they are made, trained and checked.
 
     A subclass brings its parameters, ``_make_loss`` and, where they differ from the plain
     autoencoder's, ``_make_bottleneck``, ``_make_corruption`` and ``_join``.
@@ -164,11 +157,7 @@ class BaseAutoencoder(
 
     def _describe(self, rows, validation):
         del validation
-        self.__dict__.pop("length_regressor_", None)  # of an earlier fit
-        if rows.kind == "sequences":
-            sample = rows.spread(MAX_SEQUENCES)
-            encode = partial(self._map, AutoencoderModule.encode, sample, (self.n_components_,))
-            self.length_regressor_ = fit_lengths(encode, sample.lengths)
+        self._learn_lengths(rows)
 
     def _check_fit(self, rows):
         if rows.kind == "images":
@@ -197,91 +186,6 @@ class BaseAutoencoder(
 
     # Using the model.
 
-    def transform(self, X):
-        """Encode the rows of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, n_components)
-            Codes: float32 for float32 input, otherwise float64.
-        """
-        check_is_fitted(self)
-        return self._map(AutoencoderModule.encode, self._read_input(X), (self.n_components_,))
-
-    def inverse_transform(self, X, lengths=None):
-        """Decode codes into rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_components)
-            Codes, as ``transform`` gives them.
-        lengths : int, array-like of int of shape (n_samples,) or None, default=None
-            For sequences, how many steps to decode to, the same or one for each. None is
-            what the code lets expect, as learnt from the training sequences.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Reconstructed rows; images if these were fitted, in their shape and type;
-            sequences in a list or, if an array was fitted, an array padded with NaN.
-
-        Raises
-        ------
-        ValueError
-            If X does not hold codes of the right length, or ``lengths`` not as many positive
-            integers, or if it is given for anything but sequences.
-        """
-        check_is_fitted(self)
-        dtypes = [np.float64, np.float32]
-        codes = check_array(X, accept_sparse="csr", dtype=dtypes, input_name="X")
-        if codes.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {codes.shape[1]} columns, but {type(self).__name__} was fitted with "
-                f"{self.n_components_} components: inverse_transform takes codes, the output of "
-                "transform."
-            )
-        return self._decode(AutoencoderModule.decode, codes, lengths)
-
-    def _decode(self, decode, codes, lengths=None):
-        """Apply ``decode`` to the module and codes, and return samples as the user has them."""
-        is_sequence = hasattr(self, "length_regressor_")
-        if lengths is not None and not is_sequence:
-            raise ValueError("lengths are for sequences; leave them out for other samples")
-        if is_sequence:
-            if lengths is None:
-                lengths = expected_lengths(self.length_regressor_, codes)
-            lengths = read_lengths(lengths, codes.shape[0])
-        codes = self._format.codes(codes, self._sample_shape, lengths)
-        return codes.format.to_array(self._map(decode, codes))
-
-    def reconstruct(self, X):
-        """Encode and decode the rows of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
-            What the code keeps of each row, in the units of X; a DataFrame if X is one.
-            Images are of the shape and type of X: unsigned integers are rounded, and
-            clipped to their range. Sequences are in a list if X is one, with the length of
-            each, or padded with NaN as X is; missing values in them are filled.
-        """
-        check_is_fitted(self)
-        rows = self._read_input(X)
-        return rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
-
-    def _reconstruct(self, rows):
-        return self._map(AutoencoderModule.forward, rows)
-
     def score_samples(self, X):
         """Score rows by how well they are reconstructed.
 
@@ -299,53 +203,6 @@ class BaseAutoencoder(
         check_is_fitted(self)
         return -self._map(_losses, self._read_samples(X), ())
 
-    def reconstruction_errors(self, X):
-        """Return the squared difference of each value from its reconstruction.
-
-        It says where in a sample an anomaly is: which columns of a row, which pixels of an
-        image. It does not depend on the loss.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        errors : ndarray of shape (n_samples, n_features)
-            In squared units of X, a DataFrame if X is one; of the shape of X for images,
-            where unsigned integers count as intensities from 0 to 1. Of sequences for each
-            step, a list if X is one, and NaN where a value is missing.
-        """
-        check_is_fitted(self)
-        rows = self._read_input(X)
-        errors = self._map(_squared_errors, rows)
-        return rows.format.in_frame(rows.format.arrange(errors))
-
-    def score(self, X, y=None, sample_weight=None):
-        """Return the share of variance reconstructed, R2 weighted by variance.
-
-        It does not depend on the loss, and compares with PCA's share of variance.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row.
-
-        Returns
-        -------
-        score : float
-            1 is perfect, 0 as good as the mean of the columns; NaN, with a warning, for
-            a single row.
-        """
-        del y
-        check_is_fitted(self)
-        return self._score(self._read_input(X, sample_weight))
-
     # What a fitted estimator shows.
 
     @property
@@ -358,20 +215,9 @@ class BaseAutoencoder(
         """The decoder alone: maps codes to (n_samples, n_features)."""
         return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self._input_kind != "sequences"
-        tags.input_tags.allow_nan = self._input_kind == "sequences"
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
 
 def _losses(module, x):
     return module.reconstruction_losses(module.encode(x), x)
-
-
-def _squared_errors(module, x):
-    return (x - module(x)).square()
 
 
 def _chain(*modules):

@@ -1,28 +1,24 @@
-"""Training and inference, once for all estimators: autoencoders and regressors."""
+"""Training, once for all estimators: autoencoders and regressors."""
 
 import copy
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
-from operator import setitem
 
 import numpy as np
 import torch
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 
-from skae._batches import along, chunk_length, chunks
 from skae._callbacks import BestWeights, Progress, fresh
 from skae._device import resolve_device
 from skae._effort import DEFAULT_EFFORT, MIN_HOLD_OUT, Recipe
+from skae._inference import Inference
 from skae._net import Net
 from skae._optimizers import optimizer_params
-from skae._params import ParameterMixin
 from skae._shared_parameters import SharedParameters
-from skae._threads import cost, threads
+from skae._threads import cost
 from skae._training import Training, train
 from skae.exceptions import InterruptedWarning
-from skae.inputs import LAYOUTS
 
 #: Where fits are left to be trained by others, see ``deferred_fit``.
 _deferred = ContextVar("deferred", default=None)
@@ -31,7 +27,7 @@ _deferred = ContextVar("deferred", default=None)
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(SharedParameters):
+class NeuralEstimator(Inference, SharedParameters):
     """Base of all estimators: a net that is trained on samples of some kind.
 
     A subclass brings ``_make_architecture``, ``_parameters_of_the_architecture``,
@@ -94,20 +90,6 @@ class NeuralEstimator(SharedParameters):
         if not go_on:
             self._rng = check_random_state(self.random_state)
         return rows, go_on
-
-    def _read_input(self, X, sample_weight=None, reset=False):
-        """Read samples of the kind that the architecture takes, like those of the fit."""
-        if reset:
-            architecture = self._make_architecture()
-            if isinstance(architecture, ParameterMixin):
-                architecture._validate_params()
-            self._layout = LAYOUTS[self._input_kind].of(architecture)
-            self._format = None
-        rows = self._layout.read(self, X, sample_weight, reset, self._format)
-        if reset:
-            self._format = rows.format.for_new_rows()
-            self._sample_shape = rows.sample_shape
-        return rows
 
     def _check_bounds(self, rows, parameter, losses, name="X"):
         """Refuse targets that the loss a parameter names cannot take."""
@@ -254,81 +236,11 @@ class NeuralEstimator(SharedParameters):
                 rng.set_state(state)
             raise
 
-    # Inference.
-
-    def _score(self, rows):
-        """Return the share of variance that is predicted of the samples' targets."""
-        if len(rows) < 2:
-            warnings.warn(
-                "R2 is not defined for less than two samples.", UndefinedMetricWarning, stacklevel=3
-            )
-            return float("nan")
-        return self._r2(rows)
-
-    def _r2(self, rows):
-        residual, total = (squares.sum() for squares in self._squares(rows))
-        if total == 0:
-            return float(residual == 0)
-        return float(1 - residual / total)
-
-    def _squares(self, rows, watch=None):
-        """Return each value's residual and total squares; ``watch`` sees the codes."""
-        mean = rows.targets.mean()
-        residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
-        add = torch.nansum if rows.is_partial else torch.sum
-        with self._inference(rows) as (module, device):
-            for _, x, target, weight in chunks(rows, rows.dtype, device):
-                code = module.encode(x)
-                if watch is not None:
-                    watch(module, code)
-                weight = 1.0 if weight is None else along(weight, target)
-                predicted, target = (
-                    y.cpu().double() for y in (module.decode(code, target), target)
-                )
-                n = target.shape[1]  # less than all steps where no sequence is longer
-                residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
-                total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
-        return residual, total
-
-    def _map(self, function, rows, shape=None):
-        """Apply ``function(module, x)`` to the rows, a chunk at a time.
-
-        Parameters
-        ----------
-        function : callable
-            Also gets the target, where the samples have others than themselves.
-        rows : Rows
-        shape : tuple of int or None, default=None
-            Of what the function makes of one. None if that is a target.
-
-        Returns
-        -------
-        ndarray
-        """
-        dtype = np.float32 if rows.dtype == torch.float32 else np.float64
-        if shape is None:
-            output, write = rows.targets.new_output(dtype), rows.targets.write
-        else:
-            output, write = np.empty((len(rows), *shape), dtype), setitem
-        with self._inference(rows) as (module, device):
-            for which, x, target, _ in chunks(rows, rows.dtype, device):
-                given = [x] if target is x else [x, target]
-                write(output, which, function(module, *given).cpu().numpy())
-        return output
-
-    @contextmanager
-    def _inference(self, rows):
-        """Give the module in the precision of the rows, and its device, without gradients."""
-        module, device = self.net_.module_, self.device_
-        if rows.dtype == torch.float64:
-            # float32 results in a float64 array would depend on the rows beside a row.
-            device = torch.device("cpu") if device.type == "mps" else device  # has no float64
-            module = copy.deepcopy(module).to(device).double()
-        n_rows = min(len(rows), chunk_length(rows))
-        with torch.inference_mode(), threads(n_rows * self.net_.module_.work):
-            yield module, device
-
     # What a fitted estimator shows.
+
+    @property
+    def _module(self):
+        return self.net_.module_
 
     @property
     def device_(self):
@@ -349,10 +261,6 @@ class NeuralEstimator(SharedParameters):
     def n_iter_(self):
         """Number of epochs trained."""
         return len(self.history_)
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")

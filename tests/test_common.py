@@ -11,6 +11,7 @@ from skae import (
     Autoencoder,
     ConvAutoencoder,
     DenoisingAutoencoder,
+    EnsembleAutoencoder,
     ImageToImageRegressor,
     RecurrentAutoencoder,
     Seq2SeqTranslator,
@@ -61,6 +62,13 @@ ESTIMATORS = [
     ),
     RecurrentAutoencoder(**QUICK, decoder_input="output", pooling="mean", bidirectional=False),
     Autoencoder(**QUICK, optimizer="muon"),
+    EnsembleAutoencoder(Autoencoder(**QUICK, architecture=Dense((8,))), n_estimators=2),
+    EnsembleAutoencoder(
+        [Autoencoder(2, **QUICK), VariationalAutoencoder(2, **QUICK)],
+        n_estimators=2,
+        bootstrap=True,
+        max_features=0.5,
+    ),
 ]
 TRANSLATORS = [
     Seq2SeqTranslator(**QUICK),
@@ -105,6 +113,7 @@ def test_checks_of_any_input(estimator, check):
     [
         *OBJECTIVES,
         ConvAutoencoder,
+        EnsembleAutoencoder,
         ImageToImageRegressor,
         RecurrentAutoencoder,
         RecurrentEncoderDecoder,
