@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import partial
 from time import perf_counter
 
 from sklearn.base import clone, is_classifier
@@ -14,6 +15,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params
 
+from skae._many import in_parts
 from skae._params import fit_context
 from skae._trials import Fold, fit_trials, trials_by_preprocessing, with_params
 
@@ -143,12 +145,19 @@ class BatchedSearch:
         """
         outcomes = [None] * (len(models) * len(folds))
         for trials in trials_by_preprocessing(models, candidates, folds):
-            # Each is scored as soon as it is fitted, and let go.
-            for trial in fit_trials(trials, self.verbose):
-                place = trial.candidate * len(folds) + trial.fold.number
-                outcomes[place] = self._outcome(trial, scorer, candidates[trial.candidate])
+            evaluate = partial(self._outcomes, scorer=scorer, candidates=candidates)
+            for part in in_parts(evaluate, trials, self.n_jobs):
+                for candidate, fold, outcome in part:
+                    outcomes[candidate * len(folds) + fold] = outcome
         self._check_failures(outcomes)
         return candidates, outcomes, {}
+
+    def _outcomes(self, trials, scorer, candidates):
+        """Yield number of the candidate, number of the fold and outcome of trials."""
+        # Each is scored as soon as it is fitted, and let go.
+        for trial in fit_trials(trials, self.verbose):
+            outcome = self._outcome(trial, scorer, candidates[trial.candidate])
+            yield trial.candidate, trial.fold.number, outcome
 
     def _outcome(self, trial, scorer, params):
         outcome = trial.outcome(scorer, self.error_score, self.return_train_score)

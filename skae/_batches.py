@@ -13,7 +13,7 @@ import torch
 
 CHUNK_ELEMENTS = 2**18  # about 1 MB of float32: stays in a core's cache
 #: The same for several data sets.
-MANY_CHUNK_ELEMENTS = 2**20
+MANY_CHUNK_ELEMENTS = 2**18
 MAX_CHUNK_ELEMENTS = 2**24
 MAX_CHUNK_SAMPLES = 2**15  # hidden layers may be much wider than the data
 #: Values of a step of a sequence that a chunk has room for at least, its hidden states.

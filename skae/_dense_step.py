@@ -139,7 +139,14 @@ class _Layers:
 
     def __init__(self, models, adds_up):
         self.layers = [_Layer.of(stages) for stages in zip(*models, strict=True)]
-        self.adds_up = adds_up
+        self.adds_up = adds_up and len(models) == 1
+        gradients = [layer.weight_grad for layer in self.layers]
+        gradients += [layer.shortcut_grad for layer in self.layers if layer.shortcut is not None]
+        apart = [gradient for gradient in gradients if gradient.product is not gradient.out]
+        self.products = [gradient.product for gradient in apart]
+        self.grads = [gradient.out for gradient in apart]
+        self.collect = torch._foreach_add_ if adds_up else torch._foreach_copy_
+        self._absorbers = [_absorber(self.layers, i) for i in range(len(self.layers))]
         self._buffers_by_length = {}
 
     def forward(self, x):
@@ -184,19 +191,25 @@ class _Layers:
                 layer.activation.backward(grad, z)
             if layer.normalization is not None:
                 layer.normalization.backward(grad)
-            layer.weight_grad.write(grad_t, inputs[i], self.adds_up)
-            if layer.bias is not None and layer.has_idle_bias:
+            if self.adds_up:
+                layer.weight_grad.product.baddbmm_(grad_t, inputs[i])
+            else:
+                torch.bmm(grad_t, inputs[i], out=layer.weight_grad.product)
+            absorber = self._absorbers[i]
+            if layer.bias is not None and absorber is not None and not absorber.is_single:
                 layer.bias_grad.zero_()  # not the rounding errors, which Adam would scale up
             elif layer.bias is not None:
                 torch.sum(grad, -2, keepdim=True, out=layer.bias_grad)
             if layer.shortcut is not None:
-                layer.shortcut_grad.write(grad_t, inputs[layer.source], False)
+                torch.bmm(grad_t, inputs[layer.source], out=layer.shortcut_grad.product)
                 shortcuts[layer.source] = grad, layer.shortcut
             if i or to_input:
                 before = buffers[i - 1].grad if i else self._input_grad
                 torch.bmm(grad, layer.weight, out=before)
                 if i in shortcuts:
                     before.baddbmm_(*shortcuts[i])
+        if self.grads:
+            self.collect(self.grads, self.products)
         return self._input_grad
 
 
@@ -220,12 +233,6 @@ class _Layer(NamedTuple):
     def saves_input(self):
         """Whether the activation's derivative takes its input."""
         return self.activation is not None and self.activation.saves_input
-
-    @property
-    def has_idle_bias(self):
-        """Whether the bias is taken away again, with the mean of the batch."""
-        normalization = self.normalization
-        return normalization is not None and normalization.is_batch and not normalization.is_single
 
     @classmethod
     def of(cls, stages):
@@ -251,6 +258,19 @@ class _Layer(NamedTuple):
         if first.dropout is not None:
             layer = layer._replace(dropout=_Dropout([stage.dropout for stage in stages]))
         return layer
+
+
+def _absorber(layers, i):
+    """Return what takes the bias of a layer away again with the mean of the batch, or None.
+
+    The code's bias is taken away by the decoder's first normalisation.
+    """
+    layer = layers[i]
+    is_linear = layer.normalization is layer.activation is layer.dropout is None
+    if is_linear and i + 1 < len(layers) and all(x.source != i + 1 for x in layers):
+        layer = layers[i + 1]
+    normalization = layer.normalization
+    return normalization if normalization is not None and normalization.is_batch else None
 
 
 def _matrices(linears, get):
@@ -286,27 +306,24 @@ def _row_and_grad(parameters):
 
 
 class _Gradient:
-    """Where the gradient of a matrix is written, of each model.
+    """The gradient of a matrix, of each model.
 
     Parameters
     ----------
     grads : list of tensor of shape (n_rows, n_columns)
+
+    Attributes
+    ----------
+    out : tensor of shape (n_models, n_rows, n_columns)
+        Where it is to be.
+    product : tensor of the same shape
+        Where it is computed: elsewhere if ``out`` is in pieces, to which products of many
+        matrices are not written at speed.
     """
 
     def __init__(self, grads):
         self.out = _together(grads)
-        # Products of many matrices are not written to pieces of memory at speed.
-        self.product = self.out.new_empty(self.out.shape) if len(grads) > 1 else None
-
-    def write(self, a, b, adds_up):
-        """Write the products of matrices, or add them."""
-        if self.product is not None:
-            product = torch.bmm(a, b, out=self.product)
-            self.out.add_(product) if adds_up else self.out.copy_(product)
-        elif adds_up:
-            self.out.baddbmm_(a, b)
-        else:
-            torch.bmm(a, b, out=self.out)
+        self.product = self.out if len(grads) == 1 else self.out.new_empty(self.out.shape)
 
 
 class _Buffers(NamedTuple):

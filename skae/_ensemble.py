@@ -49,11 +49,14 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
     max_features : int or float, default=1.0
         Columns that each member sees, likewise, for rows of numbers. They are drawn such that
         all columns are seen by the same number of members, give or take one.
+    n_jobs : int or None, default=None
+        Number of processes that share the training. None is this one, -1 as many as there are
+        cores.
     random_state : int, RandomState instance or None, default=None
         Source of the seeds of the members, whose own ``random_state`` is not used, and of
         their rows and columns. An int gives the same ensemble at every fit.
     verbose : int, default=0
-        1 shows how far training is, 0 nothing.
+        1 prints how many members train together, 0 nothing.
 
     Attributes
     ----------
@@ -115,6 +118,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
     max_samples: int | float = 1.0
     bootstrap: bool = False
     max_features: int | float = 1.0
+    n_jobs: int | None = None
     random_state: Any = None
     verbose: int = 0
 
@@ -123,6 +127,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         "max_samples": [integer(1), real(0, 1, closed="right")],
         "bootstrap": ["boolean"],
         "max_features": [integer(1), real(0, 1, closed="right")],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -180,8 +185,9 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
             # Weights, not rows: all members share the memory of X, and a row that is drawn twice
             # cannot be held out and trained on at once.
             weight = self._draw.weight(seed)
-            fits.append(Fit(member, self._seen(samples, features), sample_weight=weight))
-        for fit in fit_all(fits, self.verbose):
+            params = {} if weight is None else {"sample_weight": weight}
+            fits.append(Fit(member, self._seen(samples, features), **params))
+        for fit in fit_all(fits, self.n_jobs, self.verbose):
             if fit.error is not None:
                 which = f"member {fits.index(fit)} of {type(self).__name__}, {fit.estimator!r}"
                 fit.error.add_note(f"This happened to {which}.")

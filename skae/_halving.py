@@ -8,7 +8,7 @@ from sklearn.model_selection._search import BaseSearchCV
 
 from skae._base_search import BatchedSearch
 from skae._many import train
-from skae._neural import NeuralEstimator
+from skae._neural import can_be_deferred
 from skae._params import StrOptions, integer, real
 from skae._search import documented
 from skae._trials import last_step, trials_by_preprocessing
@@ -175,11 +175,11 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
 
     def _check_epochs(self, models, candidates):
         for model in models:
-            if not isinstance(last_step(model), NeuralEstimator):
+            if not can_be_deferred(last_step(model)):
                 raise TypeError(
                     f"{type(self).__name__} stops the training of candidates, so that the "
-                    "estimator, or the last step of the pipeline, must be one of skae's; got "
-                    f"{type(last_step(model)).__name__}. Use BatchedGridSearchCV, or "
+                    "estimator, or the last step of the pipeline, must be a net with skae's own "
+                    f"fit; got {type(last_step(model)).__name__}. Use BatchedGridSearchCV, or "
                     "scikit-learn's HalvingGridSearchCV."
                 )
         if any(name.split("__")[-1] == "max_epochs" for params in candidates for name in params):

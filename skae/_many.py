@@ -2,16 +2,25 @@
 
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
+from functools import partial
+from itertools import chain, pairwise
 
-from sklearn.utils import _safe_indexing
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
 
-from skae._neural import NeuralEstimator, deferred_fit
+from skae._neural import can_be_deferred, deferred_fit
 from skae._training import cohorts
 from skae._training import train as train_nets
 
 #: Memory of nets that wait for their training or its end, in bytes.
 MAX_WAITING_BYTES = 2.5e8
+#: Fits that a process gets at a time.
+MAX_FITS_SENT = 64
 
 
 class Fit:
@@ -20,7 +29,7 @@ class Fit:
     Parameters
     ----------
     estimator : estimator
-        It is fitted in place. One of skae's, or any other with ``fit``.
+        It is fitted in place. One with skae's ``fit``, or any other.
     *data : arrays
         What ``fit`` takes, ``X`` or ``X, y``.
     **params : dict
@@ -45,7 +54,7 @@ class Fit:
 
     def begin(self):
         """Validate, and make the net."""
-        if isinstance(self.estimator, NeuralEstimator):
+        if can_be_deferred(self.estimator):
             self._do(self._begin)
 
     def _begin(self):
@@ -56,7 +65,7 @@ class Fit:
         self._fitting, self.n_epochs = fitting, self.training.n_epochs
 
     def alone(self):
-        """Fit an estimator that is none of skae's."""
+        """Fit an estimator whose ``fit`` is none of skae's."""
         self._do(lambda: self.estimator.fit(*self.data, **self.params))
 
     def end(self):
@@ -71,6 +80,11 @@ class Fit:
     def _end(self):
         fitting, self._fitting, self.training = self._fitting, None, None
         fitting.__exit__(None, None, None)
+
+    def take_over(self, other):
+        """Let the estimator become that of a fit that was made in another process."""
+        self.estimator.__dict__ = other.estimator.__dict__
+        self.error, self.seconds = other.error, other.seconds
 
     def abandon(self):
         """Make the estimator what it was before."""
@@ -126,13 +140,15 @@ def train(fits, until=None):
             fit.alone()
 
 
-def fit_all(fits, verbose=0):
+def fit_all(fits, n_jobs=None, verbose=0):
     """Make fits, and yield each when it is done, in the order given.
 
     Parameters
     ----------
-    fits : iterable of Fit
-        Read as memory allows.
+    fits : list of Fit
+        Those next to each other are trained together, if they can.
+    n_jobs : int or None, default=None
+        Number of processes, as in `joblib.Parallel`.
     verbose : int, default=0
         Whether to print how they train.
 
@@ -140,6 +156,43 @@ def fit_all(fits, verbose=0):
     ------
     Fit
     """
+    returned = in_parts(partial(_fit_part, verbose=verbose), fits, n_jobs)
+    for fit, there in zip(fits, chain.from_iterable(returned), strict=True):
+        if there is not fit:
+            fit.take_over(there)
+        yield fit
+
+
+def in_parts(function, items, n_jobs):
+    """Yield what a function makes of parts of a list, each in a process if there are many.
+
+    Parameters
+    ----------
+    function : callable
+        Returns an iterable.
+    items : list
+    n_jobs : int or None
+        Number of processes, as in `joblib.Parallel`.
+
+    Yields
+    ------
+    iterable
+    """
+    n_processes = min(effective_n_jobs(n_jobs), len(items))
+    if n_processes <= 1:
+        yield function(items)
+        return
+    n_parts = n_processes * -(-len(items) // (n_processes * MAX_FITS_SENT))
+    bounds = np.linspace(0, len(items), n_parts + 1).astype(int)
+    parallel = Parallel(n_jobs=n_processes, return_as="generator")
+    yield from parallel(delayed(_listed)(function, items[a:b]) for a, b in pairwise(bounds))
+
+
+def _listed(function, items):
+    return list(function(items))
+
+
+def _fit_part(fits, verbose):
     for wave in _waves(fits):
         try:
             if verbose:
@@ -156,43 +209,61 @@ def fit_all(fits, verbose=0):
 def _waves(fits):
     """Yield lists of fits that have begun, as many as memory bears."""
     wave, n_bytes = [], 0
-    for fit in fits:
-        fit.begin()
-        wave.append(fit)
-        if fit.training is not None:
-            parameters = fit.training.net.module_.parameters()
-            n_bytes += 4 * sum(p.numel() * p.element_size() for p in parameters)
-        if n_bytes > MAX_WAITING_BYTES or fit.training is None:
+    try:
+        for fit in fits:
+            wave.append(fit)
+            fit.begin()
+            if fit.training is not None:
+                parameters = fit.training.net.module_.parameters()
+                n_bytes += 4 * sum(p.numel() * p.element_size() for p in parameters)
+            is_foreign = fit.training is None and fit.error is None
+            if n_bytes > MAX_WAITING_BYTES or is_foreign:
+                yield wave
+                wave, n_bytes = [], 0
+        if wave:
             yield wave
-            wave, n_bytes = [], 0
-    if wave:
-        yield wave
+    finally:  # interrupted while one began
+        for fit in wave:
+            fit.abandon()
 
 
 def _plan_in_words(fits):
     """Say how many fits train together, and why others do not."""
     trainings = [fit.training for fit in fits if fit.training is not None]
-    sizes = [len(cohort) for cohort in cohorts(trainings)]
-    stacks = [size for size in sizes if size > 1]
-    words = f"[skae] {len(fits)} fits: {sum(stacks)} in {len(stacks)} stacks"
-    reasons = [training.obstacle for training in trainings if training.obstacle is not None]
-    if len(trainings) < len(fits):
-        reasons.append("not an estimator of skae's, or no valid one")
-    n_single = len(fits) - sum(stacks)
-    if n_single:
-        why = "; ".join(sorted(set(reasons))) or "no other net has its shapes"
-        words += f", {n_single} one by one ({why})"
-    return words
+    groups = cohorts(trainings)
+    stacks = [str(len(group)) for group in groups if len(group) > 1]
+    n_alone = len(fits) - sum(map(int, stacks))
+    words = []
+    if stacks:
+        words.append(f"trained together: {' + '.join(stacks)}")
+    if n_alone:
+        alike = Counter(training.structure for training in trainings)
+        reasons = {_why_alone(*group, alike) for group in groups if len(group) == 1}
+        reasons |= {_why_not_begun(fit) for fit in fits if fit.training is None}
+        words.append(f"one by one: {n_alone} ({'; '.join(sorted(reasons))})")
+    return f"[skae] {len(fits)} fits, {', '.join(words)}"
 
 
-def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, verbose=0):
+def _why_alone(training, alike):
+    if training.obstacle is not None:
+        return training.obstacle
+    if alike[training.structure] > 1:
+        return "its net is so large that others would slow it down"
+    return "no other net has its shapes"
+
+
+def _why_not_begun(fit):
+    return "its fit is none of skae's" if fit.error is None else "it is not valid"
+
+
+def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=None, verbose=0):
     """Fit many estimators at once.
 
-    Those whose nets have equal shapes train as one batched model, on as many threads as torch
-    may use: small nets spend their time in calls, not in arithmetic, and a call for many costs
-    little more than one for one. What differs in numbers only stays each net's own: learning
-    rate, weight decay, noise, penalties, dropout, seed, order of batches, rows. Each
-    estimator ends up as if it had been fitted alone, up to rounding.
+    Those whose nets have equal shapes train as one batched model: small nets spend their time
+    in calls, not in arithmetic, and a call for many costs little more than one for one. What
+    differs in numbers only stays each net's own: learning rate, weight decay, noise,
+    penalties, dropout, seed, order of batches, rows. Each estimator ends up as if it had been
+    fitted alone, up to rounding, which steps that are too large can amplify.
 
     What trains together are nets of rows of numbers whose layers are those of
     `skae.architectures.Dense`, with an optimiser of `torch.optim` that treats every number
@@ -209,9 +280,12 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, verbose=0)
     y : array-like of shape (n_samples, ...) or None, default=None
         Targets, for estimators that take some.
     rows : list of (array-like of int or None) or None, default=None
-        Which rows to fit each estimator on; None are all.
+        Which rows to fit each estimator on, as positions or as a mask; None are all.
     sample_weight : array-like of shape (n_samples,) or None, default=None
         Weight of each row in the loss.
+    n_jobs : int or None, default=None
+        Number of processes that share the estimators. None is this one, -1 as many as there
+        are cores.
     verbose : int, default=0
         Whether to print how many train together, and why others do not.
 
@@ -223,8 +297,11 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, verbose=0)
     Raises
     ------
     ValueError
-        If ``rows`` has not one entry for each estimator, or a fit fails. The others are
-        fitted then, too.
+        If ``rows`` has not one entry for each estimator or one that names no rows, if
+        estimators share a ``RandomState`` in spite of ``n_jobs``, or if a fit fails. The
+        others are fitted then, too.
+    TypeError
+        If ``estimators`` is no list of estimators.
 
     See Also
     --------
@@ -240,7 +317,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, verbose=0)
     >>> [round(model.score(X), 1) for model in fit_many(models, X)]
     [0.8, 0.9, 0.9]
     """
-    estimators = list(estimators)
+    estimators = _checked(estimators)
     rows = [None] * len(estimators) if rows is None else list(rows)
     if len(rows) != len(estimators):
         raise ValueError(
@@ -248,18 +325,63 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, verbose=0)
         )
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators holds one more than once: clone it, with another seed")
+    _check_random_states(estimators, n_jobs)
+    if any(which is not None for which in rows):
+        X, y, sample_weight = indexable(X, y, sample_weight)
     subsets, fits = {}, []
-    for estimator, which in zip(estimators, rows, strict=True):
+    for i, (estimator, which) in enumerate(zip(estimators, rows, strict=True)):
         if id(which) not in subsets:  # those with the same rows share memory
-            subsets[id(which)] = _select(which, X, y, sample_weight)
+            which_rows = None if which is None else _positions(which, i, _num_samples(X))
+            subsets[id(which)] = _select(which_rows, X, y, sample_weight)
         data, params = subsets[id(which)]
         fits.append(Fit(estimator, *data, **params))
-    errors = [fit.error for fit in fit_all(fits, verbose)]
+    errors = [fit.error for fit in fit_all(fits, n_jobs, verbose)]
     for i, error in enumerate(errors):
         if error is not None:
             error.add_note(f"This was the fit of estimators[{i}].")
             raise error
     return estimators
+
+
+def _checked(estimators):
+    if hasattr(estimators, "fit"):
+        raise TypeError(
+            f"estimators must be a list of estimators; got a single one, {estimators!r}. Its own "
+            "fit does."
+        )
+    estimators = list(estimators)
+    for i, estimator in enumerate(estimators):
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise TypeError(
+                f"estimators must hold objects with a fit method; estimators[{i}] is {estimator!r}"
+            )
+    return estimators
+
+
+def _check_random_states(estimators, n_jobs):
+    """Refuse generators that estimators share, where each process would have a copy."""
+    given = [getattr(estimator, "random_state", None) for estimator in estimators]
+    generators = [id(state) for state in given if isinstance(state, np.random.RandomState)]
+    if effective_n_jobs(n_jobs) > 1 and len(set(generators)) < len(generators):
+        raise ValueError(
+            "n_jobs copies a RandomState that several estimators share, and they would draw the "
+            "same: give each an int as random_state"
+        )
+
+
+def _positions(which, i, n_samples):
+    """Return which rows the i-th estimator is fitted on, as an array of positions."""
+    positions = np.asarray(which)
+    if positions.dtype == bool and positions.shape == (n_samples,):
+        positions = np.flatnonzero(positions)
+    if positions.ndim != 1 or len(positions) == 0 or positions.dtype.kind not in "iu":
+        raise ValueError(f"rows[{i}] must hold positions of rows, or be None; got {which!r}")
+    if positions.min() < 0 or positions.max() >= n_samples:
+        raise ValueError(
+            f"rows[{i}] goes from {positions.min()} to {positions.max()}, but X has {n_samples} "
+            "rows, from 0 on"
+        )
+    return positions
 
 
 def _select(which, X, y, sample_weight):

@@ -163,8 +163,8 @@ class Net(NeuralNet):
     # Losses.
 
     def autocast(self):
-        """Return the context of reduced precision, where no flat parameter brings it."""
-        if self.precision is None or self.flat is not None:
+        """Return the context of reduced precision, for nets that no flat parameter brings it."""
+        if self.precision is None:
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, self.precision)
 

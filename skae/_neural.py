@@ -266,6 +266,12 @@ class NeuralEstimator(Inference, SharedParameters):
         return hasattr(self, "net_")
 
 
+def can_be_deferred(estimator):
+    """Say whether ``deferred_fit`` does for an estimator: a fit of its own may do more."""
+    is_own = type(estimator).fit.__module__.partition(".")[0] == __package__
+    return is_own and isinstance(estimator, NeuralEstimator)
+
+
 @contextmanager
 def deferred_fit():
     """Let ``fit`` do no more than take its arguments, for someone who trains many at once.

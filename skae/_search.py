@@ -51,12 +51,12 @@ return_train_score : bool, default=False
 
 N_JOBS = """\
 n_jobs : int or None, default=None
-        Of no effect, for the sake of scikit-learn's searches: candidates are trained in one
-        process, which uses all threads that torch may."""
+        Number of processes that share the training. None is this one, -1 as many as there are
+        cores."""
 
 PRE_DISPATCH = """\
 pre_dispatch : int or str, default="2*n_jobs"
-        Of no effect, as ``n_jobs``."""
+        Of no effect, for the sake of scikit-learn's searches."""
 
 FOUND = """\
 cv_results_ : dict of ndarray
@@ -117,8 +117,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     It takes and gives what `~sklearn.model_selection.GridSearchCV` does, with the same
     scores, and is faster: candidates whose nets have equal shapes are trained as one
     stacked model, over all folds. Candidates that differ in ``lr``, ``weight_decay`` or
-    ``dropout`` have equal shapes; those that differ in ``n_components`` train with those
-    that do not.
+    ``dropout`` have equal shapes; each ``n_components`` makes a stack of its own.
 
     In pipelines the steps before the last one are fitted once per fold for all candidates
     that have the same parameters there. Estimators that are not skae's are fitted one

@@ -4,7 +4,7 @@ The parameters of several nets are the rows of one matrix, and so are their grad
 net's own tensors are views of its row: a step on the matrix is one for each net.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import torch
 from torch import nn
@@ -31,9 +31,8 @@ class Stack:
         # The longest data sets first, those that can share an optimiser side by side.
         groups = {}
         for training in sorted(trainings, key=lambda training: -len(training.dataset)):
-            groups.setdefault(_pace(training), []).append(training)
+            groups.setdefault(pace(training), []).append(training)
         self.trainings = [training for group in groups.values() for training in group]
-        self._paces = [_pace(training) for training in self.trainings]
         self.module = self.trainings[0].net.module_
         self.device = torch.device(self.trainings[0].net.device)
         self._open_views()
@@ -45,9 +44,9 @@ class Stack:
 
     def _open_views(self):
         """Give each net its row of the matrices, if its parameters can be one vector."""
-        flats = [training.net.flat for training in self.trainings]
+        flats = [training.flat for training in self.trainings]
         self.values = self.grads = None
-        self.views = []
+        self.views, self._hooks = [], []
         if flats[0] is None:
             return
         self.values = flats[0].new_empty(len(flats), flats[0].numel()).detach()
@@ -57,6 +56,9 @@ class Stack:
             flat.data = values
             view = FlatView(training.net.module_, flat, training.net.precision, grads)
             self.views.append(view.__enter__())
+            if len(flats) > 1:
+                module = training.net.module_
+                self._hooks.append(module.register_state_dict_post_hook(_without_the_others))
 
     def close(self):
         """Give the nets memory of their own, and the optimisers what they keep of each."""
@@ -65,12 +67,14 @@ class Stack:
         for view in self.views:
             view.__exit__()
             view.flat.data = view.flat.detach().clone()
+        for hook in self._hooks:
+            hook.remove()
         for training in self.trainings:
             training.net.module_.eval().set_progress(1.0)
 
     def is_outdated(self):
-        """Say whether callbacks have changed what the nets have in common, or frozen layers."""
-        if len(self.trainings) > 1 and self._paces != [_pace(t) for t in self.trainings]:
+        """Say whether callbacks have changed what nets have in common, or frozen layers."""
+        if any(len({pace(t) for t in group.trainings}) > 1 for group in self.groups):
             return True
         return any(view.is_outdated() for view in self.views)
 
@@ -84,20 +88,21 @@ class Stack:
         """
         is_one = len(self.trainings) == 1
         totals = torch.zeros(len(self.trainings), device=self.device)
-        counts = [0] * len(self.trainings)
+        counts = [0 if is_one else len(training.dataset) for training in self.trainings]
         with ExitStack() as contexts:
-            # Several nets have a thread to themselves, see `train`.
+            # One thread for several nets: two would wait for each other at every product, the
+            # longer the busier the machine is. Processes share such work better.
             work = self.trainings[0].net.batch_size * self.module.work if is_one else 0
             contexts.enter_context(threads(work))
             for training in self.trainings:
                 contexts.enter_context(drawing_from(training.noise, training.net.module_))
+            for group in self.groups:
+                group.begin_epoch()
             for which, batch in self._batches():
-                totals_now, step = totals[which], self._step(which)
-                losses = step.take(batch)
+                losses = self._step(which).take(batch)
                 size = self.module.size(batch[1][0]) if is_one else batch[0].shape[-2]
-                totals_now.add_(losses, alpha=size)
-                for i in range(*which.indices(len(counts))):
-                    counts[i] += size
+                totals[which].add_(losses, alpha=size)
+                counts[0] += size if is_one else 0
         for group in self.groups:
             group.end_epoch()
         means = [total / count for total, count in zip(totals.tolist(), counts, strict=True)]
@@ -118,16 +123,23 @@ class Stack:
         return self._steps[key]
 
 
-def _pace(training):
-    """Return what has to be equal for trainings to share an optimiser and its numbers."""
-    net, flat = training.net, training.net.flat
+def _without_the_others(module, state, *_):
+    """Give what keeps or writes a net's weights memory without that of the other nets."""
+    for name, value in state.items():
+        if not isinstance(value, nn.Parameter):
+            state[name] = value.clone()
+
+
+def pace(training):
+    """Return what has to be equal for trainings to share an optimiser and its numbers, a text."""
+    net, flat = training.net, training.flat
     if flat is None or callable(net.lr_schedule):
-        return id(training)
+        return str(id(training))
     group, state = net.optimizer_.param_groups[0], net.optimizer_.state.get(flat, {})
     settings = [(name, repr(value)) for name, value in group.items() if name != "params"]
     clocks = [(name, repr(value)) for name, value in state.items() if not _is_like(value, flat)]
     steps = len(training.dataset), training.n_steps, training.steps_taken
-    return (*settings, *clocks, net.lr, net.lr_schedule, *steps)
+    return repr((settings, clocks, net.lr, net.lr_schedule, steps))
 
 
 def _is_like(value, flat):
@@ -149,7 +161,7 @@ class Group:
     def __init__(self, trainings, values, grads, first):
         self.trainings, self.first = trainings, first
         net = trainings[0].net
-        self.optimizer, self.flat, self.step = net.optimizer_, net.flat, None
+        self.optimizer, self.flat, self.step = net.optimizer_, trainings[0].flat, None
         if len(trainings) > 1:
             rows = slice(first, first + len(trainings))
             self.flat = nn.Parameter(values[rows])
@@ -161,11 +173,9 @@ class Group:
     def _optimizer_of_all(self, net):
         args, kwargs = net.get_params_for_optimizer("optimizer", [("flat", self.flat)])
         optimizer = net.optimizer(*args, **kwargs)
-        own = net.optimizer_.param_groups[0]
-        optimizer.param_groups[0].update({k: v for k, v in own.items() if k != "params"})
-        kept = [t.net.optimizer_.state.get(t.net.flat, {}) for t in self.trainings]
+        kept = [t.net.optimizer_.state.get(t.flat, {}) for t in self.trainings]
         for name, value in kept[0].items():
-            if _is_like(value, net.flat):
+            if _is_like(value, self.trainings[0].flat):
                 value = torch.stack([state[name] for state in kept])
             optimizer.state[self.flat][name] = _copy(value)
         return optimizer
@@ -174,30 +184,45 @@ class Group:
         """Say whether the nets are among those of a slice."""
         return which.start <= self.first < which.stop
 
+    def begin_epoch(self):
+        """Take up the settings of the nets' own optimisers, which callbacks may have changed."""
+        own, common = self.trainings[0].net.optimizer_.param_groups, self.optimizer.param_groups
+        if len(self.trainings) > 1:
+            common[0].update({k: v for k, v in own[0].items() if k != "params"})
+
     def after_step(self):
         """Count a step, and set the learning rate of the next."""
-        for training in self.trainings:
-            training.steps_taken += 1
         first = self.trainings[0]
-        first.set_learning_rate()
-        if len(self.trainings) > 1:
-            lr = first.net.optimizer_.param_groups[0]["lr"]
-            self.optimizer.param_groups[0]["lr"] = lr
+        first.steps_taken += 1
+        first.set_learning_rate(self.optimizer)
+
+    @property
+    def progress(self):
+        """Share of the training that is over, the same for all."""
+        return self.trainings[0].progress
 
     def end_epoch(self):
-        """Let each net's own optimiser have the learning rate that was reached."""
-        for training in self.trainings:
-            training.set_learning_rate()
+        """Let each training know what is counted once for all."""
+        for i, training in enumerate(self.trainings):
+            if training.is_watched:
+                self._hand_over(i)
+            training.steps_taken = self.trainings[0].steps_taken
+            training.set_learning_rate(training.net.optimizer_)
+            # By this, torch's schedulers see whether there were steps before theirs.
+            training.net.optimizer_._opt_called = True
 
     def close(self):
         """Let each net's own optimiser have what the common one keeps of it."""
+        for i in range(len(self.trainings)):
+            self._hand_over(i)
+
+    def _hand_over(self, i):
         if len(self.trainings) == 1:
             return
-        for i, training in enumerate(self.trainings):
-            own = training.net.flat
-            state = training.net.optimizer_.state[own]
-            for name, value in self.optimizer.state[self.flat].items():
-                state[name] = _copy(value[i] if _is_like(value, self.flat) else value)
+        training = self.trainings[i]
+        state = training.net.optimizer_.state[training.flat]
+        for name, value in self.optimizer.state[self.flat].items():
+            state[name] = _copy(value[i] if _is_like(value, self.flat) else value)
 
 
 def _copy(value):
@@ -223,6 +248,8 @@ class Step:
         self.view = stack.views[0] if len(stack.views) == 1 else None
         self.grads = None if stack.grads is None else stack.grads[which]
         self.dense_step = None if self.grads is None else dense_step(*self.modules)
+        # A dense net without a bottleneck has nothing that changes in the course of training.
+        self.may_anneal = self.dense_step is None or self.dense_step.bottleneck is not None
         bounds = [net.max_grad_norm for net in self.nets]
         self.max_grad_norm = None
         if any(bound is not None for bound in bounds):
@@ -276,9 +303,12 @@ class Step:
 
     def _losses_and_gradients(self, batch):
         x, (target, weight) = batch
-        for training, module in zip(self.trainings, self.modules, strict=True):
-            if training.net.anneals:
-                module.set_progress(training.progress)
+        if self.may_anneal:
+            for group in self.groups:
+                progress = group.progress
+                for training in group.trainings:
+                    if training.net.anneals:
+                        training.net.module_.set_progress(progress)
         x, target, cell_weight = self._prepare(x, target)
         if self.dense_step is not None:
             return self.dense_step(x, target, weight, cell_weight)
@@ -286,7 +316,7 @@ class Step:
         net, module = self.nets[0], self.modules[0]
         module.train()
         net.optimizer_.zero_grad(set_to_none=self.grads is None)
-        with net.autocast():
+        with net.autocast() if self.grads is None else nullcontext():
             loss = module.objective(x, target, weight, cell_weight)
         loss.backward()
         return loss

@@ -22,12 +22,15 @@ def threads(work):
         Multiplications in one forward pass.
     """
     before = torch.get_num_threads()
-    if work < ONE_THREAD_WORK:
+    is_changed = work < ONE_THREAD_WORK and before > 1
+    if is_changed:
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        # A new thread starts at what another one set last, and is not to make a 1 of it for good.
+        if is_changed:
+            torch.set_num_threads(before)
 
 
 @torch.no_grad()

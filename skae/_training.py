@@ -1,30 +1,24 @@
 """The training of nets, one or many at once: the loop over the epochs."""
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
-from threading import Event
 from time import perf_counter
 
 import numpy as np
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from skae._callbacks import forget_weights, has_stopped, wants_batches
+from skae._callbacks import forget_weights, has_stopped, is_own, wants_batches
 from skae._dense_plan import plan
 from skae._flat import ELEMENTWISE_OPTIMIZERS
 from skae._net import LR_SCHEDULES
 from skae._randomness import make_generator, seeded, states
-from skae._stack import Stack
+from skae._stack import Stack, pace
 
 #: Memory that nets which train as one take at most, in bytes. More would be slower: what a
 #: step touches has to stay in the cache.
 MAX_STACK_BYTES = 4e6
-#: Nets that are worth a thread.
-MIN_COHORT = 4
-#: Threads that Python can keep busy.
-MAX_THREADS = 4
 
 
 class Training:
@@ -49,6 +43,8 @@ class Training:
         False if it was interrupted; the net is in a state to use also then.
     seconds : float
         What it took, its share of the time of those that it was trained with.
+    is_watched : bool
+        Whether callbacks of the user's see the net between epochs.
 
     Raises
     ------
@@ -59,17 +55,19 @@ class Training:
     def __init__(self, net, dataset, validation, callbacks, n_epochs, seed):
         net.prepare(callbacks, seed)
         self.net, self.dataset, self.validation = net, dataset, validation
+        self.flat = net.flat
         self.batches = net.get_iterator(dataset, training=True)
         self.noise = make_generator(seed, net.device)
         self.n_epochs, self.epochs_done = n_epochs, 0
         self.n_steps, self.steps_taken = n_epochs * len(self.batches), 0
         callbacks = [callback for _, callback in net.callbacks_]
         self.notifies_batches = any(wants_batches(callback) for callback in callbacks)
+        self.is_watched = not all(is_own(callback) for callback in callbacks)
         self.reports = [c.advance for c in callbacks if hasattr(c, "advance")]
         self.n_recorded = len(net.history)
         self.finished, self.error, self.seconds = True, None, 0.0
         self._has_begun = self._is_over = False
-        self._random_state = seed  # of torch's own generators
+        self._random_state, self._draws = seed, False  # from torch's own generators
 
     # What ``train`` asks of it.
 
@@ -83,7 +81,7 @@ class Training:
         if not self._has_begun:
             self.net.notify("on_train_begin", X=self.dataset, y=None)
             self._after_epoch = self._schedule_by_epochs()
-            self.set_learning_rate()
+            self.set_learning_rate(self.net.optimizer_)
             self._has_begun = True
 
     def begin_epoch(self):
@@ -154,11 +152,11 @@ class Training:
             return lambda: step(net.history[-1, "train_loss"])
         return step
 
-    def set_learning_rate(self):
+    def set_learning_rate(self, optimizer):
         """Set the learning rate of the next step, if the schedule is one of ``LR_SCHEDULES``."""
         if isinstance(self.net.lr_schedule, str):
-            share = LR_SCHEDULES[self.net.lr_schedule](self.steps_taken / self.n_steps)
-            for group in self.net.optimizer_.param_groups:
+            share = LR_SCHEDULES[self.net.lr_schedule](self.progress)
+            for group in optimizer.param_groups:
                 group["lr"] = self.net.lr * share
 
     @property
@@ -177,7 +175,7 @@ class Training:
             return "its callbacks are told of every batch"
         if self.net.optimizer not in ELEMENTWISE_OPTIMIZERS:
             return f"its optimiser is {self.net.optimizer.__name__}"
-        if self.net.flat is None or self._plan is None or self._plan.structure is None:
+        if self.flat is None or self._plan is None or self._plan.structure is None:
             return "its layers, bottleneck, loss or noise are none that stack"
         return None
 
@@ -190,7 +188,7 @@ class Training:
         """What has to be equal for nets to train as one; None for a net that cannot."""
         if self.obstacle is not None:
             return None
-        net, flat = self.net, self.net.flat
+        net, flat = self.net, self.flat
         has_weights = self.dataset.sample_weight is not None
         kinds = net.optimizer, net.batch_size, flat.dtype, flat.device, has_weights
         return (*self._plan.structure, *kinds)
@@ -200,20 +198,24 @@ class Training:
         """Memory that a step of a dense net touches: parameters, values, and gradients of both."""
         n_states = 2  # as of Adam
         n_values = 2 * self.net.batch_size * self._plan.n_values
-        return 4 * ((2 + n_states) * self.net.flat.numel() + n_values)
+        return 4 * ((2 + n_states) * self.flat.numel() + n_values)
 
     @contextmanager
     def random_state(self):
         """Have torch's own generators as this training left them, for a while.
 
-        skae draws from ``noise``, but the user's layers and functions may not.
+        skae draws from ``noise``, but the user's layers, functions and callbacks may not.
         """
+        if self._draws:
+            yield
+            return
         device = self.net.device
         with seeded(self._random_state, device):
+            self._draws = True
             try:
                 yield
             finally:
-                self._random_state = states(device)
+                self._random_state, self._draws = states(device), False
 
 
 def train(trainings, until=None):
@@ -233,53 +235,36 @@ def train(trainings, until=None):
     KeyboardInterrupt
         If one of several is interrupted, or training had not begun.
     """
-    stop, by_size = Event(), {True: [], False: []}
     for cohort in cohorts(trainings):
-        by_size[len(cohort) > 1].append(cohort)
-    stacked, alone = by_size[True], by_size[False]
-    try:
-        # A thread for each cohort: two that shared the work of every step would wait for each
-        # other, the longer the busier the machine is.
-        with ThreadPoolExecutor(max(1, min(MAX_THREADS, len(stacked)))) as pool:
-            jobs = [pool.submit(_train_cohort, cohort, until, stop) for cohort in stacked]
-            try:
-                for job in jobs:
-                    job.result()
-            except BaseException:
-                stop.set()
+        try:
+            if len(cohort) > 1:
+                _train_cohort(cohort, until)
+            else:
+                with cohort[0].random_state():
+                    _train_cohort(cohort, until)
+        except KeyboardInterrupt:
+            if len(trainings) > 1:
                 raise
-        for cohort in alone:
-            with cohort[0].random_state():
-                _train_cohort(cohort, until, stop)
-    except KeyboardInterrupt:
-        if len(trainings) > 1:
-            raise
-        trainings[0].interrupt()
+            trainings[0].interrupt()
 
 
 def cohorts(trainings):
     """Return lists of trainings that share their steps, no more than the cache bears."""
-    if len(trainings) == 1:
-        return [trainings]
-    cohorts = []
+    found = []
     for alike in _alike(trainings).values():
         n_cohorts = 1
         if len(alike) > 1 and alike[0].net.device == "cpu":
-            n_threads = min(torch.get_num_threads(), MAX_THREADS, len(alike) // MIN_COHORT)
-            n_in_cache = max(1, int(MAX_STACK_BYTES // alike[0].n_bytes))
-            n_cohorts = _multiple(-(-len(alike) // n_in_cache), max(1, n_threads))
-        bounds = np.linspace(0, len(alike), min(n_cohorts, len(alike)) + 1).astype(int)
-        cohorts += [alike[a:b] for a, b in pairwise(bounds)]
-    return cohorts
-
-
-def _multiple(n, of):
-    """Return the least multiple of a number that is at least ``n``."""
-    return -(-n // of) * of
+            alike = sorted(alike, key=pace)  # neighbours can share an optimiser
+            n_cohorts = -(-len(alike) // max(1, int(MAX_STACK_BYTES // alike[0].n_bytes)))
+        bounds = np.linspace(0, len(alike), n_cohorts + 1).astype(int)
+        found += [alike[a:b] for a, b in pairwise(bounds)]
+    return found
 
 
 def _alike(trainings):
     """Return lists of trainings with nets of one structure, by structure."""
+    if len(trainings) == 1:  # whatever its structure is
+        return {None: trainings}
     by_structure = defaultdict(list)
     for training in trainings:
         structure = training.structure
@@ -287,33 +272,45 @@ def _alike(trainings):
     return by_structure
 
 
-def _train_cohort(trainings, until, stop):
+def _train_cohort(trainings, until):
     """Train nets of one structure."""
     stacks, start = [], perf_counter()
     # Training needs gradients, whatever the mode around.
     with torch.inference_mode(False), torch.enable_grad():
         try:
             _each(trainings, Training.begin)
-            while (running := [t for t in trainings if t.goes_on(until)]) and not stop.is_set():
+            while running := [t for t in trainings if t.goes_on(until)]:
                 running = _each(running, Training.begin_epoch)
                 trained = {t for stack in stacks for t in stack.trainings}
                 if trained != set(running) or any(stack.is_outdated() for stack in stacks):
                     _close(stacks)
                     stacks = [Stack(alike) for alike in _alike(running).values()]
                 for stack in stacks:
-                    for training, loss in stack.run_epoch():
-                        _each([training], Training.end_epoch, loss)
+                    _train_epoch(stack)
         finally:
             _close(stacks)
             for training in trainings:
                 training.seconds += (perf_counter() - start) / len(trainings)
 
 
+def _train_epoch(stack):
+    try:
+        losses = stack.run_epoch()
+    except Exception as error:  # of a function of the user's
+        for training in stack.trainings:
+            training.error = error
+        return
+    for training, loss in losses:
+        _each([training], Training.end_epoch, loss)
+
+
 def _each(trainings, action, *args):
     """Let each do something; what it raises is its own affair. Return those that go on."""
     for training in trainings:
+        watched = training.is_watched
         try:
-            action(training, *args)
+            with training.random_state() if watched else nullcontext():
+                action(training, *args)
         except KeyboardInterrupt:
             if not training.has_stopped():
                 raise

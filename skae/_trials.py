@@ -127,7 +127,9 @@ def trials_by_preprocessing(models, candidates, folds):
     for number, (model, params) in enumerate(zip(models, candidates, strict=True)):
         alike.setdefault(_preprocessing_key(model, params), []).append((number, model))
     for members in alike.values():
-        yield [trial for fold in folds for trial in _trials_on(fold, members)]
+        trials = [trial for fold in folds for trial in _trials_on(fold, members)]
+        # Those of a candidate side by side: they train at one pace.
+        yield sorted(trials, key=lambda trial: trial.candidate)
 
 
 def _trials_on(fold, members):

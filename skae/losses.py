@@ -86,6 +86,15 @@ class SquaredError(ElementwiseLoss):
         """Write the derivative by ``prediction``, element by element, to ``out``."""
         return out.copy_(prediction).sub_(target).mul_(2)
 
+    def mean_and_gradient(self, prediction, target, weight, out):
+        if weight is not None:
+            return super().mean_and_gradient(prediction, target, weight, out)
+        scale = 1 / (out.shape[-2] * out.shape[-1])
+        differences = torch.sub(prediction, target, out=out).flatten(-2)
+        loss = torch.linalg.vecdot(differences, differences) * scale
+        out.mul_(2 * scale)
+        return loss
+
 
 class AbsoluteError(ElementwiseLoss):
     """Absolute difference, ``|prediction - target|``.

@@ -125,9 +125,9 @@ def test_weights_are_the_chances_of_rows_or_theirs_in_the_loss(X, quick):
 def test_members_share_the_rows(X, quick, monkeypatch):
     given = []
 
-    def watched(fits, verbose):
+    def watched(fits, *how):
         given.extend(fit.data[0] for fit in fits)
-        return fit_all(fits, verbose)
+        return fit_all(fits, *how)
 
     fit_all = _ensemble.fit_all
     monkeypatch.setattr(_ensemble, "fit_all", watched)
@@ -327,7 +327,7 @@ def test_own_seeds_of_members_do_not_matter(X, quick):
 def test_the_order_in_which_fits_end_does_not_matter(X, ensemble, monkeypatch):
     expected = clone(ensemble).fit(X).transform(X)
     fit_all = _ensemble.fit_all
-    monkeypatch.setattr(_ensemble, "fit_all", lambda fits, verbose: fit_all(fits[::-1], verbose))
+    monkeypatch.setattr(_ensemble, "fit_all", lambda fits, *how: fit_all(fits[::-1], *how))
     np.testing.assert_array_equal(ensemble.fit(X).transform(X), expected)
 
 

@@ -274,7 +274,7 @@ def test_candidates_share_the_rows_of_a_fold(autoencoder, X, monkeypatch):
 
     def recorded(fits, verbose=0):
         trained_on.extend(fit.data[0] for fit in fits)
-        return original(fits, verbose)
+        return original(fits, verbose=verbose)
 
     original = skae._trials.fit_all
     monkeypatch.setattr(skae._trials, "fit_all", recorded)
@@ -687,7 +687,7 @@ def test_halving_refuses_grids_over_epochs(autoencoder, pipeline, X):
 
 def test_halving_refuses_what_has_no_epochs(autoencoder, X):
     for estimator in (PCA(), make_pipeline(autoencoder, PCA())):
-        with pytest.raises(TypeError, match=r"must be one of skae's; got PCA.*BatchedGridSearchCV"):
+        with pytest.raises(TypeError, match=r"skae's own fit; got PCA.*BatchedGridSearchCV"):
             BatchedHalvingGridSearchCV(estimator, {}).fit(X)
 
 
@@ -731,3 +731,10 @@ def test_parameters_are_documented_in_order(search):
     names = re.findall(r"^(\w+) : ", documented, flags=re.MULTILINE)
     assert names == list(inspect.signature(search).parameters)
     assert not re.search(r"^<\w+>", inspect.getdoc(search), flags=re.MULTILINE)
+
+
+def test_processes_share_the_training(autoencoder, X):
+    alone, shared = (
+        BatchedGridSearchCV(autoencoder, GRID, cv=2, n_jobs=n_jobs).fit(X) for n_jobs in (None, 2)
+    )
+    assert_same_results(shared, alone)
