@@ -1,5 +1,6 @@
 """Configuration of the documentation: see CONTRIBUTING.md for how to build it."""
 
+import re
 import warnings
 from importlib.metadata import version as installed_version
 
@@ -52,3 +53,13 @@ html_static_path = ["_static"]
 html_show_sourcelink = False
 html_sidebars = {"**": []}
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+
+
+def without_links_to_sklearn(app, what, name, obj, options, lines):
+    """Make plain text of what scikit-learn's own docstrings link to: methods are inherited."""
+    text = re.sub(r":term:`([^`]+)`", r"``\1``", "\n".join(lines))
+    lines[:] = re.sub(r":ref:`([^`<]+) <metadata_routing>`", r"\1", text).split("\n")
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", without_links_to_sklearn, priority=900)
