@@ -106,7 +106,7 @@ def assert_same_results(search, reference, expect_best=True):
         if key.startswith("param"):
             assert list(found[key]) == list(expected[key])
         elif not is_time(key):
-            np.testing.assert_allclose(found[key], expected[key], 1e-3, atol=1e-3, err_msg=key)
+            np.testing.assert_allclose(found[key], expected[key], atol=1e-3, err_msg=key)
     assert search.n_splits_ == reference.n_splits_
     assert search.multimetric_ == reference.multimetric_
     assert hasattr(search, "best_index_") == hasattr(reference, "best_index_") == expect_best

@@ -146,7 +146,7 @@ def test_importances_find_planted_columns(sparsity, planted):
 
 def test_select_from_model(planted):
     X, informative = planted
-    selector = SelectFromModel(SparseAutoencoder(6, k=3, architecture=Dense(()), random_state=1))
+    selector = SelectFromModel(SparseAutoencoder(6, k=3, architecture=Dense(()), random_state=0))
     pipeline = make_pipeline(StandardScaler(), selector).fit(X)
     np.testing.assert_array_equal(selector.get_support(), informative)
     assert pipeline.transform(X).shape == (800, 10)

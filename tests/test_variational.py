@@ -173,7 +173,7 @@ def test_fewer_nats_for_free(X, quick):
         mean, std = vae.transform(X, return_std=True)
         return (mean**2 + std**2 - 1 - 2 * np.log(std)).mean(0).min() / 2
 
-    assert least_divergence() < 0.1 < 0.3 < least_divergence(free_bits=0.5)
+    assert least_divergence() < 0.1 < 0.4 < least_divergence(free_bits=0.5)
 
 
 def test_warm_up_starts_without_divergence():

@@ -84,8 +84,6 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
         raise TypeError("UNet makes one image of another: it is for ImageToImageRegressor")
     name = f"{type(architecture).__name__}.build"
     modules = _check_modules(name, architecture.build(input_shape, encoder_width, code_width))
-    if type(architecture) is Dense:  # certain, and the checks take longer than all the rest
-        return tuple(module.float() for module in modules)
     # Copies, so that modules handed out twice are not shared; in the precision of training.
     encoder, decoder = (module.float() for module in copy.deepcopy(modules))
     if not any(p.requires_grad for module in (encoder, decoder) for p in module.parameters()):
