@@ -10,6 +10,7 @@ from skae._many import fit_many
 from skae._recurrent import RecurrentAutoencoder
 from skae._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._sparse import SparseAutoencoder
+from skae._tabular import TabularAutoencoder
 from skae._translator import Seq2SeqTranslator
 from skae._variational import VariationalAutoencoder
 
@@ -25,6 +26,7 @@ __all__ = [
     "RecurrentAutoencoder",
     "Seq2SeqTranslator",
     "SparseAutoencoder",
+    "TabularAutoencoder",
     "VariationalAutoencoder",
     "fit_many",
 ]

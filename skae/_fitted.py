@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._inference import Inference
@@ -108,6 +109,29 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         rows = self._read_input(X)
         return rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
 
+    @available_if(lambda self: self._takes_holes)
+    def impute(self, X):
+        """Fill the missing cells of X with what the other cells let expect.
+
+        It takes an architecture for tables or for sequences.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows, with NaN, None or NA where a cell is missing.
+
+        Returns
+        -------
+        X_imputed : ndarray or DataFrame of shape (n_samples, n_features)
+            The rows, with the missing cells as ``reconstruct`` gives them and all others as
+            they are. Of sequences, missing values are filled, but not the padding.
+        """
+        check_is_fitted(self)
+        rows = self._read_input(X)
+        return rows.format.complete(
+            X, rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
+        )
+
     def _reconstruct(self, rows):
         return self._map(_restored, rows)
 
@@ -133,6 +157,35 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         rows = self._read_input(X)
         errors = self._map(self._squared_errors, rows)
         return rows.format.in_frame(rows.format.arrange(errors))
+
+    def feature_losses(self, X):
+        """Return the loss of each value, as it counts in the loss of its sample.
+
+        It says where in a sample an anomaly is, as ``reconstruction_errors`` does, but by the
+        loss of the training.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        losses : ndarray of shape (n_samples, n_features)
+            A DataFrame if X is one, of the shape of X for images, a list for a list of
+            sequences. NaN where a value is missing. Minus their mean over the features that
+            are not missing is what ``score_samples`` gives, but for variational autoencoders:
+            theirs add up to minus the logarithm of the likelihood given the mean code.
+
+        Raises
+        ------
+        ValueError
+            If the loss is one of whole samples, such as "ssim".
+        """
+        check_is_fitted(self)
+        rows = self._read_samples(X)
+        losses = self._map(_element_losses, rows)
+        return rows.format.in_frame(rows.format.arrange(losses))
 
     @staticmethod
     def _squared_errors(module, x):
@@ -162,10 +215,15 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         check_is_fitted(self)
         return self._score(self._read_input(X, sample_weight))
 
+    @property
+    def _takes_holes(self):
+        return self._input_kind in ("sequences", "tables")
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self._input_kind != "sequences"
-        tags.input_tags.allow_nan = self._input_kind == "sequences"
+        tags.input_tags.sparse = not self._takes_holes
+        tags.input_tags.allow_nan = self._takes_holes
+        tags.input_tags.string = tags.input_tags.categorical = self._input_kind == "tables"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -180,3 +238,7 @@ def _decoded(module, code, target=None):
 
 def _restored(module, x):
     return module(x)
+
+
+def _element_losses(module, x):
+    return module.element_losses(module.encode(x), x)

@@ -8,6 +8,7 @@ from skae.inputs._pairs import Pairs
 from skae.inputs._read_sequences import SequenceLayout, read_sequences
 from skae.inputs._rows import Codes, RowLayout, Rows, read_rows, read_weights
 from skae.inputs._sequences import Moments, Sequences, read_lengths
+from skae.inputs._tables import Table, TableFormat, TableLayout
 from skae.inputs._texts import (
     TextPairs,
     Texts,
@@ -41,7 +42,9 @@ __all__ = [
     "Pairs",
     "Rows",
     "Sequences",
+    "Table",
     "TableColumns",
+    "TableFormat",
     "TextPairs",
     "Texts",
     "aligned",
@@ -64,4 +67,9 @@ __all__ = [
 ]
 
 #: By kind of input, what says how X is to be read.
-LAYOUTS = {"rows": RowLayout, "images": ImageLayout, "sequences": SequenceLayout}
+LAYOUTS = {
+    "rows": RowLayout,
+    "images": ImageLayout,
+    "sequences": SequenceLayout,
+    "tables": TableLayout,
+}

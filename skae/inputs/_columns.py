@@ -308,7 +308,7 @@ class TableColumns:
             cells[:, i] = column.read(column_values(X, i)[0])
         return cells
 
-    def restore(self, cells, index=None):
+    def restore(self, cells, index=None, dtype=np.float64):
         """Return a table like the one that was learnt from.
 
         Parameters
@@ -317,6 +317,8 @@ class TableColumns:
             As ``read`` gives them. NaN is restored as missing where the dtype has a way to say
             so; else the dtype is another.
         index : pd.Index or None, default=None
+        dtype : dtype, default=float64
+            Precision of an array that is made.
 
         Returns
         -------
@@ -324,7 +326,8 @@ class TableColumns:
         """
         values = [column.restore(cells[:, i]) for i, column in enumerate(self.columns)]
         if self.frame is None:
-            return array_of(values, self.dtypes[0], len(cells))
+            is_of_objects = self.dtypes[0].kind == "O"
+            return array_of(values, object if is_of_objects else dtype)
         if self.frame.frame_class is pd.DataFrame:
             pairs = zip(values, self.dtypes, strict=True)
             made = [pandas_column(one, dtype, index) for one, dtype in pairs]
