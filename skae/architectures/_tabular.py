@@ -137,6 +137,10 @@ class Indicators(nn.Module):
         super().__init__()
         self.register_buffer("starts", starts)
 
+    def structure(self):
+        """Return what has to be equal for models to train as one."""
+        return tuple(self.starts.tolist())
+
     def forward(self, x):
         is_missing = x[..., self.starts].isnan().to(x.dtype)
         return torch.cat([x.nan_to_num(0.0), is_missing], -1)
