@@ -78,9 +78,14 @@ class GroupSoftmax(nn.Module):
 
     def log_softmax(self, logits):
         """Return the logarithm of the softmax of each group."""
-        highest = logits.detach()[..., self.places].amax(-1)
-        logits = logits - highest[..., self.group]
-        return logits - self.total(logits.exp()).log()[..., self.group]
+        side_by_side = logits.detach().index_select(-1, self.places.flatten())
+        highest = side_by_side.unflatten(-1, self.places.shape).amax(-1)
+        logits = logits - self.spread(highest)
+        return logits - self.spread(self.total(logits.exp()).log())
+
+    def spread(self, x):
+        """Return the value of each group for each of its elements."""
+        return x.index_select(-1, self.group)
 
     def total(self, x):
         """Return the sum over each group, shape (..., n_groups)."""

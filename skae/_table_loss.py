@@ -5,7 +5,7 @@ from sklearn.utils.metaestimators import available_if
 from torch import nn
 
 from skae._groups import GroupSoftmax
-from skae.losses import AbsoluteError, GaussianLikelihood, HuberLoss, SquaredError
+from skae.losses import MIN_COUNT, AbsoluteError, GaussianLikelihood, HuberLoss, SquaredError
 
 #: Columns of which a constant leaves less than this are weighted as if it were this much.
 LEAST_BASELINE = 0.1
@@ -92,13 +92,17 @@ class TableLoss(nn.Module):
 
     def forward(self, prediction, target):
         """Return the loss of each element; that of a column is the sum of its elements."""
-        numbers, known_numbers = self.softmax.split(prediction)[0], self.softmax.split(target)[0]
-        logits, categories = self.softmax.split(prediction)[1], self.softmax.split(target)[1]
-        losses = self.number_loss(numbers, known_numbers)
-        entropies = -categories * self.softmax.log_softmax(logits)
-        is_unseen = 1 - self.softmax.total(categories)
-        entropies = entropies + is_unseen[..., self.softmax.group] * self.unseen
-        return torch.cat([losses, entropies], -1) * self.weight
+        return self._losses(prediction, target)[0]
+
+    def _losses(self, prediction, target):
+        """Return the loss of each element, and what its derivative takes."""
+        numbers, logits = self.softmax.split(prediction)
+        true_numbers, categories = self.softmax.split(target)
+        log_softmax = self.softmax.log_softmax(logits)
+        is_seen = self.softmax.spread(self.softmax.total(categories))
+        entropies = (1 - is_seen) * self.unseen - categories * log_softmax
+        losses = torch.cat([self.number_loss(numbers, true_numbers), entropies], -1)
+        return losses * self.weight, log_softmax, is_seen
 
     @available_if(_is_written)
     @torch.no_grad()
@@ -106,18 +110,16 @@ class TableLoss(nn.Module):
         """Return the mean loss of the samples, and write its derivative; see `skae.losses`."""
         known = ~target.isnan()
         target = target.nan_to_num(0.0)
-        scale = known / (known * self.share).sum(-1, keepdim=True).clamp_min(1e-6)
-        scale = scale / out.shape[-2]
+        count = torch.linalg.vecdot(known.to(out.dtype), self.share)[..., None]
+        scale = known / count.clamp_min_(MIN_COUNT).mul_(out.shape[-2])
         if weight is not None:
-            scale = scale * weight
-        loss = (self(prediction, target) * scale).sum((-2, -1))
+            scale.mul_(weight)
+        losses, log_softmax, is_seen = self._losses(prediction, target)
         n = self.groups.n_numbers
         self.number_loss.gradient(prediction[..., :n], target[..., :n], out[..., :n])
-        categories = target[..., n:]
-        probabilities = self.softmax.log_softmax(prediction[..., n:]).exp()
-        is_seen = self.softmax.total(categories)[..., self.softmax.group]
-        torch.sub(probabilities * is_seen, categories, out=out[..., n:])
-        out.mul_(scale * self.weight)
+        out[..., n:] = log_softmax.exp_().mul_(is_seen).sub_(target[..., n:])
+        loss = torch.linalg.vecdot(losses.flatten(-2), scale.flatten(-2))
+        out.mul_(scale).mul_(self.weight)
         return loss
 
     def structure(self):

@@ -65,7 +65,7 @@ ESTIMATORS = [
     RecurrentAutoencoder(**QUICK, decoder_input="output", pooling="mean", bidirectional=False),
     TabularAutoencoder(**QUICK),
     TabularAutoencoder(
-        (8,), **QUICK, corruption="swap", loss="huber", categorical_features=[0], max_categories=3
+        **QUICK, corruption="swap", loss="huber", categorical_features=[0], max_categories=3
     ),
     Autoencoder(**QUICK, optimizer="muon"),
     EnsembleAutoencoder(Autoencoder(**QUICK, architecture=Dense((8,))), n_estimators=2),
