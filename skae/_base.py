@@ -209,10 +209,16 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         -------
         scores : ndarray of shape (n_samples,)
             Minus the loss of each row, averaged over its features. The higher, the more
-            normal; the lowest are outliers.
+            normal; the lowest are outliers. Of tables and sequences averaged over what is
+            not missing, and 0 where all is.
         """
         check_is_fitted(self)
         return -self._map(_losses, self._read_samples(X), ())
+
+    def _element_losses(self, X):
+        """Return the samples of X, and the loss of each element of them."""
+        rows = self._read_samples(X)
+        return rows, self._map(_element_losses, rows)
 
     # What a fitted estimator shows.
 
@@ -229,6 +235,10 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
 
 def _losses(module, x):
     return module.reconstruction_losses(module.encode(x), x)
+
+
+def _element_losses(module, x):
+    return module.element_losses(module.encode(x), x)
 
 
 def _chain(*modules):

@@ -16,7 +16,7 @@ from skae.inputs import read_lengths
 class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
     """What all fitted autoencoders can do.
 
-    A subclass brings ``score_samples``, and what `Inference` needs.
+    A subclass brings ``score_samples``, ``_element_losses``, and what `Inference` needs.
     """
 
     def _learn_lengths(self, rows):
@@ -58,7 +58,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         -------
         X_original : ndarray of shape (n_samples, n_features)
             Reconstructed rows; images if these were fitted, in their shape and type;
-            sequences in a list or, if an array was fitted, an array padded with NaN.
+            sequences in a list or, if an array was fitted, an array padded with NaN; a
+            DataFrame for the architectures of tables, if one was fitted.
 
         Raises
         ------
@@ -103,7 +104,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             What the code keeps of each row, in the units of X; a DataFrame if X is one.
             Images are of the shape and type of X: unsigned integers are rounded, and
             clipped to their range. Sequences are in a list if X is one, with the length of
-            each, or padded with NaN as X is; missing values in them are filled.
+            each, or padded with NaN as X is; missing values in them are filled. Tables have
+            the columns and dtypes of the training rows, and missing cells are filled.
         """
         check_is_fitted(self)
         rows = self._read_input(X)
@@ -151,7 +153,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         errors : ndarray of shape (n_samples, n_features)
             In squared units of X, a DataFrame if X is one; of the shape of X for images,
             where unsigned integers count as intensities from 0 to 1. Of sequences for each
-            step, a list if X is one, and NaN where a value is missing.
+            step, a list if X is one, and NaN where a value is missing. Of tables in squared
+            deviations for numbers, and for categories of all probabilities together.
         """
         check_is_fitted(self)
         rows = self._read_input(X)
@@ -174,8 +177,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         losses : ndarray of shape (n_samples, n_features)
             A DataFrame if X is one, of the shape of X for images, a list for a list of
             sequences. NaN where a value is missing. Minus their mean over the features that
-            are not missing is what ``score_samples`` gives, but for variational autoencoders:
-            theirs add up to minus the logarithm of the likelihood given the mean code.
+            are not missing is what ``score_samples`` gives. Those of variational autoencoders
+            add up to minus the logarithm of the likelihood given the mean code.
 
         Raises
         ------
@@ -183,8 +186,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             If the loss is one of whole samples, such as "ssim".
         """
         check_is_fitted(self)
-        rows = self._read_samples(X)
-        losses = self._map(_element_losses, rows)
+        rows, losses = self._element_losses(X)
         return rows.format.in_frame(rows.format.arrange(losses))
 
     @staticmethod
@@ -194,7 +196,9 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
     def score(self, X, y=None, sample_weight=None):
         """Return the share of variance reconstructed, R2 weighted by variance.
 
-        It does not depend on the loss, and compares with PCA's share of variance.
+        It does not depend on the loss, and compares with PCA's share of variance. Of a table
+        read as one it is the mean over the columns that vary, of categories the share of the
+        variance of their probabilities.
 
         Parameters
         ----------
@@ -238,7 +242,3 @@ def _decoded(module, code, target=None):
 
 def _restored(module, x):
     return module(x)
-
-
-def _element_losses(module, x):
-    return module.element_losses(module.encode(x), x)

@@ -61,14 +61,14 @@ class TableLoss(nn.Module):
         """Learn the weights of the columns from a `Table`."""
         self.groups = rows.groups
         self.softmax = GroupSoftmax(self.groups)
-        sizes, columns = self.groups.sizes, self.groups.columns
+        columns = self.groups.columns
         widths = torch.tensor(self.groups.widths)
         unseen = torch.log(len(rows) + widths) / widths
-        weight = torch.ones(len(sizes))
+        weight = torch.ones(len(self.groups.sizes))
         if self.reduction == "mean":
-            weight = torch.tensor([self._weight(rows, i) for i in range(len(sizes))])
+            weight = torch.tensor([self._weight(rows, i) for i in range(len(weight))])
         #: How much of a column an element is.
-        self.register_buffer("share", (1 / sizes)[columns])
+        self.register_buffer("share", torch.from_numpy(rows.share))
         self.register_buffer("weight", weight[columns].float())
         self.register_buffer("unseen", unseen[self.softmax.group].float())
 

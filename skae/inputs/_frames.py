@@ -57,15 +57,19 @@ def completed(X, other):
         for i in range(X.shape[1]):
             column, others = X.iloc[:, i], other.iloc[:, i].set_axis(X.index)
             known = column.notna()
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                new = others.dropna().unique()
+                column = column.cat.add_categories(new[~np.isin(new, column.cat.categories)])
             columns[i] = column if known.all() else column.where(known, others)
         return pd.concat(columns, axis=1).set_axis(X.columns, axis=1)
     if hasattr(X, "columns"):
         pairs = ((X[name], other[name]) for name in X.columns)
         return X.with_columns(_completed_series(*pair) for pair in pairs)
-    if isinstance(X, (list, tuple)) and not np.isscalar(other[0]) and isinstance(other, list):
+    if isinstance(other, list):
         return [completed(*pair) for pair in zip(X, other, strict=True)]
+    masked = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else False
     X = np.asarray(X)
-    missing = pd.isna(X)
+    missing = masked | pd.isna(X)
     return np.where(missing, other, X) if missing.any() else X
 
 

@@ -211,6 +211,8 @@ class Rows(Dataset):
     kind = "rows"
     #: What stands for a value of 1.
     scale = 1
+    #: As how much of a feature an element counts.
+    share = 1.0
     #: Numbers of steps, an array, where samples can differ in them.
     lengths = None
     #: Whether cells can be NaN, of which nothing is known.

@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from skae._batches import along, chunks
 from skae._groups import Groups
-from skae.inputs._arrays import as_array
+from skae.inputs._arrays import as_array, as_numbers
 from skae.inputs._columns import TableColumns
 from skae.inputs._frames import FrameFormat, aligned, check_frame
 from skae.inputs._rows import RowFormat, Rows, read_weights, take
@@ -109,7 +109,7 @@ class TableLayout(NamedTuple):
             X = as_table(X if reset else aligned(X, fitted.columns.names or X.columns))
             validate_data(estimator, X, reset=reset, skip_check_array=True)
         else:
-            X = as_array(X, "X")
+            X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else as_array(X, "X")
             if getattr(X, "dtype", np.dtype(float)).kind in "US":
                 X = X.astype(object)
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
@@ -167,6 +167,12 @@ class Table(Rows):
     def groups(self):
         """How the columns lie in a tensor."""
         return self.format.groups
+
+    @property
+    def share(self):
+        """As how much of a column each element counts, an array."""
+        sizes = self.groups.sizes
+        return (1 / sizes)[self.groups.columns].numpy()
 
     @property
     def sample_shape(self):
