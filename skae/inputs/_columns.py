@@ -21,8 +21,8 @@ from skae.inputs._table_values import (
 
 #: What the cell of a category is that was not seen at fit.
 UNSEEN = -1
-#: Distance from the median, in deviations, from which on numbers are drawn together.
-TAIL = 3.0
+#: Distance from the median, in deviations, about which numbers are drawn together.
+TAIL = 10.0
 #: Interquartile range of a normal distribution, in deviations.
 NORMAL_RANGE = 1.349
 #: From here on the inverse of the drawing together is beyond float64.
@@ -32,15 +32,13 @@ MAX_SECONDS = 253_402_300_799.0
 
 
 def squash(x):
-    """Draw together what is beyond `TAIL`, as the inverse hyperbolic sine does."""
-    beyond = np.maximum(np.abs(x) - TAIL, 0.0)
-    return np.clip(x, -TAIL, TAIL) + np.sign(x) * np.arcsinh(beyond)
+    """Draw together what is far beyond `TAIL`: from linear to logarithmic."""
+    return TAIL * np.arcsinh(x / TAIL)
 
 
 def stretch(x):
     """Undo ``squash``."""
-    beyond = np.clip(np.abs(x) - TAIL, 0.0, MAX_STRETCH)
-    return np.clip(x, -TAIL, TAIL) + np.sign(x) * np.sinh(beyond)
+    return TAIL * np.sinh(np.clip(x / TAIL, -MAX_STRETCH, MAX_STRETCH))
 
 
 class NumberColumn:

@@ -1,0 +1,363 @@
+"""How typical the rows of a table are: the default of `OutlierDetector`."""
+
+from dataclasses import field
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from skae._ensemble import EnsembleAutoencoder
+from skae._params import ParameterMixin, fit_context, integer, parameter_class, real
+from skae._tabular import TabularAutoencoder
+from skae.inputs import Table, TableLayout
+
+#: Neighbours that a suspected row is judged by.
+N_JURORS = 10
+#: How often the suspected rows are gone through: every time some are no more.
+N_ROUNDS = 3
+#: Rows that are scored at once.
+CHUNK_ROWS = 2**13
+#: Share of its variance by which each residual is widened, against correlations by chance.
+SHRINKAGE = 0.1
+#: Variance of residuals that are always the same.
+LEAST_VARIANCE = 1e-4
+
+
+@parameter_class
+class TabularTypicality(ParameterMixin):
+    """Typicality of rows: how near they are to others, and to what autoencoders expect.
+
+    It is what ``OutlierDetector()`` scores rows by, made to work for all kinds of tables
+    without being tuned, whether or not the training rows hold anomalies:
+
+    - An isolation forest picks the rows that stand out most, a share ``trim``. Those of them
+      whose nearest neighbours were not picked are trusted again: they are at the edge of what
+      is normal, while anomalies that are alike keep company with each other. The rest teach
+      nothing.
+    - An ensemble of autoencoders learns the trusted rows, with half of their cells hidden. How
+      a row differs from its reconstruction is measured by the covariance of these differences
+      [2]_.
+    - The mean distance to the nearest trusted rows is measured twice: with numbers scaled by
+      their interquartile range, and by their standard deviation, which makes rare categories
+      count more.
+
+    The logarithms of these three are put on one scale and averaged [1]_. Missing cells are
+    filled by the autoencoders, and a category that is new is far from all others.
+
+    Parameters
+    ----------
+    estimator : TabularAutoencoder, list of these or None, default=None
+        What the members of the ensemble are copies of, as for `EnsembleAutoencoder`. None are
+        small ones, trained for a short time.
+    n_estimators : int, default=4
+        Number of autoencoders.
+    n_neighbors : int, default=3
+        Nearest rows whose mean distance counts.
+    trim : float, default=0.3
+        Share of the training rows that is suspected at first, in [0, 1). 0 trusts all: where
+        the training rows are known to be normal, it makes scores a little better.
+    max_samples : int, default=10_000
+        The most training rows that are used; of more, so many are drawn.
+    categorical_features : "from_dtype", None or array-like of bool, int or str, \
+            default="from_dtype"
+        Columns that are categories, as for `TabularAutoencoder`.
+    max_categories : int, default=100
+        The most categories that a column can have; the rarest of more are joined into one.
+    n_jobs : int or None, default=None
+        Number of processes or threads. None is one, -1 as many as there are cores.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the forest and the autoencoders. An int gives the same scores at every fit.
+
+    Attributes
+    ----------
+    ensemble_ : EnsembleAutoencoder
+        The autoencoders. They read what `TableColumns` makes of a table, not the table.
+    trusted_ : ndarray of int
+        The training rows that were learnt from.
+    n_features_in_ : int
+        Number of columns of the training rows.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, if the training rows were a DataFrame.
+
+    See Also
+    --------
+    OutlierDetector : Sets a threshold, and explains.
+
+    References
+    ----------
+    .. [1] C. C. Aggarwal and S. Sathe, "Theoretical foundations and algorithms for outlier
+       ensembles", ACM SIGKDD Explorations 17, 2015.
+    .. [2] P. C. Mahalanobis, "On the generalised distance in statistics", Proceedings of the
+       National Institute of Sciences of India 2, 1936.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import TabularTypicality
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 1)) + rng.normal(scale=0.1, size=(200, 4))
+    >>> typicality = TabularTypicality(random_state=0).fit(X)
+    >>> odd = np.array([[0.5, 0.5, 0.5, -1.5]])
+    >>> bool(typicality.score_samples(odd) < typicality.score_samples(X).min())
+    True
+    """
+
+    estimator: Any = field(default=None, kw_only=False)
+    n_estimators: int = 4
+    n_neighbors: int = 3
+    trim: float = 0.3
+    max_samples: int = 10_000
+    categorical_features: Any = "from_dtype"
+    max_categories: int = 100
+    n_jobs: int | None = None
+    random_state: Any = None
+
+    _parameter_constraints = {
+        "n_estimators": [integer(1)],
+        "n_neighbors": [integer(1)],
+        "trim": [real(0, 1)],
+        "max_samples": [integer(1)],
+        "max_categories": [integer(2)],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Learn what is typical.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training rows. Cells can be missing.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the data is invalid. An estimator that was fitted before stays
+            as it was.
+        """
+        del y
+        before = self.__dict__.copy()
+        try:
+            self._fit(X)
+        except BaseException:
+            self.__dict__ = before
+            raise
+        return self
+
+    def _fit(self, X):
+        rng = check_random_state(self.random_state)
+        layout = TableLayout(self.categorical_features, self.max_categories)
+        rows = layout.read(self, X, None, reset=True, fitted=None)
+        self._layout, self._format = layout, rows.format.for_new_rows()
+        cells, sample = rows.X, np.arange(len(rows))
+        if len(cells) > self.max_samples:
+            sample = np.sort(rng.choice(len(cells), self.max_samples, replace=False))
+            cells = cells[sample]
+        is_trusted = self._is_trusted(cells, rng)
+        self.trusted_ = sample[is_trusted]
+        self.ensemble_ = EnsembleAutoencoder(
+            self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
+        ).fit(cells[is_trusted])
+        self._residuals = _Residuals(self._surprises(cells[is_trusted]))
+        trusted = self._vectors(self.ensemble_.impute(cells[is_trusted]))
+        self._neighbourhoods = [
+            _Neighbourhood(trusted, scale, self.n_neighbors, self.n_jobs)
+            for scale in (1.0, _deviations(trusted))
+        ]
+        logs = self._log_distances(cells)
+        low, self._centres, high = np.quantile(logs, [0.25, 0.5, 0.75], axis=1)
+        spreads = np.where(high > low, high - low, logs.std(1))
+        self._spreads = np.where(spreads > 0, spreads, 1.0)
+
+    def _members(self):
+        """Return the autoencoders to make copies of, told which of the cells are categories."""
+        given = self.estimator
+        if given is None:
+            given = TabularAutoencoder(
+                noise_level=0.5, hidden_layer_sizes=(64,), max_epochs=10, early_stopping=False
+            )
+        members = [clone(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
+        for member in members:
+            if not isinstance(member, TabularAutoencoder):
+                raise ValueError(
+                    "estimator must be a TabularAutoencoder, or a list of them; got "
+                    f"{member!r}. OutlierDetector takes other estimators."
+                )
+            member.set_params(
+                categorical_features=self._format.columns.is_category,
+                max_categories=self.max_categories + 1,
+                check_baseline=False,
+            )
+        return members
+
+    def score_samples(self, X):
+        """Score rows by how typical they are.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Minus the mean of the logarithms of three distances, each minus its median and
+            divided by its interquartile range among the training rows. The higher, the more
+            typical; the lowest are outliers. A row is not its own neighbour: one at distance 0
+            is left out.
+        """
+        check_is_fitted(self)
+        rows = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        scores = np.empty(len(rows))
+        for which in gen_batches(len(rows), CHUNK_ROWS):
+            logs = self._log_distances(rows.X[which])
+            scores[which] = -((logs.T - self._centres) / self._spreads).mean(1)
+        return scores
+
+    def impute(self, X):
+        """Fill the missing cells of X with what the other cells let expect.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows, with NaN, None or NA where a cell is missing.
+
+        Returns
+        -------
+        X_imputed : ndarray or DataFrame of shape (n_samples, n_features)
+            The rows, with all other cells as they are.
+        """
+        check_is_fitted(self)
+        rows = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        cells = self.ensemble_.impute(rows.X)
+        index = None if rows.format.frame is None else rows.format.frame.index
+        return rows.format.complete(X, self._format.columns.restore(cells, index))
+
+    def _log_distances(self, cells):
+        """Return the logarithms of the three distances, shape (3, n_samples)."""
+        vectors = self._vectors(self.ensemble_.impute(cells))
+        distances = [
+            self._residuals.distances(self._surprises(cells)),
+            *(one.distances(vectors) for one in self._neighbourhoods),
+        ]
+        return np.log(distances)
+
+    def _is_trusted(self, cells, rng):
+        """Return which of the training rows to learn from."""
+        vectors = self._vectors(cells)
+        n_suspects = int(self.trim * len(vectors))
+        is_suspect = np.zeros(len(vectors), bool)
+        if not n_suspects:
+            return ~is_suspect
+        forest = IsolationForest(random_state=_seed(rng), n_jobs=self.n_jobs).fit(vectors)
+        order = np.argsort(forest.score_samples(vectors), kind="stable")
+        is_suspect[order[:n_suspects]] = True
+        vectors = vectors / _deviations(vectors)
+        index = NearestNeighbors(
+            n_neighbors=min(N_JURORS, len(vectors) - 1), n_jobs=self.n_jobs
+        ).fit(vectors)
+        jurors = index.kneighbors(return_distance=False)
+        for _ in range(N_ROUNDS):
+            is_suspect &= is_suspect[jurors].mean(1) > 0.5
+        return ~is_suspect
+
+    def _vectors(self, cells):
+        """Return rows as vectors: numbers, categories one-hot with one place for new ones."""
+        x = Table(cells, self._format).take(slice(None), torch.float64)[0].numpy()
+        return np.nan_to_num(_with_new_categories(x, self._format.groups))
+
+    def _surprises(self, cells):
+        """Return by how much rows differ from their reconstructions, 0 for missing cells."""
+        rows = self.ensemble_._read_input(cells)
+        x = rows.take(slice(None), rows.dtype)[0].numpy()
+        restored = self.ensemble_._reconstruct(rows)
+        difference = _with_new_categories(x, rows.groups)
+        difference[:, : x.shape[1]] -= restored
+        return np.nan_to_num(difference)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+class _Neighbourhood:
+    """Distance to the nearest of some rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    scale : float or ndarray of shape (n_features,)
+        What the features are divided by.
+    n_neighbors : int
+    n_jobs : int or None
+    """
+
+    def __init__(self, rows, scale, n_neighbors, n_jobs):
+        self.scale = scale
+        # One more, for the row itself.
+        n_neighbors = min(n_neighbors + 1, len(rows))
+        self.index = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=n_jobs).fit(rows / scale)
+
+    def distances(self, rows):
+        distances, _ = self.index.kneighbors(rows / self.scale)
+        if distances.shape[1] > 1:
+            is_itself = distances[:, 0] == 0
+            distances = np.where(is_itself[:, None], distances[:, 1:], distances[:, :-1])
+        return distances.mean(1) + np.finfo(np.float32).eps
+
+
+class _Residuals:
+    """Mahalanobis distance of residuals.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_samples, n_features)
+        Of the trusted rows.
+    """
+
+    def __init__(self, residuals):
+        self.mean = residuals.mean(0)
+        centred = residuals - self.mean
+        covariance = centred.T @ centred / len(centred)
+        covariance[np.diag_indices_from(covariance)] *= 1 + SHRINKAGE
+        covariance[np.diag_indices_from(covariance)] += LEAST_VARIANCE
+        self.root = np.linalg.cholesky(np.linalg.inv(covariance))
+
+    def distances(self, residuals):
+        return np.square((residuals - self.mean) @ self.root).sum(1) + np.finfo(np.float32).eps
+
+
+def _with_new_categories(x, groups):
+    """Append for each column of categories whether a row has one that is not known."""
+    starts = groups.starts[groups.n_numbers :].numpy()
+    if not len(starts):
+        return x.copy()
+    known = np.add.reduceat(x[:, groups.n_numbers :], starts - groups.n_numbers, axis=1)
+    return np.column_stack([x, 1 - known])
+
+
+def _deviations(x):
+    """Return standard deviations, those of a feature that is 1 in less than a row for constants."""
+    deviations = x.std(0)
+    return np.where(deviations > 0, deviations, 1 / np.sqrt(len(x) + 1))
+
+
+def _seed(rng):
+    return int(rng.randint(np.iinfo(np.int32).max))
