@@ -1,6 +1,8 @@
 """Input formats: the user's data as tensors, a batch at a time."""
 
 from skae.inputs._arrays import as_array, as_numbers
+from skae.inputs._columns import TableColumns
+from skae.inputs._frames import aligned
 from skae.inputs._images import ImageLayout, Images, read_images
 from skae.inputs._pairs import Pairs
 from skae.inputs._read_sequences import SequenceLayout, read_sequences
@@ -39,8 +41,10 @@ __all__ = [
     "Pairs",
     "Rows",
     "Sequences",
+    "TableColumns",
     "TextPairs",
     "Texts",
+    "aligned",
     "as_array",
     "as_numbers",
     "check_not_empty",

@@ -26,3 +26,50 @@ class FrameFormat(NamedTuple):
         if self.frame_class is pd.DataFrame:
             return pd.DataFrame(array, index=self.index, columns=self.columns)
         return self.frame_class(array, schema=self.columns)
+
+
+def check_frame(X):
+    """Refuse frames that have no rows yet, or more than one column of a name."""
+    if hasattr(X, "collect"):
+        raise TypeError("X is a lazy frame. Call its method collect first.")
+    if not hasattr(X, "columns"):
+        return
+    names = pd.Index(X.columns)
+    if names.has_duplicates:
+        twice = list(names[names.duplicated()].unique())
+        raise ValueError(f"X has more than one column of the name {twice}. Rename or drop them.")
+
+
+def aligned(X, names):
+    """Return a DataFrame with the columns of these names alone, in this order.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas or polars, or array-like
+        An array is returned as it is: its columns have no names.
+    names : sequence
+        Of the columns at fit.
+
+    Raises
+    ------
+    TypeError
+        If X is a lazy frame.
+    ValueError
+        If it lacks some of the columns, or has several of one name.
+    """
+    check_frame(X)
+    if not hasattr(X, "columns"):
+        return X
+    present, names = list(X.columns), list(names)
+    if present == names:
+        return X
+    missing = [name for name in names if name not in present]
+    if missing:
+        extra = [name for name in present if name not in names]
+        hint = f" It has columns that were not there: {extra[:20]}; renamed ones?" if extra else ""
+        lines = "".join(f"\n- {name}" for name in missing)
+        raise ValueError(
+            "The feature names should match those that were passed during fit.\nFeature names seen "
+            f"at fit time, yet now missing:{lines}\nX lacks these columns.{hint}"
+        )
+    return X[names]

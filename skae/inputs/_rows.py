@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from torch.utils.data import Dataset
 
 from skae._batches import along, chunks
-from skae.inputs._frames import FrameFormat
+from skae.inputs._frames import FrameFormat, check_frame
 
 
 class RowFormat:
@@ -147,16 +147,11 @@ def read_weights(sample_weight, samples):
 
 def _check_frame(X):
     """Refuse frames that would be misread."""
-    if hasattr(X, "collect"):
-        raise TypeError("X is a lazy frame. Call its method collect first.")
+    check_frame(X)
     if not hasattr(X, "columns"):
         return
-    names = pd.Index(X.columns)
-    if names.has_duplicates:
-        twice = list(names[names.duplicated()].unique())
-        raise ValueError(f"X has more than one column of the name {twice}. Rename or drop them.")
     # dates would become numbers without a word
-    dates = [str(name) for name, dtype in zip(names, X.dtypes, strict=True) if _is_date(dtype)]
+    dates = [str(name) for name, dtype in zip(X.columns, X.dtypes, strict=True) if _is_date(dtype)]
     if dates:
         raise ValueError(f"Not numeric: columns {dates} hold dates. Turn them into numbers first.")
 
