@@ -6,8 +6,10 @@ other, by those that rows like it have, always the one next that raises the scor
 
 import numpy as np
 
-from skae.inputs._cells import Cells
+from skae.inputs import Cells, TableColumns
 
+#: Normal rows that are kept to take expected cells from.
+MAX_NORMAL = 1000
 #: How many of the rows most like it a row's expected cells are taken from.
 N_LIKE = 15
 #: Difference of numbers, in the columns' scale, that counts as much as another category.
@@ -78,60 +80,81 @@ class Repair:
     ----------
     score : callable
         Gives the scores of a table.
-    X, normal : tables
+    X, normal : tables of shapes (n_samples, n_features) and (n_normal, n_features)
         The rows, and normal ones that cells are taken from.
-    expected : ndarray of int, shape (n_samples, n_features)
-        Positions of normal rows, as `expected_cells` gives them.
-    differs : ndarray of bool, shape (n_samples, n_features)
-        Whether the expected cell is another than that of the row.
     threshold : float
-        Score from which a row is normal.
+        Score from which on a row is normal.
 
     Attributes
     ----------
     scores : ndarray of shape (n_samples,)
         Of the rows as they are by now.
     is_replaced : ndarray of bool, shape (n_samples, n_features)
+        Which of their cells are another's.
     gains : ndarray of shape (n_samples, n_features)
-        By how much the replacement of a cell raised the score; where it was not replaced, 0.
+        By how much the replacement of a cell raised the score, or 0.
     """
 
-    def __init__(self, score, X, normal, expected, differs, threshold):
-        self._score, self._cells = score, Cells(X, normal)
-        self._own = np.broadcast_to(np.arange(len(expected))[:, None], expected.shape)
-        self._other = len(expected) + expected
-        self._differs, self._threshold = differs, threshold
-        self.is_replaced = np.zeros(expected.shape, bool)
-        self.gains = np.zeros(expected.shape)
-        self._promises = np.zeros(expected.shape)
-        self.scores = self._scores_with(np.arange(len(expected)), self.is_replaced)
+    def __init__(self, score, X, normal, threshold):
+        self._score, self._cells, self._threshold = score, Cells(X, normal), threshold
+        columns = TableColumns.learn(normal)
+        self._is_number = ~columns.is_category
+        self._read, self._read_normal = columns.read(X), columns.read(normal)
+        expected = expected_cells(self._read, self._read_normal, self._is_number)
+        shape = expected.shape
+        theirs = np.take_along_axis(self._read_normal, expected, 0)
+        is_same = (theirs == self._read) | (np.isnan(theirs) & np.isnan(self._read))
+        self._own = np.broadcast_to(np.arange(shape[0])[:, None], shape)
+        self._other = shape[0] + expected
+        self.is_replaced, self.gains = np.zeros(shape, bool), np.zeros(shape)
+        # What the replacement of a cell gained when it was last tried.
+        self._promises = np.where(is_same, -np.inf, np.inf)
+        self.scores = self._scores_with(np.arange(shape[0]), self.is_replaced)
 
-    def go(self, enough):
-        """Replace cells.
+    @property
+    def is_normal(self):
+        """Whether rows are normal by now, an array."""
+        return self.scores >= self._threshold
+
+    def repaired(self):
+        """Return the rows as they are by now, in the user's format."""
+        return self._cells.take(np.where(self.is_replaced, self._other, self._own))
+
+    def expected(self):
+        """Return what is expected in each cell, in the user's format."""
+        return self._cells.take(self._other)
+
+    def go(self, until_normal=False):
+        """Replace cells of rows while that raises their scores.
 
         Parameters
         ----------
-        enough : bool
-            Whether to leave a row once it is normal. Else all cells are tried.
+        until_normal : bool, default=False
+            Whether to stop at rows that are normal.
         """
-        rows = np.flatnonzero(~self.is_normal) if enough else np.arange(len(self.scores))
+        rows = np.flatnonzero(~(self.is_normal & until_normal))
         for _ in range(MAX_STEPS):
             rows = rows[self._replace_best(rows)]
             rows = rows[~self.is_normal[rows]]
-            if not len(rows):
-                break
-        order = np.argsort(-self._promises, axis=1, kind="stable")
-        for columns in order.T:
-            promise = np.take_along_axis(self._promises, columns[:, None], 1)[:, 0]
-            is_open = (promise > 0) & ~(self.is_normal & enough)
-            rows = np.flatnonzero(is_open)
-            self._replace(rows, columns[rows])
+        # The rest once each: that all are tried at every step is for what matters most.
+        for columns in np.argsort(-self._promises, axis=1, kind="stable").T:
+            is_open = self._promises[self._at, columns] > 0
+            rows = np.flatnonzero(is_open & ~(self.is_normal & until_normal))
+            self._try(rows, columns[rows])
+
+    def become_normal(self):
+        """Replace rows that are not normal by the normal rows that are most like them."""
+        for row in np.flatnonzero(~self.is_normal):
+            differences = _differences(self._read[row], self._read_normal, self._is_number)
+            like = differences.sum(1).argmin()
+            self._other[row] = len(self.scores) + like
+            self.is_replaced[row], self.gains[row] = True, differences[like]
+        self.scores = self._scores_with(self._at, self.is_replaced)
 
     def trim(self):
         """Undo replacements that rows stay normal without, the least useful ones first."""
         for columns in np.argsort(self.gains, axis=1, kind="stable").T:
-            is_candidate = self.is_replaced[np.arange(len(columns)), columns] & self.is_normal
-            rows = np.flatnonzero(is_candidate)
+            rows = np.flatnonzero(self.is_normal & self.is_replaced[self._at, columns])
             trial = self.is_replaced[rows]
             trial[np.arange(len(rows)), columns[rows]] = False
             scores = self._scores_with(rows, trial)
@@ -140,40 +163,32 @@ class Repair:
             self.scores[rows[is_enough]] = scores[is_enough]
 
     @property
-    def is_normal(self):
-        """Whether rows are normal by now, an array."""
-        return self.scores >= self._threshold
-
-    def table(self):
-        """Return the rows as they are by now, in the user's format."""
-        return self._cells.take(np.where(self.is_replaced, self._other, self._own))
-
-    def expected_table(self):
-        """Return what is expected in each cell, in the user's format."""
-        return self._cells.take(self._other)
+    def _at(self):
+        return np.arange(len(self.scores))
 
     def _replace_best(self, rows):
         """Replace one cell of each row, and tell where that raised the score."""
-        i, j = np.nonzero(self._differs[rows] & ~self.is_replaced[rows])
-        gains = np.full(self._differs[rows].shape, -np.inf)
-        gains[i, j] = self._scores_of_trials(rows[i], j) - self.scores[rows[i]]
-        self._promises[rows] = gains
-        best, at = gains.argmax(1), np.arange(len(rows))
-        is_better = gains[at, best] > 0
-        self._accept(rows[is_better], best[is_better], gains[at, best][is_better])
-        return is_better
+        promises = self._promises[rows]
+        i, j = np.nonzero(promises > -np.inf)
+        scores = np.full(promises.shape, -np.inf)
+        scores[i, j] = self._scores_of_trials(rows[i], j)
+        self._promises[rows] = scores - self.scores[rows, None]
+        best = scores.argmax(1)
+        return self._accept(rows, best, scores[np.arange(len(rows)), best])
 
-    def _replace(self, rows, columns):
-        """Replace given cells where that raises the score."""
-        gains = self._scores_of_trials(rows, columns) - self.scores[rows]
-        is_better = gains > 0
-        self._accept(rows[is_better], columns[is_better], gains[is_better])
+    def _try(self, rows, columns):
+        """Replace a cell of each row if that raises the score."""
+        self._accept(rows, columns, self._scores_of_trials(rows, columns))
 
-    def _accept(self, rows, columns, gains):
+    def _accept(self, rows, columns, scores):
+        """Replace cells where the scores are higher than before, and tell where."""
+        is_better = scores > self.scores[rows]
+        rows, columns, scores = rows[is_better], columns[is_better], scores[is_better]
         self.is_replaced[rows, columns] = True
-        self.gains[rows, columns] = gains
-        self.scores[rows] += gains
+        self.gains[rows, columns] = scores - self.scores[rows]
+        self.scores[rows] = scores
         self._promises[rows, columns] = -np.inf
+        return is_better
 
     def _scores_of_trials(self, rows, columns):
         """Return the scores of rows with one more cell replaced."""
@@ -188,4 +203,6 @@ class Repair:
     def _scores_with(self, rows, is_replaced):
         if not len(rows):
             return np.empty(0)
-        return self._score(self._cells.take(np.where(is_replaced, self._other[rows], self._own[rows])))
+        return self._score(
+            self._cells.take(np.where(is_replaced, self._other[rows], self._own[rows]))
+        )

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-#: Share of the rows that "auto" would flag if the scores of the odder half fell off exponentially.
+#: Share of normal rows that "auto" takes for outliers.
 AUTO_SHARE = 0.01
-#: As many halvings of the odder half leave this share.
-_N_HALVINGS = np.log2(0.5 / AUTO_SHARE)
 
 
 def offset_of(scores, contamination):
@@ -16,26 +14,26 @@ def offset_of(scores, contamination):
     scores : ndarray of shape (n_samples,)
         The higher, the more normal.
     contamination : "auto" or float
-        Share of the rows to flag. "auto" takes the half of the rows with the lowest scores
-        for an exponential tail: as many lie between the median and the first quartile as
-        below it, so each such step down halves the rows that are left. The offset is where 1 %
-        would be left. Neither of the two depends on the scores of the odder quarter, which may
-        be outliers.
+        Share of the rows to flag. "auto" takes the lower half of the scores for an exponential
+        tail: the median less the first quartile is the step that halves the rows below. The
+        offset is as many steps down as leave 1 % of the rows, or the score that 1 % of the rows
+        are below, if that is higher. So outliers do not move it unless they are more than a
+        quarter of the rows, and nor do tails that end early.
 
     Returns
     -------
     float
     """
-    scores = np.maximum(scores, np.finfo(np.float64).min / 4)  # differences stay finite
     if contamination != "auto":
         return float(np.quantile(scores, contamination))
     quartile, median = np.quantile(scores, [0.25, 0.5])
-    # Where a quarter of the rows and more score the same, the step is to be that of the others.
+    # Where a quarter of the rows and more score the same, all of them say how far scores spread.
     step = median - quartile or scores.std()
-    return float(median - _N_HALVINGS * step)
+    of_tail = median - np.log2(0.5 / AUTO_SHARE) * step
+    return float(max(of_tail, np.quantile(scores, AUTO_SHARE, method="lower")))
 
 
-def conformal_p_values(scores, calibration_scores):
+def p_values(scores, calibration_scores):
     """Return for each score the share of normal rows that score as low or lower.
 
     Parameters

@@ -1,6 +1,7 @@
 """Input formats: the user's data as tensors, a batch at a time."""
 
 from skae.inputs._arrays import as_array, as_numbers
+from skae.inputs._cells import Cells, as_frame, as_objects, dense_table
 from skae.inputs._columns import TableColumns
 from skae.inputs._frames import aligned
 from skae.inputs._images import ImageLayout, Images, read_images
@@ -34,6 +35,7 @@ __all__ = [
     "KINDS",
     "LAYOUTS",
     "PADDING",
+    "Cells",
     "Codes",
     "ImageLayout",
     "Images",
@@ -46,9 +48,12 @@ __all__ = [
     "Texts",
     "aligned",
     "as_array",
+    "as_frame",
     "as_numbers",
+    "as_objects",
     "check_not_empty",
     "decode",
+    "dense_table",
     "encode",
     "linked",
     "read_images",

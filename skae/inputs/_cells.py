@@ -6,6 +6,7 @@ from pandas.api.types import union_categoricals
 from scipy import sparse
 
 from skae.inputs._frames import FrameFormat
+from skae.inputs._table_values import as_table
 
 
 class Cells:
@@ -44,7 +45,25 @@ class Cells:
         return self._frame.frame_class({name: cells[which[:, j]] for j, (name, cells) in columns})
 
 
-def as_table(X):
+def as_frame(values, X):
+    """Return a table of the shape of X as a DataFrame, with the names and the index of X."""
+    if not hasattr(X, "columns"):
+        return FrameFormat(pd.DataFrame, [f"x{i}" for i in range(X.shape[1])]).make(values)
+    if not hasattr(values, "columns"):
+        return FrameFormat.of(X).make(values)
+    if isinstance(values, pd.DataFrame):
+        values.index, values.columns = X.index, X.columns
+    return values
+
+
+def as_objects(table):
+    """Return a table, or the names of one, as an array of Python's objects."""
+    if hasattr(table, "rows"):  # of polars
+        table = table.rows()
+    return np.asarray(table, dtype=object)
+
+
+def dense_table(X):
     """Return X as a DataFrame or a dense array of shape (n_samples, n_features).
 
     Raises
@@ -52,18 +71,18 @@ def as_table(X):
     ValueError
         If it is none.
     """
-    if FrameFormat.of(X) is not None:
-        return X
+    X = X.toarray() if sparse.issparse(X) else X
     try:
-        table = X.toarray() if sparse.issparse(X) else np.asarray(X)
+        shape = X.shape if hasattr(X, "shape") else np.shape(X)
     except ValueError:  # lists of unequal lengths
-        table = np.empty(0)
-    if table.ndim != 2:
+        shape = ()
+    if len(shape) != 2:
         raise ValueError(
-            "Explanations are of tables, a DataFrame or an array of shape (n_samples, n_features). "
-            "Where an image or a sequence is odd, reconstruction_errors of the autoencoder says."
+            "Explanations are of tables: a DataFrame, or an array of shape (n_samples, "
+            "n_features). Where an image or a sequence is odd, reconstruction_errors of the "
+            "autoencoder says."
         )
-    return table
+    return as_table(X)
 
 
 def _joined(columns):
