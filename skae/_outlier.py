@@ -74,9 +74,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     estimator : estimator or None, default=None
         Anything with ``fit`` and ``score_samples``: autoencoders, `PCA`, `GaussianMixture`,
         `KernelDensity`, `IsolationForest`, ``LocalOutlierFactor(novelty=True)``, or a pipeline
-        that ends in one. It is cloned, and ``random_state`` below does not reach it. None is
-        an ensemble of autoencoders on standardised columns. With `FrozenEstimator` around a
-        fitted one, ``fit`` calibrates it on rows that it has not seen.
+        that ends in one. It is cloned, and if it has no ``random_state`` of its own, gets one
+        from that below. None is an ensemble of autoencoders on standardised columns. With
+        `FrozenEstimator` around a fitted one, ``fit`` calibrates it, on rows that it has not
+        seen.
     contamination : "auto" or float, default="auto"
         Share of outliers among the training rows, more than 0 and at most 0.5, that sets the
         threshold. "auto" needs no guess: the threshold is median - 5.64 (median - first
@@ -225,7 +226,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
                 "GaussianMixture, KernelDensity, IsolationForest, LocalOutlierFactor(novelty=True) "
                 f"and pipelines that end in one have; got {self.estimator!r}"
             )
-        return self.estimator
+        params = self.estimator.get_params()
+        unset = [name for name, value in params.items() if value is None]
+        seeds = {name: seed for name in unset if name.endswith("random_state")}
+        return clone(self.estimator).set_params(**seeds)
 
     def _routed(self, params):
         """Return which arguments of ``fit`` are for the estimator, and which for the splitter."""
@@ -556,6 +560,7 @@ def _scores(estimator, X):
         if not sparse.issparse(X):
             raise
         # PCA, for one, is fitted on sparse rows but scores dense ones only.
+        X = X.tocsr()
         parts = gen_batches(X.shape[0], max(1, MAX_CELLS // X.shape[1]))
         scores = np.concatenate([estimator.score_samples(X[part].toarray()) for part in parts])
     scores = np.asarray(scores, np.float64)
