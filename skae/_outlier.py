@@ -32,7 +32,7 @@ from skae._many import Fit, fit_all
 from skae._params import ParameterMixin, StrOptions, fit_context, parameter_class, real
 from skae._thresholds import offset_of, p_values
 from skae.architectures import Dense
-from skae.inputs import aligned, as_frame, as_objects, dense_table
+from skae.inputs import aligned, as_frame, as_objects, check_frame, dense_table
 
 # ``_safe_indexing``, ``_check_method_params`` and ``_num_samples`` are private to scikit-learn,
 # whose own meta-estimators cut samples and weights by them. ``_routing_enabled`` tells how its
@@ -53,7 +53,8 @@ def _default_estimator(random_state):
 
 
 def _estimator_has_score(self):
-    return hasattr(getattr(self, "estimator_", self.estimator), "score")
+    estimator = getattr(self, "estimator_", self.estimator)
+    return estimator is None or hasattr(estimator, "score")
 
 
 @parameter_class
@@ -195,8 +196,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             ``score_samples``. A detector that was fitted before stays as it was.
         """
         del y
+        check_frame(X)
         names = list(X.columns) if hasattr(X, "columns") else None
-        X = X if names is None else aligned(X, names)  # refuses what would be misread
         rng = check_random_state(self.random_state)
         routed = self._routed(params)
         original = self._original(rng.randint(np.iinfo(np.int32).max))
@@ -229,7 +230,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         params = self.estimator.get_params()
         unset = [name for name, value in params.items() if value is None]
         seeds = {name: seed for name in unset if name.endswith("random_state")}
-        return clone(self.estimator).set_params(**seeds)
+        original = clone(self.estimator)
+        if seeds:
+            original.set_params(**seeds)
+        return original
 
     def _routed(self, params):
         """Return which arguments of ``fit`` are for the estimator, and which for the splitter."""
@@ -249,10 +253,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     def _fitted(self, original, X, folds, params):
         """Yield clones, one fitted on all rows, then one for each fold."""
-        fits = [Fit(clone(original), X, **params)]
+        fits = [Fit(clone(original), X, None, **params)]  # some ask for y
         for train, _ in folds:
             of_fold = _check_method_params(X, params, train)
-            fits.append(Fit(clone(original), _safe_indexing(*indexable(X), train), **of_fold))
+            fits.append(Fit(clone(original), _safe_indexing(*indexable(X), train), None, **of_fold))
         for fit in fit_all(fits, self.n_jobs):
             if fit.error is not None:
                 raise fit.error
@@ -279,8 +283,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         ValueError
             If columns are missing, or if the estimator refuses the rows.
         """
-        check_is_fitted(self)
-        return _scores(self.estimator_, self._aligned(X))
+        X = self._aligned(X)
+        return _scores(self.estimator_, X)
 
     def decision_function(self, X):
         """Return how far rows score above the threshold.
@@ -391,8 +395,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             Of autoencoders the share of variance reconstructed, of densities the likelihood.
         """
         del y
-        check_is_fitted(self)
-        return self.estimator_.score(self._aligned(X))
+        X = self._aligned(X)
+        return self.estimator_.score(X)
 
     # Explanations.
 
@@ -511,12 +515,17 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     # What it is.
 
     def _aligned(self, X):
+        check_is_fitted(self)
         return X if self._names is None else aligned(X, self._names)
 
     def _repair(self, X):
         """Return X as a table, and its rows on their way to what is expected."""
-        check_is_fitted(self)
         X, normal = dense_table(self._aligned(X)), dense_table(self.background_)
+        if type(X) is not type(normal):
+            raise ValueError(
+                f"X is a {_type_name(X)}, but the training rows were a {_type_name(normal)}. "
+                "Explanations are of rows in the same format."
+            )
         return X, Repair(self.score_samples, X, normal, self.offset_)
 
     @property
@@ -579,6 +588,10 @@ def _held_out_scores(X, folds, fitted):
         totals[test] += _scores(estimator, _safe_indexing(*indexable(X), test))
         counts[test] += 1
     return totals[counts > 0] / counts[counts > 0]
+
+
+def _type_name(table):
+    return f"{type(table).__module__.partition('.')[0]} {type(table).__name__}"
 
 
 def _labels(is_outlier):

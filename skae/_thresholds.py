@@ -27,8 +27,8 @@ def offset_of(scores, contamination):
     if contamination != "auto":
         return float(np.quantile(scores, contamination))
     quartile, median = np.quantile(scores, [0.25, 0.5])
-    # Where a quarter of the rows and more score the same, all of them say how far scores spread.
-    step = median - quartile or scores.std()
+    # Where a quarter of the rows and more score the same, the others say how far scores spread.
+    step = median - quartile or np.maximum(median - scores, 0).mean()
     of_tail = median - np.log2(0.5 / AUTO_SHARE) * step
     return float(max(of_tail, np.quantile(scores, AUTO_SHARE, method="lower")))
 
