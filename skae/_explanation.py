@@ -96,11 +96,11 @@ class Repair:
     """
 
     def __init__(self, score, X, normal, threshold):
-        self._score, self._cells, self._threshold = score, Cells(X, normal), threshold
         columns = TableColumns.learn(normal)
         self._is_number = ~columns.is_category
         self._read, self._read_normal = columns.read(X), columns.read(normal)
         expected = expected_cells(self._read, self._read_normal, self._is_number)
+        self._score, self._cells, self._threshold = score, Cells(X, normal), threshold
         shape = expected.shape
         theirs = np.take_along_axis(self._read_normal, expected, 0)
         is_same = (theirs == self._read) | (np.isnan(theirs) & np.isnan(self._read))

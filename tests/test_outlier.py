@@ -594,6 +594,16 @@ def test_arguments_out_of_range_are_refused(X):
         OutlierDetector(KernelDensity()).fit(X[:1])
 
 
+def test_tables_that_cannot_be_explained_are_refused(wine):
+    detector = OutlierDetector(PCA(4)).fit(wine)
+    with pytest.raises(ValueError, match="Column 'ash' held numbers .*, and now holds str"):
+        detector.explain(wine.assign(ash="much"))
+    with pytest.raises(ValueError, match="Column 'ash' holds infinite values"):
+        detector.nearest_normal(wine.assign(ash=np.inf))
+    with pytest.raises(ValueError, match="X has 3 columns, but 13 were fitted"):
+        OutlierDetector(PCA(4)).fit(wine.to_numpy()).explain(wine.to_numpy()[:, :3])
+
+
 def test_scores_that_are_none_are_refused(X):
     class Broken(KernelDensity):
         def score_samples(self, X):
