@@ -11,6 +11,7 @@ from skae._outlier import OutlierDetector
 from skae._recurrent import RecurrentAutoencoder
 from skae._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._sparse import SparseAutoencoder
+from skae._tabular import TabularAutoencoder
 from skae._translator import Seq2SeqTranslator
 from skae._variational import VariationalAutoencoder
 
@@ -27,6 +28,7 @@ __all__ = [
     "RecurrentAutoencoder",
     "Seq2SeqTranslator",
     "SparseAutoencoder",
+    "TabularAutoencoder",
     "VariationalAutoencoder",
     "fit_many",
 ]

@@ -14,6 +14,7 @@ from skae._params import fit_context
 from skae._pca_start import MAX_ROWS, start_at_pca
 from skae._randomness import seeded
 from skae._shared_parameters import CodeParameters
+from skae._table_loss import TableLoss
 from skae._threads import threads
 from skae.architectures import build_modules
 from skae.architectures._dense import ACTIVATIONS
@@ -108,6 +109,9 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         architecture = self._make_architecture()
         self.n_components_ = self._n_components(architecture, rows.sample_shape)
         bottleneck, loss = self._make_bottleneck(), self._make_loss()
+        groups = None
+        if rows.kind == "tables":
+            loss, groups = TableLoss(loss), rows.groups
         if hasattr(loss, "adapt"):
             loss.adapt(rows)
         activation = self._output_activation(loss)
@@ -117,6 +121,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
                 rows.sample_shape,
                 bottleneck.encoder_width(self.n_components_),
                 self.n_components_,
+                groups,
             )
             is_standardised = rows.kind == "sequences" and hasattr(encoder, "standardise")
             if is_standardised:
@@ -130,7 +135,13 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         if bottleneck.centres_input and not is_standardised:
             mean = rows.spread(MAX_ROWS).centre.to(torch.float32)
             encoder = nn.Sequential(Centre(mean), encoder)
-        parts = encoder, bottleneck, decoder, ACTIVATIONS[activation](), loss
+        parts = (
+            encoder,
+            bottleneck,
+            decoder,
+            getattr(loss, "activation", ACTIVATIONS[activation])(),
+            loss,
+        )
         return self._join(*parts, self._make_corruption(rows))
 
     def _join(self, *parts):
@@ -198,10 +209,16 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         -------
         scores : ndarray of shape (n_samples,)
             Minus the loss of each row, averaged over its features. The higher, the more
-            normal; the lowest are outliers.
+            normal; the lowest are outliers. Of tables and sequences averaged over what is
+            not missing, and 0 where all is.
         """
         check_is_fitted(self)
         return -self._map(_losses, self._read_samples(X), ())
+
+    def _element_losses(self, X):
+        """Return the samples of X, and the loss of each element of them."""
+        rows = self._read_samples(X)
+        return rows, self._map(_element_losses, rows)
 
     # What a fitted estimator shows.
 
@@ -218,6 +235,10 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
 
 def _losses(module, x):
     return module.reconstruction_losses(module.encode(x), x)
+
+
+def _element_losses(module, x):
+    return module.element_losses(module.encode(x), x)
 
 
 def _chain(*modules):

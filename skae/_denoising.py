@@ -1,6 +1,7 @@
 """Autoencoder that learns to restore damaged rows."""
 
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from numbers import Real
 
@@ -10,11 +11,82 @@ from skae._autoencoder import Autoencoder
 from skae._params import StrOptions, real
 from skae._randomness import seeded
 from skae._shared_parameters import estimator
-from skae.corruptions import CORRUPTIONS, Corruption
+from skae.corruptions import CORRUPTIONS, Corruption, TableCorruption
+
+
+class Denoising:
+    """What damages rows in training, by ``corruption``, ``noise_level`` and ``damaged_only``."""
+
+    data_range = None
+
+    def _make_corruption(self, rows):
+        self._check_units(rows)
+        is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
+        low, high = 0.0, 1.0
+        if self.data_range is not None:
+            low, high = _ordered_pair("data_range", self.data_range)
+            _check_range(rows, low, high)
+        elif self.corruption == "salt_and_pepper":
+            low, high = rows.column_range()
+        make = partial(TableCorruption, rows.groups) if rows.kind == "tables" else Corruption
+        return make(
+            corruption=self.corruption,
+            noise_level=self._checked_noise_level(1.0 if is_share else float("inf")),
+            low=low,
+            high=high,
+            clip=self.data_range is not None,
+            damaged_only=self.damaged_only,
+            partial=rows.is_partial,
+        )
+
+    def _check_units(self, rows):
+        """Refuse parameters in the units of unsigned integers, which are read as 0 to 1."""
+        if rows.kind == "tables" and self.data_range is not None:
+            raise ValueError(
+                f"data_range={self.data_range!r} is for data of one unit, and each column of a "
+                "table has its own: leave it None"
+            )
+        given = {"noise_level": self.noise_level, "data_range": self.data_range}
+        for name, value in given.items():
+            if rows.scale > 1 and value is not None and np.max(value) > 1:
+                raise ValueError(
+                    f"{name}={value!r} must be on the scale from 0 to 1, as which unsigned "
+                    f"integers are read: divide it by {rows.scale}"
+                )
+
+    def _checked_noise_level(self, upper):
+        level = self.noise_level
+        levels = (level, level)
+        if not isinstance(level, Real):
+            level = levels = _ordered_pair("noise_level", level)
+        if levels[0] < 0 or levels[1] > upper:
+            raise ValueError(
+                f"noise_level must be within [0, {upper:g}] for corruption={self.corruption!r}, "
+                f"which takes it for {'a share of the cells' if upper == 1 else 'a deviation'}; "
+                f"got {self.noise_level!r}"
+            )
+        if levels[1] == 0 and self.damaged_only:
+            raise ValueError(
+                "noise_level=0 damages no cells, and with damaged_only=True no others count"
+            )
+        return level
+
+    def _hold_out(self, rows, X_val):
+        fitted, validation = super()._hold_out(rows, X_val)
+        if X_val is not None and self.data_range is not None:
+            _check_range(validation, *_ordered_pair("data_range", self.data_range))
+        return fitted, validation
+
+    def _as_in_training(self, rows):
+        x, _ = rows.take(slice(None), rows.dtype)
+        with seeded(0, self.device_):
+            damaged, weight = self.net_.module_.corruption(x.to(self.device_))
+        weight = 1.0 if weight is None else weight.cpu().numpy()
+        return rows.with_values(damaged.cpu().numpy()), weight
 
 
 @estimator
-class DenoisingAutoencoder(Autoencoder):
+class DenoisingAutoencoder(Denoising, Autoencoder):
     """Autoencoder that restores damaged rows.
 
     In training each row is damaged, anew in every epoch, and the loss compares what the
@@ -94,65 +166,6 @@ class DenoisingAutoencoder(Autoencoder):
         "data_range": [tuple, list, None],
         "damaged_only": ["boolean"],
     }
-
-    def _make_corruption(self, rows):
-        self._check_units(rows)
-        is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
-        low, high = 0.0, 1.0
-        if self.data_range is not None:
-            low, high = _ordered_pair("data_range", self.data_range)
-            _check_range(rows, low, high)
-        elif self.corruption == "salt_and_pepper":
-            low, high = rows.column_range()
-        return Corruption(
-            self.corruption,
-            self._checked_noise_level(1.0 if is_share else float("inf")),
-            low,
-            high,
-            clip=self.data_range is not None,
-            damaged_only=self.damaged_only,
-            partial=rows.is_partial,
-        )
-
-    def _check_units(self, rows):
-        """Refuse parameters in the units of unsigned integers, which are read as 0 to 1."""
-        given = {"noise_level": self.noise_level, "data_range": self.data_range}
-        for name, value in given.items():
-            if rows.scale > 1 and value is not None and np.max(value) > 1:
-                raise ValueError(
-                    f"{name}={value!r} must be on the scale from 0 to 1, as which unsigned "
-                    f"integers are read: divide it by {rows.scale}"
-                )
-
-    def _checked_noise_level(self, upper):
-        level = self.noise_level
-        levels = (level, level)
-        if not isinstance(level, Real):
-            level = levels = _ordered_pair("noise_level", level)
-        if levels[0] < 0 or levels[1] > upper:
-            raise ValueError(
-                f"noise_level must be within [0, {upper:g}] for corruption={self.corruption!r}, "
-                f"which takes it for {'a share of the cells' if upper == 1 else 'a deviation'}; "
-                f"got {self.noise_level!r}"
-            )
-        if levels[1] == 0 and self.damaged_only:
-            raise ValueError(
-                "noise_level=0 damages no cells, and with damaged_only=True no others count"
-            )
-        return level
-
-    def _hold_out(self, rows, X_val):
-        fitted, validation = super()._hold_out(rows, X_val)
-        if X_val is not None and self.data_range is not None:
-            _check_range(validation, *_ordered_pair("data_range", self.data_range))
-        return fitted, validation
-
-    def _as_in_training(self, rows):
-        x, _ = rows.take(slice(None), rows.dtype)
-        with seeded(0, self.device_):
-            damaged, weight = self.net_.module_.corruption(x.to(self.device_))
-        weight = 1.0 if weight is None else weight.cpu().numpy()
-        return rows.with_values(damaged.cpu().numpy()), weight
 
 
 def _ordered_pair(name, value):

@@ -7,9 +7,11 @@ from torch import nn
 
 from skae._module import AutoencoderModule, Centre
 from skae.architectures._dense import BatchNorm, Dropout, Linear, Shortcut, TransposedLinear
+from skae.architectures._tabular import Indicators
 from skae.bottlenecks import Bottleneck, LinearBottleneck
 
 #: By exact type: a subclass may compute something else.
+INPUTS = (Centre, Indicators)
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU)
 
 
@@ -58,14 +60,14 @@ class Plan(NamedTuple):
     """What an autoencoder module computes.
 
     ``bottleneck`` is None if the code is the encoder's output, so that there is but one list
-    of stages, the decoder; ``centre`` is applied to the input first, if it is not None.
+    of stages, the decoder; ``inputs`` are modules without parameters before the first stage.
     """
 
     encoder: list[Stage]
     bottleneck: Bottleneck | None
     decoder: list[Stage]
     loss: nn.Module
-    centre: Centre | None
+    inputs: tuple
     corruption: nn.Module | None
 
     @property
@@ -84,8 +86,13 @@ class Plan(NamedTuple):
             return None
         stages = [tuple(stage.structure for stage in half) for half in (self.encoder, self.decoder)]
         n_learnt = len(list(self.loss.parameters()))
-        kinds = type(self.bottleneck), type(self.loss), n_learnt, self.centre is None
+        parts = tuple(_structure(part) for part in (self.loss, *self.inputs))
+        kinds = type(self.bottleneck), n_learnt, parts
         return (*stages, *kinds, bottleneck, corruption)
+
+
+def _structure(part):
+    return type(part), part.structure() if hasattr(part, "structure") else None
 
 
 def writes_gradient(loss):
@@ -97,15 +104,21 @@ def plan(module):
     """Return the `Plan` of a module, or None if it is no dense autoencoder's."""
     if not isinstance(module, AutoencoderModule):
         return None
-    if not module.decodes_once or module.is_partial:
+    takes_samples = not module.is_partial or (
+        writes_gradient(module.loss) and getattr(module.loss, "skips_unknown", False)
+    )
+    if not module.decodes_once or not takes_samples:
         return None
     decoder_parts = [module.decoder]
     if not getattr(module.loss, "from_logits", False):
         decoder_parts.append(module.output_activation)
     encoder, decoder, bottleneck = [], [], module.bottleneck
-    first, centre = module.encoder, None
-    if type(first) is nn.Sequential and type(first[0]) is Centre:
-        centre, first = first[0], first[1:]
+    first, inputs = module.encoder, []
+    while isinstance(first, nn.Sequential) and type(first[0]) in INPUTS and len(first) == 2:
+        if _has_hooks(first) or _has_hooks(first[0]):
+            return None
+        inputs.append(first[0])
+        first = first[1]
     if type(bottleneck) is LinearBottleneck:
         bottleneck, decoder_parts = None, [first, *decoder_parts]
     elif not _extend(encoder, first):
@@ -121,7 +134,7 @@ def plan(module):
     n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)
     if len(used) - len(set(used)) != n_tied:
         return None
-    return Plan(encoder, bottleneck, decoder, module.loss, centre, module.corruption)
+    return Plan(encoder, bottleneck, decoder, module.loss, tuple(inputs), module.corruption)
 
 
 def _extend(stages, module):

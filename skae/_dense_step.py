@@ -46,7 +46,7 @@ class DenseStep:
     """
 
     def __init__(self, plans):
-        encoders, bottlenecks, decoders, losses, centres, _ = zip(*plans, strict=True)
+        encoders, bottlenecks, decoders, losses, inputs, _ = zip(*plans, strict=True)
         linears = [stage.linear for stage in (*encoders[0], *decoders[0])]
         # Where weights are used twice, their gradients are added up.
         adds_up = len({linear.weight for linear in linears}) < len(linears)
@@ -58,7 +58,7 @@ class DenseStep:
         self.decoder = _Layers(decoders, adds_up)
         self.bottleneck = _bottlenecks_as_one(bottlenecks, self.decoder.layers[0].weight)
         self.loss = _as_one(losses)
-        self.centre = _as_one(centres)
+        self.inputs = [_as_one(modules) for modules in zip(*inputs, strict=True)]
 
     @torch.no_grad()
     def __call__(self, x, target, weight=None, cell_weight=None):
@@ -81,8 +81,8 @@ class DenseStep:
         return self._take(*batch).squeeze(0)
 
     def _take(self, x, target, weight, cell_weight):
-        if self.centre is not None:
-            x = self.centre(x)
+        for module in self.inputs:
+            x = module(x)
         for grad in self.shared:
             grad.zero_()
         if self.bottleneck is None:
@@ -496,7 +496,8 @@ class _Dropout:
 def _as_one(modules):
     """Return a module that does the work of several of one structure, on tensors with their axis.
 
-    Its parameters are those of the modules, and so are their gradients.
+    Its parameters are those of the modules, and so are their gradients. Buffers of integers say
+    where things are, and are the same in all.
     """
     first, *others = modules
     if not others or first is None:
@@ -505,7 +506,9 @@ def _as_one(modules):
     twin._parameters = {name: _parameter_as_one(modules, name) for name in first._parameters}
     twin._buffers = {
         name: _as_rows(torch.stack([getattr(module, name) for module in modules]))
-        for name in first._buffers
+        if buffer.is_floating_point()
+        else buffer
+        for name, buffer in first._buffers.items()
     }
     return twin
 

@@ -294,14 +294,29 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         """
         check_is_fitted(self)
         samples = self._samples(X, self._read_input(X))
-        spreads = zip(self.score_centers_.tolist(), self.score_scales_.tolist(), strict=True)
         total = 0.0
-        for member, features, (centre, scale) in zip(
-            self.estimators_, self.estimators_features_, spreads, strict=True
-        ):
+        for member, features, centre, scale in self._members():
             scores = member.score_samples(self._seen(samples, features))
             total = total + (scores - centre) / scale
         return total / len(self.estimators_)
+
+    def _members(self):
+        """Yield each member, the columns that it sees, and centre and scale of its scores."""
+        spreads = self.score_centers_.tolist(), self.score_scales_.tolist()
+        yield from zip(self.estimators_, self.estimators_features_, *spreads, strict=True)
+
+    def _element_losses(self, X):
+        rows = self._read_input(X)
+        samples, total = self._samples(X, rows), 0.0
+        for member, features, centre, scale in self._members():
+            seen, losses = member._element_losses(self._seen(samples, features))
+            losses = (losses + centre * seen.share) / scale
+            if len(features) < self.n_features_in_:
+                wide = np.zeros((len(losses), self.n_features_in_), losses.dtype)
+                wide[:, features] = losses * (self.n_features_in_ / len(features))
+                losses = wide
+            total = total + losses
+        return rows, total / len(self.estimators_)
 
     @staticmethod
     def _squared_errors(module, x):

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._inference import Inference
@@ -15,7 +16,7 @@ from skae.inputs import read_lengths
 class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
     """What all fitted autoencoders can do.
 
-    A subclass brings ``score_samples``, and what `Inference` needs.
+    A subclass brings ``score_samples``, ``_element_losses``, and what `Inference` needs.
     """
 
     def _learn_lengths(self, rows):
@@ -57,7 +58,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         -------
         X_original : ndarray of shape (n_samples, n_features)
             Reconstructed rows; images if these were fitted, in their shape and type;
-            sequences in a list or, if an array was fitted, an array padded with NaN.
+            sequences in a list or, if an array was fitted, an array padded with NaN; a
+            DataFrame for the architectures of tables, if one was fitted.
 
         Raises
         ------
@@ -102,11 +104,35 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             What the code keeps of each row, in the units of X; a DataFrame if X is one.
             Images are of the shape and type of X: unsigned integers are rounded, and
             clipped to their range. Sequences are in a list if X is one, with the length of
-            each, or padded with NaN as X is; missing values in them are filled.
+            each, or padded with NaN as X is; missing values in them are filled. Tables have
+            the columns and dtypes of the training rows, and missing cells are filled.
         """
         check_is_fitted(self)
         rows = self._read_input(X)
         return rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
+
+    @available_if(lambda self: self._takes_holes)
+    def impute(self, X):
+        """Fill the missing cells of X with what the other cells let expect.
+
+        It takes an architecture for tables or for sequences.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows, with NaN, None or NA where a cell is missing.
+
+        Returns
+        -------
+        X_imputed : ndarray or DataFrame of shape (n_samples, n_features)
+            The rows, with the missing cells as ``reconstruct`` gives them and all others as
+            they are. Of sequences, missing values are filled, but not the padding.
+        """
+        check_is_fitted(self)
+        rows = self._read_input(X)
+        return rows.format.complete(
+            X, rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
+        )
 
     def _reconstruct(self, rows):
         return self._map(_restored, rows)
@@ -127,12 +153,41 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         errors : ndarray of shape (n_samples, n_features)
             In squared units of X, a DataFrame if X is one; of the shape of X for images,
             where unsigned integers count as intensities from 0 to 1. Of sequences for each
-            step, a list if X is one, and NaN where a value is missing.
+            step, a list if X is one, and NaN where a value is missing. Of tables in squared
+            deviations for numbers, and for categories of all probabilities together.
         """
         check_is_fitted(self)
         rows = self._read_input(X)
         errors = self._map(self._squared_errors, rows)
         return rows.format.in_frame(rows.format.arrange(errors))
+
+    def feature_losses(self, X):
+        """Return the loss of each value, as it counts in the loss of its sample.
+
+        It says where in a sample an anomaly is, as ``reconstruction_errors`` does, but by the
+        loss of the training.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        losses : ndarray of shape (n_samples, n_features)
+            A DataFrame if X is one, of the shape of X for images, a list for a list of
+            sequences. NaN where a value is missing. Minus their mean over the features that
+            are not missing is what ``score_samples`` gives. Those of variational autoencoders
+            add up to minus the logarithm of the likelihood given the mean code.
+
+        Raises
+        ------
+        ValueError
+            If the loss is one of whole samples, such as "ssim".
+        """
+        check_is_fitted(self)
+        rows, losses = self._element_losses(X)
+        return rows.format.in_frame(rows.format.arrange(losses))
 
     @staticmethod
     def _squared_errors(module, x):
@@ -141,7 +196,9 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
     def score(self, X, y=None, sample_weight=None):
         """Return the share of variance reconstructed, R2 weighted by variance.
 
-        It does not depend on the loss, and compares with PCA's share of variance.
+        It does not depend on the loss, and compares with PCA's share of variance. Of a table
+        read as one it is the mean over the columns that vary, of categories the share of the
+        variance of their probabilities.
 
         Parameters
         ----------
@@ -162,10 +219,15 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
         check_is_fitted(self)
         return self._score(self._read_input(X, sample_weight))
 
+    @property
+    def _takes_holes(self):
+        return self._input_kind in ("sequences", "tables")
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self._input_kind != "sequences"
-        tags.input_tags.allow_nan = self._input_kind == "sequences"
+        tags.input_tags.sparse = not self._takes_holes
+        tags.input_tags.allow_nan = self._takes_holes
+        tags.input_tags.string = tags.input_tags.categorical = self._input_kind == "tables"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -46,10 +46,7 @@ class Inference:
         return self._r2(rows)
 
     def _r2(self, rows):
-        residual, total = (squares.sum() for squares in self._squares(rows))
-        if total == 0:
-            return float(residual == 0)
-        return float(1 - residual / total)
+        return rows.targets.explained(*self._squares(rows))
 
     def _squares(self, rows, watch=None):
         """Return each value's residual and total squares; ``watch`` sees the codes."""

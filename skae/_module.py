@@ -142,6 +142,23 @@ class AutoencoderModule(nn.Module):
         prediction = self.predict(code, target)
         return sample_losses(self.loss, prediction, target, cell_weight, self.is_partial)
 
+    def element_losses(self, code, target):
+        """Return the loss of each element, NaN where the target is.
+
+        Parameters as for ``reconstruction_losses``.
+
+        Returns
+        -------
+        tensor of shape (n_samples, *input_shape)
+        """
+        values = self.loss(self.predict(code, target), target.nan_to_num(0.0))
+        if values.ndim == 1:
+            raise ValueError(
+                "feature_losses needs a loss with one value per element, but this one gives one "
+                "per sample. reconstruction_errors does without."
+            )
+        return torch.where(target.isnan(), target, values)
+
     def objective(self, x, target, weight=None, cell_weight=None):
         """Return what training minimises, a mean over the samples.
 
@@ -294,7 +311,7 @@ def sample_losses(loss, prediction, target, cell_weight=None, partial=False):
         )
     if cell_weight is not None:
         values = values * cell_weight
-    return per_sample(values, loss.reduction, known)
+    return per_sample(values, loss.reduction, known, getattr(loss, "share", 1.0))
 
 
 def _weighted_mean(values, weight):

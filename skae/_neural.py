@@ -95,7 +95,7 @@ class NeuralEstimator(Inference, SharedParameters):
         """Refuse targets that the loss a parameter names cannot take."""
         loss = getattr(self, parameter)
         bounds = getattr(losses.get(loss), "target_range", None) if isinstance(loss, str) else None
-        if bounds is None:
+        if bounds is None or rows.kind == "tables":
             return
         low, high = rows.range()
         if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:

@@ -85,6 +85,8 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows, is_stan
     axes = principal_axes(rows, n_components)
     start = has_start and axes and bottleneck.linear_start(axes)
     if start:
+        if hasattr(loss, "to_logits"):
+            start = start[0], loss.to_logits(*start[1])
         if is_standardised:
             start = _of_size_1(start, bottleneck, axes)
         encoder.start_at(*start[0])

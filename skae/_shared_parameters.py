@@ -19,6 +19,7 @@ from skae.architectures import ARCHITECTURES, INPUT_KINDS, make_architecture
 from skae.architectures._conv import CONVOLUTION
 from skae.architectures._dense import ACTIVATIONS
 from skae.architectures._recurrent import RECURRENCE
+from skae.architectures._tabular import TABLE
 from skae.architectures._unet import UNET, UNET_CHANNELS
 from skae.losses import LOSSES, make_loss
 
@@ -167,6 +168,7 @@ SHARED_DOCS = {
     "<architecture>": ARCHITECTURE,
     "<convolution>": CONVOLUTION,
     "<recurrence>": RECURRENCE,
+    "<table>": TABLE,
     "<unet_channels>": UNET_CHANNELS,
     "<unet>": UNET,
     "<loss>": LOSS.format("squared_error"),

@@ -169,7 +169,7 @@ class Training:
     @property
     def obstacle(self):
         """Why the net cannot train as one with others; None if it can."""
-        if self.dataset.kind != "rows":
+        if self.dataset.kind not in ("rows", "tables"):
             return f"its samples are {self.dataset.kind}"
         if self.notifies_batches:
             return "its callbacks are told of every batch"

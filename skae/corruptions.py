@@ -256,3 +256,60 @@ class Corruption(Random, nn.Module):
         if not (x_damaged.isfinite() | x.isnan()).all():
             raise ValueError(f"corruption {name} returns NaN or infinite values")
         return x_damaged, x_damaged != x if damaged is None else damaged
+
+
+class TableCorruption(Corruption):
+    """Damage whole cells of tables; parameters as for `Corruption`.
+
+    Masked cells are missing, and swapped ones may come to be. Gaussian noise and salt and pepper
+    are for numbers alone.
+
+    Parameters
+    ----------
+    groups : Groups
+        How the elements make columns.
+    **params : dict
+    """
+
+    def __init__(self, groups, **params):
+        super().__init__(**params)
+        self.n_numbers, self.widths = groups
+        self.register_buffer("columns", groups.columns)
+        self.register_buffer("share", (1 / groups.sizes)[groups.columns])
+
+    @torch.no_grad()
+    def forward(self, x):
+        x_damaged, damaged = self._damage(x, self._draw_level())
+        if not self.damaged_only or damaged is None:
+            return x_damaged, None
+        known = ~x.isnan()
+        damaged, known = ((part & known) * self.share for part in (damaged, known))
+        return x_damaged, (damaged > 0) * (known.sum() / damaged.sum().clamp_min(1))
+
+    def structure(self):
+        structure = super().structure()
+        return structure and (*structure, self.n_numbers, self.widths)
+
+    def _damage(self, x, level):
+        if not self.is_known:
+            return super()._damage(x, level)
+        if self.function in (masking, swap):
+            share = level if self.function is masking or len(x) > 1 else 0.0
+            shape = torch.Size([len(x), self.n_numbers + len(self.widths)])
+            damaged = chosen(random_bits(shape, x.device, self.generator), share)
+            damaged = damaged[:, self.columns]
+            others = torch.nan if self.function is masking else self._others(x, shape)
+            return torch.where(damaged, others, x), damaged
+        numbers, categories = x[:, : self.n_numbers], x[:, self.n_numbers :]
+        if self.function is gaussian:
+            return torch.cat([gaussian(numbers, level, self.generator)[0], categories], 1), None
+        ends = self.low[: self.n_numbers], self.high[: self.n_numbers]
+        numbers, damaged = salt_and_pepper(numbers, level, *ends, self.generator)
+        damaged = torch.cat([damaged, torch.zeros_like(categories, dtype=torch.bool)], 1)
+        return torch.cat([numbers, categories], 1), damaged
+
+    def _others(self, x, shape):
+        """Return for each cell that of another row."""
+        below = torch.randint(1, max(2, len(x)), shape, device=x.device, generator=self.generator)
+        rows = (torch.arange(len(x), device=x.device)[:, None] + below) % len(x)
+        return x.gather(0, rows[:, self.columns])

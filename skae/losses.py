@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+#: What is known of a sample at least, where it is divided by; the loss of nothing is 0.
+MIN_COUNT = 1e-6
+
+
 class ElementwiseLoss(nn.Module):
     """Base of losses that have their derivative written out, as ``gradient``.
 
@@ -431,7 +435,7 @@ def make_loss(loss):
     return LOSSES[loss]() if isinstance(loss, str) else CallableLoss(loss)
 
 
-def per_sample(values, reduction="mean", counts=None):
+def per_sample(values, reduction="mean", counts=None, share=1.0):
     """Average or add up the values of each sample.
 
     Parameters
@@ -440,6 +444,8 @@ def per_sample(values, reduction="mean", counts=None):
     reduction : {"mean", "sum"}, default="mean"
     counts : boolean tensor of the shape of ``values`` or None, default=None
         Which of them count.
+    share : tensor of the shape of a sample or float, default=1.0
+        Of those that count, as how much each does.
 
     Returns
     -------
@@ -452,4 +458,6 @@ def per_sample(values, reduction="mean", counts=None):
     values = values.flatten(1)
     if reduction == "sum":
         return values.sum(1)
-    return values.mean(1) if counts is None else values.sum(1) / counts.flatten(1).sum(1)
+    if counts is None:
+        return values.mean(1)
+    return values.sum(1) / (counts * share).flatten(1).sum(1).clamp_min(MIN_COUNT)

@@ -18,6 +18,7 @@ from skae import (
     RecurrentAutoencoder,
     Seq2SeqTranslator,
     SparseAutoencoder,
+    TabularAutoencoder,
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, Dense, Recurrent, RecurrentEncoderDecoder, Transformer
@@ -32,6 +33,7 @@ ARCHITECTURES = [
     Dense((16,), normalization="batch", tied_weights=True),
     Conv((4,)),
     Recurrent(4),
+    "tabular",
 ]
 OBJECTIVES = [
     Autoencoder,
@@ -63,6 +65,10 @@ ESTIMATORS = [
         **QUICK, hidden_layer_sizes=(8, 4), cell="gru", pooling="attention", dropout=0.2
     ),
     RecurrentAutoencoder(**QUICK, decoder_input="output", pooling="mean", bidirectional=False),
+    TabularAutoencoder(**QUICK),
+    TabularAutoencoder(
+        **QUICK, corruption="swap", loss="huber", categorical_features=[0], max_categories=3
+    ),
     Autoencoder(**QUICK, optimizer="muon"),
     EnsembleAutoencoder(Autoencoder(**QUICK, architecture=Dense((8,))), n_estimators=2),
     EnsembleAutoencoder(
@@ -131,6 +137,7 @@ def test_checks_of_any_input(estimator, check):
         RecurrentAutoencoder,
         RecurrentEncoderDecoder,
         Seq2SeqTranslator,
+        TabularAutoencoder,
         Transformer,
     ],
 )

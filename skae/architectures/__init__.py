@@ -19,6 +19,11 @@ batch beside the code, in which it sees how many steps to make. Both may have a 
 ``standardise(moments)``, which gets means and deviations of the training sequences. `Recurrent`
 is one of these.
 
+With ``input_kind = "tables"`` it gets tables with categories and missing cells, and ``build``
+one more argument, ``groups``: of the elements of a row the first ``groups.n_numbers`` are
+numbers, and categories follow, one-hot groups of ``groups.widths`` elements. What is missing is
+NaN. For categories the decoder gives logits. `Tabular` is one of these.
+
 With ``input_kind = "texts"`` it is for `skae.Seq2SeqTranslator`, and its method is::
 
     build(n_source_tokens, n_target_tokens, shared, n_pairs) -> (encoder, decoder)
@@ -51,6 +56,7 @@ from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense, Shortcut
 from skae.architectures._encoder_decoder import RecurrentEncoderDecoder
 from skae.architectures._recurrent import Recurrent
+from skae.architectures._tabular import Tabular
 from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
@@ -66,6 +72,7 @@ __all__ = [
     "Recurrent",
     "RecurrentEncoderDecoder",
     "Shortcut",
+    "Tabular",
     "Transformer",
     "UNet",
     "build_modules",

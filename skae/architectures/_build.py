@@ -10,10 +10,11 @@ from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
 from skae.architectures._encoder_decoder import RecurrentEncoderDecoder
 from skae.architectures._recurrent import Recurrent
+from skae.architectures._tabular import Tabular
 from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
-ARCHITECTURES = {"conv": Conv, "dense": Dense, "recurrent": Recurrent}
+ARCHITECTURES = {"conv": Conv, "dense": Dense, "recurrent": Recurrent, "tabular": Tabular}
 #: Those of translators.
 TEXT_ARCHITECTURES = {
     "transformer": Transformer,
@@ -22,7 +23,7 @@ TEXT_ARCHITECTURES = {
     "plain_lstm": partial(RecurrentEncoderDecoder, attention=False),
 }
 #: What an architecture can have its data read as, by an attribute ``input_kind``.
-INPUT_KINDS = ("rows", "images", "sequences")
+INPUT_KINDS = ("rows", "images", "sequences", "tables")
 
 
 def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
@@ -55,7 +56,7 @@ def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
     return architecture
 
 
-def build_modules(architecture, input_shape, encoder_width, code_width):
+def build_modules(architecture, input_shape, encoder_width, code_width, groups=None):
     """Build encoder and decoder, and check that they fit the data and each other.
 
     Parameters
@@ -67,6 +68,8 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
         How many numbers the encoder must give.
     code_width : int
         How many numbers the decoder takes.
+    groups : Groups or None, default=None
+        How the elements of a table's row make columns.
 
     Returns
     -------
@@ -83,13 +86,16 @@ def build_modules(architecture, input_shape, encoder_width, code_width):
     if isinstance(architecture, UNet):
         raise TypeError("UNet makes one image of another: it is for ImageToImageRegressor")
     name = f"{type(architecture).__name__}.build"
-    modules = _check_modules(name, architecture.build(input_shape, encoder_width, code_width))
+    sizes = (input_shape, encoder_width, code_width, *([] if groups is None else [groups]))
+    modules = _check_modules(name, architecture.build(*sizes))
     # Copies, so that modules handed out twice are not shared; in the precision of training.
     encoder, decoder = (module.float() for module in copy.deepcopy(modules))
     if not any(p.requires_grad for module in (encoder, decoder) for p in module.parameters()):
         raise ValueError(f"{name} gives modules without parameters to train")
     x, code = _probe(input_shape), _probe((code_width,))
     inputs = [code]
+    if groups is not None:
+        x[0] = torch.nan  # a row of which nothing is known
     if getattr(architecture, "input_kind", "rows") == "sequences":
         x[0, 1:] = torch.nan  # a sequence of one step
         inputs = [code, x]

@@ -9,6 +9,7 @@ from skae.inputs._pairs import Pairs
 from skae.inputs._read_sequences import SequenceLayout, read_sequences
 from skae.inputs._rows import Codes, RowLayout, Rows, read_rows, read_weights
 from skae.inputs._sequences import Moments, Sequences, read_lengths
+from skae.inputs._tables import Table, TableFormat, TableLayout
 from skae.inputs._texts import (
     TextPairs,
     Texts,
@@ -43,7 +44,9 @@ __all__ = [
     "Pairs",
     "Rows",
     "Sequences",
+    "Table",
     "TableColumns",
+    "TableFormat",
     "TextPairs",
     "Texts",
     "aligned",
@@ -70,4 +73,9 @@ __all__ = [
 ]
 
 #: By kind of input, what says how X is to be read.
-LAYOUTS = {"rows": RowLayout, "images": ImageLayout, "sequences": SequenceLayout}
+LAYOUTS = {
+    "rows": RowLayout,
+    "images": ImageLayout,
+    "sequences": SequenceLayout,
+    "tables": TableLayout,
+}

@@ -261,19 +261,21 @@ class TableColumns:
         raw = [column_values(X, i) for i in range(X.shape[1])]
         names = _names(X)
         listed = _listed(categorical_features, names)
-        columns = []
+        columns, dtypes = [], []
         for name, (values, dtype, is_declared), is_listed in zip(names, raw, listed, strict=True):
-            if not (is_declared if is_listed is None else is_listed):
-                values = inferred(values)
-                if values.dtype.kind in "mM":
-                    columns.append(DateColumn(name, values))
-                    continue
-                if values.dtype.kind in "iuf":
-                    columns.append(NumberColumn(name, values))
-                    continue
-            columns.append(CategoryColumn(name, values, max_categories, _order(dtype)))
+            is_category = is_declared if is_listed is None else is_listed
+            found = values if is_category else inferred(values)
+            if is_category or found.dtype.kind not in "iufmM":
+                columns.append(CategoryColumn(name, values, max_categories, _order(dtype)))
+            else:
+                columns.append(
+                    (DateColumn if found.dtype.kind in "mM" else NumberColumn)(name, found)
+                )
+                # Categories that are taken for numbers come back as these.
+                dtype = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+            dtypes.append(dtype)
         frame = FrameFormat.of(X)
-        return cls(columns, frame and frame._replace(index=None), [dtype for _, dtype, _ in raw])
+        return cls(columns, frame and frame._replace(index=None), dtypes)
 
     @property
     def names(self):
@@ -308,7 +310,7 @@ class TableColumns:
             cells[:, i] = column.read(column_values(X, i)[0])
         return cells
 
-    def restore(self, cells, index=None):
+    def restore(self, cells, index=None, dtype=np.float64):
         """Return a table like the one that was learnt from.
 
         Parameters
@@ -317,6 +319,8 @@ class TableColumns:
             As ``read`` gives them. NaN is restored as missing where the dtype has a way to say
             so; else the dtype is another.
         index : pd.Index or None, default=None
+        dtype : dtype, default=float64
+            Precision of an array that is made.
 
         Returns
         -------
@@ -324,7 +328,8 @@ class TableColumns:
         """
         values = [column.restore(cells[:, i]) for i, column in enumerate(self.columns)]
         if self.frame is None:
-            return array_of(values, self.dtypes[0], len(cells))
+            is_of_objects = self.dtypes[0].kind == "O"
+            return array_of(values, object if is_of_objects else dtype)
         if self.frame.frame_class is pd.DataFrame:
             pairs = zip(values, self.dtypes, strict=True)
             made = [pandas_column(one, dtype, index) for one, dtype in pairs]
@@ -342,10 +347,12 @@ def _names(X):
 
 def _listed(categorical_features, names):
     """Return of each column whether it is listed as categories, None where dtypes decide."""
+    if categorical_features is None:
+        return [False] * len(names)
     if isinstance(categorical_features, str) and categorical_features == "from_dtype":
         return [None] * len(names)
-    given = np.asarray([] if categorical_features is None else categorical_features)
-    if given.ndim != 1 or given.dtype.kind not in "biufUO" or (len(given) and given.dtype == float):
+    given = np.asarray(categorical_features)
+    if given.ndim != 1 or given.dtype.kind not in "biuUO" and len(given):
         raise ValueError(
             'categorical_features must be "from_dtype", None, or a list of bool, int or str; got '
             f"{categorical_features!r}"
@@ -356,10 +363,8 @@ def _listed(categorical_features, names):
                 f"categorical_features is a mask of {len(given)} columns, but X has {len(names)}"
             )
         return given.tolist()
-    if given.dtype.kind in "iu":
-        given, all_names = given.tolist(), range(len(names))
-    else:
-        given, all_names = list(categorical_features), names
+    given = list(categorical_features)
+    all_names = names if given and isinstance(given[0], str) else list(range(len(names)))
     unknown = [name for name in given if name not in all_names]
     if unknown:
         raise ValueError(

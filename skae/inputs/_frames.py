@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 
@@ -38,6 +39,46 @@ def check_frame(X):
     if names.has_duplicates:
         twice = list(names[names.duplicated()].unique())
         raise ValueError(f"X has more than one column of the name {twice}. Rename or drop them.")
+
+
+def completed(X, other):
+    """Return a table, an array or a list of these with its missing cells taken from another.
+
+    Parameters
+    ----------
+    X, other : DataFrame, array or list of the same shape
+
+    Returns
+    -------
+    DataFrame, ndarray or list
+    """
+    if isinstance(X, pd.DataFrame):
+        columns = {}
+        for i in range(X.shape[1]):
+            column, others = X.iloc[:, i], other.iloc[:, i].set_axis(X.index)
+            known = column.notna()
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                new = others.dropna().unique()
+                column = column.cat.add_categories(new[~np.isin(new, column.cat.categories)])
+            columns[i] = column if known.all() else column.where(known, others)
+        return pd.concat(columns, axis=1).set_axis(X.columns, axis=1)
+    if hasattr(X, "columns"):
+        pairs = ((X[name], other[name]) for name in X.columns)
+        return X.with_columns(_completed_series(*pair) for pair in pairs)
+    if isinstance(other, list):
+        return [completed(*pair) for pair in zip(X, other, strict=True)]
+    masked = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else False
+    X = np.asarray(X)
+    missing = masked | pd.isna(X)
+    return np.where(missing, other, X) if missing.any() else X
+
+
+def _completed_series(column, others):
+    """Return a column of polars with its missing cells taken from another."""
+    missing = column.is_null()
+    if column.dtype.is_float():
+        missing = missing | column.is_nan().fill_null(False)
+    return column.zip_with(~missing, others.cast(column.dtype))
 
 
 def aligned(X, names):

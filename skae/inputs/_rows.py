@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from torch.utils.data import Dataset
 
 from skae._batches import along, chunks
-from skae.inputs._frames import FrameFormat, check_frame
+from skae.inputs._frames import FrameFormat, check_frame, completed
 
 
 class RowFormat:
@@ -43,6 +43,10 @@ class RowFormat:
     def in_frame(self, array):
         """Return an array of rows as a DataFrame, if that is what the user has."""
         return self.frame.make(array) if self.frame else array
+
+    def complete(self, X, restored):
+        """Return samples as the user gave them, with what is missing taken from others."""
+        return completed(X, restored)
 
     def for_new_rows(self):
         """Return the format of rows that are none of the user's."""
@@ -207,6 +211,8 @@ class Rows(Dataset):
     kind = "rows"
     #: What stands for a value of 1.
     scale = 1
+    #: As how much of a feature an element counts.
+    share = 1.0
     #: Numbers of steps, an array, where samples can differ in them.
     lengths = None
     #: Whether cells can be NaN, of which nothing is known.
@@ -285,6 +291,13 @@ class Rows(Dataset):
     def centre(self):
         """Mean that can be subtracted from any sample, as a float64 tensor."""
         return self.mean()
+
+    def explained(self, residual, total):
+        """Return the share of the squares of all elements that is explained."""
+        residual, total = residual.sum(), total.sum()
+        if total == 0:
+            return float(residual == 0)
+        return float(1 - residual / total)
 
     def filled(self, x):
         """Return a tensor of some of the samples as one of full shape without NaN."""

@@ -94,16 +94,12 @@ def _unreadable(name, dtype):
     )
 
 
-def array_of(values, dtype, n_rows):
-    """Return columns as an array in the precision of a dtype, of objects if that is one."""
-    if dtype.kind == "O":
-        table = np.empty((n_rows, len(values)), object)
-        for i, column in enumerate(values):
-            table[:, i] = column
-        return table
-    return np.column_stack([column.astype(np.float64) for column in values]).astype(
-        np.float32 if dtype == np.float32 else np.float64
-    )
+def array_of(columns, dtype):
+    """Return columns as an array of a dtype, whose range they are cut to."""
+    table = np.empty((len(columns[0]), len(columns)), dtype)
+    for i, column in enumerate(columns):
+        table[:, i] = column if dtype is object else _in_range(column.astype(float), table.dtype)
+    return table
 
 
 def pandas_column(values, dtype, index):

@@ -1,0 +1,190 @@
+"""Fully connected layers for tables with categories and missing cells."""
+
+from dataclasses import field
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import torch
+from sklearn.utils.metaestimators import available_if
+from torch import nn
+
+from skae._groups import Groups
+from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
+from skae.architectures._dense import ACTIVATIONS, Dense, Shortcut
+
+TABLE = """\
+hidden_layer_sizes : tuple of int or int, default=(128, 64)
+        Widths of the encoder's hidden layers, from the input to the code, mirrored by the
+        decoder; an int stands for one layer.
+    categorical_features : "from_dtype", None or array-like of bool, int or str, \
+            default="from_dtype"
+        Columns that are categories, by a mask, by number or by name. Text and booleans
+        always are. "from_dtype" adds the columns of dtype "category".
+    max_categories : int, default=100
+        The most categories that a column can have; the rarest of more are joined into one.
+    activation : str, default="relu"
+        Activation after each hidden layer, one of those of `skae.architectures.Dense`.
+    dropout : float, default=0.0
+        Share of hidden units set to zero in training, in [0, 1).
+    normalization : {"batch", "layer"} or None, default=None
+        Normalisation of each hidden layer before its activation.
+    shortcut : bool, default=True
+        Add to the output of encoder and decoder a linear map of their input, as
+        `skae.architectures.Dense` does."""
+
+
+@parameter_class
+class TabularParameters(ParameterMixin):
+    """What can be set of the layers for a table."""
+
+    hidden_layer_sizes: tuple | int = field(default=(128, 64), kw_only=False)
+    categorical_features: Any = "from_dtype"
+    max_categories: int = 100
+    activation: str = "relu"
+    dropout: float = 0.0
+    normalization: str | None = None
+    shortcut: bool = True
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", Integral],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "max_categories": [integer(2)],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [real(0, 1)],
+        "normalization": [StrOptions({"batch", "layer"}), None],
+        "shortcut": ["boolean"],
+    }
+
+    #: What the data is read as.
+    input_kind = "tables"
+
+
+@partial(parameter_class, docs={"<table>": TABLE})
+class Tabular(TabularParameters):
+    """Architecture of fully connected layers, for tables with categories and missing cells.
+
+    Numbers are scaled by median and interquartile range, categories are one-hot, and dates are
+    the time since 1970, scaled like numbers. The encoder gets 0 where a cell is missing, and
+    for each column whether it is. A category that was not there in training is none of the
+    others.
+
+    Parameters
+    ----------
+    <table>
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skae import VariationalAutoencoder
+    >>> from skae.architectures import Tabular
+    >>> X = pd.DataFrame({"age": [31, 45, None, 22], "job": ["cook", "nurse", "cook", None]})
+    >>> vae = VariationalAutoencoder(1, architecture=Tabular((8,)), max_epochs=2, random_state=0)
+    >>> vae.set_params(check_baseline=False).fit(X).sample(2).columns.tolist()
+    ['age', 'job']
+    """
+
+    def build(self, input_shape, encoder_width, code_width, groups=None):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one sample, the number of its elements.
+        encoder_width : int
+            Number of outputs of the encoder.
+        code_width : int
+            Number of inputs of the decoder.
+        groups : object or None, default=None
+            How the elements make columns: ``n_numbers``, and ``widths`` of the groups of
+            categories behind them. None takes them all for numbers.
+
+        Returns
+        -------
+        encoder : nn.Module
+            Maps ``(n_samples, *input_shape)``, NaN where a cell is missing, to
+            ``(n_samples, encoder_width)``.
+        decoder : nn.Module
+            Maps ``(n_samples, code_width)`` to ``(n_samples, *input_shape)``, logits for
+            categories.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range.
+        """
+        self._validate_params()
+        groups = Groups(input_shape[0], ()) if groups is None else groups
+        names = ("hidden_layer_sizes", "activation", "dropout", "normalization", "shortcut")
+        dense = Dense(**{name: getattr(self, name) for name in names})
+        indicators = Indicators(groups.starts)
+        n_inputs = input_shape[0] + len(indicators.starts)
+        encoder, _ = dense.build((n_inputs,), encoder_width, code_width)
+        _, decoder = dense.build(input_shape, encoder_width, code_width)
+        return TableEncoder(indicators, encoder), decoder
+
+
+class Indicators(nn.Module):
+    """Put 0 for what is missing, and append for each column whether it is.
+
+    Parameters
+    ----------
+    starts : tensor of int, shape (n_columns,)
+        Where the elements of each column start.
+    """
+
+    def __init__(self, starts):
+        super().__init__()
+        self.register_buffer("starts", starts)
+
+    def structure(self):
+        """Return what has to be equal for models to train as one."""
+        return tuple(self.starts.tolist())
+
+    def forward(self, x):
+        is_missing = x[..., self.starts].isnan().to(x.dtype)
+        return torch.cat([x.nan_to_num(0.0), is_missing], -1)
+
+
+def _can_start(encoder):
+    return hasattr(_only_layer(encoder[1]), "start_at")
+
+
+def _only_layer(module):
+    return module[0] if type(module) is nn.Sequential and len(module) == 1 else module
+
+
+class TableEncoder(nn.Sequential):
+    """Indicators of missing cells, and an encoder of what they append to.
+
+    What was never missing in training changes nothing at the start, and so nothing after it.
+
+    Parameters
+    ----------
+    indicators : Indicators
+    encoder : nn.Module
+    """
+
+    def __init__(self, indicators, encoder):
+        super().__init__(indicators, encoder)
+        n = len(indicators.starts)
+        with torch.no_grad():
+            for layer in _first_layers(encoder):
+                layer.weight[:, -n:] = 0.0
+
+    @available_if(_can_start)
+    @torch.no_grad()
+    def start_at(self, weight, bias):
+        """Become the linear map ``x @ weight.T + bias`` where nothing is missing."""
+        n = len(self[0].starts)
+        weight = torch.cat([weight, weight.new_zeros(len(weight), n)], 1)
+        _only_layer(self[1]).start_at(weight, bias)
+
+
+def _first_layers(module):
+    """Return the linear layers that take a module's input."""
+    if isinstance(module, nn.Linear):
+        return [module]
+    if isinstance(module, Shortcut):
+        return [module.linear, *_first_layers(module.stack)]
+    return _first_layers(module[0])
