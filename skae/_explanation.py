@@ -52,7 +52,7 @@ def expected_cells(cells, normal, is_number):
 
 
 def _differences(row, normal, is_number):
-    """Return how far normal rows are from a row, by column; cells that it lacks do not count."""
+    """Return how far normal rows are from a row, by column; cells that this lacks do not count."""
     with np.errstate(invalid="ignore"):
         far = np.minimum(np.abs(normal - row), MAX_DIFFERENCE)
     other = np.where(normal == row, 0.0, MAX_DIFFERENCE)
@@ -96,7 +96,7 @@ class Repair:
     """
 
     def __init__(self, score, X, normal, threshold):
-        columns = TableColumns.learn(normal)
+        columns = TableColumns.learn(normal, max_categories=len(normal))  # none are joined
         self._is_number = ~columns.is_category
         self._read, self._read_normal = columns.read(X), columns.read(normal)
         expected = expected_cells(self._read, self._read_normal, self._is_number)

@@ -65,10 +65,11 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     score below which rows are outliers, gives p-values, names the cells that make a row odd
     and what would be expected in their place.
 
-    In most cases one line will do: ``OutlierDetector().fit(X).predict(X_new)``. Give ``cv=5``
-    where false alarms count, at the price of five more fits: rows that an estimator was
-    fitted on score higher than new ones, and the scores of all rows then come from estimators
-    that have not seen them.
+    To look for outliers in new rows or in the training rows themselves, one line will do:
+    ``OutlierDetector().fit(X).predict(X_new)``. An estimator gives the rows that it was fitted
+    on higher scores than new ones, the more so the closer it fits them, and too many new rows
+    then lie below the threshold. Where false alarms count, and for p-values, give ``cv=5``, at
+    the price of five more fits: the threshold then rests on scores of rows that were held out.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         quartile) of the scores, below which 1 % of the rows would be if the lower half of the
         scores fell off exponentially, or the score that 1 % of the rows are below if that is
         higher. Outliers do not move it, unless they are very many. Of rows without outliers 1
-        to 2 % are flagged, more where columns have heavy tails.
+        to 2 % are flagged, some more where columns have heavy tails.
     cv : int, splitter, iterable or None, default=None
         How to hold out rows, so that each is scored by an estimator that has not seen it. An
         int is a number of folds, of rows in random order. The threshold and the p-values
@@ -95,7 +96,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Number of processes that share the fits of ``cv``. None is this one, -1 as many as
         there are cores.
     random_state : int, RandomState instance or None, default=None
-        Seeds the folds, and the default estimator. An int gives the same at every fit.
+        Seeds the folds, and what has no ``random_state`` of its own in the estimator. An int
+        gives the same detector at every fit.
 
     Attributes
     ----------
@@ -107,7 +109,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Scores that the threshold and the p-values rest on: of all training rows or, with
         ``cv``, of those that were held out, in the order of the rows.
     background_ : table of shape (n_background, n_features)
-        Normal training rows, 1,000 at most, as they were given. Expected values are from these.
+        Normal training rows, 1,000 at most, as they were given, that expected values are taken
+        from. They are in a pickle of the detector, too.
     n_features_in_ : int
         Number of columns of the training rows, if ``estimator_`` knows it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -121,14 +124,15 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     Notes
     -----
     The threshold is for single rows. Where outliers are looked for among very many rows, or
-    every false alarm has its price, ``predict_fdr`` bounds the share of false alarms.
+    every false alarm has its price, ``predict_fdr`` bounds the share of false alarms, by
+    conformal p-values [1]_.
 
     Explanations use nothing of an estimator but its scores. Every cell has an expected value,
     the median or the most frequent one among the normal training rows that are most like its
-    row in all other columns. Cells are replaced by these one after the other, always the next
-    one that raises the score most [3]_, and what each adds is its contribution. That a row is
-    explained by the few changes that would make it normal, is the idea of counterfactual
-    explanations [2]_.
+    row in all other columns. Cells are replaced by these one after the other, always the one
+    next that raises the score most, and what each adds is its contribution. To explain a row by
+    the few changes that would make it normal is the idea of counterfactual explanations [2]_,
+    and was taken to autoencoders by [3]_.
 
     References
     ----------
@@ -182,7 +186,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             Ignored, so that a search can score with labels.
         **params : dict
             Further arguments of the estimator's ``fit``, such as ``sample_weight``, and
-            ``groups`` of the splitter. Arrays as long as X are split like X.
+            ``groups`` of the splitter. Arrays as long as X are split like X. Every row counts
+            once for the threshold, whatever its weight.
 
         Returns
         -------
@@ -319,11 +324,12 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     def p_value(self, X):
         """Return how likely normal rows are to score as low.
 
-        A normal row has a p-value below any ``a`` with a probability of ``a``, whatever the
-        estimator and the distribution of the rows, if the calibration scores are of rows that
-        are normal and were not fitted on [1]_: give ``cv``, or a `FrozenEstimator` and other
-        rows. Without, p-values are too small, the more so the closer the estimator fits its
-        training rows. Outliers among the training rows make them larger.
+        A normal row has a p-value of ``a`` or less with a probability of at most ``a``, whatever
+        the estimator and the distribution of the rows, if the calibration scores are of normal
+        rows that the estimator was not fitted on: give it in a `FrozenEstimator`, and other rows
+        to ``fit``. With ``cv`` that holds nearly, as the scores are of estimators that were fitted
+        on fewer rows [1]_. With neither, p-values are too small, the more so the closer the
+        estimator fits its training rows. Outliers among the training rows make them larger.
 
         Parameters
         ----------
@@ -404,9 +410,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         """Say which cells make rows odd.
 
         The cells of a row are replaced by what is expected there, one after the other, always
-        the one next that raises the score most, for as long as one does. A cell's contribution
-        is by how much. The contributions of a row so add up to the difference that all its
-        replacements make to its score.
+        the one next that raises the score most. Once the row is normal, or after ten cells, the
+        others are tried once each. A cell's contribution is by how much it raised the score, and
+        0 if it did not and was left as it is. So the contributions of a row add up to what all
+        replacements together make of its score.
 
         Parameters
         ----------
@@ -418,8 +425,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Returns
         -------
         contributions : DataFrame of shape (n_samples, n_features)
-            0 for cells that were not replaced, with the index and the columns of X; columns
-            x0, x1, ... if it has no names. Of polars if X is.
+            With the index and the columns of X, which are x0, x1, ... if it has no names. Of
+            polars if X is.
         expected : DataFrame of shape (n_samples, n_features)
             What normal training rows have that are most like the row in its other columns.
             Only if ``return_expected``.
@@ -437,10 +444,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     def nearest_normal(self, X):
         """Change as few cells as possible until rows are normal.
 
-        Cells are replaced as in ``explain``, until the row is no outlier any more, and those
-        that it is none without get back their values. It need not be the smallest change that
-        there is. A row that does not become normal that way becomes more and more like the
-        normal training row that it is most like.
+        Cells are replaced as in ``explain``, until the row is no outlier any more. Those that it
+        is none without get back their values. A row that does not become normal that way gets
+        cells of the normal training row that it is most like. It need not be the smallest change
+        that there is.
 
         Parameters
         ----------
