@@ -31,6 +31,7 @@ from skae import (
     EnsembleAutoencoder,
     OutlierDetector,
     RecurrentAutoencoder,
+    TabularAutoencoder,
 )
 from skae.architectures import Dense
 
@@ -467,6 +468,24 @@ def test_cells_of_all_kinds_are_explained(mixed, library):
         )
     kept = ["power", "current", "is_heavy"]
     pd.testing.assert_frame_equal(repaired[kept], odd[kept])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_faults_in_mixed_tables_with_holes(mixed, library):
+    to_library = (lambda frame: frame) if library == "pandas" else to_polars
+    estimator = TabularAutoencoder(max_epochs=30, check_baseline=False)
+    detector = OutlierDetector(estimator, cv=2, random_state=0).fit(to_library(mixed[:200]))
+    odd = mixed[200:].copy()
+    for i, row in enumerate(odd.index):
+        column = ["power", "current", "pieces"][i % 3]
+        odd[column] = odd[column].astype(float)
+        odd.loc[row, column] = -60 - i
+    odd.loc[odd.index[0], "current"] = np.nan
+    contributions = detector.explain(to_library(odd))
+    first = np.asarray(contributions).argmax(1)
+    assert (first == np.arange(100) % 3).mean() > 0.95
+    repaired = detector.nearest_normal(to_library(odd))
+    np.testing.assert_array_equal(detector.predict(repaired), 1)
 
 
 def test_normal_rows_are_left_alone_and_hopeless_ones_become_like_another(X):
