@@ -7,6 +7,7 @@ from skae._ensemble import EnsembleAutoencoder
 from skae._halving import BatchedHalvingGridSearchCV
 from skae._image_to_image import ImageToImageRegressor
 from skae._many import fit_many
+from skae._outlier import OutlierDetector
 from skae._recurrent import RecurrentAutoencoder
 from skae._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._sparse import SparseAutoencoder
@@ -23,6 +24,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "EnsembleAutoencoder",
     "ImageToImageRegressor",
+    "OutlierDetector",
     "RecurrentAutoencoder",
     "Seq2SeqTranslator",
     "SparseAutoencoder",

@@ -45,8 +45,9 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows. Sparse input is made dense a batch at a time. Architectures for
             images also take arrays of shape (n_samples, ...), see `ConvAutoencoder`, those
-            for sequences also lists of arrays, see `RecurrentAutoencoder`, here and in all
-            other methods.
+            for sequences also lists of arrays, see `RecurrentAutoencoder`, and those for
+            tables DataFrames with text, dates and missing cells, see `TabularAutoencoder`,
+            here and in all other methods.
         y : None
             Ignored, so that the estimator can stand in a pipeline with labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None

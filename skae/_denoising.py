@@ -107,9 +107,11 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
         batch, a tensor of shape (n_samples, n_features), and the noise level, and
         returns a tensor of that shape, alone or with a boolean one that says which cells
         are damaged; alone, those that differ are. Of sequences, cells that are NaN stay
-        so.
+        so. Of tables with ``architecture="tabular"``, masked cells are missing, and noise,
+        salt and pepper are for numbers alone.
     noise_level : float or tuple (low, high), default=0.2
-        Standard deviation of Gaussian noise, in the units of X; share of the cells that
+        Standard deviation of Gaussian noise, in the units of X, of tables in deviations of
+        each column; share of the cells that
         are drawn, in [0, 1], for the others by name. Of a range, a level is drawn for
         every batch.
     data_range : tuple (low, high) or None, default=None

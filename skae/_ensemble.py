@@ -17,6 +17,7 @@ from skae._base import BaseAutoencoder
 from skae._fitted import FittedAutoencoder
 from skae._many import Fit, fit_all
 from skae._params import ParameterMixin, fit_context, integer, parameter_class, real
+from skae.inputs import LAYOUTS
 
 
 @parameter_class
@@ -216,6 +217,12 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
             raise ValueError(
                 f"estimator holds autoencoders that read X as {' and as '.join(kinds)}. Give such "
                 "that all read it in one way."
+            )
+        layouts = {repr(LAYOUTS[kinds[0]].of(one._make_architecture())) for one in originals}
+        if len(layouts) > 1:
+            raise ValueError(
+                f"estimator holds autoencoders that read X as {kinds[0]} in different ways: "
+                f"{' and '.join(sorted(layouts))}. Give all of them the same."
             )
         if len(originals) > self.n_estimators:
             raise ValueError(

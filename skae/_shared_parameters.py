@@ -27,9 +27,10 @@ ARCHITECTURE = """\
 architecture : str or object with ``build``, default="dense"
         The encoder's and decoder's layers: a parameter object such as
         `skae.architectures.Dense` for rows, `skae.architectures.Conv` for images and
-        signals or `skae.architectures.Recurrent` for sequences; "dense", "conv" and
-        "recurrent" are those with their defaults. Its parameters can be set and searched as
-        ``architecture__<name>``."""
+        signals, `skae.architectures.Recurrent` for sequences or
+        `skae.architectures.Tabular` for tables with categories and missing cells; "dense",
+        "conv", "recurrent" and "tabular" are those with their defaults. Its parameters can
+        be set and searched as ``architecture__<name>``."""
 
 LOSS = """\
 loss : {{"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ssim"}}, \
@@ -147,7 +148,9 @@ encoder_, decoder_ : torch.nn.Module
         The two halves, usable alone: the encoder maps a float32 tensor of shape
         (n_samples, n_features), of images (n_samples, channels, height, width), of
         sequences (n_samples, n_steps, n_features), to codes, the decoder codes to
-        reconstructions. That of sequences also takes a tensor like the encoder's.
+        reconstructions. Those of tables take and give a number for each column of numbers,
+        then a group of numbers for each other one, its categories. The decoder of sequences
+        also takes a tensor like the encoder's.
     n_components_ : int
         Length of the code.
     {FITTED_NET}"""

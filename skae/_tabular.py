@@ -110,4 +110,8 @@ class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAut
         return LOSSES[self.loss]()
 
     def _make_corruption(self, rows):
-        return None if self.corruption is None else super()._make_corruption(rows)
+        if self.corruption is not None:
+            return super()._make_corruption(rows)
+        if self.damaged_only:
+            raise ValueError("damaged_only=True needs a corruption: without one nothing counts")
+        return None

@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -13,6 +14,7 @@ from skae import (
     DenoisingAutoencoder,
     EnsembleAutoencoder,
     ImageToImageRegressor,
+    OutlierDetector,
     RecurrentAutoencoder,
     Seq2SeqTranslator,
     SparseAutoencoder,
@@ -76,6 +78,11 @@ ESTIMATORS = [
         max_features=0.5,
     ),
 ]
+DETECTORS = [
+    OutlierDetector(),
+    OutlierDetector(PCA()),
+    OutlierDetector(Autoencoder(**QUICK)),
+]
 TRANSLATORS = [
     Seq2SeqTranslator(**QUICK),
     Seq2SeqTranslator(**QUICK, architecture=RecurrentEncoderDecoder(8, attention=False)),
@@ -108,6 +115,11 @@ def test_sklearn_checks(estimator, check):
     check(estimator)
 
 
+@parametrize_with_checks(DETECTORS)
+def test_sklearn_checks_of_detectors(estimator, check):
+    check(estimator)
+
+
 @pytest.mark.parametrize("check", CHECKS_OF_ANY_INPUT, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("estimator", TRANSLATORS, ids=["lstm", "plain", "transformer"])
 def test_checks_of_any_input(estimator, check):
@@ -121,6 +133,7 @@ def test_checks_of_any_input(estimator, check):
         ConvAutoencoder,
         EnsembleAutoencoder,
         ImageToImageRegressor,
+        OutlierDetector,
         RecurrentAutoencoder,
         RecurrentEncoderDecoder,
         Seq2SeqTranslator,

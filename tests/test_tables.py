@@ -438,14 +438,45 @@ def test_training_goes_on_with_the_same_columns(frame):
     assert model.n_iter_ == 2
 
 
-def test_rows_without_weight_are_not_there(frame):
-    weight = np.ones(N)
-    weight[:30] = 0
-    weighted = make(early_stopping=False, batch_size=N).fit(frame, sample_weight=weight)
-    alone = make(early_stopping=False, batch_size=N).fit(frame.iloc[30:])
+def test_members_of_an_ensemble_read_alike(frame):
+    X = frame.assign(rare=["one", *["two"] * (N - 1)])
+    members = EnsembleAutoencoder(make(), n_estimators=3, max_samples=10, random_state=0).fit(X)
+    assert members.transform(X).shape == (N, 6)
+    assert members.reconstruct(X).dtypes.equals(X.dtypes)
+    assert members.impute(X).notna().all().all()
     np.testing.assert_allclose(
-        weighted.score_samples(frame), alone.score_samples(frame), rtol=1e-3, atol=1e-4
+        -members.feature_losses(X).mean(axis=1), members.score_samples(X), rtol=1e-5, atol=1e-5
     )
+    others = [make(), make(max_categories=5)]
+    with pytest.raises(ValueError, match="in different ways: .*max_categories=5"):
+        EnsembleAutoencoder(others, n_estimators=2).fit(X)
+
+
+def test_weights_and_frames_of_another_library(frame, polars_frame):
+    weight = np.arange(6.0)
+    model = make().fit(polars_frame.drop("there"), sample_weight=weight)
+    pandas = pd.DataFrame(polars_frame.drop("there").to_dict(as_series=False))
+    np.testing.assert_allclose(model.transform(pandas), model.transform(polars_frame))
+    assert list(model.feature_losses(pandas).columns) == list(pandas.columns)
+    assert np.isfinite(model.score(polars_frame, sample_weight=weight))
+    array = frame[["count"]].to_numpy()
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        make().fit(frame[["count"]]).transform(array)
+
+
+@pytest.mark.parametrize("names", [["name", "grade"], ["name"], ["income"], ["day"]])
+@pytest.mark.parametrize("objective", [TabularAutoencoder, VariationalAutoencoder])
+def test_tables_of_one_kind(frame, names, objective):
+    architecture = {} if objective is TabularAutoencoder else {"architecture": "tabular"}
+    model = objective(1, **QUICK, **architecture).fit(frame[names])
+    assert model.reconstruct(frame[names]).notna().all().all()
+    assert np.isfinite(model.score_samples(frame[names].dropna())).all()
+
+
+def test_arrays_of_dates_come_back_as_dates():
+    X = np.array([["2020-01-01"], ["2020-01-05"], ["2020-02-01"]], dtype="M8[D]")
+    restored = make().fit(X).reconstruct(X)
+    assert restored.dtype == X.dtype
 
 
 def test_one_large_column_drowns_no_other(frame):
@@ -535,6 +566,7 @@ def test_noise_is_for_numbers_alone(cells, corruption):
         (Autoencoder(architecture="tabular", loss="ssim"), "numbers of a table"),
         (Autoencoder(architecture="tabular", output_activation="tanh"), "output_activation"),
         (DenoisingAutoencoder(architecture="tabular", data_range=(0, 1)), "data_range"),
+        (TabularAutoencoder(corruption=None, damaged_only=True), "damaged_only"),
         (TabularAutoencoder(noise_level=1.5), "noise_level"),
         (TabularAutoencoder(corruption="mask"), "masking"),
         (TabularAutoencoder(max_categories=1), "max_categories"),

@@ -1,8 +1,9 @@
 """Input formats: the user's data as tensors, a batch at a time."""
 
 from skae.inputs._arrays import as_array, as_numbers
+from skae.inputs._cells import Cells, as_frame, as_objects, dense_table
 from skae.inputs._columns import TableColumns
-from skae.inputs._frames import aligned
+from skae.inputs._frames import aligned, check_frame
 from skae.inputs._images import ImageLayout, Images, read_images
 from skae.inputs._pairs import Pairs
 from skae.inputs._read_sequences import SequenceLayout, read_sequences
@@ -35,6 +36,7 @@ __all__ = [
     "KINDS",
     "LAYOUTS",
     "PADDING",
+    "Cells",
     "Codes",
     "ImageLayout",
     "Images",
@@ -49,9 +51,13 @@ __all__ = [
     "Texts",
     "aligned",
     "as_array",
+    "as_frame",
     "as_numbers",
+    "as_objects",
+    "check_frame",
     "check_not_empty",
     "decode",
+    "dense_table",
     "encode",
     "linked",
     "read_images",

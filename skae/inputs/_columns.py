@@ -326,8 +326,8 @@ class TableColumns:
         """
         values = [column.restore(cells[:, i]) for i, column in enumerate(self.columns)]
         if self.frame is None:
-            is_of_objects = self.dtypes[0].kind == "O"
-            return array_of(values, object if is_of_objects else dtype)
+            own = self.dtypes[0]
+            return array_of(values, own if own.kind in "OmM" else np.dtype(dtype))
         if self.frame.frame_class is pd.DataFrame:
             pairs = zip(values, self.dtypes, strict=True)
             made = [pandas_column(one, dtype, index) for one, dtype in pairs]

@@ -26,7 +26,7 @@ class FrameFormat(NamedTuple):
         """Return an array as a DataFrame of this format."""
         if self.frame_class is pd.DataFrame:
             return pd.DataFrame(array, index=self.index, columns=self.columns)
-        return self.frame_class(array, schema=self.columns)
+        return self.frame_class(array, schema=list(self.columns))
 
 
 def check_frame(X):

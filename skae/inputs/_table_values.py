@@ -98,7 +98,7 @@ def array_of(columns, dtype):
     """Return columns as an array of a dtype, whose range they are cut to."""
     table = np.empty((len(columns[0]), len(columns)), dtype)
     for i, column in enumerate(columns):
-        table[:, i] = column if dtype is object else _in_range(column.astype(float), table.dtype)
+        table[:, i] = _in_range(column.astype(float), dtype) if dtype.kind == "f" else column
     return table
 
 

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import validate_data
 
 from skae._batches import along, chunks
@@ -115,10 +114,8 @@ class TableLayout(NamedTuple):
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
             X = validate_data(estimator, X, reset=reset, **how)
         weight = read_weights(sample_weight, X)
-        columns = None if reset else fitted.columns
-        if reset:
-            seen = X if weight is None else _safe_indexing(X, np.flatnonzero(weight))
-            columns = TableColumns.learn(seen, *self)
+        # Of all rows, whatever their weight: the members of an ensemble read them alike.
+        columns = TableColumns.learn(X, *self) if reset else fitted.columns
         frame = FrameFormat.of(X)
         if frame is not None and columns.names is not None:
             frame = frame._replace(columns=columns.frame.columns)
