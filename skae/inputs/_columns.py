@@ -27,8 +27,8 @@ TAIL = 3.0
 NORMAL_RANGE = 1.349
 #: From here on the inverse of the drawing together is beyond float64.
 MAX_STRETCH = 700.0
-#: Seconds from 1970 to the end of the year 9999, the last that Python's dates know.
-MAX_SECONDS = 253_402_300_799.0
+#: Seconds from 1970 to the first and the last day that Python's dates know.
+MIN_SECONDS, MAX_SECONDS = -62_135_596_800.0, 253_402_300_799.0
 
 
 def squash(x):
@@ -122,7 +122,7 @@ class DateColumn(NumberColumn):
 
     def restore(self, cells):
         """Return the values of cells, in the unit that they had."""
-        seconds = np.clip(super().restore(cells), -MAX_SECONDS, MAX_SECONDS)
+        seconds = np.clip(super().restore(cells), MIN_SECONDS, MAX_SECONDS)
         per_second = np.timedelta64(1, "s") / self._unit
         most = np.iinfo(np.int64).max // 2 if per_second > 1e6 else np.inf
         units = np.clip(np.round(seconds * per_second), -most, most)
