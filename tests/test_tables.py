@@ -479,6 +479,9 @@ def test_lists_of_numbers_and_text_stay_these():
     imputed = make().fit(X).impute(X)
     assert imputed[0].tolist() == [1, "a"]
     assert imputed[1, 1] in ("a", "b")
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        imputed = make().fit(X).impute(pd.DataFrame(X, columns=["number", "text"]))
+    assert imputed["text"].notna().all()
 
 
 def test_dates_stay_within_what_dates_can_be():

@@ -61,7 +61,7 @@ class TableFormat(RowFormat):
         return array if hasattr(array, "columns") else super().in_frame(array)
 
     def complete(self, X, restored):
-        return super().complete(aligned(X, self.columns.names or ()), restored)
+        return super().complete(aligned(X, self.columns.names), restored)
 
 
 class TableLayout(NamedTuple):
@@ -105,7 +105,7 @@ class TableLayout(NamedTuple):
         """
         check_frame(X)
         if hasattr(X, "columns"):
-            X = as_table(X if reset else aligned(X, fitted.columns.names or X.columns))
+            X = as_table(X if reset else aligned(X, fitted.columns.names))
             validate_data(estimator, X, reset=reset, skip_check_array=True)
         else:
             given = X
