@@ -78,7 +78,7 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows, is_stan
     is_standardised : bool, default=False
         Whether encoder and decoder bring the data to mean 0 and deviation 1 inside.
     """
-    encoder, decoder = _only_layer(encoder), _only_layer(decoder)
+    encoder, decoder = only_layer(encoder), only_layer(decoder)
     has_start = hasattr(encoder, "start_at") and hasattr(decoder, "start_at")
     if not has_start and not hasattr(loss, "start_at"):
         return
@@ -105,5 +105,6 @@ def _of_size_1(start, bottleneck, axes):
     return (weight / size, bias / size), (decoder_weight * size, decoder_bias)
 
 
-def _only_layer(module):
+def only_layer(module):
+    """Return what a sequence of one layer consists of, and anything else as it is."""
     return module[0] if type(module) is nn.Sequential and len(module) == 1 else module

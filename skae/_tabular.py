@@ -43,7 +43,7 @@ class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAut
         them the value of another row; "gaussian" adds normal noise to numbers, and
         "salt_and_pepper" sets some to the smallest or the largest value. A callable is as for
         `DenoisingAutoencoder`, and gets a batch as the net does. None damages nothing.
-    noise_level : float or tuple (low, high), default=0.2
+    noise_level : float or tuple (low, high), default=0.3
         Share of the cells that are drawn, in [0, 1], or the standard deviation of Gaussian
         noise, in deviations of the columns. Of a range, a level is drawn for every batch. 0
         damages nothing.
@@ -92,7 +92,7 @@ class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAut
     """
 
     corruption: str | Callable | None = "masking"
-    noise_level: float | tuple[float, float] = 0.2
+    noise_level: float | tuple[float, float] = 0.3
     damaged_only: bool = False
     loss: str = "squared_error"
     hidden_layer_sizes: tuple | int = (128, 64)  # not by position, as it is in Tabular

@@ -73,6 +73,7 @@ def polars_frame():
     return pl.DataFrame(
         {
             "age": pl.Series(ages, dtype=pl.UInt8),
+            "price": pl.Series([1, 2, None, 3, 4, 5]).cast(pl.Decimal(10, 2)),
             "height": [1.5, 1.6, None, 1.7, 1.8, 1.9],
             "kind": kinds,
             "category": pl.Series(kinds, dtype=pl.Categorical),
@@ -124,7 +125,7 @@ def test_arrays_of_objects_hold_numbers_and_categories():
 
 
 def test_values_beyond_what_a_dtype_holds_are_cut(frame):
-    columns = TableColumns.learn(frame[["count", "half"]])
+    columns = TableColumns.learn(frame[["count", "half"]].assign(count=frame["count"] * 3))
     restored = columns.restore(np.array([[50.0, 1000.0], [-50.0, -1000.0]]))
     assert restored["count"].tolist() == [255, 0]
     assert np.isfinite(restored["half"]).all()
@@ -473,6 +474,21 @@ def test_tables_of_one_kind(frame, names, objective):
     assert np.isfinite(model.score_samples(frame[names].dropna())).all()
 
 
+def test_lists_of_numbers_and_text_stay_these():
+    X = [[1, "a"], [2.5, None], [3, "b"]]
+    imputed = make().fit(X).impute(X)
+    assert imputed[0].tolist() == [1, "a"]
+    assert imputed[1, 1] in ("a", "b")
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        imputed = make().fit(X).impute(pd.DataFrame(X, columns=["number", "text"]))
+    assert imputed["text"].notna().all()
+
+
+def test_dates_stay_within_what_dates_can_be():
+    X = pd.DataFrame({"day": np.array(["0001-01-01", "9999-12-31"], dtype="M8[s]")})
+    assert make().fit(X).reconstruct(X)["day"].dt.year.between(1, 9999).all()
+
+
 def test_arrays_of_dates_come_back_as_dates():
     X = np.array([["2020-01-01"], ["2020-01-05"], ["2020-02-01"]], dtype="M8[D]")
     restored = make().fit(X).reconstruct(X)
@@ -557,6 +573,15 @@ def test_noise_is_for_numbers_alone(cells, corruption):
     damaged, _ = damage(groups, x, corruption)
     assert torch.equal(damaged[1:, 2:], x[1:, 2:])
     assert (damaged[1:, :2] != x[1:, :2]).any()
+
+
+def test_salt_and_pepper_are_the_ends_of_what_is_known():
+    X = pd.DataFrame({"kind": ["a", "b", None, "a"], "x": [-1.0, np.nan, 1.0, 2.0]})
+    model = make(corruption="salt_and_pepper").fit(X)
+    cells = TableColumns.learn(X).read(X)[:, 1]
+    corruption = model.net_.module_.corruption
+    np.testing.assert_allclose(corruption.low[0], np.nanmin(cells))
+    np.testing.assert_allclose(corruption.high[0], np.nanmax(cells))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from torch import nn
 
 from skae._groups import Groups
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
+from skae._pca_start import only_layer
 from skae.architectures._dense import ACTIVATIONS, Dense, Shortcut
 
 TABLE = """\
@@ -147,11 +148,7 @@ class Indicators(nn.Module):
 
 
 def _can_start(encoder):
-    return hasattr(_only_layer(encoder[1]), "start_at")
-
-
-def _only_layer(module):
-    return module[0] if type(module) is nn.Sequential and len(module) == 1 else module
+    return hasattr(only_layer(encoder[1]), "start_at")
 
 
 class TableEncoder(nn.Sequential):
@@ -178,7 +175,7 @@ class TableEncoder(nn.Sequential):
         """Become the linear map ``x @ weight.T + bias`` where nothing is missing."""
         n = len(self[0].starts)
         weight = torch.cat([weight, weight.new_zeros(len(weight), n)], 1)
-        _only_layer(self[1]).start_at(weight, bias)
+        only_layer(self[1]).start_at(weight, bias)
 
 
 def _first_layers(module):

@@ -27,8 +27,8 @@ TAIL = 10.0
 NORMAL_RANGE = 1.349
 #: From here on the inverse of the drawing together is beyond float64.
 MAX_STRETCH = 700.0
-#: Seconds from 1970 to the end of the year 9999, the last that Python's dates know.
-MAX_SECONDS = 253_402_300_799.0
+#: Seconds from 1970 to the first and the last day that Python's dates know.
+MIN_SECONDS, MAX_SECONDS = -62_135_596_800.0, 253_402_300_799.0
 
 
 def squash(x):
@@ -69,19 +69,27 @@ class NumberColumn:
             least = 1e-12 * abs(self.centre)
             usable = (s for s in scales if np.isfinite(s) and s > least)
             self.scale = next(usable, 1.0) if np.ptp(known) > least else 1.0
+        # A small error far out in a tail is a large one once that is stretched.
+        cells = self._scaled(known)
+        self.least = cells.min(initial=-TAIL) - 1
+        self.most = cells.max(initial=TAIL) + 1
 
     def read(self, values):
         """Return the cells of values, float64."""
+        return self._scaled(self._numbers(values))
+
+    def _scaled(self, numbers):
         with np.errstate(over="ignore"):
-            scaled = (self._numbers(values) - self.centre) / self.scale
+            scaled = (numbers - self.centre) / self.scale
         return squash(np.clip(scaled, -1e300, 1e300))
 
     def restore(self, cells):
-        """Return the values of cells, float64."""
+        """Return the values of cells, float64, none of them much farther out than those seen."""
         if self.is_empty:
             return np.full(len(cells), np.nan)
         with np.errstate(over="ignore"):
-            values = stretch(np.asarray(cells, np.float64)) * self.scale + self.centre
+            cells = np.clip(np.asarray(cells, np.float64), self.least, self.most)
+            values = stretch(cells) * self.scale + self.centre
         return np.clip(values, -np.finfo(float).max, np.finfo(float).max)
 
     def _numbers(self, values):
@@ -112,7 +120,7 @@ class DateColumn(NumberColumn):
 
     def restore(self, cells):
         """Return the values of cells, in the unit that they had."""
-        seconds = np.clip(super().restore(cells), -MAX_SECONDS, MAX_SECONDS)
+        seconds = np.clip(super().restore(cells), MIN_SECONDS, MAX_SECONDS)
         per_second = np.timedelta64(1, "s") / self._unit
         most = np.iinfo(np.int64).max // 2 if per_second > 1e6 else np.inf
         units = np.clip(np.round(seconds * per_second), -most, most)

@@ -88,8 +88,8 @@ def aligned(X, names):
     ----------
     X : DataFrame of pandas or polars, or array-like
         An array is returned as it is: its columns have no names.
-    names : sequence
-        Of the columns at fit.
+    names : sequence or None
+        Of the columns at fit. None lets X be as it is.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def aligned(X, names):
         If it lacks some of the columns, or has several of one name.
     """
     check_frame(X)
-    if not hasattr(X, "columns"):
+    if not hasattr(X, "columns") or names is None:
         return X
     present, names = list(X.columns), list(names)
     if present == names:

@@ -15,7 +15,7 @@ def as_table(X):
     check_frame(X)
     if not hasattr(X, "columns"):
         array = np.asarray(X)
-        X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
+        X = np.array(X, dtype=object) if array.dtype.kind in "US" else array
     if X.ndim != 2 if hasattr(X, "ndim") else len(X.shape) != 2:
         raise ValueError(f"A table has two axes, rows and columns; X has {X.ndim}.")
     if not all(X.shape):
@@ -133,7 +133,7 @@ def polars_frame(frame_class, columns):
 def _numpy_dtype(dtype):
     try:
         return np.dtype(str(dtype).lower())
-    except TypeError:  # decimals
+    except (TypeError, ValueError):  # decimals
         return np.dtype(float)
 
 

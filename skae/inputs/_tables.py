@@ -61,7 +61,7 @@ class TableFormat(RowFormat):
         return array if hasattr(array, "columns") else super().in_frame(array)
 
     def complete(self, X, restored):
-        return super().complete(aligned(X, self.columns.names or ()), restored)
+        return super().complete(aligned(X, self.columns.names), restored)
 
 
 class TableLayout(NamedTuple):
@@ -105,12 +105,13 @@ class TableLayout(NamedTuple):
         """
         check_frame(X)
         if hasattr(X, "columns"):
-            X = as_table(X if reset else aligned(X, fitted.columns.names or X.columns))
+            X = as_table(X if reset else aligned(X, fitted.columns.names))
             validate_data(estimator, X, reset=reset, skip_check_array=True)
         else:
+            given = X
             X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else as_array(X, "X")
             if getattr(X, "dtype", np.dtype(float)).kind in "US":
-                X = X.astype(object)
+                X = np.array(given, dtype=object)  # a list of numbers and text stays one
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
             X = validate_data(estimator, X, reset=reset, **how)
         weight = read_weights(sample_weight, X)
@@ -188,8 +189,13 @@ class Table(Rows):
         return torch.from_numpy(cells[known]).float(), torch.from_numpy(weight[known]).float()
 
     def column_range(self):
-        low, high = (end.numpy() for end in super().column_range())
-        return torch.from_numpy(low).nan_to_num(0.0), torch.from_numpy(high).nan_to_num(0.0)
+        """Return the ends of what is known of each number, and of ones and zeros, as tensors."""
+        n = self.groups.n_numbers
+        cells = self.X if self.index is None else self.X[self.index]
+        low, high = torch.zeros(self.sample_shape), torch.ones(self.sample_shape)
+        for end, reduce in ((low, np.fmin.reduce), (high, np.fmax.reduce)):
+            end[:n] = torch.from_numpy(reduce(cells[:, self.format.order[:n]], axis=0))
+        return low.nan_to_num(0.0), high.nan_to_num(0.0)
 
     def mean(self):
         """Return the weighted mean of each element where it is known, as a float64 tensor."""
