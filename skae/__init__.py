@@ -13,6 +13,7 @@ from skae._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._sparse import SparseAutoencoder
 from skae._tabular import TabularAutoencoder
 from skae._translator import Seq2SeqTranslator
+from skae._typicality import TabularTypicality
 from skae._variational import VariationalAutoencoder
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Seq2SeqTranslator",
     "SparseAutoencoder",
     "TabularAutoencoder",
+    "TabularTypicality",
     "VariationalAutoencoder",
     "fit_many",
 ]

@@ -10,8 +10,6 @@ from scipy import sparse
 from scipy.stats import false_discovery_control
 from sklearn.base import MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.model_selection import KFold, check_cv
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import (
     Bunch,
     _safe_indexing,
@@ -25,13 +23,11 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
-from skae._autoencoder import Autoencoder
-from skae._ensemble import EnsembleAutoencoder
 from skae._explanation import MAX_CELLS, MAX_NORMAL, Repair
 from skae._many import Fit, fit_all
 from skae._params import ParameterMixin, StrOptions, fit_context, parameter_class, real
 from skae._thresholds import offset_of, p_values
-from skae.architectures import Dense
+from skae._typicality import TabularTypicality
 from skae.inputs import aligned, as_frame, as_objects, check_frame, dense_table
 
 # ``_safe_indexing``, ``_check_method_params`` and ``_num_samples`` are private to scikit-learn,
@@ -40,16 +36,6 @@ from skae.inputs import aligned, as_frame, as_objects, check_frame, dense_table
 
 #: Differences of scores are to be finite: the logarithm of a density of 0 is not.
 MAX_SCORE = np.finfo(np.float64).max / 4
-
-
-def _default_estimator(random_state):
-    """Return the estimator that ``estimator=None`` stands for."""
-    members = [Autoencoder(architecture=Dense(sizes), max_epochs=20) for sizes in [(32,), (64, 32)]]
-    for member in members:
-        member.set_params(check_baseline=False)
-    return make_pipeline(
-        StandardScaler(), EnsembleAutoencoder(members, n_estimators=4, random_state=random_state)
-    )
 
 
 def _estimator_has_score(self):
@@ -77,7 +63,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Anything with ``fit`` and ``score_samples``: autoencoders, `PCA`, `GaussianMixture`,
         `KernelDensity`, `IsolationForest`, ``LocalOutlierFactor(novelty=True)``, or a pipeline
         that ends in one. It is cloned, and if it has no ``random_state`` of its own, gets one
-        from that below. None is an ensemble of autoencoders on standardised columns. With
+        from that below. None is `TabularTypicality()`, for tables of all kinds. With
         `FrozenEstimator` around a fitted one, ``fit`` calibrates it, on rows that it has not
         seen.
     contamination : "auto" or float, default="auto"
@@ -118,7 +104,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     See Also
     --------
-    EnsembleAutoencoder : Steady scores.
+    TabularTypicality : The default scores, for tables of all kinds.
+    EnsembleAutoencoder : Steady scores of autoencoders.
     sklearn.ensemble.IsolationForest : Outliers by random trees.
 
     Notes
@@ -225,7 +212,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     def _original(self, seed):
         """Return the estimator to fit clones of."""
         if self.estimator is None:
-            return _default_estimator(seed)
+            return TabularTypicality(random_state=seed)
         if isinstance(self.estimator, type) or not hasattr(self.estimator, "score_samples"):
             raise ValueError(
                 "estimator must have a method score_samples, as autoencoders, PCA, "

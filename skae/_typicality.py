@@ -19,8 +19,6 @@ from skae.inputs import Table, TableLayout
 
 #: Neighbours that a suspected row is judged by.
 N_JURORS = 10
-#: How often the suspected rows are gone through: every time some are no more.
-N_ROUNDS = 3
 #: Rows that are scored at once.
 CHUNK_ROWS = 2**13
 #: Share of its variance by which each residual is widened, against correlations by chance.
@@ -37,12 +35,12 @@ class TabularTypicality(ParameterMixin):
     without being tuned, whether or not the training rows hold anomalies:
 
     - An isolation forest picks the rows that stand out most, a share ``trim``. Those of them
-      whose nearest neighbours were not picked are trusted again: they are at the edge of what
-      is normal, while anomalies that are alike keep company with each other. The rest teach
-      nothing.
-    - An ensemble of autoencoders learns the trusted rows, with half of their cells hidden. How
-      a row differs from its reconstruction is measured by the covariance of these differences
-      [2]_.
+      whose nearest neighbours were mostly not picked are trusted again, until there are none
+      such: they are at the edge of what is normal, while anomalies that are alike keep company
+      with each other. The rest teach nothing.
+    - An ensemble of autoencoders, linear ones and deeper ones, learns the trusted rows, with
+      some of their cells hidden. How a row differs from its reconstruction is measured by the
+      covariance of these differences [2]_.
     - The mean distance to the nearest trusted rows is measured twice: with numbers scaled by
       their interquartile range, and by their standard deviation, which makes rare categories
       count more.
@@ -57,7 +55,7 @@ class TabularTypicality(ParameterMixin):
         small ones, trained for a short time.
     n_estimators : int, default=4
         Number of autoencoders.
-    n_neighbors : int, default=3
+    n_neighbors : int, default=4
         Nearest rows whose mean distance counts.
     trim : float, default=0.3
         Share of the training rows that is suspected at first, in [0, 1). 0 trusts all: where
@@ -101,16 +99,16 @@ class TabularTypicality(ParameterMixin):
     >>> import numpy as np
     >>> from skae import TabularTypicality
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(200, 1)) + rng.normal(scale=0.1, size=(200, 4))
+    >>> X = rng.uniform(size=(200, 1)) + rng.normal(scale=0.05, size=(200, 4))
     >>> typicality = TabularTypicality(random_state=0).fit(X)
-    >>> odd = np.array([[0.5, 0.5, 0.5, -1.5]])
+    >>> odd = np.array([[0.7, 0.7, 0.7, 0.2]])
     >>> bool(typicality.score_samples(odd) < typicality.score_samples(X).min())
     True
     """
 
     estimator: Any = field(default=None, kw_only=False)
     n_estimators: int = 4
-    n_neighbors: int = 3
+    n_neighbors: int = 4
     trim: float = 0.3
     max_samples: int = 10_000
     categorical_features: Any = "from_dtype"
@@ -188,9 +186,8 @@ class TabularTypicality(ParameterMixin):
         """Return the autoencoders to make copies of, told which of the cells are categories."""
         given = self.estimator
         if given is None:
-            given = TabularAutoencoder(
-                noise_level=0.5, hidden_layer_sizes=(64,), max_epochs=10, early_stopping=False
-            )
+            how = {"max_epochs": 10, "early_stopping": False}
+            given = [TabularAutoencoder(hidden_layer_sizes=sizes, **how) for sizes in [(), (64,)]]
         members = [clone(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
         for member in members:
             if not isinstance(member, TabularAutoencoder):
@@ -272,9 +269,11 @@ class TabularTypicality(ParameterMixin):
             n_neighbors=min(N_JURORS, len(vectors) - 1), n_jobs=self.n_jobs
         ).fit(vectors)
         jurors = index.kneighbors(return_distance=False)
-        for _ in range(N_ROUNDS):
-            is_suspect &= is_suspect[jurors].mean(1) > 0.5
-        return ~is_suspect
+        while True:
+            is_alone = is_suspect & (is_suspect[jurors].mean(1) <= 0.5)
+            if not is_alone.any():
+                return ~is_suspect
+            is_suspect &= ~is_alone
 
     def _vectors(self, cells):
         """Return rows as vectors: numbers, categories one-hot with one place for new ones."""

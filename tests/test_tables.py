@@ -135,7 +135,7 @@ def test_values_beyond_what_a_dtype_holds_are_cut(frame):
 def test_heavy_tails_are_drawn_together():
     X = np.array([[0.0], [1.0], [2.0], [3.0], [1e12]])
     cells = TableColumns.learn(X).read(X)
-    assert np.abs(cells).max() < 40
+    assert 10 < np.abs(cells).max() < 300
     assert (np.diff(cells[:, 0]) > 0).all()
 
 
