@@ -395,7 +395,8 @@ MISTAKES = {
     ),
     "kind of input": (
         lambda: Autoencoder(architecture=Misspelt()).fit(ones(9, 8, 8)),
-        "input_kind of Misspelt must be one of .'rows', 'images', 'sequences', 'tables'., not 'image'",
+        r"input_kind of Misspelt must be one of .'rows', 'images', 'sequences', 'tables'.,"
+        " not 'image'",
     ),
     "codes": (
         lambda: fitted().inverse_transform(ones(2, 4)),
