@@ -23,7 +23,7 @@ N_JURORS = 10
 CHUNK_ROWS = 2**13
 #: Share of its variance by which each residual is widened, against correlations by chance.
 SHRINKAGE = 0.1
-#: Variance of residuals that are always the same.
+#: Least variance of residuals, but of those that are always 0.
 LEAST_VARIANCE = 1e-4
 
 
@@ -38,12 +38,11 @@ class TabularTypicality(ParameterMixin):
       whose nearest neighbours were mostly not picked are trusted again, until there are none
       such: they are at the edge of what is normal, while anomalies that are alike keep company
       with each other. The rest teach nothing.
-    - An ensemble of autoencoders, linear ones and deeper ones, learns the trusted rows, with
-      some of their cells hidden. How a row differs from its reconstruction is measured by the
-      covariance of these differences [2]_.
+    - Autoencoders, a linear one and a deep one, learn the trusted rows, with some of their
+      cells hidden. How a row differs from its reconstruction is measured by the covariance of
+      these differences [2]_.
     - The mean distance to the nearest trusted rows is measured twice: with numbers scaled by
-      their interquartile range, and by their standard deviation, which makes rare categories
-      count more.
+      their interquartile range, and by their standard deviation.
 
     The logarithms of these three are put on one scale and averaged [1]_. Missing cells are
     filled by the autoencoders, and a category that is new is far from all others.
@@ -52,8 +51,9 @@ class TabularTypicality(ParameterMixin):
     ----------
     estimator : TabularAutoencoder, list of these or None, default=None
         What the members of the ensemble are copies of, as for `EnsembleAutoencoder`. None are
-        small ones, trained for a short time.
-    n_estimators : int, default=4
+        a linear one and a deep one, trained for a short time: the longer they are, the better
+        they learn anomalies among the training rows as well.
+    n_estimators : int, default=2
         Number of autoencoders.
     n_neighbors : int, default=4
         Nearest rows whose mean distance counts.
@@ -107,7 +107,7 @@ class TabularTypicality(ParameterMixin):
     """
 
     estimator: Any = field(default=None, kw_only=False)
-    n_estimators: int = 4
+    n_estimators: int = 2
     n_neighbors: int = 4
     trim: float = 0.3
     max_samples: int = 10_000
@@ -166,6 +166,8 @@ class TabularTypicality(ParameterMixin):
         if len(cells) > self.max_samples:
             sample = np.sort(rng.choice(len(cells), self.max_samples, replace=False))
             cells = cells[sample]
+        # As unlikely as what is seen in less than one row, if it were a normal deviation.
+        self._new_category = np.sqrt(2 * np.log(len(cells) + 1))
         is_trusted = self._is_trusted(cells, rng)
         self.trusted_ = sample[is_trusted]
         self.ensemble_ = EnsembleAutoencoder(
@@ -175,7 +177,7 @@ class TabularTypicality(ParameterMixin):
         trusted = self._vectors(self.ensemble_.impute(cells[is_trusted]))
         self._neighbourhoods = [
             _Neighbourhood(trusted, scale, self.n_neighbors, self.n_jobs)
-            for scale in (1.0, _deviations(trusted))
+            for scale in (1.0, self._scale(trusted))
         ]
         logs = self._log_distances(cells)
         low, self._centres, high = np.quantile(logs, [0.25, 0.5, 0.75], axis=1)
@@ -186,8 +188,10 @@ class TabularTypicality(ParameterMixin):
         """Return the autoencoders to make copies of, told which of the cells are categories."""
         given = self.estimator
         if given is None:
-            how = {"max_epochs": 10, "early_stopping": False}
-            given = [TabularAutoencoder(hidden_layer_sizes=sizes, **how) for sizes in [(), (64,)]]
+            linear = TabularAutoencoder(hidden_layer_sizes=(), max_epochs=10)
+            given = [linear, TabularAutoencoder(max_epochs=20)]
+            for one in given:
+                one.set_params(early_stopping=False)
         members = [clone(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
         for member in members:
             if not isinstance(member, TabularAutoencoder):
@@ -264,7 +268,7 @@ class TabularTypicality(ParameterMixin):
         forest = IsolationForest(random_state=_seed(rng), n_jobs=self.n_jobs).fit(vectors)
         order = np.argsort(forest.score_samples(vectors), kind="stable")
         is_suspect[order[:n_suspects]] = True
-        vectors = vectors / _deviations(vectors)
+        vectors = vectors / self._scale(vectors)
         index = NearestNeighbors(
             n_neighbors=min(N_JURORS, len(vectors) - 1), n_jobs=self.n_jobs
         ).fit(vectors)
@@ -278,16 +282,31 @@ class TabularTypicality(ParameterMixin):
     def _vectors(self, cells):
         """Return rows as vectors: numbers, categories one-hot with one place for new ones."""
         x = Table(cells, self._format).take(slice(None), torch.float64)[0].numpy()
-        return np.nan_to_num(_with_new_categories(x, self._format.groups))
+        return np.nan_to_num(self._with_new_categories(x, self._format.groups))
+
+    def _scale(self, vectors):
+        """Return standard deviations of numbers, and 1 for categories."""
+        scale, n_numbers = np.ones(vectors.shape[1]), self._format.groups.n_numbers
+        deviations = vectors[:, :n_numbers].std(0)
+        scale[:n_numbers] = np.where(deviations > 0, deviations, 1.0)
+        return scale
 
     def _surprises(self, cells):
         """Return by how much rows differ from their reconstructions, 0 for missing cells."""
         rows = self.ensemble_._read_input(cells)
         x = rows.take(slice(None), rows.dtype)[0].numpy()
         restored = self.ensemble_._reconstruct(rows)
-        difference = _with_new_categories(x, rows.groups)
+        difference = self._with_new_categories(x, rows.groups)
         difference[:, : x.shape[1]] -= restored
         return np.nan_to_num(difference)
+
+    def _with_new_categories(self, x, groups):
+        """Append for each column of categories how much a row's is one that is not known."""
+        starts = groups.starts[groups.n_numbers :].numpy()
+        if not len(starts):
+            return x.copy()
+        known = np.add.reduceat(x[:, groups.n_numbers :], starts - groups.n_numbers, axis=1)
+        return np.column_stack([x, (1 - known) * self._new_category])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -335,27 +354,13 @@ class _Residuals:
         self.mean = residuals.mean(0)
         centred = residuals - self.mean
         covariance = centred.T @ centred / len(centred)
-        covariance[np.diag_indices_from(covariance)] *= 1 + SHRINKAGE
-        covariance[np.diag_indices_from(covariance)] += LEAST_VARIANCE
+        variances = np.diag(covariance)
+        widened = np.where(variances > 0, variances * (1 + SHRINKAGE) + LEAST_VARIANCE, 1.0)
+        np.fill_diagonal(covariance, widened)
         self.root = np.linalg.cholesky(np.linalg.inv(covariance))
 
     def distances(self, residuals):
         return np.square((residuals - self.mean) @ self.root).sum(1) + np.finfo(np.float32).eps
-
-
-def _with_new_categories(x, groups):
-    """Append for each column of categories whether a row has one that is not known."""
-    starts = groups.starts[groups.n_numbers :].numpy()
-    if not len(starts):
-        return x.copy()
-    known = np.add.reduceat(x[:, groups.n_numbers :], starts - groups.n_numbers, axis=1)
-    return np.column_stack([x, 1 - known])
-
-
-def _deviations(x):
-    """Return standard deviations, those of a feature that is 1 in less than a row for constants."""
-    deviations = x.std(0)
-    return np.where(deviations > 0, deviations, 1 / np.sqrt(len(x) + 1))
 
 
 def _seed(rng):
