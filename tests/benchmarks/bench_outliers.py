@@ -3,7 +3,7 @@
     pip install pyod
     python tests/benchmarks/bench_outliers.py --data DIR
 
-DIR holds the tables of ADBench, arrays ``X`` and ``y`` in a ``.npz`` file each. Larger ones are
+DIR holds the tables of ADBench in ``adbench/``, arrays ``X`` and ``y`` in a ``.npz`` file each. Larger ones are
 cut to ``--cap`` rows, with the same share of anomalies. Two protocols: *semi*, fit on half of the
 normal rows and score the others and the anomalies; *unsup*, fit on all rows and score them. With
 ``--keep FILE`` results are kept there, and those that it has are not computed again.
@@ -177,7 +177,9 @@ def main():
     parser.add_argument("--by-table", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    paths = sorted(options.data.glob("*.npz"), key=lambda path: int(path.stem.split("_")[0]))
+    paths = sorted(
+        (options.data / "adbench").glob("*.npz"), key=lambda path: int(path.stem.split("_")[0])
+    )
     results = measure(options.methods, paths, options.cap, range(options.seeds), options.keep)
     print(summary(results).to_string())
     if options.by_table:
