@@ -174,7 +174,7 @@ class TabularTypicality(ParameterMixin):
             self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
         ).fit(cells[is_trusted])
         self._residuals = _Residuals(self._surprises(cells[is_trusted]))
-        trusted = self._vectors(self.ensemble_.impute(cells[is_trusted]))
+        trusted = self._vectors(self._filled(cells[is_trusted]))
         self._neighbourhoods = [
             _Neighbourhood(trusted, scale, self.n_neighbors, self.n_jobs)
             for scale in (1.0, self._scale(trusted))
@@ -245,18 +245,21 @@ class TabularTypicality(ParameterMixin):
         """
         check_is_fitted(self)
         rows = self._layout.read(self, X, None, reset=False, fitted=self._format)
-        cells = self.ensemble_.impute(rows.X)
+        cells = self._filled(rows.X)
         index = None if rows.format.frame is None else rows.format.frame.index
         return rows.format.complete(X, self._format.columns.restore(cells, index))
 
     def _log_distances(self, cells):
         """Return the logarithms of the three distances, shape (3, n_samples)."""
-        vectors = self._vectors(self.ensemble_.impute(cells))
+        vectors = self._vectors(self._filled(cells))
         distances = [
             self._residuals.distances(self._surprises(cells)),
             *(one.distances(vectors) for one in self._neighbourhoods),
         ]
         return np.log(distances)
+
+    def _filled(self, cells):
+        return self.ensemble_.impute(cells) if np.isnan(cells).any() else cells
 
     def _is_trusted(self, cells, rng):
         """Return which of the training rows to learn from."""

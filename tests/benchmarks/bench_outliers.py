@@ -3,10 +3,10 @@
     pip install pyod
     python tests/benchmarks/bench_outliers.py --data DIR
 
-DIR holds the tables of ADBench in ``adbench/``, arrays ``X`` and ``y`` in a ``.npz`` file each. Larger ones are
-cut to ``--cap`` rows, with the same share of anomalies. Two protocols: *semi*, fit on half of the
-normal rows and score the others and the anomalies; *unsup*, fit on all rows and score them. With
-``--keep FILE`` results are kept there, and those that it has are not computed again.
+DIR holds the tables of ADBench in ``adbench/``, arrays ``X`` and ``y`` in a ``.npz`` file each.
+Larger ones are cut to ``--cap`` rows, with the same share of anomalies. Two protocols: *semi*, fit
+on half of the normal rows and score the others and the anomalies; *unsup*, fit on all rows and
+score them. With ``--keep FILE`` results are kept there, and those it has are not computed again.
 """
 
 import argparse
