@@ -23,6 +23,8 @@ N_JURORS = 10
 CHUNK_ROWS = 2**13
 #: Share of its variance by which each residual is widened, against correlations by chance.
 SHRINKAGE = 0.1
+#: Distance below which rows are the same, as a share of their length.
+ROUNDING = 1e-6
 #: Variance of residuals that are always the same.
 LEAST_VARIANCE = 1e-4
 
@@ -188,13 +190,15 @@ class TabularTypicality(ParameterMixin):
         if given is None:
             how = {"max_epochs": 10, "early_stopping": False}
             given = [TabularAutoencoder(hidden_layer_sizes=sizes, **how) for sizes in [(), (64,)]]
-        members = [clone(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
-        for member in members:
-            if not isinstance(member, TabularAutoencoder):
+        given = given if isinstance(given, (list, tuple)) else [given]
+        for one in given:
+            if not isinstance(one, TabularAutoencoder):
                 raise ValueError(
                     "estimator must be a TabularAutoencoder, or a list of them; got "
-                    f"{member!r}. OutlierDetector takes other estimators."
+                    f"{one!r}. OutlierDetector takes other estimators."
                 )
+        members = [clone(one) for one in given]
+        for member in members:
             member.set_params(
                 categorical_features=self._format.columns.is_category,
                 max_categories=self.max_categories + 1,
@@ -315,9 +319,11 @@ class _Neighbourhood:
         self.index = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=n_jobs).fit(rows / scale)
 
     def distances(self, rows):
-        distances, _ = self.index.kneighbors(rows / self.scale)
+        rows = rows / self.scale
+        distances, _ = self.index.kneighbors(rows)
         if distances.shape[1] > 1:
-            is_itself = distances[:, 0] == 0
+            # Distances are computed from products, and those of equal rows are hardly ever 0.
+            is_itself = distances[:, 0] <= ROUNDING * (1 + np.linalg.norm(rows, axis=1))
             distances = np.where(is_itself[:, None], distances[:, 1:], distances[:, :-1])
         return distances.mean(1) + np.finfo(np.float32).eps
 
