@@ -173,8 +173,9 @@ class TabularTypicality(ParameterMixin):
         self.ensemble_ = EnsembleAutoencoder(
             self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
         ).fit(cells[is_trusted])
-        self._residuals = _Residuals(self._surprises(cells[is_trusted]))
-        trusted = self._vectors(self.ensemble_.impute(cells[is_trusted]))
+        filled = self.ensemble_.impute(cells[is_trusted])
+        self._residuals = _Residuals(self._surprises(filled))
+        trusted = self._vectors(filled)
         self._neighbourhoods = [
             _Neighbourhood(trusted, scale, self.n_neighbors, self.n_jobs)
             for scale in (1.0, _deviations(trusted))
@@ -251,9 +252,11 @@ class TabularTypicality(ParameterMixin):
 
     def _log_distances(self, cells):
         """Return the logarithms of the three distances, shape (3, n_samples)."""
-        vectors = self._vectors(self.ensemble_.impute(cells))
+        # Where a cell is missing, all others are reconstructed worse: that is no sign of oddity.
+        filled = self.ensemble_.impute(cells)
+        vectors = self._vectors(filled)
         distances = [
-            self._residuals.distances(self._surprises(cells)),
+            self._residuals.distances(self._surprises(filled)),
             *(one.distances(vectors) for one in self._neighbourhoods),
         ]
         return np.log(distances)
@@ -285,7 +288,7 @@ class TabularTypicality(ParameterMixin):
         return np.nan_to_num(_with_new_categories(x, self._format.groups))
 
     def _surprises(self, cells):
-        """Return by how much rows differ from their reconstructions, 0 for missing cells."""
+        """Return by how much rows differ from their reconstructions."""
         rows = self.ensemble_._read_input(cells)
         x = rows.take(slice(None), rows.dtype)[0].numpy()
         restored = self.ensemble_._reconstruct(rows)

@@ -257,7 +257,19 @@ def test_bad_tables_are_refused(X, error, message):
         [1.7e308, -1.7e308] * (N // 2),
         [10**30, 10**30 + 10**20] * (N // 2),
     ],
-    ids="nan none constant single many mixed empty nat huge hugest integers".split(),
+    ids=[
+        "nan",
+        "none",
+        "constant",
+        "single",
+        "many",
+        "mixed",
+        "empty",
+        "nat",
+        "e300",
+        "e308",
+        "int",
+    ],
 )
 def test_odd_columns_work(frame, column):
     X = frame[["age", "name"]].reset_index(drop=True).assign(odd=pd.Series(column))
