@@ -23,6 +23,8 @@ N_JURORS = 10
 CHUNK_ROWS = 2**13
 #: Share of its variance by which each residual is widened, against correlations by chance.
 SHRINKAGE = 0.1
+#: Distance below which rows are the same, as a share of their length.
+ROUNDING = 1e-6
 #: Least variance of residuals, but of those that are always 0.
 LEAST_VARIANCE = 1e-4
 
@@ -173,8 +175,9 @@ class TabularTypicality(ParameterMixin):
         self.ensemble_ = EnsembleAutoencoder(
             self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
         ).fit(cells[is_trusted])
-        self._residuals = _Residuals(self._surprises(cells[is_trusted]))
-        trusted = self._vectors(self._filled(cells[is_trusted]))
+        filled = self._filled(cells[is_trusted])
+        self._residuals = _Residuals(self._surprises(filled))
+        trusted = self._vectors(filled)
         self._neighbourhoods = [
             _Neighbourhood(trusted, scale, self.n_neighbors, self.n_jobs)
             for scale in (1.0, self._scale(trusted))
@@ -192,13 +195,15 @@ class TabularTypicality(ParameterMixin):
             given = [linear, TabularAutoencoder(max_epochs=20)]
             for one in given:
                 one.set_params(early_stopping=False)
-        members = [clone(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
-        for member in members:
-            if not isinstance(member, TabularAutoencoder):
+        given = given if isinstance(given, (list, tuple)) else [given]
+        for one in given:
+            if not isinstance(one, TabularAutoencoder):
                 raise ValueError(
                     "estimator must be a TabularAutoencoder, or a list of them; got "
-                    f"{member!r}. OutlierDetector takes other estimators."
+                    f"{one!r}. OutlierDetector takes other estimators."
                 )
+        members = [clone(one) for one in given]
+        for member in members:
             member.set_params(
                 categorical_features=self._format.columns.is_category,
                 max_categories=self.max_categories + 1,
@@ -251,9 +256,11 @@ class TabularTypicality(ParameterMixin):
 
     def _log_distances(self, cells):
         """Return the logarithms of the three distances, shape (3, n_samples)."""
-        vectors = self._vectors(self._filled(cells))
+        # Where a cell is missing, all others are reconstructed worse: that is no sign of oddity.
+        filled = self._filled(cells)
+        vectors = self._vectors(filled)
         distances = [
-            self._residuals.distances(self._surprises(cells)),
+            self._residuals.distances(self._surprises(filled)),
             *(one.distances(vectors) for one in self._neighbourhoods),
         ]
         return np.log(distances)
@@ -295,7 +302,7 @@ class TabularTypicality(ParameterMixin):
         return scale
 
     def _surprises(self, cells):
-        """Return by how much rows differ from their reconstructions, 0 for missing cells."""
+        """Return by how much rows differ from their reconstructions."""
         rows = self.ensemble_._read_input(cells)
         x = rows.take(slice(None), rows.dtype)[0].numpy()
         restored = self.ensemble_._reconstruct(rows)
@@ -337,9 +344,11 @@ class _Neighbourhood:
         self.index = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=n_jobs).fit(rows / scale)
 
     def distances(self, rows):
-        distances, _ = self.index.kneighbors(rows / self.scale)
+        rows = rows / self.scale
+        distances, _ = self.index.kneighbors(rows)
         if distances.shape[1] > 1:
-            is_itself = distances[:, 0] == 0
+            # Distances are computed from products, and those of equal rows are hardly ever 0.
+            is_itself = distances[:, 0] <= ROUNDING * (1 + np.linalg.norm(rows, axis=1))
             distances = np.where(is_itself[:, None], distances[:, 1:], distances[:, :-1])
         return distances.mean(1) + np.finfo(np.float32).eps
 

@@ -19,6 +19,7 @@ from skae import (
     Seq2SeqTranslator,
     SparseAutoencoder,
     TabularAutoencoder,
+    TabularTypicality,
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, Dense, Recurrent, RecurrentEncoderDecoder, Transformer
@@ -82,6 +83,8 @@ DETECTORS = [
     OutlierDetector(),
     OutlierDetector(PCA()),
     OutlierDetector(Autoencoder(**QUICK)),
+    TabularTypicality(),
+    TabularTypicality(TabularAutoencoder(**QUICK), n_estimators=1, trim=0),
 ]
 TRANSLATORS = [
     Seq2SeqTranslator(**QUICK),
@@ -138,6 +141,7 @@ def test_checks_of_any_input(estimator, check):
         RecurrentEncoderDecoder,
         Seq2SeqTranslator,
         TabularAutoencoder,
+        TabularTypicality,
         Transformer,
     ],
 )

@@ -87,6 +87,10 @@ def to_pandas(frame):
     return pd.DataFrame(frame.to_dict(as_series=False))
 
 
+def records(frame):
+    return frame.to_dict("records") if isinstance(frame, pd.DataFrame) else frame.to_dicts()
+
+
 class Mismatches(BaseEstimator):
     """Scores machines by minus the number of cells that do not fit together."""
 
@@ -468,6 +472,22 @@ def test_cells_of_all_kinds_are_explained(mixed, library):
         )
     kept = ["power", "current", "is_heavy"]
     pd.testing.assert_frame_equal(repaired[kept], odd[kept])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_rows_of_other_types_are_explained(mixed, library):
+    detector = OutlierDetector(TabularAutoencoder(max_epochs=2, check_baseline=False))
+    odd = mixed.iloc[:3].assign(pieces=1e6)
+    if library == "pandas":
+        odd["day"] = odd["day"].dt.tz_localize("UTC")
+    else:
+        mixed, odd = to_polars(mixed), to_polars(odd)
+        odd = odd.with_columns(pl.col("day").dt.replace_time_zone("UTC"))
+    detector.fit(mixed)
+    np.testing.assert_array_equal(detector.predict(odd), -1)
+    contributions = detector.explain(odd)
+    assert all(max(row, key=row.get) == "pieces" for row in records(contributions))
+    np.testing.assert_array_equal(detector.predict(detector.nearest_normal(odd)), 1)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -716,6 +716,7 @@ EXPECTED_FAILURES = {
         BatchedGridSearchCV(TINY, GRID_OF_RATES, **RAISE),
         BatchedGridSearchCV(TINY_PIPELINE, GRID_OF_PIPELINE, **RAISE),
         BatchedRandomizedSearchCV(TINY, GRID_OF_RATES, n_iter=2, random_state=0, **RAISE),
+        BatchedHalvingGridSearchCV(TINY, GRID_OF_RATES, **RAISE),
     ],
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )

@@ -204,6 +204,7 @@ def test_missing_columns_are_named(frame, polars_frame):
         (lambda X: X.assign(income="much"), ValueError, "'income' held numbers .* now holds"),
         (lambda X: X.assign(income="7"), ValueError, "'income' held numbers .* now holds"),
         (lambda X: X.assign(income=X["day"]), ValueError, "'income' held numbers"),
+        (lambda X: X.assign(income=True), ValueError, "'income' held numbers"),
         (lambda X: X.assign(name=7), ValueError, "'name' held text .* now holds"),
         (lambda X: X.assign(day=7.0), ValueError, "'day' held dates .* now holds"),
         (lambda X: X.assign(span=X["day"]), ValueError, "'span' held durations"),
@@ -230,6 +231,7 @@ def test_bad_columns_are_named(frame, change, error, message):
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, "more than one column"),
         (pl.LazyFrame({"a": [1, 2]}), TypeError, "lazy frame"),
         (pd.DataFrame({"a": [1.0, np.inf]}), ValueError, "'a' holds infinite"),
+        (pd.DataFrame({"a": [1, 10**400]}), ValueError, "'a' holds infinite"),
         (np.array([[1.0], [np.inf]]), ValueError, "0 holds infinite"),
         (pd.DataFrame({"a": pd.period_range("2020", periods=3)}), TypeError, "'a' of dtype period"),
         (pl.DataFrame({"a": [[1], [2]]}), TypeError, "'a' of dtype List"),
@@ -252,8 +254,22 @@ def test_bad_tables_are_refused(X, error, message):
         pd.Categorical([None] * N, categories=["a"]),
         [pd.NaT] * N,
         [1e300, -1e300] * (N // 2),
+        [1.7e308, -1.7e308] * (N // 2),
+        [10**30, 10**30 + 10**20] * (N // 2),
     ],
-    ids=["nan", "none", "constant", "single", "many", "mixed", "empty", "nat", "huge"],
+    ids=[
+        "nan",
+        "none",
+        "constant",
+        "single",
+        "many",
+        "mixed",
+        "empty",
+        "nat",
+        "e300",
+        "e308",
+        "int",
+    ],
 )
 def test_odd_columns_work(frame, column):
     X = frame[["age", "name"]].reset_index(drop=True).assign(odd=pd.Series(column))
@@ -359,6 +375,17 @@ def test_reconstruct_fills_holes_and_impute_keeps_what_is_known(frame):
         pd.testing.assert_series_equal(imputed[name][known], frame[name][known])
 
 
+def test_what_is_missing_in_all_new_rows_is_imputed(frame, polars_frame):
+    model = make().fit(frame)
+    imputed = model.impute(frame.assign(name=None, income=np.nan))
+    assert imputed[["name", "income"]].notna().all().all()
+    empty = polars_frame.with_columns(pl.lit(None).alias("kind"), height=pl.lit(None, pl.Float32))
+    imputed = make().fit(polars_frame).impute(empty)
+    assert imputed.schema["kind"] == pl.String
+    assert imputed.schema["height"] == pl.Float32
+    assert not imputed["kind", "height"].null_count().sum_horizontal().item()
+
+
 def test_imputation_beats_mean_and_mode():
     rng = np.random.default_rng(0)
     base = rng.normal(size=1000)
@@ -459,6 +486,9 @@ def test_weights_and_frames_of_another_library(frame, polars_frame):
     pandas = pd.DataFrame(polars_frame.drop("there").to_dict(as_series=False))
     np.testing.assert_allclose(model.transform(pandas), model.transform(polars_frame))
     assert list(model.feature_losses(pandas).columns) == list(pandas.columns)
+    imputed = model.impute(pandas)
+    pd.testing.assert_series_equal(imputed["height"].drop(2), pandas["height"].drop(2))
+    assert imputed.notna().all().all()
     assert np.isfinite(model.score(polars_frame, sample_weight=weight))
     array = frame[["count"]].to_numpy()
     with pytest.warns(UserWarning, match="does not have valid feature names"):

@@ -103,4 +103,6 @@ def _joined_of_polars(columns):
         is_text = [column.dtype in (pl.String, pl.Categorical, pl.Enum) for column in columns]
         if any(is_text):
             columns = [column.cast(pl.String) for column in columns]
+        elif all(isinstance(column.dtype, pl.Datetime) for column in columns):
+            columns = [column.cast(columns[-1].dtype) for column in columns]  # to one time zone
     return pl.concat([column.to_frame() for column in columns], how="vertical_relaxed").to_series()

@@ -65,10 +65,11 @@ class NumberColumn:
                 low, self.centre, high = np.quantile(known, [0.25, 0.5, 0.75])
                 # Where most are equal, the others say how far apart values are.
                 scales = (high - low) / NORMAL_RANGE, known.std(), np.abs(known).max()
+                span = np.ptp(known)
             # Rounding leaves a deviation of constants.
             least = 1e-12 * abs(self.centre)
             usable = (s for s in scales if np.isfinite(s) and s > least)
-            self.scale = next(usable, 1.0) if np.ptp(known) > least else 1.0
+            self.scale = next(usable, 1.0) if span > least else 1.0
         # A small error far out in a tail is a large one once that is stretched.
         cells = self._scaled(known)
         self.least = cells.min(initial=-TAIL) - 1
@@ -94,7 +95,7 @@ class NumberColumn:
 
     def _numbers(self, values):
         values = inferred(values)
-        if values.dtype.kind not in "iufb" and not pd.isna(values).all():
+        if values.dtype.kind not in "iuf" and not pd.isna(values).all():
             _refuse(self.name, "numbers", values)
         values = values.astype(np.float64)
         if np.isinf(values).any():

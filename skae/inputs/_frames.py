@@ -51,7 +51,10 @@ def completed(X, other):
     Returns
     -------
     DataFrame, ndarray or list
+        Like X.
     """
+    if hasattr(X, "columns") and not isinstance(X, type(other)):
+        other = type(X)({name: list(other[name]) for name in other.columns})
     if isinstance(X, pd.DataFrame):
         columns = {}
         for i in range(X.shape[1]):
@@ -75,6 +78,8 @@ def completed(X, other):
 
 def _completed_series(column, others):
     """Return a column of polars with its missing cells taken from another."""
+    if type(column.dtype).__name__ == "Null":
+        return others
     missing = column.is_null()
     if column.dtype.is_float():
         missing = missing | column.is_nan().fill_null(False)

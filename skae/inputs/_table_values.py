@@ -33,7 +33,11 @@ def inferred(values):
         return values
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind in NUMBERS:
-        return np.where(pd.isna(values), np.nan, values).astype(np.float64)
+        values = np.where(pd.isna(values), np.nan, values)
+        try:
+            return values.astype(np.float64)
+        except OverflowError:  # what is beyond all floats is infinite as text
+            return values.astype(str).astype(np.float64)
     if kind in DATES:
         is_duration = kind.startswith("timedelta")
         dates = pd.Series(values)
