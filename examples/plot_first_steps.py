@@ -162,7 +162,9 @@ print(f"\nMean over the digits:\n{auc.filter(like='digit', axis=0).mean().round(
 # pictures have curved structure, and a forest that looks at one pixel at a time misses it.
 # On the breast cancer data the forest is ahead. These are a few hundred rows of
 # measurements whose anomalies are simply larger than normal, and there a net has little to
-# add. On a small table of plain measurements, try ``IsolationForest`` and ``PCA`` first.
+# add. On a small table of plain measurements, try ``IsolationForest`` and ``PCA`` first. For
+# tables whose columns are of several kinds, and for thresholds and explanations with any of these,
+# there is `~skae.OutlierDetector`: see :ref:`anomalies`.
 #
 # In a picture
 # ------------
