@@ -395,7 +395,7 @@ MISTAKES = {
     ),
     "kind of input": (
         lambda: Autoencoder(architecture=Misspelt()).fit(ones(9, 8, 8)),
-        "input_kind of Misspelt must be one of .'rows', 'images', 'sequences', 'tables'., not 'image'",
+        "input_kind of Misspelt must be one of .'rows', 'images', .*'tables'., not 'image'",
     ),
     "codes": (
         lambda: fitted().inverse_transform(ones(2, 4)),
