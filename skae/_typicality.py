@@ -205,7 +205,7 @@ class TabularTypicality(ParameterMixin):
         members = [clone(one) for one in given]
         for member in members:
             member.set_params(
-                categorical_features=self._format.columns.is_category,
+                categorical_features=self._format.columns.is_category.tolist(),
                 max_categories=self.max_categories + 1,
                 check_baseline=False,
             )
@@ -234,6 +234,27 @@ class TabularTypicality(ParameterMixin):
             logs = self._log_distances(rows.X[which])
             scores[which] = -((logs.T - self._centres) / self._spreads).mean(1)
         return scores
+
+    def score(self, X, y=None):
+        """Return how well the autoencoders reconstruct rows, to choose parameters without labels.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            As of `TabularAutoencoder`: the mean over the columns of the share of variance that
+            is explained.
+        """
+        del y
+        check_is_fitted(self)
+        rows = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        return self.ensemble_.score(rows.X)
 
     def impute(self, X):
         """Fill the missing cells of X with what the other cells let expect.

@@ -595,9 +595,10 @@ def test_searches_with_labels_and_without():
     )
 
 
-def test_score_is_there_if_the_estimator_has_it():
+def test_score_is_there_if_the_estimator_has_it(wine):
     assert not hasattr(OutlierDetector(IsolationForest()), "score")
     assert hasattr(OutlierDetector(), "score")
+    assert 0 < OutlierDetector(random_state=0).fit(wine).score(wine) < 1
 
 
 def test_detectors_are_pickled(mixed):
