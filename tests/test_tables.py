@@ -308,7 +308,6 @@ def test_a_row_of_which_nothing_is_known_works(frame):
         SparseAutoencoder(4, architecture="tabular", sparsity="l1", **QUICK),
         EnsembleAutoencoder(TabularAutoencoder(2, **QUICK), n_estimators=2, random_state=0),
     ],
-    ids=str,
 )
 def test_feature_losses_add_up_to_the_score(frame, model):
     model = clone(model).fit(frame)
