@@ -118,9 +118,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     the median or the most frequent one among the normal training rows that are most like its
     row in all other columns. Cells are replaced by these one after the other, always the one
     next that raises the score most, or several at once where one is not enough, and what each
-    adds is its contribution. To explain a row by
-    the few changes that would make it normal is the idea of counterfactual explanations [2]_,
-    and was taken to autoencoders by [3]_.
+    adds is its contribution. To explain a row by the few changes that would make it normal is
+    the idea of counterfactual explanations [2]_, and was taken to autoencoders by [3]_.
 
     References
     ----------
