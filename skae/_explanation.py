@@ -1,7 +1,8 @@
 """Why a row is odd: which cells, and what would be expected in their place.
 
 All that is used of a model are its scores. The cells of an odd row are replaced, one after the
-other, by those that rows like it have, always the one next that raises the score most.
+other, by those that rows like it have, always the one next that raises the score most, and several
+at once where one is not enough.
 """
 
 import numpy as np
@@ -102,7 +103,7 @@ class Repair:
         expected = expected_cells(self._read, self._read_normal, self._is_number)
         self._score, self._cells, self._threshold = score, Cells(X, normal), threshold
         shape = expected.shape
-        theirs = np.take_along_axis(self._read_normal, expected, 0)
+        self._theirs = theirs = np.take_along_axis(self._read_normal, expected, 0)
         is_same = (theirs == self._read) | (np.isnan(theirs) & np.isnan(self._read))
         self._own = np.broadcast_to(np.arange(shape[0])[:, None], shape)
         self._other = shape[0] + expected
@@ -136,6 +137,10 @@ class Repair:
         for _ in range(MAX_STEPS):
             rows = rows[self._replace_best(rows)]
             rows = rows[~self.is_normal[rows]]
+        rows = np.flatnonzero(~self.is_normal)
+        n_at_a_time = max(1, MAX_CELLS // self._own.shape[1] ** 2)
+        for start in range(0, len(rows), n_at_a_time):
+            self._replace_together(rows[start : start + n_at_a_time])
         # The rest once each: that all are tried at every step is for what matters most.
         for columns in np.argsort(-self._promises, axis=1, kind="stable").T:
             is_open = self._promises[self._at, columns] > 0
@@ -176,6 +181,35 @@ class Repair:
         best = scores.argmax(1)
         return self._accept(rows, best, scores[np.arange(len(rows)), best])
 
+    def _replace_together(self, rows):
+        """Replace cells of rows that raise the score only together.
+
+        They are those farthest from what is expected, as many as raise the score most, without
+        those of them that it can do without. What they gain is shared by what each is needed for.
+        """
+        distances = _differences(self._read[rows], self._theirs[rows], self._is_number)
+        ranks = np.argsort(np.argsort(-distances, axis=1, kind="stable"), axis=1)
+        is_open, all_columns = self._promises[rows] > -np.inf, np.arange(ranks.shape[1])
+        sets = is_open[:, None] & (ranks[:, None] <= all_columns[:, None])
+        scores = self._scores_of_sets(rows, sets)
+        best = sets[np.arange(len(rows)), scores.argmax(1)]
+        without = best[:, None] & (all_columns != all_columns[:, None])
+        needs = scores.max(1)[:, None] - self._scores_of_sets(rows, without)
+        best &= needs > 0
+        scores = self._scores_of_sets(rows, best[:, None])[:, 0]
+        is_better = scores > self.scores[rows]
+        rows, scores, shares = rows[is_better], scores[is_better], (needs * best)[is_better]
+        shares /= shares.sum(1, keepdims=True)
+        self.gains[rows] += shares * (scores - self.scores[rows])[:, None]
+        self.is_replaced[rows] |= best[is_better]
+        self._promises[rows] = np.where(best[is_better], -np.inf, self._promises[rows])
+        self.scores[rows] = scores
+
+    def _scores_of_sets(self, rows, sets):
+        """Return the scores of rows with sets of further cells replaced, one for each set."""
+        trials = (self.is_replaced[rows][:, None] | sets).reshape(-1, sets.shape[2])
+        return self._scores_with(np.repeat(rows, sets.shape[1]), trials).reshape(sets.shape[:2])
+
     def _try(self, rows, columns):
         """Replace a cell of each row if that raises the score."""
         self._accept(rows, columns, self._scores_of_trials(rows, columns))
@@ -192,17 +226,22 @@ class Repair:
 
     def _scores_of_trials(self, rows, columns):
         """Return the scores of rows with one more cell replaced."""
+
+        def trials(part):
+            trial = self.is_replaced[rows[part]]
+            trial[np.arange(len(trial)), columns[part]] = True
+            return trial
+
+        return self._scores_in_parts(rows, trials)
+
+    def _scores_with(self, rows, is_replaced):
+        return self._scores_in_parts(rows, is_replaced.__getitem__)
+
+    def _scores_in_parts(self, rows, replaced):
+        """Return the scores of rows, of which a function says for a slice what is replaced."""
         scores, n_at_a_time = np.empty(len(rows)), max(1, MAX_CELLS // self._own.shape[1])
         for start in range(0, len(rows), n_at_a_time):
             part = slice(start, start + n_at_a_time)
-            trial = self.is_replaced[rows[part]]
-            trial[np.arange(len(trial)), columns[part]] = True
-            scores[part] = self._scores_with(rows[part], trial)
+            own, other = self._own[rows[part]], self._other[rows[part]]
+            scores[part] = self._score(self._cells.take(np.where(replaced(part), other, own)))
         return scores
-
-    def _scores_with(self, rows, is_replaced):
-        if not len(rows):
-            return np.empty(0)
-        return self._score(
-            self._cells.take(np.where(is_replaced, self._other[rows], self._own[rows]))
-        )

@@ -117,9 +117,9 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     Explanations use nothing of an estimator but its scores. Every cell has an expected value,
     the median or the most frequent one among the normal training rows that are most like its
     row in all other columns. Cells are replaced by these one after the other, always the one
-    next that raises the score most, and what each adds is its contribution. To explain a row by
-    the few changes that would make it normal is the idea of counterfactual explanations [2]_,
-    and was taken to autoencoders by [3]_.
+    next that raises the score most, or several at once where one is not enough, and what each
+    adds is its contribution. To explain a row by the few changes that would make it normal is
+    the idea of counterfactual explanations [2]_, and was taken to autoencoders by [3]_.
 
     References
     ----------
@@ -397,10 +397,12 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         """Say which cells make rows odd.
 
         The cells of a row are replaced by what is expected there, one after the other, always
-        the one next that raises the score most. Once the row is normal, or after ten cells, the
-        others are tried once each. A cell's contribution is by how much it raised the score, and
-        0 if it did not and was left as it is. So the contributions of a row add up to what all
-        replacements together make of its score.
+        the one next that raises the score most, and several at once where none does and the row is
+        still odd. Once the row is normal, or after ten cells, the others are tried once each. A
+        cell's contribution is by how much it raised the score, and 0 if it did not and was left
+        as it is. Cells that were replaced at once share theirs by what the score would be without
+        each of them. So the contributions of a row add up to what all replacements together make
+        of its score.
 
         Parameters
         ----------

@@ -517,12 +517,36 @@ def test_normal_rows_are_left_alone_and_hopeless_ones_become_like_another(X):
 
     odd = np.full((1, 10), 100.0)
     detector = OutlierDetector(Whole()).fit(np.asarray(X))
-    contributions = detector.explain(odd)
-    assert (contributions == 0).all(axis=None)
+    np.testing.assert_allclose(detector.explain(odd), 0.1)
     repaired = detector.nearest_normal(np.r_[odd, X[:3]])
     np.testing.assert_array_equal(detector.predict(repaired), 1)
     np.testing.assert_array_equal(repaired[1:], X[:3])
-    assert (repaired[0] == X).all(axis=1).any()
+
+    class Known(KernelDensity):
+        """Normal are the rows of X alone."""
+
+        def score_samples(self, rows):
+            return (np.asarray(rows)[:, None] == X).all(2).any(1).astype(float)
+
+    detector = OutlierDetector(Known()).fit(np.asarray(X))
+    assert (detector.explain(odd) == 0).all(axis=None)
+    assert (detector.nearest_normal(odd)[0] == X).all(axis=1).any()
+
+
+def test_cells_that_are_odd_only_together_share_what_they_explain(rng):
+    """Each alone cannot be changed without breaking what it has in common with the other."""
+    x = rng.standard_normal(300)
+    X = np.column_stack([x, 2 * x + 0.05 * rng.standard_normal(300), rng.standard_normal(300)])
+    detector = OutlierDetector(GaussianMixture(random_state=0)).fit(X)
+    odd = np.array([[-4.0, -8.0, 0.0]])
+    contributions = detector.explain(odd).to_numpy()[0]
+    assert contributions[:2].min() > 0.3 * contributions.sum()
+    assert contributions[2] < 0.1 * contributions.sum()
+    repaired = detector.nearest_normal(odd)
+    assert detector.predict(repaired) == 1
+    assert repaired[0, 2] == 0
+    total = detector.score_samples(X).max() - detector.score_samples(odd)
+    assert 0 < contributions.sum() < total
 
 
 def test_changes_that_are_not_needed_are_undone(rng):
