@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import logsumexp
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
@@ -46,7 +47,8 @@ class TabularTypicality(ParameterMixin):
     - The mean distance to the nearest trusted rows is measured twice: with numbers scaled by
       their interquartile range, and by their standard deviation.
 
-    The logarithms of these three are put on one scale and averaged [1]_. Missing cells are
+    The logarithms of these three are put on one scale and joined by a smooth maximum, so that a
+    row is odd if one of them says so clearly, or all a little [1]_. Missing cells are
     filled by the autoencoders, and a category that is new is far from all others.
 
     Parameters
@@ -222,8 +224,8 @@ class TabularTypicality(ParameterMixin):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the mean of the logarithms of three distances, each minus its median and
-            divided by its interquartile range among the training rows. The higher, the more
+            Minus the smooth maximum of the logarithms of three distances, each minus its median
+            and divided by its interquartile range among the training rows. The higher, the more
             typical; the lowest are outliers. A row is not its own neighbour: one at distance 0
             is left out.
         """
@@ -232,7 +234,7 @@ class TabularTypicality(ParameterMixin):
         scores = np.empty(len(rows))
         for which in gen_batches(len(rows), CHUNK_ROWS):
             logs = self._log_distances(rows.X[which])
-            scores[which] = -((logs.T - self._centres) / self._spreads).mean(1)
+            scores[which] = -logsumexp((logs.T - self._centres) / self._spreads, axis=1)
         return scores
 
     def score(self, X, y=None):

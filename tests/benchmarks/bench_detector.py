@@ -29,6 +29,8 @@ from sklearn.preprocessing import StandardScaler
 from skae import Autoencoder, OutlierDetector
 from skae._thresholds import offset_of
 
+#: Halves of each table that faults are looked for in.
+N_SEEDS = 5
 TABLES = {
     "breast cancer": lambda: load_breast_cancer().data[load_breast_cancer().target == 1],
     "wine": lambda: load_wine().data,
@@ -157,23 +159,30 @@ def faults(names):
     )
     for table, load in TABLES.items():
         for name in names:
-            for kind in ("beyond", "swap"):
-                rng = np.random.default_rng(0)
-                X = rng.permutation(load())
-                train, test = np.array_split(X, 2)
+            found = {"beyond": [], "swap": []}
+            for seed in range(N_SEEDS):
+                rng = np.random.default_rng(seed)
+                train, test = np.array_split(rng.permutation(load()), 2)
                 detector = fitted(name, train)
                 normal = test[detector.predict(test) == 1]
-                if not len(normal):
-                    continue
-                faulty, column = damage(normal, train, kind, rng)
-                is_odd = detector.predict(faulty) == -1
-                line = f"{table:16}{name:20}{kind:8}{len(faulty):6}{is_odd.mean():8.2f}"
+                for kind, parts in found.items():
+                    parts.append(explained(detector, *damage(normal, train, kind, rng)))
+            for kind, parts in found.items():
+                is_odd, is_first, n_changed = (np.concatenate(p) for p in zip(*parts, strict=True))
+                line = f"{table:16}{name:20}{kind:8}{len(is_odd):6}{is_odd.mean():8.2f}"
                 if is_odd.any():
-                    odd = faulty[is_odd]
-                    first = detector.explain(odd).to_numpy().argmax(1) == column[is_odd]
-                    n_changed = (detector.nearest_normal(odd) != odd).sum(1)
-                    line += f"{first.mean():8.2f}{n_changed.mean():8.2f}"
+                    line += f"{is_first.mean():8.2f}{n_changed.mean():8.2f}"
                 print(line, flush=True)
+
+
+def explained(detector, faulty, column):
+    """Return which rows are flagged, and of these which faults come first and the cells changed."""
+    is_odd = detector.predict(faulty) == -1
+    odd = faulty[is_odd]
+    if not len(odd):
+        return is_odd, [], []
+    is_first = detector.explain(odd).to_numpy().argmax(1) == column[is_odd]
+    return is_odd, is_first, (detector.nearest_normal(odd) != odd).sum(1)
 
 
 def main():
