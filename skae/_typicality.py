@@ -234,7 +234,8 @@ class TabularTypicality(ParameterMixin):
         scores = np.empty(len(rows))
         for which in gen_batches(len(rows), CHUNK_ROWS):
             logs = self._log_distances(rows.X[which])
-            scores[which] = -logsumexp((logs.T - self._centres) / self._spreads, axis=1)
+            scaled = (logs.T - self._centres) / self._spreads
+            scores[which] = -logsumexp(scaled, axis=1, b=1 / len(logs))
         return scores
 
     def score(self, X, y=None):

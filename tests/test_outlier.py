@@ -416,23 +416,26 @@ MODELS = {
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("table", TABLES)
 def test_planted_faults_rank_first(rng, table, model):
-    X = rng.permutation(TABLES[table]())
-    half = len(X) // 2
-    detector = OutlierDetector(MODELS[model], random_state=0).fit(X[:half])
-    normal = X[half:][detector.predict(X[half:]) == 1][:100]
-    which, column = np.arange(len(normal)), rng.integers(X.shape[1], size=len(normal))
-    faulty, is_high = normal.copy(), rng.random(len(normal)) < 0.5
-    ends = np.where(is_high, X[:half].max(0)[column], X[:half].min(0)[column])
-    faulty[which, column] = ends + np.where(is_high, 1, -1) * X[:half].std(0)[column]
-    is_odd = detector.predict(faulty) == -1
-    faulty, column = faulty[is_odd], column[is_odd]
-    contributions = detector.explain(faulty).to_numpy()
-    assert (contributions.argmax(1) == column).mean() >= 0.9
-    repaired = detector.nearest_normal(faulty)
-    np.testing.assert_array_equal(detector.predict(repaired), 1)
-    is_changed = repaired != faulty
-    assert is_changed[np.arange(len(column)), column].mean() >= 0.9
-    assert is_changed.sum(1).mean() < 1.5
+    is_first, is_mended, n_changed = [], [], []
+    for _ in range(4):  # few of the rows of one half are flagged
+        X, X_new = np.array_split(rng.permutation(TABLES[table]()), 2)
+        detector = OutlierDetector(MODELS[model], random_state=0).fit(X)
+        normal = X_new[detector.predict(X_new) == 1][:50]
+        which, column = np.arange(len(normal)), rng.integers(X.shape[1], size=len(normal))
+        faulty, is_high = normal.copy(), rng.random(len(normal)) < 0.5
+        ends = np.where(is_high, X.max(0)[column], X.min(0)[column])
+        faulty[which, column] = ends + np.where(is_high, 1, -1) * X.std(0)[column]
+        is_odd = detector.predict(faulty) == -1
+        faulty, column = faulty[is_odd], column[is_odd]
+        is_first.extend(detector.explain(faulty).to_numpy().argmax(1) == column)
+        repaired = detector.nearest_normal(faulty)
+        np.testing.assert_array_equal(detector.predict(repaired), 1)
+        is_changed = repaired != faulty
+        is_mended.extend(is_changed[np.arange(len(column)), column])
+        n_changed.extend(is_changed.sum(1))
+    assert np.mean(is_first) >= 0.9
+    assert np.mean(is_mended) >= 0.9
+    assert np.mean(n_changed) < 1.5
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
