@@ -16,7 +16,14 @@ from skae._autoencoder import Autoencoder
 from skae._base import BaseAutoencoder
 from skae._fitted import FittedAutoencoder
 from skae._many import Fit, fit_all
-from skae._params import ParameterMixin, fit_context, integer, parameter_class, real
+from skae._params import (
+    ParameterMixin,
+    fit_context,
+    integer,
+    parameter_class,
+    real,
+    unchanged_on_error,
+)
 from skae.inputs import LAYOUTS
 
 
@@ -161,12 +168,8 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
             ensemble that was fitted before stays as it was.
         """
         del y
-        before = self.__dict__.copy()
-        try:
+        with unchanged_on_error(self):
             self._fit(X, sample_weight)
-        except BaseException:
-            self.__dict__ = before
-            raise
         return self
 
     def _fit(self, X, sample_weight):

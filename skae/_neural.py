@@ -15,6 +15,7 @@ from skae._effort import DEFAULT_EFFORT, MIN_HOLD_OUT, Recipe
 from skae._inference import Inference
 from skae._net import Net
 from skae._optimizers import optimizer_params
+from skae._params import unchanged_on_error
 from skae._shared_parameters import SharedParameters
 from skae._threads import cost
 from skae._training import Training, train
@@ -223,15 +224,13 @@ class NeuralEstimator(Inference, SharedParameters):
 
     @contextmanager
     def _unchanged_on_error(self):
-        """Put the attributes back if fitting fails: fitting rebinds them, and no more."""
-        before = self.__dict__.copy()
-        rng = before.get("_rng")  # the one attribute that changes in itself
+        """Put the attributes and the state of the random numbers back if fitting fails."""
+        rng = self.__dict__.get("_rng")  # the one attribute that changes in itself
         state = None if rng is None else rng.get_state()
         try:
-            yield
+            with unchanged_on_error(self):
+                yield
         except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
             if rng is not None:
                 rng.set_state(state)
             raise

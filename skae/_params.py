@@ -5,6 +5,7 @@ imports them.
 """
 
 import inspect
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -27,9 +28,22 @@ __all__ = [
     "integer",
     "parameter_class",
     "real",
+    "unchanged_on_error",
 ]
 
 fit_context = _fit_context
+
+
+@contextmanager
+def unchanged_on_error(estimator):
+    """Put an estimator's attributes back if fitting fails: fitting rebinds them, and no more."""
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)

@@ -14,7 +14,14 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from skae._ensemble import EnsembleAutoencoder
-from skae._params import ParameterMixin, fit_context, integer, parameter_class, real
+from skae._params import (
+    ParameterMixin,
+    fit_context,
+    integer,
+    parameter_class,
+    real,
+    unchanged_on_error,
+)
 from skae._tabular import TabularAutoencoder
 from skae.inputs import Table, TableLayout
 
@@ -153,12 +160,8 @@ class TabularTypicality(ParameterMixin):
             as it was.
         """
         del y
-        before = self.__dict__.copy()
-        try:
+        with unchanged_on_error(self):
             self._fit(X)
-        except BaseException:
-            self.__dict__ = before
-            raise
         return self
 
     def _fit(self, X):
