@@ -4,6 +4,8 @@ import numpy as np
 
 #: Share of normal rows that "auto" takes for outliers.
 AUTO_SHARE = 0.01
+#: What scores may be apart by rounding, as a share of their size.
+ROUNDING = 1e-6
 
 
 def offset_of(scores, contamination):
@@ -24,13 +26,17 @@ def offset_of(scores, contamination):
     -------
     float
     """
-    if contamination != "auto":
-        return float(np.quantile(scores, contamination))
+    offset = _auto(scores) if contamination == "auto" else np.quantile(scores, contamination)
+    # Scores of a row differ by rounding with the rows beside it: none is to be at the threshold.
+    return float(offset - ROUNDING * max(abs(offset), abs(np.median(scores))))
+
+
+def _auto(scores):
     quartile, median = np.quantile(scores, [0.25, 0.5])
     # Where a quarter of the rows and more score the same, the others say how far scores spread.
     step = median - quartile or np.maximum(median - scores, 0).mean()
     of_tail = median - np.log2(0.5 / AUTO_SHARE) * step
-    return float(max(of_tail, np.quantile(scores, AUTO_SHARE, method="lower")))
+    return max(of_tail, np.quantile(scores, AUTO_SHARE, method="lower"))
 
 
 def p_values(scores, calibration_scores):

@@ -689,6 +689,18 @@ def test_a_fit_that_fails_leaves_the_detector_as_it_was(X):
     assert detector.offset_ == OutlierDetector(PCA(2), cv=3, random_state=0).fit(X).offset_
 
 
+def test_rounding_turns_no_row_into_an_outlier(X):
+    class Rounded(KernelDensity):
+        def score_samples(self, X):
+            return super().score_samples(X) * (1 - 1e-12 * len(X))
+
+    detector = OutlierDetector(Rounded()).fit(X[:20])
+    alone = [detector.predict(row[None])[0] for row in X[:20]]
+    np.testing.assert_array_equal(alone, detector.predict(X[:20]))
+    lowest = detector.calibration_scores_.argmin()
+    assert detector.offset_ < detector.calibration_scores_[lowest]
+
+
 def test_unfitted_detectors_say_so(X):
     for method in ("predict", "p_value", "explain", "nearest_normal", "report", "score"):
         with pytest.raises(NotFittedError):
