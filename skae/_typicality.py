@@ -86,7 +86,7 @@ class TabularTypicality(ParameterMixin):
     Attributes
     ----------
     ensemble_ : EnsembleAutoencoder
-        The autoencoders. They read what `TableColumns` makes of a table, not the table.
+        The autoencoders. They read scaled numbers and numbered categories, not the table.
     trusted_ : ndarray of int
         The training rows that were learnt from.
     n_features_in_ : int
