@@ -2,20 +2,20 @@
 Where in a picture is the defect?
 =================================
 
-An autoencoder that was fitted on normal pictures restores a defect badly. The error of the
-whole picture says how unusual the picture is, ``score_samples``; the errors of its pixels,
-``reconstruction_errors``, say where. Here defects are planted in digits, and a
-`~skae.ConvAutoencoder` and a `~skae.DenoisingAutoencoder` of convolutions are put beside
-PCA, which gives the same two things by its residual.
+An autoencoder that was fitted on normal pictures reconstructs a defect badly. ``score_samples``,
+the error of the whole picture, says how unusual the picture is. ``reconstruction_errors``, the
+errors of its pixels, say where. This page plants defects in digits. It compares a
+`~skae.ConvAutoencoder` and a `~skae.DenoisingAutoencoder` of convolutions with PCA, whose
+residual gives the same two things.
 """
 
 # %%
 # Plant defects
 # -------------
 #
-# Two thirds of the digits are for fitting, without any defect. Of each of the others there
-# are two copies: one as it is, and one in which a square of 2 x 2 pixels somewhere is turned
-# into its negative. In the middle of a stroke that is a hole, in the background a spot.
+# Two thirds of the digits are for fitting, without any defect. Each of the other digits gives two
+# copies: one is unchanged, and in the other a random square of 2 x 2 pixels is inverted. In the
+# middle of a stroke this makes a gap, in the background a spot.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,13 +42,13 @@ defective = np.where(is_defect, 1 - normal, normal)
 # Fit and score
 # -------------
 #
-# PCA is given several lengths of the code. The denoising autoencoder takes pixels from other
-# digits in training, ``"swap"``, and has to put the right ones back; it is never shown a
-# defect like those of the test.
+# PCA is tried with several code lengths. In training, the denoising autoencoder gets some pixels
+# from other digits, ``"swap"``, and has to restore the right ones. It never sees a defect like
+# those of the test.
 
 
 class PCAError(PCA):
-    """PCA of pictures, with the error of each pixel as an autoencoder has it."""
+    """PCA of pictures, with the error of each pixel as an autoencoder gives it."""
 
     def fit(self, X):
         return super().fit(X.reshape(len(X), -1))
@@ -66,25 +66,25 @@ models["DenoisingAutoencoder(16)"] = DenoisingAutoencoder(
 maps = {name: model.fit(fitted).reconstruction_errors(defective) for name, model in models.items()}
 
 # %%
-# Three figures. For pictures, the area under the ROC curve: the chance that a defective
-# picture has a larger mean error than a normal one. For maps, the mean of the same area over
-# the pixels of each defective picture: the chance that a pixel of the defect has a larger
-# error than another one. And the share of the defective pictures whose largest error lies in
-# the defect.
+# There are three measures. For pictures, the area under the ROC curve: the probability that a
+# defective picture has a larger mean error than a normal one. For maps, the same area over the
+# pixels of each defective picture, averaged: the probability that a pixel of the defect has a
+# larger error than another pixel. And the fraction of the defective pictures whose largest error
+# is in the defect.
 
 
 def evaluate(name):
-    """Return how well pictures and pixels with defects are told from others."""
+    """Return how well defective pictures and pixels are distinguished from others."""
     errors_normal = models[name].reconstruction_errors(normal).mean(axis=(1, 2))
     errors = np.r_[errors_normal, maps[name].mean(axis=(1, 2))]
-    of_pixels = [
+    auc_pixels = [
         roc_auc_score(mask.ravel(), error.ravel())
         for mask, error in zip(is_defect, maps[name], strict=True)
     ]
     worst = maps[name].reshape(len(normal), -1).argmax(axis=1)
     return {
         "AUC of pictures": roc_auc_score(np.repeat([0, 1], len(normal)), errors),
-        "AUC of pixels": np.mean(of_pixels),
+        "AUC of pixels": np.mean(auc_pixels),
         "largest error in defect": is_defect.reshape(len(normal), -1)[
             range(len(normal)), worst
         ].mean(),
@@ -95,17 +95,17 @@ table = pd.DataFrame({name: evaluate(name) for name in models}).T
 print(table.round(3).to_string())
 
 # %%
-# Both nets tell defective pictures from normal ones clearly better than PCA of any length:
-# they restore normal digits with less error, so that what a defect adds stands out. Where
-# the defect is, is another question. There the plain net is about as good as PCA: a net that
-# follows every picture closely follows some of the defect too, and puts errors beside it.
-# The denoising autoencoder has learnt to mistrust single pixels, and its largest error lies in
-# the defect most often.
+# Both networks distinguish defective pictures from normal ones clearly better than PCA of any
+# length. They restore normal digits with less error, so the extra error of a defect stands out.
+# Finding the place of the defect is another question. There the plain network is about as good as
+# PCA: a network that follows every picture closely also follows part of the defect, and makes
+# errors next to it. The denoising autoencoder has learned not to trust single pixels, and its
+# largest error is in the defect most often.
 #
 # In pictures
 # -----------
 #
-# The defect is framed in red. Each map has a scale of its own.
+# A red frame marks the defect. Each map has its own scale.
 
 shown = {
     "PCA(8)": "PCA(8)",
@@ -133,10 +133,10 @@ for axes_row, (label, pictures) in zip(axes, rows.items(), strict=True):
 plt.show()
 
 # %%
-# A map shows where the model is surprised, which need not be where the fault is: where a
-# stroke is missing, all of the stroke that the model expected may light up. The lengths of
-# PCA's codes were compared on the pictures of the test, which favours PCA; with defects of
-# your own, keep some of them apart to choose by. In larger pictures a defect covers more
-# pixels, and a map says more: with blocks of 3 x 3 pixels inverted in the test images of MNIST,
-# a convolutional net fitted on 60,000 has an area of 0.92 for pictures and 0.97 for pixels, PCA
-# 0.65 and 0.95, both with 16 components.
+# A map shows where the model is surprised. This is not always where the fault is: if a part of a
+# stroke is missing, the whole stroke that the model expected may light up. The code lengths of
+# PCA were compared on the test pictures, which favors PCA. With defects of your own, keep some of
+# them apart for this choice. In larger pictures a defect covers more pixels, and a map says more:
+# with blocks of 3 x 3 pixels inverted in the test images of MNIST, a convolutional network fitted
+# on 60,000 images has an area of 0.92 for pictures and 0.97 for pixels. PCA has 0.65 and 0.95.
+# Both have 16 components.

@@ -2,19 +2,19 @@
 How to choose a detector, with a few labels and without
 =======================================================
 
-Detectors have parameters, and there are many detectors. Which is best for your table, only labels
-can tell. This page chooses by a grid search with a few of them, and then without any, and compares
-both with what rows that were set aside say.
+There are many detectors, and each has parameters. Only labels can show which one is best for your
+table. This page first chooses by a grid search with a few labels, then without any, and checks
+both choices on held-out rows.
 """
 
 # %%
-# A table of which a few rows were checked
-# ----------------------------------------
+# A table with a few checked rows
+# -------------------------------
 #
-# Eight sensors of a machine, which all depend on its speed and its load, in one of two modes. In
-# one row in twenty a sensor shows what it showed at another time. Somebody looked at 60 rows, and
-# found 15 of them wrong: -1 stands for wrong, 1 for right, and 0 for rows nobody looked at. A
-# thousand rows with all their labels are set aside.
+# A machine has eight sensors. They all depend on its speed and its load, in one of two modes. In
+# one row in twenty, one sensor shows a value from another time. Somebody checked 60 rows, and
+# found 15 of them wrong: -1 means wrong, 1 means right, and 0 means not checked. A thousand rows
+# with all their labels are held out.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,7 +33,7 @@ from skae import BatchedGridSearchCV, OutlierDetector, TabularAutoencoder, fit_m
 
 
 def make_rows(n_rows, rng):
-    """Return rows of a table, and -1 for wrong ones."""
+    """Return rows of a table, and labels: -1 for wrong rows, 1 for right ones."""
     speed, load = rng.uniform(0, 1, (2, n_rows))
     mode = rng.choice(["forward", "reverse"], n_rows, p=[0.7, 0.3])
     turned = np.where(mode == "forward", speed, 0.4 * speed)
@@ -57,7 +57,7 @@ def make_rows(n_rows, rng):
 
 rng = np.random.default_rng(0)
 X, y_true = make_rows(1000, rng)
-X_aside, y_aside = make_rows(1000, rng)
+X_held_out, y_held_out = make_rows(1000, rng)
 y = np.zeros(len(X), int)
 for label, n_known in ((-1, 15), (1, 45)):
     y[rng.choice(np.flatnonzero(y_true == label), n_known, replace=False)] = label
@@ -66,12 +66,12 @@ for label, n_known in ((-1, 15), (1, 45)):
 # With a few labels
 # -----------------
 #
-# ``fit`` takes all rows and no labels; these are for the scorer, which looks at the rows that have
-# one. The folds are stratified, so that there are wrong rows in each.
+# ``fit`` takes all rows and no labels. The labels are for the scorer, which uses only the labeled
+# rows. The folds are stratified, so that each has wrong rows.
 
 
-def auc_of_labelled(detector, X, y):
-    """Return the chance that a right row scores higher than a wrong one."""
+def auc_labeled(detector, X, y):
+    """Return the probability that a right row scores higher than a wrong one."""
     is_known = y != 0
     return roc_auc_score(y[is_known], detector.score_samples(X[is_known]))
 
@@ -90,21 +90,21 @@ candidates = {
 search = GridSearchCV(
     OutlierDetector(random_state=0),
     {"estimator": list(candidates.values())},
-    scoring=auc_of_labelled,
+    scoring=auc_labeled,
     cv=StratifiedKFold(3, shuffle=True, random_state=0),
 ).fit(X, y)
 
 
-def auc_aside(model):
-    """Return the area under the ROC curve on the rows that were set aside."""
-    return roc_auc_score(y_aside, model.score_samples(X_aside))
+def auc_held_out(model):
+    """Return the area under the ROC curve on the held-out rows."""
+    return roc_auc_score(y_held_out, model.score_samples(X_held_out))
 
 
 results = pd.DataFrame(
     {
         "60 labels": search.cv_results_["mean_test_score"],
-        "rows aside": [
-            auc_aside(OutlierDetector(one, random_state=0).fit(X)) for one in candidates.values()
+        "held-out rows": [
+            auc_held_out(OutlierDetector(one, random_state=0).fit(X)) for one in candidates.values()
         ],
     },
     index=list(candidates),
@@ -112,31 +112,31 @@ results = pd.DataFrame(
 print(results.sort_values("60 labels", ascending=False).round(3).to_string())
 
 # %%
-# Sixty labels are enough to tell good detectors from bad ones, and too few for the order of the
-# good ones, whose figures are apart by less than chance.
+# Sixty labels are enough to separate good detectors from bad ones. They are too few to rank the
+# good ones, whose scores differ by less than chance.
 #
 # Without labels
 # --------------
 #
-# Then there is only the table itself. ``score`` says how much of the rows that were held out is
+# Then there is only the table itself. ``score`` says how much of the held-out rows is
 # reconstructed. More components always reconstruct more, wrong cells included. The other measure
-# hides a quarter of the numbers, and says how well the model tells them from the others: a model
-# that only copies cannot. The area under the curve, on the rows that were set aside, is what they
-# should agree with. `~skae.BatchedGridSearchCV` trains all candidates together.
+# hides a quarter of the numbers, and says how well the model predicts them from the other cells:
+# a model that only copies cannot do this. Both should agree with the area under the curve on the
+# held-out rows. `~skae.BatchedGridSearchCV` trains all candidates together.
 
 
-def tells_hidden_cells(model, X, y=None):
-    """Return the R2 of numbers that were hidden from the model, mean over the sensors."""
+def predicts_hidden_cells(model, X, y=None):
+    """Return the R2 of numbers that were hidden from the model, averaged over the sensors."""
     is_hidden = np.random.default_rng(0).random((len(X), len(sensors))) < 0.25
-    with_holes = X[sensors].mask(is_hidden).assign(mode=X["mode"])
-    filled = model.impute(with_holes)
+    with_missing = X[sensors].mask(is_hidden).assign(mode=X["mode"])
+    filled = model.impute(with_missing)
     return np.mean(
         [r2_score(X[one][h], filled[one][h]) for one, h in zip(sensors, is_hidden.T, strict=True)]
     )
 
 
 def reconstructs(model, X, y=None):
-    """Return the share of the variance that is reconstructed."""
+    """Return the fraction of the variance that is reconstructed."""
     return model.score(X)
 
 
@@ -144,7 +144,7 @@ autoencoder = candidates["TabularAutoencoder"].set_params(random_state=0)
 search = BatchedGridSearchCV(
     autoencoder,
     {"n_components": [2, 4, 8], "noise_level": [0.0, 0.3]},
-    scoring={"reconstructed": reconstructs, "hidden cells": tells_hidden_cells},
+    scoring={"reconstructed": reconstructs, "hidden cells": predicts_hidden_cells},
     cv=2,
     refit="hidden cells",
 ).fit(X)
@@ -152,7 +152,7 @@ models = [clone(autoencoder).set_params(**params) for params in search.cv_result
 results = pd.DataFrame(search.cv_results_["params"])
 for name in ("reconstructed", "hidden cells"):
     results[name] = search.cv_results_[f"mean_test_{name}"]
-results["ROC AUC"] = [auc_aside(model) for model in fit_many(models, X)]
+results["ROC AUC"] = [auc_held_out(model) for model in fit_many(models, X)]
 print(results.round(3).to_string(index=False))
 print(f"Chosen: {search.best_params_}")
 
@@ -166,14 +166,14 @@ for ax, (level, own) in zip(axes, results.groupby("noise_level"), strict=True):
     ax.set(title=f"noise_level={level}", xlabel="n_components")
     ax.grid(alpha=0.3)
 axes[0].legend(fontsize="small")
-fig.suptitle("Two measures without labels, and what labels say")
+fig.suptitle("Two measures without labels, beside the ROC AUC from labels")
 plt.show()
 
 # %%
-# What reconstructs best, eight components and no noise, detects worst but for one: it copies.
-# Hidden cells tell that, and the best by this measure is the best of all. But two components with
-# noise are next to it by the measure, and far behind in fact: of models that are equal but for
-# hundredths, prefer the one that reconstructs more. And they are no labels. What they measure is
-# whether a model knows how cells depend on each other, which the detection of wrong cells takes.
-# Where outliers are odd in another way, say far out in all columns, a model that is worse by this
-# measure can be the better detector.
+# The model that reconstructs best, with eight components and no noise, is the second worst
+# detector: it copies. The hidden cells show this, and the best model by this measure is the best
+# of all. But two components with noise come next by this measure, and are much worse in fact. So
+# among models that differ only by hundredths, prefer the one that reconstructs more. And hidden
+# cells do not replace labels. They measure whether a model knows how cells depend on each other,
+# which is needed to find wrong cells. If the outliers are of another kind, for example extreme
+# values in all columns, a model that is worse by this measure can be the better detector.

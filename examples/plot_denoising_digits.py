@@ -2,10 +2,10 @@
 How much noise does a denoising autoencoder remove?
 ===================================================
 
-A `~skae.DenoisingAutoencoder` is shown damaged rows in training and has to give back the
-undamaged ones. Here noise is added to the digits that scikit-learn ships, and the model is
-put beside three others: PCA, which leaves out small components; a linear regression from
-noisy to clean pixels; and a plain `~skae.Autoencoder`, which has seen clean digits only.
+In training, a `~skae.DenoisingAutoencoder` gets damaged rows and has to return the undamaged
+ones. This page adds noise to the digits that scikit-learn ships. It compares the model with three
+others: PCA, which leaves out small components; a linear regression from noisy to clean pixels;
+and a plain `~skae.Autoencoder`, which has seen only clean digits.
 """
 
 # %%
@@ -14,8 +14,7 @@ noisy to clean pixels; and a plain `~skae.Autoencoder`, which has seen clean dig
 #
 # The digits are 8 x 8 pictures with pixels from 0 to 1. The noise is normal with a standard
 # deviation of 0.5, more than that of the pixels themselves, and clipped to the range of the
-# pixels. Two thirds of the digits are for fitting; whatever is measured is measured on the
-# others.
+# pixels. Two thirds of the digits are for fitting. Everything is measured on the others.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,23 +39,23 @@ def add_noise(X, noise_level, seed):
 
 
 def psnr(X_restored):
-    """Return the peak signal-to-noise ratio in decibels, the mean over the pictures."""
+    """Return the peak signal-to-noise ratio in decibels, averaged over the pictures."""
     return (-10 * np.log10(((X_restored - X_test) ** 2).mean(axis=1))).mean()
 
 
 noise_level = 0.5
 X_noisy = add_noise(X_test, noise_level, seed=0)
-print(f"Standard deviation of the pixels {X_train.std(axis=0).mean():.2f}")
-print(f"PSNR of the noisy digits {psnr(X_noisy):.2f} dB")
+print(f"Standard deviation of the pixels: {X_train.std(axis=0).mean():.2f}")
+print(f"PSNR of the noisy digits: {psnr(X_noisy):.2f} dB")
 
 # %%
 # Fit and compare
 # ---------------
 #
-# The denoising autoencoder gets the clean digits and makes its own noise, anew in every
-# epoch: ``noise_level`` is that of the task, and ``data_range`` clips as the task does. The
-# regression needs a noisy copy. All but the regression have a code, whose length sets how
-# much of the noise gets through; each is given several.
+# The denoising autoencoder gets the clean digits and makes new noise in every epoch:
+# ``noise_level`` is that of the task, and ``data_range`` clips as the task does. The regression
+# needs a noisy copy. All models except the regression have a code, and its length determines how
+# much of the noise gets through. So each is tried with several lengths.
 
 models = {}
 for n_components in (8, 16, 32):
@@ -82,18 +81,17 @@ print(table.round(2))
 print(f"Linear regression from noisy to clean pixels: {psnr(X_ridge):.2f}")
 
 # %%
-# PCA and the plain autoencoder need a short code to keep the noise out, and with it lose
-# detail. The plain autoencoder is no better than PCA: noisy digits are unlike all that it
-# has learnt from. The denoising autoencoder is ahead of both, and of the regression, by
-# more than one decibel, and does not mind a longer code: here noise is removed by what was
-# learnt, not by what does not fit in.
+# PCA and the plain autoencoder need a short code to keep the noise out, and a short code loses
+# detail. The plain autoencoder is no better than PCA: noisy digits are unlike everything that it
+# has learned from. The denoising autoencoder is ahead of both, and of the regression, by more
+# than one decibel. A longer code does not hurt it: it removes noise by what it has learned, not
+# because the code is too short for noise.
 #
-# Noise of another strength
-# -------------------------
+# Other noise levels
+# ------------------
 #
-# A model that was trained for one level of noise is at its best there. If the level varies
-# or is not known, ``noise_level`` takes a range, from which a level is drawn for every
-# batch.
+# A model that was trained for one noise level is best at that level. If the level varies or is
+# not known, give ``noise_level`` a range. Then each batch draws its level from the range.
 
 ranged = DenoisingAutoencoder(32, noise_level=(0.0, 0.8), data_range=(0, 1), random_state=0).fit(
     X_train
@@ -111,17 +109,17 @@ levels = pd.DataFrame(
         }
         for name, denoise in denoisers.items()
     }
-).rename_axis("noise of the test")
+).rename_axis("noise level of the test")
 print(levels.round(2))
 
 # %%
-# The range costs a little at the level that the other model was trained for, and gains where
+# The range loses a little at the level that the other model was trained for, and gains where
 # there is less noise.
 #
 # In pictures
 # -----------
 #
-# Each method with the code that was best for it on these very digits, which favours the
+# Each method has the code length that was best for it on these same digits. This favors the
 # baselines and the model alike.
 
 best = {name: (name, table[name].idxmax()) for name in table}
@@ -149,15 +147,15 @@ for axes_row, (name, pictures) in zip(axes, rows.items(), strict=True):
 ax_length, ax_level = bottom.subplots(1, 2)
 table.plot(ax=ax_length, marker="o", xticks=table.index)
 ax_length.axhline(psnr(X_ridge), color="gray", linestyle="--", label="regression")
-ax_length.set(title="Noise 0.5, length of the code", ylabel="PSNR in dB")
+ax_length.set(title="Noise level 0.5", ylabel="PSNR in dB")
 levels.plot(ax=ax_level, marker="o", xticks=levels.index)
-ax_level.set(title="Other levels of noise", ylabel="PSNR in dB")
+ax_level.set(title="Other noise levels", ylabel="PSNR in dB")
 for ax in (ax_length, ax_level):
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")
 plt.show()
 
 # %%
-# What was removed is not always noise: a stroke that is rare may go, and one that is usual
-# may appear where there was none. Do not measure anything on restored pictures that the
-# model may have filled in itself.
+# What was removed is not always noise: a rare stroke may disappear, and a usual stroke may appear
+# where there was none. Do not measure anything on restored pictures that the model may have
+# invented.

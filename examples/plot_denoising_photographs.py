@@ -1,26 +1,25 @@
 """
-How much noise can be taken out of photographs?
+How much noise can be removed from photographs?
 ===============================================
 
-With pairs of a noisy and a clean picture, an `~skae.ImageToImageRegressor` learns to make
-the one of the other. With clean pictures alone, a `~skae.DenoisingAutoencoder` of
-convolutions makes its own noise. Both are put beside filters and PCA on patches of the two
-photographs that scikit-learn ships.
+From pairs of a noisy and a clean picture, an `~skae.ImageToImageRegressor` learns to turn the
+noisy one into the clean one. A `~skae.DenoisingAutoencoder` of convolutions needs only clean
+pictures, and makes its own noise. This page compares both with filters and PCA on patches of the
+two photographs that scikit-learn ships.
 """
 
 # %%
-# Patches, and noise
-# ------------------
+# Patches and noise
+# -----------------
 #
-# A net learns from many small pictures of one size, so the photographs are cut into patches
-# of 32 x 32 pixels. Those of the test come from a strip in the middle of each
-# photograph; those for fitting, overlapping, from the left and the right of it. It is still
-# the same scene, with the same roofs and the same petals: figures for photographs of
-# anything else would be lower.
+# A network learns from many small pictures of one size, so the photographs are cut into patches
+# of 32 x 32 pixels. The test patches come from a strip in the middle of each photograph.
+# Overlapping patches for fitting come from the left and the right of it. It is still the same
+# scene, with the same roofs and the same petals: scores on other photographs would be lower.
 #
-# The patches are bytes, ``uint8``, and stay so: skae reads unsigned integers as intensities
-# from 0 to 1, and gives predictions as bytes. The noise is normal, with a standard deviation
-# of 25 in each of the three colours.
+# The patches are bytes, ``uint8``, and stay so: skae reads unsigned integers as intensities from
+# 0 to 1, and returns predictions as bytes. The noise is normal, with a standard deviation of 25
+# in each of the three colors.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,7 +48,7 @@ def cut(pictures, side=32, step=32):
 
 
 def put_together(patches, n_columns):
-    """Return the picture that patches next to each other came from."""
+    """Return the picture that the patches were cut from."""
     rows = patches.reshape(-1, n_columns, *patches.shape[1:])
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
@@ -70,10 +69,10 @@ print(f"{len(fitted)} patches for fitting, {len(test)} for the test")
 # Fit and compare
 # ---------------
 #
-# Filters need no fit, only a width: three are tried for the Gaussian one, and the best on
-# the test itself is taken, which favours it. PCA works on patches of 8 x 8 pixels, since it
-# needs a component for each detail at each place, and is given four lengths of the code in
-# the same way.
+# Filters need no fit, only a width. Three widths are tried for the Gaussian filter, and the best
+# on the test itself is used, which favors it. PCA works on patches of 8 x 8 pixels, since it
+# needs a component for each detail at each place. It is tried with four code lengths in the same
+# way.
 
 
 def to_small(images, side=8):
@@ -83,7 +82,7 @@ def to_small(images, side=8):
 
 
 def to_large(patches, side=8):
-    """Return the large patches that small ones came from."""
+    """Return the large patches that the small ones were cut from."""
     blocks = patches.reshape(-1, 32 // side, 32 // side, side, side, 3)
     return blocks.swapaxes(2, 3).reshape(-1, 32, 32, 3)
 
@@ -112,10 +111,10 @@ restored = {
 }
 
 # %%
-# The denoising autoencoder squeezes its patches through a code as PCA does, and gets the
-# same small ones. The regressor is shown a noisy copy of the large patches and the patches,
-# and flips them at random. It has no code that all has to pass through. By default its loss
-# is the absolute error; squared error is what PSNR looks at.
+# The denoising autoencoder has a code, as PCA does, and gets the same small patches. The
+# regressor gets pairs of a noisy and a clean large patch, and flips them at random. It has no
+# code that everything has to pass through. Its default loss is the absolute error. Here it is
+# squared error, which is what PSNR measures.
 
 small = cut(sides, side=8, step=8)
 unpaired = DenoisingAutoencoder(
@@ -142,15 +141,15 @@ table = pd.DataFrame(
 print(table.round(3).to_string())
 
 # %%
-# The regressor is ahead of all: it looks at the surroundings of each pixel, as a filter does,
-# and has learnt where there is an edge and where there is sky. The denoising autoencoder is
-# ahead of PCA, from which its training starts, and of the filters as well. A code for each
-# patch is a short description; it is not made for pictures of which each pixel matters.
+# The regressor is ahead of all. It looks at the surroundings of each pixel, as a filter does, and
+# it has learned where there is an edge and where there is sky. The denoising autoencoder is ahead
+# of PCA, where its training starts, and of the filters too. A code is a short description of a
+# patch. It is not made for pictures where each pixel matters.
 #
 # In pictures
 # -----------
 #
-# What the test holds of the two photographs, put together from its patches.
+# The test parts of the two photographs, put together from their patches.
 
 shown = {"clean": test, **{name: restored[name] for name in table.index if name != "median filter"}}
 fig, axes = plt.subplots(2, len(shown), figsize=(11, 5.2), layout="constrained")
@@ -169,9 +168,9 @@ for column, (name, images) in zip(axes.T, shown.items(), strict=True):
 plt.show()
 
 # %%
-# Fit on the noise that you have: both models were made for one standard deviation, and
-# leave stronger noise standing. Do not measure in restored pictures what the model may have
-# filled in. More and other pictures make a model that holds for other scenes. What more data
-# of one kind gives is seen with the 60,000 digits of MNIST: there a net of 27,689 weights
-# restores more from much stronger noise in 5 epochs than keras.io's example does in 100, see
+# Fit on the noise that you have: both models were made for one standard deviation, and do not
+# remove all of a stronger noise. Do not measure anything in restored pictures that the model may
+# have invented. For other scenes, a model needs more and different pictures. The 60,000 digits of
+# MNIST show what more data of one kind gives: there a network of 27,689 weights restores more
+# from much stronger noise in 5 epochs than the example of keras.io does in 100, see
 # ``docs/benchmarks.md``.

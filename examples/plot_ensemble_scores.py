@@ -2,20 +2,20 @@
 How much do anomaly scores depend on the seed?
 ==============================================
 
-Weights start at random and batches come in random order, so that two trainings of the same
-autoencoder disagree about which rows are odd. An `~skae.EnsembleAutoencoder` trains many and
-averages their scores. This page repeats five tasks with five seeds each, by one autoencoder, by
-ensembles of ten, and by PCA and ``IsolationForest`` for comparison.
+Initial weights and the order of batches are random. So two trainings of the same autoencoder
+disagree about which rows are anomalous. An `~skae.EnsembleAutoencoder` trains many autoencoders
+and averages their scores. This page repeats five tasks with five seeds each. It compares one
+autoencoder, ensembles of ten, PCA and ``IsolationForest``.
 """
 
 # %%
 # The tasks
 # ---------
 #
-# Half of the normal rows are for fitting; the other half and the anomalies, which no model has
-# seen, are scored. In the breast cancer data malignant samples are the anomalies. In the
-# digits, every other picture of which is used, one digit is the anomaly in turn. All models
-# get the same rows, for every seed: what moves is the models' own chance.
+# Half of the normal rows are for fitting. The other half and the anomalies, which no model has
+# seen, are scored. In the breast cancer data the malignant samples are the anomalies. In the
+# digits, with every other picture used, one digit at a time is the anomaly. All models get the
+# same rows for every seed, so only the randomness of the models changes.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,9 +41,9 @@ for digit in (1, 3, 5, 7):
 # The models
 # ----------
 #
-# The ensembles' members are copies of the single autoencoder, so that the difference is the
-# averaging and nothing else. The single ones, one for each seed, are fitted by
-# `~skae.fit_many`, all at once, as the members of an ensemble are.
+# The members of an ensemble are copies of the single autoencoder, so averaging is the only
+# difference. The single autoencoders, one for each seed, are fitted all at once by
+# `~skae.fit_many`, like the members of an ensemble.
 
 seeds = range(5)
 single = Autoencoder(8, architecture=Dense((32,)), max_epochs=30, check_baseline=False)
@@ -85,13 +85,13 @@ records = pd.DataFrame(records)
 # Mean and standard deviation of the area under the ROC curve, over the seeds.
 
 by_task = records.groupby(["task", "model"], sort=False)["auc"]
-means, deviations = by_task.mean().unstack(), by_task.std().unstack()
+means, stds = by_task.mean().unstack(), by_task.std().unstack()
 print(f"Mean over the seeds:\n{means.round(3).to_string()}\n")
-deviations = deviations.drop(columns="PCA error")
-print(f"Standard deviation over the seeds:\n{deviations.round(4).to_string()}")
+stds = stds.drop(columns="PCA error")
+print(f"Standard deviation over the seeds:\n{stds.round(4).to_string()}")
 
 # %%
-# On the left each point is a seed; on the right is the standard deviation over them.
+# On the left, each point is a seed. On the right is the standard deviation over the seeds.
 
 colors = {
     "one autoencoder": "tab:blue",
@@ -99,7 +99,7 @@ colors = {
     "IsolationForest": "tab:green",
     "PCA error": "black",
 }
-fig, (ax, ax_deviation) = plt.subplots(
+fig, (ax, ax_std) = plt.subplots(
     1, 2, figsize=(9, 4.2), width_ratios=[1.5, 1], sharey=True, layout="constrained"
 )
 places = np.arange(len(tasks))
@@ -107,23 +107,23 @@ for shift, (kind, color) in zip((-0.27, -0.09, 0.09, 0.27), colors.items(), stri
     own = records[records["model"] == kind]
     y = own["task"].map(dict(zip(tasks, places, strict=True))) + shift
     ax.scatter(own["auc"], y, s=22, color=color, alpha=0.6, lw=0, label=kind)
-    if kind in deviations:
-        ax_deviation.barh(places + shift, deviations.loc[list(tasks), kind], 0.17, color=color)
+    if kind in stds:
+        ax_std.barh(places + shift, stds.loc[list(tasks), kind], 0.17, color=color)
 ax.hlines(places[:-1] + 0.5, *ax.get_xlim(), color="0.85", lw=0.8)
 ax.set_yticks(places, list(tasks))
 ax.invert_yaxis()
-ax.set(title="Anomaly detection, five seeds", xlabel="ROC AUC on rows not fitted")
+ax.set(title="Anomaly detection, five seeds", xlabel="ROC AUC on held-out rows")
 ax.legend(fontsize="small")
-ax_deviation.set(title="How far seeds differ", xlabel="standard deviation of the ROC AUC")
-ax_deviation.grid(axis="x", alpha=0.3)
+ax_std.set(title="How much the seeds differ", xlabel="standard deviation of the ROC AUC")
+ax_std.grid(axis="x", alpha=0.3)
 plt.show()
 
 # %%
-# Ensembles move with the seed a half to an eighth as much as single autoencoders, on every
-# task; the forest moves as much as these, or more. On average over the seeds, ensembles are as
-# good as the single ones or a little better: averaging removes chance, which a single
-# autoencoder may have had on its side. On the breast cancer data both lose to the forest, as in
+# On every task, ensembles vary with the seed a half to an eighth as much as single autoencoders.
+# The forest varies as much as the single ones, or more. On average over the seeds, ensembles are
+# as good as the single ones or a little better: averaging removes chance, which may have been in
+# favor of a single autoencoder. On the breast cancer data both are worse than the forest, as in
 # :ref:`sphx_glr_gallery_plot_first_steps.py`, and averaging does not change that.
 #
-# The standard deviation of five figures is a rough one, and there are other sources of chance,
-# which rows were fitted above all. Against those no number of members helps.
+# A standard deviation from five numbers is not exact. There are also other sources of chance,
+# mainly which rows were fitted. More members do not help against them.

@@ -2,23 +2,24 @@
 What does an autoencoder give you that PCA does not?
 ====================================================
 
-An autoencoder compresses rows to a few numbers, the code, as PCA does. PCA may only draw
-straight lines to its components; an autoencoder may bend them. This page puts both to the
-same three tasks on data that scikit-learn ships: reducing dimensions before a classifier,
-choosing hyperparameters by grid search, and scoring anomalies. Whatever is measured is
-measured on rows that were not fitted.
+An autoencoder compresses each row to a few numbers, the code, as PCA does. The components of PCA
+are straight lines; those of an autoencoder may be curves. This page compares both on the same
+three tasks with data that scikit-learn ships: reducing dimensions before a classifier, choosing
+hyperparameters by grid search, and scoring anomalies. Everything is measured on held-out rows.
 """
 
 # %%
 # Reduce dimensions in a pipeline
 # -------------------------------
 #
-# The digits are 8 x 8 pictures, 64 columns. Two thirds of them are for fitting. A scaler
-# comes first, because an autoencoder, like PCA, pays more attention to columns with large
-# values. Pictures have a known range, so a ``MinMaxScaler`` suits them.
+# The digits are 8 x 8 pictures, 64 columns. Two thirds of them are for fitting. A scaler comes
+# first, because an autoencoder, like PCA, pays more attention to columns with large values.
+# Pictures have a known range, so a ``MinMaxScaler`` suits them.
 
-from pathlib import Path
+# sphinx_gallery_start_ignore
+from argparse import ArgumentParser
 
+# sphinx_gallery_end_ignore
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -33,6 +34,12 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skae import Autoencoder
 
+# sphinx_gallery_start_ignore
+if "__file__" in globals():  # run as a script, not by the documentation or in a notebook
+    parser = ArgumentParser(description="Compare an autoencoder with PCA, and save a picture.")
+    parser.add_argument("--save", default="first_steps.png", help="where to save the picture")
+    save_path = parser.parse_args().save
+# sphinx_gallery_end_ignore
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.data, digits.target, test_size=1 / 3, stratify=digits.target, random_state=0
@@ -46,9 +53,9 @@ for n_components in (2, 8):
     )
 
 # %%
-# Two figures for each model: how much of the held-out variance comes back from the codes,
-# and how well a linear classifier reads the digit from the codes alone. The second never
-# enters the fit; the autoencoder does not see the labels.
+# Each model gets two scores: how much of the held-out variance can be reconstructed from the
+# codes, and how well a linear classifier recognizes the digit from the codes alone. The labels
+# are not used to fit the codes; the autoencoder does not see them.
 
 
 def compare(model):
@@ -67,21 +74,21 @@ table.index.names = ["model", "n_components"]
 print(table.round(3))
 
 # %%
-# With the same number of components the autoencoder keeps clearly more. It takes seconds
-# to fit where PCA takes milliseconds, and the gap narrows as components are added: with all
-# 64 of them PCA is exact.
+# With the same number of components, the autoencoder keeps clearly more. It takes seconds to fit
+# where PCA takes milliseconds. The gap gets smaller with more components: with all 64 of them,
+# PCA is exact.
 #
 # Choose hyperparameters by grid search
 # -------------------------------------
 #
-# Here the aim is a good classifier, so the pipeline ends with one and the grid is judged by
-# its cross-validated accuracy. The parameters of the layers are reached as
-# ``architecture__<name>``. PCA goes through the same search. ``check_baseline=False`` turns
-# off a check against PCA that every fit would make and a search does not need.
+# The goal is a good classifier. So the pipeline ends with one, and the search compares
+# cross-validated accuracies. The parameters of the layers have names of the form
+# ``architecture__<name>``. PCA goes through the same search. By default, every fit is checked
+# against PCA. A search does not need this check, and ``check_baseline=False`` turns it off.
 
 
 def search(reducer, grid):
-    """Search a grid over a reducer that a classifier follows."""
+    """Search a grid for a reducer followed by a classifier."""
     classifier = LogisticRegression(max_iter=1000)
     pipeline = make_pipeline(MinMaxScaler(), reducer, StandardScaler(), classifier)
     return GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X_train, y_train)
@@ -111,15 +118,15 @@ for name, found in searches.items():
 # Score anomalies
 # ---------------
 #
-# What was rare in training is reconstructed badly, so the error of a row says how odd the
-# row is. ``score_samples`` is minus that error: higher is more normal, as in
-# ``IsolationForest`` and ``PCA``.
+# What was rare in training is reconstructed badly, so the error of a row says how anomalous the
+# row is. ``score_samples`` is minus that error: higher is more normal, as in ``IsolationForest``
+# and ``PCA``.
 #
-# The protocol is the same for all: fit on half of the normal rows, then score the other
-# half together with the anomalies, which no model has seen. The area under the ROC curve
-# is the chance that a normal row gets a higher score than an anomaly. There are eleven
-# tasks: each digit in turn plays the anomaly, and in the breast cancer data the malignant
-# samples do.
+# The protocol is the same for all models: fit on half of the normal rows, then score the other
+# half together with the anomalies, which no model has seen. The area under the ROC curve is the
+# probability that a normal row gets a higher score than an anomaly. There are eleven tasks. In
+# ten of them one digit is the anomaly. In the breast cancer data, the malignant samples are the
+# anomalies.
 
 
 class PCAError(PCA):
@@ -130,7 +137,7 @@ class PCAError(PCA):
 
 
 def detect(X, is_anomaly, scaler):
-    """Return the ROC AUC of each detector on rows that it was not fitted on."""
+    """Return the ROC AUC of each detector on held-out rows."""
     X_fit, X_normal = train_test_split(X[~is_anomaly], test_size=0.5, random_state=0)
     X_mixed = np.vstack([X_normal, X[is_anomaly]])
     is_normal = np.r_[np.ones(len(X_normal)), np.zeros(is_anomaly.sum())]
@@ -158,18 +165,19 @@ print(auc.round(3))
 print(f"\nMean over the digits:\n{auc.filter(like='digit', axis=0).mean().round(3).to_string()}")
 
 # %%
-# On the digits the autoencoder leads on average, by a wide margin over the forest:
-# pictures have curved structure, and a forest that looks at one pixel at a time misses it.
-# On the breast cancer data the forest is ahead. These are a few hundred rows of
-# measurements whose anomalies are simply larger than normal, and there a net has little to
-# add. On a small table of plain measurements, try ``IsolationForest`` and ``PCA`` first. For
-# tables whose columns are of several kinds, and for thresholds and explanations with any of these,
-# there is `~skae.OutlierDetector`: see :ref:`anomalies`.
+# On the digits the autoencoder is best on average, far ahead of the forest: pictures have curved
+# structure, and a forest that looks at one pixel at a time misses it. On the breast cancer data
+# the forest is ahead. These are a few hundred rows of measurements, and the anomalies are simply
+# larger than normal. A network can add little there. On a small table of plain measurements, try
+# ``IsolationForest`` and ``PCA`` first. For tables whose columns are of several kinds, and for
+# thresholds and explanations with any of these detectors, there is `~skae.OutlierDetector`: see
+# :ref:`anomalies`.
 #
 # In a picture
 # ------------
 #
-# Two components, coloured by the digit; reconstructions from eight; and the table above.
+# Two components, colored by the digit; reconstructions from eight components; and the table
+# above.
 
 fig = plt.figure(figsize=(9, 6.6), layout="constrained")
 top, bottom = fig.subfigures(2, 1, height_ratios=[1.15, 1])
@@ -197,22 +205,20 @@ for axes_row, (name, pictures) in zip(axes, rows.items(), strict=True):
     for ax, picture in zip(axes_row, pictures, strict=True):
         ax.imshow(picture.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
         ax.set(xticks=[], yticks=[])
-left.suptitle("Held-out digits back from 8 components", fontsize="large")
+left.suptitle("Held-out digits from 8 components", fontsize="large")
 
 ax = right.subplots()
 for name, marker in (("Autoencoder", "o"), ("PCA error", "s"), ("IsolationForest", "^")):
     ax.plot(auc[name], np.arange(len(auc)), marker, label=name, alpha=0.8)
 ax.set_yticks(np.arange(len(auc)), auc.index)
 ax.invert_yaxis()
-ax.set(title="Anomaly detection, each row one task", xlabel="ROC AUC on rows not fitted")
+ax.set(title="Anomaly detection, one task per row", xlabel="ROC AUC on held-out rows")
 ax.grid(alpha=0.3)
 ax.legend(fontsize="small")
 
 # sphinx_gallery_start_ignore
-if "__file__" in globals():  # run as a script: this is the picture of the README
-    static = Path(__file__).resolve().parents[1] / "docs/_static"
-    if static.is_dir():
-        fig.savefig(static / "first_steps.png", dpi=100, pil_kwargs={"optimize": True})
-        print("The picture is in docs/_static/first_steps.png")
+if "__file__" in globals():
+    fig.savefig(save_path, dpi=100, pil_kwargs={"optimize": True})
+    print(f"Saved the picture to {save_path}")
 # sphinx_gallery_end_ignore
 plt.show()

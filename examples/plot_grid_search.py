@@ -2,21 +2,21 @@
 How long does a grid search take?
 =================================
 
-A grid search fits many small nets, and a step of a small net is hardly any arithmetic.
-`~skae.BatchedGridSearchCV` takes the steps of all of them together, and gives the results of
-scikit-learn's ``GridSearchCV`` in a fraction of the time. This page searches for a learning
-rate and a weight decay with both, on the same folds, and puts the times side by side.
+A grid search fits many small networks, and one training step of a small network is very little
+arithmetic. `~skae.BatchedGridSearchCV` does the steps of all of them together. It gives the
+results of scikit-learn's ``GridSearchCV`` in a fraction of the time. This page searches for a
+learning rate and a weight decay with both, on the same folds, and compares the times.
 """
 
 # %%
 # Search for a learning rate
 # --------------------------
 #
-# The data are 30 measurements of 569 tumours, and the net is a narrow one. A grid of eight
-# learning rates and two weight decays gives 16 candidates, on three folds 48 fits. Candidates
-# that differ in numbers only, such as these, have layers of equal shapes and train as one.
-# ``score``, by which they are compared, is the share of the variance that comes back of rows
-# that were not fitted.
+# The data are 30 measurements of 569 tumors, and the network is narrow. A grid of eight learning
+# rates and two weight decays gives 16 candidates, so 48 fits on three folds. Candidates that
+# differ only in numbers, as here, have layers of equal shapes and are trained together. The
+# candidates are compared by ``score``, the fraction of the variance of held-out rows that is
+# reconstructed.
 
 import time
 
@@ -49,9 +49,9 @@ grid = {
 folds = KFold(3, shuffle=True, random_state=0)
 
 # %%
-# Both searches get the same pipeline, grid and folds, and neither runs in parallel processes.
-# Before the clock starts each fits once, so that what Python and torch do only the first time
-# is not counted. ``refit=False`` leaves out the last fit, which is the same for both.
+# Both searches get the same pipeline, grid and folds, and neither uses parallel processes. Each
+# fits once before the time is measured, so that what Python and torch do only the first time is
+# not counted. ``refit=False`` leaves out the last fit, which is the same for both.
 
 
 def seconds(search):
@@ -69,14 +69,14 @@ for kind in (BatchedGridSearchCV, GridSearchCV):
     times[kind.__name__] = seconds(searches[kind.__name__])
 print(pd.Series(times, name="seconds").round(1).to_string())
 
-ours, theirs = (search.cv_results_["mean_test_score"] for search in searches.values())
-print(f"\nLargest difference of a mean test score: {np.abs(ours - theirs).max():.1e}")
+scores = [search.cv_results_["mean_test_score"] for search in searches.values()]
+print(f"\nLargest difference between mean test scores: {np.abs(scores[0] - scores[1]).max():.1e}")
 
 # %%
-# The scores are the same but for rounding, which large learning rates amplify, and so is the
-# choice. The times are those of the machine that built this page, and of whatever else it did
-# then: run the page to get yours. Wider nets and larger batches gain less, since arithmetic
-# takes their time.
+# The scores are the same except for rounding, which large learning rates amplify. The choice is
+# the same too. The times depend on the machine that built this page, and on what else it was
+# doing: run the page to get yours. Wider networks and larger batches gain less, because
+# arithmetic takes most of their time.
 #
 # What was found
 # --------------
@@ -90,28 +90,28 @@ print(results.nlargest(5, "mean_test_score")[columns].round(4).to_string(index=F
 
 
 class PCAScore(PCA):
-    """PCA whose score is the share of variance that comes back, as the autoencoder's."""
+    """PCA whose score is the fraction of variance that is reconstructed, as for the autoencoder."""
 
     def score(self, X, y=None):
         residual = X - self.inverse_transform(self.transform(X))
         return 1 - (residual**2).sum() / ((X - X.mean(axis=0)) ** 2).sum()
 
 
-of_pca = cross_val_score(make_pipeline(StandardScaler(), PCAScore(4)), X, cv=folds).mean()
-print(f"\nPCA with 4 components: {of_pca:.4f}")
+pca_score = cross_val_score(make_pipeline(StandardScaler(), PCAScore(4)), X, cv=folds).mean()
+print(f"\nPCA with 4 components: {pca_score:.4f}")
 
 # %%
-# In a picture: means over the folds, with bands of a standard deviation over them.
+# The lines are means over the folds, and the bands are one standard deviation wide on each side.
 
 fig, (ax, ax_times) = plt.subplots(
     1, 2, figsize=(9, 3.6), width_ratios=[1.7, 1], layout="constrained"
 )
-for (decay, of_decay), marker in zip(results.groupby("weight_decay"), "os", strict=True):
-    mean, std = of_decay["mean_test_score"], of_decay["std_test_score"]
-    lr = of_decay["lr"].astype(float)
+for (decay, rows), marker in zip(results.groupby("weight_decay"), "os", strict=True):
+    mean, std = rows["mean_test_score"], rows["std_test_score"]
+    lr = rows["lr"].astype(float)
     (line,) = ax.plot(lr, mean, marker + "-", label=f"{decay:g}")
     ax.fill_between(lr, mean - std, mean + std, color=line.get_color(), alpha=0.12, lw=0)
-ax.axhline(of_pca, color="black", ls=":", label="PCA")
+ax.axhline(pca_score, color="black", ls=":", label="PCA")
 ax.set(xscale="log", xlabel="learning rate", ylabel="score on held-out rows")
 ax.set_title("16 candidates on 3 folds")
 ax.grid(alpha=0.3)
@@ -125,10 +125,10 @@ ax_times.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# The learning rate matters most. Above 0.003 the curve is flat: there candidates differ by less
-# than the folds do, so that any of them will do, and a finer grid would choose by chance.
-# Weight decay costs something at every learning rate. At the lowest rates 40 epochs are too
-# few, and training has not come far from PCA, where it starts.
+# The learning rate matters most. Above 0.003 the curve is flat: there the candidates differ by
+# less than the folds do. Any of them will do, and a finer grid would choose by chance. Weight
+# decay lowers the score at every learning rate. At the lowest rates 40 epochs are too few, and
+# training has not moved far from PCA, where it starts.
 #
-# With more candidates, `~skae.BatchedHalvingGridSearchCV` saves time in another way: it stops
-# the poor ones early. See :ref:`batched_search`.
+# With more candidates, `~skae.BatchedHalvingGridSearchCV` saves time in another way: it stops the
+# bad ones early. See :ref:`batched_search`.

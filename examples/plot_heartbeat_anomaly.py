@@ -1,23 +1,23 @@
 """
-Which heartbeats are odd, and when in the beat?
-===============================================
+Which heartbeats are anomalous, and when in the beat?
+=====================================================
 
-Heartbeats take unequal times. A `~skae.RecurrentAutoencoder` that was fitted on normal beats
-takes them as they are: the error of a beat says how odd it is, ``score_samples``, and the
-errors of its steps say when, ``reconstruction_errors``. Odd beats of four kinds are planted in
-a series that looks like an electrocardiogram, and the beats are scored by PCA, by an
-`~sklearn.ensemble.IsolationForest` and by their length alone as well.
+Heartbeats have different lengths. A `~skae.RecurrentAutoencoder` that was fitted on normal beats
+takes them as they are. The error of a beat, ``score_samples``, says how anomalous it is. The
+errors of its steps, ``reconstruction_errors``, say when. This page plants anomalous beats of four
+kinds in a series that looks like an electrocardiogram. PCA, an
+`~sklearn.ensemble.IsolationForest` and the length of the beat alone score the same beats.
 """
 
 # %%
 # Make a series
 # -------------
 #
-# A beat is a sum of five bumps, the waves P, Q, R, S and T, 100 steps a second. The rate
-# changes from beat to beat and over a minute, the waves vary in height, the T wave follows
-# later if the heart is slow, and there is noise. Four things may be odd: a beat is *premature*,
-# somewhat too early and without a P wave; it is *missing*; its *T wave* is *flat*; or it has *no
-# P wave*, which in a normal beat is not much above the noise.
+# A beat is a sum of five bumps, the waves P, Q, R, S and T, with 100 steps per second. The rate
+# changes from beat to beat and over a minute, the waves vary in height, the T wave comes later if
+# the heart is slow, and there is noise. There are four kinds of anomalies: a beat is *premature*,
+# that is, a little too early and without a P wave; it is *missing*; its *T wave* is *flat*; or it
+# has *no P wave*, and even a normal P wave is not much above the noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,11 +29,11 @@ from sklearn.metrics import roc_auc_score
 
 from skae import RecurrentAutoencoder
 
-ODD = ("premature", "missing", "flat T wave", "no P wave")
+ANOMALIES = ("premature", "missing", "flat T wave", "no P wave")
 
 
 def waves(kind, period):
-    """Return the place in seconds from the R peak, the height and the width of each wave."""
+    """Return the position in seconds from the R peak, the height and the width of each wave."""
     if kind == "missing":
         return []
     p_wave = (-0.17, 0.0 if kind in ("premature", "no P wave") else 0.15, 0.025)
@@ -43,7 +43,7 @@ def waves(kind, period):
 
 
 def record(kinds, rng):
-    """Return a series with a beat of each of these kinds, and what is odd from R peak to R peak."""
+    """Return a series with one beat for each of the kinds, and a label for each R-R interval."""
     number = np.arange(len(kinds))
     period = 0.85 + 0.06 * np.sin(number * 2 * np.pi / 5) + 0.2 * np.sin(number * 2 * np.pi / 70)
     period += rng.normal(scale=0.03, size=len(kinds))
@@ -53,18 +53,18 @@ def record(kinds, rng):
     time = np.arange(0, peaks[-1] + 0.5, 0.01)
     series = rng.normal(scale=0.05, size=len(time))
     for peak, kind, length in zip(peaks, kinds, period, strict=True):
-        for place, height, width in waves(kind, length):
+        for position, height, width in waves(kind, length):
             height *= rng.normal(1, 0.1)
-            series += height * np.exp(-(((time - peak - place) / width) ** 2) / 2)
+            series += height * np.exp(-(((time - peak - position) / width) ** 2) / 2)
     labels = kinds.copy()
     before = np.isin(kinds, ["premature", "missing", "no P wave"])
-    labels[np.flatnonzero(before) - 1] = kinds[before]  # what lies before the beat's own R peak
+    labels[np.flatnonzero(before) - 1] = kinds[before]  # the anomaly is before the R peak
     labels[(kinds == "premature") | (kinds == "no P wave")] = "normal"
     return series, labels[kinds != "missing"]
 
 
 def cut(series):
-    """Return the places of the R peaks, and the steps from each to the next."""
+    """Return the positions of the R peaks, and the steps from each to the next."""
     peaks, _ = find_peaks(series, height=0.6, distance=25)
     return peaks, [series[start:end] for start, end in zip(peaks, peaks[1:], strict=False)]
 
@@ -74,28 +74,28 @@ normal, _ = record(np.full(600, "normal", dtype=object), rng)
 _, beats = cut(normal)
 
 kinds = np.full(800, "normal", dtype=object)
-kinds[10:-10:12] = np.resize(ODD, len(kinds[10:-10:12]))
+kinds[10:-10:12] = np.resize(ANOMALIES, len(kinds[10:-10:12]))
 series, labels = record(kinds, rng)
 peaks, new_beats = cut(series)
-labels = labels[:-1]  # the last peak has none behind it
+labels = labels[:-1]  # no interval follows the last peak
 assert len(labels) == len(new_beats)
 print(f"fitted: {len(beats)} beats of {min(map(len, beats))} to {max(map(len, beats))} steps")
 print(f"scored: {len(new_beats)} beats of {min(map(len, new_beats))} to ", end="")
-print(f"{max(map(len, new_beats))} steps, {(labels != 'normal').sum()} odd intervals")
+print(f"{max(map(len, new_beats))} steps, {(labels != 'normal').sum()} anomalous intervals")
 
 # %%
 # Fit and score
 # -------------
 #
-# PCA and the forest need rows of one length: each beat is stretched to 64 steps. The forest
-# gets the length as one more column. PCA is tried with three numbers of components. The last
-# model knows nothing but how far the length is from the usual one.
+# PCA and the forest need rows of one length, so each beat is stretched to 64 steps. The forest
+# also gets the length as one more column. PCA is tried with three numbers of components. The last
+# model knows only how far the length is from the usual one.
 
 
 def stretch(beats, n_steps=64):
     """Return rows of one length, interpolated between the steps."""
-    place = np.linspace(0, 1, n_steps)
-    return np.array([np.interp(place, np.linspace(0, 1, len(beat)), beat) for beat in beats])
+    position = np.linspace(0, 1, n_steps)
+    return np.array([np.interp(position, np.linspace(0, 1, len(beat)), beat) for beat in beats])
 
 
 def lengths(beats):
@@ -110,31 +110,31 @@ def pca_errors(n_components):
     return ((rows - pca.inverse_transform(pca.transform(rows))) ** 2).mean(axis=1)
 
 
-def areas(oddness):
-    """Return the area under the ROC curve for each kind beside the normal beats, and for all."""
+def areas(errors):
+    """Return the area under the ROC curve for each kind against normal beats, and for all."""
     is_normal = labels == "normal"
-    columns = {kind: is_normal | (labels == kind) for kind in ODD}
+    columns = {kind: is_normal | (labels == kind) for kind in ANOMALIES}
     columns["all"] = np.ones(len(labels), dtype=bool)
-    return {name: roc_auc_score(~is_normal[of], oddness[of]) for name, of in columns.items()}
+    return {name: roc_auc_score(~is_normal[of], errors[of]) for name, of in columns.items()}
 
 
 autoencoder = RecurrentAutoencoder(2, max_epochs=30, random_state=0).fit(beats)
 with_length = np.hstack([stretch(beats), lengths(beats)])
 forest = IsolationForest(random_state=0).fit(with_length)
-oddness = {
+anomaly_scores = {
     "RecurrentAutoencoder(2)": -autoencoder.score_samples(new_beats),
     **{f"PCA({n})": pca_errors(n) for n in (2, 4, 8)},
     "IsolationForest": -forest.score_samples(np.hstack([stretch(new_beats), lengths(new_beats)])),
     "length alone": np.abs(lengths(new_beats) - np.median(lengths(beats))).ravel(),
 }
-table = pd.DataFrame({name: areas(odd) for name, odd in oddness.items()}).T
+table = pd.DataFrame({name: areas(values) for name, values in anomaly_scores.items()}).T
 print(table.round(3).to_string())
 
 # %%
 # In a picture
 # ------------
 #
-# ``reconstruction_errors`` gives an array for each beat, of its length. Put one behind the other
+# ``reconstruction_errors`` gives one array for each beat, with the length of the beat. Joined,
 # they cover the series from the first peak to the last.
 
 errors = np.concatenate(autoencoder.reconstruction_errors(new_beats))
@@ -149,28 +149,28 @@ axes[1].plot(seconds, errors[peaks[first] - peaks[0] : peaks[last] - peaks[0]], 
 axes[1].set_ylabel("error of the step")
 usual = np.quantile(-autoencoder.score_samples(beats), 0.99)
 bounds = peaks[first : last + 1] / 100
-axes[2].stairs(oddness["RecurrentAutoencoder(2)"][first:last], bounds, fill=True, alpha=0.7)
-axes[2].axhline(usual, color="black", ls=":", lw=1, label="exceeded by 1 % of the fitted beats")
+axes[2].stairs(anomaly_scores["RecurrentAutoencoder(2)"][first:last], bounds, fill=True, alpha=0.7)
+axes[2].axhline(usual, color="black", ls=":", lw=1, label="exceeded by 1% of the fitted beats")
 axes[2].set(ylabel="mean of the beat", xlabel="seconds", xlim=(bounds[0], bounds[-1]))
 axes[2].legend(loc="upper center", fontsize="small")
-colours = dict(zip(ODD, ("tab:orange", "tab:red", "tab:purple", "tab:green"), strict=True))
+colors = dict(zip(ANOMALIES, ("tab:orange", "tab:red", "tab:purple", "tab:green"), strict=True))
 for kind, start, end in zip(labels[first:last], bounds, bounds[1:], strict=False):
-    for ax in axes if kind in colours else ():
-        ax.axvspan(start, end, color=colours[kind], alpha=0.2, lw=0)
-handles = [plt.Rectangle((0, 0), 1, 1, color=c, alpha=0.2) for c in colours.values()]
-fig.legend(handles, colours, loc="outside upper center", ncols=len(colours))
+    for ax in axes if kind in colors else ():
+        ax.axvspan(start, end, color=colors[kind], alpha=0.2, lw=0)
+handles = [plt.Rectangle((0, 0), 1, 1, color=c, alpha=0.2) for c in colors.values()]
+fig.legend(handles, colors, loc="outside upper center", ncols=len(colors))
 plt.show()
 
 # %%
-# A missing beat and a flat T wave are found by all but the length, which is of use for missing
-# beats only. An early beat and a lost P wave are harder: the forest, which looks at one column
-# at a time, is far behind the models that restore. The autoencoder with two components is about
-# as good as PCA with four, and clearly ahead of PCA with two; with another number PCA loses the
-# P wave or the T wave. So PCA of stretched beats is worth trying first, and several lengths of
-# the code, with some odd beats at hand to choose by.
+# All models find a missing beat and a flat T wave, except the length, which finds only missing
+# beats. A premature beat and a missing P wave are harder. There the forest, which looks at one
+# column at a time, is far behind the models that reconstruct. The autoencoder with two components
+# is about as good as PCA with four, and clearly ahead of PCA with two. With another number of
+# components, PCA misses the P wave or the T wave. So PCA of stretched beats is worth trying
+# first. Try several code lengths, and have some anomalous beats to choose by.
 #
-# What the autoencoder adds is that nothing has to be stretched: the errors belong to the steps
-# as they were recorded. A P wave that is missing shows where it should have been. The heights of
-# R peaks vary, in normal beats too, so that each has an error, and the mean of a beat says more
-# than its largest error. Beats were cut at their R peaks, which were easy to find here; if they
-# are not, take windows of the series, `~skae.sequences.windowed_errors`.
+# The advantage of the autoencoder is that nothing has to be stretched: the errors belong to the
+# steps as they were recorded. A missing P wave shows where it should have been. The heights of R
+# peaks vary, in normal beats too, so each peak has an error, and the mean error of a beat says
+# more than its largest error. The beats were cut at their R peaks, which were easy to find here.
+# If they are not, use windows of the series, `~skae.sequences.windowed_errors`.

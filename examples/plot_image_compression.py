@@ -2,24 +2,24 @@
 Do short codes compress pictures?
 =================================
 
-A code of a few numbers, each kept as one byte, is a compressed picture. How good is what
-comes back, and how many bytes are spent on it? A `~skae.ConvAutoencoder` is put beside PCA
-and an `~skae.Autoencoder` of dense layers with codes of the same number of bytes, and beside
-JPEG, whose files are counted as a whole. There are two tasks, digits and patches of
-photographs, and they end differently.
+A code of a few numbers, each stored as one byte, is a compressed picture. How good is the
+restored picture, and how many bytes does it take? This page compares a `~skae.ConvAutoencoder`
+with PCA and an `~skae.Autoencoder` of dense layers at the same number of bytes, and with JPEG,
+whose whole file is counted. There are two tasks, digits and patches of photographs, and they have
+different winners.
 """
 
 # %%
 # From codes to bytes and back
 # ----------------------------
 #
-# Each number of a code is rounded to one of 256 levels between the smallest and the largest
-# value that it has in the training pictures. The bytes are written one after another,
-# without a further entropy coder, for all three models alike.
+# Each number of a code is rounded to one of 256 levels between its smallest and its largest value
+# in the training pictures. The bytes are written one after another, without an entropy coder, for
+# all three models alike.
 #
-# JPEG gets all pictures of the test as one sheet, since the header of a file alone, more
-# than 600 bytes, would be many times the size of a small picture. The whole file is counted,
-# with the header, and divided by the number of pictures.
+# JPEG gets all test pictures as one sheet, because the header of a file alone, more than 600
+# bytes, would be many times the size of a small picture. The whole file with its header is
+# counted, and divided by the number of pictures.
 
 import io
 
@@ -35,7 +35,7 @@ from skae import Autoencoder, ConvAutoencoder
 
 
 def by_codes(model, fitted, test):
-    """Fit a model, and return the test pictures from codes of one byte a number."""
+    """Fit a model, and return the test pictures from codes with one byte per number."""
     shape = test.shape
     is_flat = not isinstance(model, ConvAutoencoder)
     if is_flat:
@@ -49,13 +49,13 @@ def by_codes(model, fitted, test):
 
 def by_jpeg(test, quality, n_columns):
     """Return the test pictures from one JPEG file, and the bytes for each of them."""
-    n_images, height, width, *colours = test.shape
+    n_images, height, width, *colors = test.shape
     sheet = test.reshape(-1, n_columns, *test.shape[1:]).swapaxes(1, 2)
     file = io.BytesIO()
-    Image.fromarray(sheet.reshape(-1, n_columns * width, *colours)).save(
+    Image.fromarray(sheet.reshape(-1, n_columns * width, *colors)).save(
         file, "JPEG", quality=quality, optimize=True
     )
-    back = np.asarray(Image.open(file)).reshape(-1, height, n_columns, width, *colours)
+    back = np.asarray(Image.open(file)).reshape(-1, height, n_columns, width, *colors)
     return back.swapaxes(1, 2).reshape(test.shape), file.tell() / n_images
 
 
@@ -68,8 +68,8 @@ def psnr(restored, test):
 # Digits
 # ------
 #
-# Pictures of 8 x 8 pixels in grey, 64 bytes each as they are. Two thirds are for fitting. The
-# dense layers take flat rows, as PCA does.
+# Gray pictures of 8 x 8 pixels, 64 bytes each without compression. Two thirds are for fitting.
+# The dense layers take flat rows, as PCA does.
 
 digits = np.rint(load_digits().images * 255 / 16).astype("uint8")
 digits_train, digits_test = train_test_split(digits, test_size=597, random_state=0)
@@ -100,9 +100,9 @@ for quality in (5, 10, 20, 30, 40, 50, 70):
 # Photographs
 # -----------
 #
-# Patches of 16 x 16 pixels in colour, 768 bytes each as they are. They come from the two
-# photographs that scikit-learn ships: those of the test from a strip in the middle, those
-# for fitting, overlapping, from the left and the right of it.
+# Color patches of 16 x 16 pixels, 768 bytes each without compression. They come from the two
+# photographs that scikit-learn ships. The test patches come from a strip in the middle, the
+# overlapping patches for fitting from the left and the right of it.
 
 
 def cut(pictures, step, side=16):
@@ -135,40 +135,40 @@ for quality in (5, 10, 20, 30, 40):
     results["photographs", "JPEG", n_bytes] = psnr(back, patches_test)
 
 # %%
-# How many bytes buy what
-# -----------------------
+# Quality for each number of bytes
+# --------------------------------
 
 table = pd.Series(results, name="PSNR in dB").sort_index()
 table.index.names = ["pictures", "method", "bytes"]
 print(table.reset_index().astype({"PSNR in dB": float}).round(1).to_string(index=False))
 
 # %%
-# On digits eight bytes of an autoencoder hold more than eight bytes of PCA, and more than
-# JPEG makes of ten. Of pictures as small as these, dense layers do about as well as
-# convolutions. Digits are few shapes, and a model that was fitted on them need not write down
-# what all of them share. JPEG knows nothing of digits; it catches up at about 30 bytes, half
-# of the size of the pictures as they are.
+# On digits, eight bytes of an autoencoder hold more than eight bytes of PCA, and more than ten
+# bytes of JPEG. On such small pictures, dense layers are about as good as convolutions. Digits
+# have few shapes, and a model that was fitted on digits does not have to store what they have in
+# common. JPEG knows nothing about digits. It catches up at about 30 bytes, half the size of the
+# uncompressed pictures.
 #
-# On photographs it is the other way round. At all sizes JPEG is far ahead, and with so few
-# patches the net is no better than PCA. JPEG spends bytes where there is detail, none where
-# there is sky, and codes of a fixed length cannot.
+# On photographs it is the other way around. JPEG is far ahead at all sizes, and with so few
+# patches the network is no better than PCA. JPEG spends bytes where there is detail, and none
+# where there is sky. Codes of a fixed length cannot do this.
 #
-# Whoever unpacks the codes needs the decoder. It has to be stored once, as four bytes for
-# each weight:
+# To restore pictures from codes you need the decoder. It has to be stored once, with four bytes
+# for each weight:
 
 for name, size in n_weights.items():
     print(f"{name} with 8 components: {4 * size / 1024:.0f} KiB to store")
-print(f"All {len(digits)} digits as they are: {digits.nbytes / 1024:.0f} KiB")
+print(f"All {len(digits)} digits without compression: {digits.nbytes / 1024:.0f} KiB")
 
 # %%
-# So for these digits a decoder weighs more than all of their codes; it pays for tens of
-# thousands of pictures. And the figures are for pictures like those of the fit: of anything
-# else the codes restore a digit.
+# So for these digits a decoder takes more bytes than all of their codes. It is worth it for tens
+# of thousands of pictures. And the scores are for pictures like those of the fit: for any other
+# picture, the restored one is a digit.
 #
 # In pictures
 # -----------
 #
-# At about eight bytes, of which JPEG takes a few more or less, and the curves.
+# Digits at about eight bytes, where JPEG takes a few more or less, and the curves.
 
 n_jpeg = min((n for name, n in restored if name == "JPEG"), key=lambda n: abs(n - 8))
 rows = {"input, 64 bytes": digits_test}
@@ -190,13 +190,13 @@ for ax, pictures in zip(bottom.subplots(1, 2), ("digits", "photographs"), strict
         if (pictures, name) not in table.index.droplevel(2):
             continue
         table.loc[pictures, name].plot(ax=ax, style=style, label=name)
-    ax.set(title=pictures.capitalize(), xlabel="bytes a picture", ylabel="PSNR in dB")
+    ax.set(title=pictures.capitalize(), xlabel="bytes per picture", ylabel="PSNR in dB")
     ax.grid(alpha=0.3)
     ax.legend(fontsize="small")
 plt.show()
 
 # %%
-# More pictures of one kind are what an autoencoder needs: with the 60,000 training images of
-# MNIST it is fitted better, and the decoder is shared by many more pictures. There 32 bytes
-# restore test images of 28 x 28 pixels with 24.7 dB, PCA's with 18.2 dB; a JPEG file of 18.9 dB
-# takes 368 bytes, most of them header, and one of 29.5 dB 492.
+# An autoencoder needs more pictures of one kind. With the 60,000 training images of MNIST it is
+# fitted better, and many more pictures share the decoder. There 32 bytes restore test images of
+# 28 x 28 pixels with 24.7 dB, and 32 bytes of PCA with 18.2 dB. A JPEG file with 18.9 dB takes
+# 368 bytes, most of them header, and one with 29.5 dB takes 492.

@@ -1,21 +1,21 @@
 """
-Which rows are odd, and which of their cells?
-=============================================
+Which rows are anomalous, and which of their cells?
+===================================================
 
-A score says that a row is odd, but whoever has to look into it wants to know where. This page puts
-wrong values into twenty rows of a real table, lists the oddest rows with what
-`~skae.OutlierDetector` says of their cells, draws that, and counts how often it names the cell
-that is wrong. For comparison, the cell that is farthest from the mean of its column is blamed.
+A score says that a row is anomalous, but to check the row you want to know where. This page puts
+wrong values into twenty rows of a real table. It lists the most anomalous rows with what
+`~skae.OutlierDetector` says about their cells, draws them, and counts how often the detector
+names the wrong cell. The baseline names the cell that is farthest from the mean of its column.
 """
 
 # %%
 # A table with wrong cells
 # ------------------------
 #
-# Ten measurements of benign tumours, most of which depend on the size. Two hundred rows are to
-# learn from. Of the others the first twenty get a wrong value each: one of their cells is that of
-# another tumour, at least one and a half standard deviations off. No value is out of range, so
-# that no column by itself shows it.
+# Ten measurements of benign tumors, most of which depend on the size. Two hundred rows are for
+# fitting. Among the others, the first twenty get one wrong value each: one cell is replaced by
+# that of another tumor, at least one and a half standard deviations away. No value is out of
+# range, so no column by itself shows it.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,8 +28,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import OutlierDetector
 
-tumours = load_breast_cancer(as_frame=True)
-benign = tumours.data[tumours.target == 1].filter(like="mean ")
+tumors = load_breast_cancer(as_frame=True)
+benign = tumors.data[tumors.target == 1].filter(like="mean ")
 benign.columns = benign.columns.str.removeprefix("mean ")
 benign = benign.sample(frac=1, random_state=np.random.RandomState(0), ignore_index=True)
 known, new = benign[:200], benign[200:].reset_index(drop=True)
@@ -44,10 +44,10 @@ for row, column in wrong.items():
 # The report
 # ----------
 #
-# Measurements that hang together along straight lines are what PCA is made for, so it gives the
-# scores here: minus how far a row is from what others let expect, in all directions. ``report``
-# takes those of any estimator. A line is a cell: its value, what is expected there by the rows
-# most like it, and how much the score would rise by that.
+# PCA is made for measurements that depend on each other along straight lines, so it gives the
+# scores here: the log-likelihood of a row, which is low if the row does not fit the others.
+# ``report`` works with any estimator. Each line is a cell: its value, the value expected from the
+# most similar rows, and how much the score would rise with the expected value.
 
 detector = OutlierDetector(make_pipeline(StandardScaler(), PCA(0.95)), cv=5, random_state=0)
 detector.fit(known)
@@ -55,40 +55,41 @@ report = detector.report(new, n_rows=5, n_columns=2)
 print(report.drop(columns="is_outlier").round(3).to_string(index=False))
 
 # %%
-# The ten oddest rows in a picture. The darker a cell, the more it contributes; the numbers
-# are its value and, in brackets, the expected one. Frames are around the cells that are wrong.
+# The ten most anomalous rows in a picture. The darker a cell, the more it contributes. The
+# numbers are its value and, in brackets, the expected value. Frames mark the wrong cells.
 
 n_rows = 10
-oddest = new.loc[np.argsort(detector.score_samples(new))[:n_rows]]
-contributions, expected = detector.explain(oddest, return_expected=True)
-shares = contributions.div(contributions.sum(axis=1), axis=0)
+lowest = new.loc[np.argsort(detector.score_samples(new))[:n_rows]]
+contributions, expected = detector.explain(lowest, return_expected=True)
+fractions = contributions.div(contributions.sum(axis=1), axis=0)
 
 fig, ax = plt.subplots(figsize=(10, 5.2), layout="constrained")
-image = ax.imshow(shares, cmap="Reds", vmin=0, vmax=1, aspect="auto")
-for y, row in enumerate(oddest.index):
-    for x, column in enumerate(oddest.columns):
-        if shares.iloc[y, x] > 0.15:
-            text = f"{oddest.iloc[y, x]:.3g}\n({expected.iloc[y, x]:.3g})"
-            color = "white" if shares.iloc[y, x] > 0.6 else "black"
+image = ax.imshow(fractions, cmap="Reds", vmin=0, vmax=1, aspect="auto")
+for y, row in enumerate(lowest.index):
+    for x, column in enumerate(lowest.columns):
+        if fractions.iloc[y, x] > 0.15:
+            text = f"{lowest.iloc[y, x]:.3g}\n({expected.iloc[y, x]:.3g})"
+            color = "white" if fractions.iloc[y, x] > 0.6 else "black"
             ax.text(x, y, text, ha="center", va="center", fontsize=7, color=color)
         if wrong.get(row) == column:
             ax.add_patch(plt.Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, lw=2, ec="tab:blue"))
-p_values = detector.p_value(oddest)
-labels = [f"row {row}, p = {p:.3f}" for row, p in zip(oddest.index, p_values, strict=True)]
+p_values = detector.p_value(lowest)
+labels = [f"row {row}, p = {p:.3f}" for row, p in zip(lowest.index, p_values, strict=True)]
 ax.set_yticks(range(n_rows), labels)
-ax.set_xticks(range(oddest.shape[1]), oddest.columns, rotation=25, ha="right")
-ax.set_title("Why the oddest rows are odd")
-fig.colorbar(image, label="share of the contributions")
+ax.set_xticks(range(lowest.shape[1]), lowest.columns, rotation=25, ha="right")
+ax.set_title("Why the most anomalous rows have low scores")
+fig.colorbar(image, label="fraction of the contributions")
 plt.show()
 
 # %%
 # How often is the wrong cell named?
 # ----------------------------------
 #
-# For three estimators in the detector: how many of the twenty oddest rows are wrong ones, and in
-# which share of the wrong rows the cell with the largest contribution is the one that is wrong.
-# The last line blames the cell with the largest distance to its column's mean, in standard
-# deviations, and the rows with the largest of these.
+# The detector is used with three estimators. The table shows how many of the twenty most
+# anomalous rows are wrong, and in which fraction of the wrong rows the cell with the largest
+# contribution is the wrong one. The last line is the baseline: it names the cell with the largest
+# distance from the mean of its column, in standard deviations, and the rows where this distance
+# is largest.
 
 estimators = {
     "default": None,
@@ -111,8 +112,8 @@ records["far from the mean"] = {
 print(pd.DataFrame(records).T.to_string())
 
 # %%
-# Scores and explanations are as good as the estimator. PCA finds most of the wrong rows here, and
-# the wrong cell in most of them. The default, to which a row is odd as a whole if it is far from
-# others, finds fewer, but names the cell nearly as often. A forest, and the distance from the
-# mean, look at single columns, where these values are usual. A row that nobody made wrong may
-# still be odd: two of the ten are tumours with unusual shapes.
+# Scores and explanations are only as good as the estimator. Here PCA finds most of the wrong
+# rows, and the wrong cell in most of them. The default scores a row as a whole, by its distance
+# from other rows. It finds fewer rows, but names the cell nearly as often. A forest and the
+# distance from the mean look at single columns, where these values are usual. An unchanged row
+# may also be anomalous: two of the ten are tumors with unusual shapes.

@@ -2,9 +2,9 @@
 How to find wrong rows in a table of numbers and categories
 ===========================================================
 
-Most tables have columns of several kinds, and holes. `~skae.OutlierDetector` takes them as they
-are. Detectors for numbers need a ``ColumnTransformer`` in front that encodes them. This page puts
-both ways beside each other, on a table with four kinds of faults, and shows what each of them
+Most tables have columns of several kinds, and missing values. `~skae.OutlierDetector` takes them
+as they are. Detectors for numbers need a ``ColumnTransformer`` before them that encodes the
+table. This page compares both ways on a table with four kinds of faults, and shows what each
 finds.
 """
 
@@ -12,8 +12,8 @@ finds.
 # A table with faults
 # -------------------
 #
-# Two thousand used cars: how much one costs depends on its kind, its age and its mileage. In a
-# tenth of the rows something is missing. A hundred rows are wrong. They stay in the table, and no
+# Two thousand used cars: the price of a car depends on its model, its age and its mileage. A
+# tenth of the rows have missing values. A hundred rows are wrong. They stay in the table, and no
 # detector is told which they are.
 
 import time
@@ -32,7 +32,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from skae import OutlierDetector, TabularAutoencoder, TabularTypicality
+from skae import OutlierDetector, TabularAutoencoder, TabularOutlierScorer
 
 rng = np.random.default_rng(0)
 n_cars = 2000
@@ -76,15 +76,16 @@ print(X.iloc[[0, 25, 50, 75, 100]].to_string())
 # Two ways
 # --------
 #
-# The first takes the table, and that is all. It is shown with the default, which learns from the
-# rows that it trusts, or with ``trim=0`` from all; and with a `~skae.TabularAutoencoder`, which
-# scores rows by how badly it restores them. In the second an
-# encoder comes first, which fills holes, scales numbers and makes columns of categories; dates
-# have to be turned into numbers by hand. Behind it stands any detector for numbers.
+# The first way needs only the table. It is shown with the default, which learns from the rows
+# that it takes for inliers; with ``trim_fraction=0``, which learns from all rows; and with a
+# `~skae.TabularAutoencoder`, which scores rows by how badly it reconstructs them. In the second
+# way an encoder comes first. It fills in missing values, scales numbers and makes columns from
+# categories. Dates have to be converted to numbers by hand. After it comes any detector for
+# numbers.
 
 
 def as_days(frame):
-    """Turn dates into days."""
+    """Convert dates to days."""
     return (frame - pd.Timestamp("2026-01-01")) / pd.Timedelta("1D")
 
 
@@ -100,7 +101,7 @@ encoder = make_column_transformer(
 
 estimators = {
     "default": None,
-    "default, trim=0": TabularTypicality(trim=0),
+    "default, trim_fraction=0": TabularOutlierScorer(trim_fraction=0),
     "TabularAutoencoder": TabularAutoencoder(),
     "encoder, PCA": make_pipeline(encoder, PCA(0.95)),
     "encoder, GaussianMixture": make_pipeline(encoder, GaussianMixture(6, reg_covar=1e-2)),
@@ -113,10 +114,10 @@ detectors = {name: OutlierDetector(one, random_state=0) for name, one in estimat
 # What they find
 # --------------
 #
-# All are fitted on all rows, the faulty ones among them, and score the same rows. The area under
-# the ROC curve is the chance that a row without a fault scores higher than one with it. The share
-# flagged is that below the threshold that needs no guess; precision is the share of these that is
-# faulty indeed.
+# All detectors are fitted on all rows, including the faulty ones, and score the same rows. The
+# area under the ROC curve is the probability that a row without a fault scores higher than a row
+# with one. "Flagged" is the fraction of rows below the default threshold, which needs no guess.
+# "Precision" is the fraction of the flagged rows that are really faulty.
 
 is_faulty = fault != "none"
 records = {}
@@ -143,9 +144,9 @@ print(table.round(2).to_string())
 fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 markers = dict(zip(table.index, "ohs^vDX", strict=True))
 for name, marker in markers.items():
-    is_own = not name.startswith("encoder")
+    is_skae = not name.startswith("encoder")
     auc = table.loc[name, [*fault.unique()[:-1], "mean"]]
-    ax.plot(auc, np.arange(len(auc)), marker, ms=9 if is_own else 6, alpha=0.8, label=name)
+    ax.plot(auc, np.arange(len(auc)), marker, ms=9 if is_skae else 6, alpha=0.8, label=name)
 ax.set_yticks(np.arange(len(auc)), auc.index)
 ax.invert_yaxis()
 ax.set(title="Which wrong rows are found", xlabel="ROC AUC")
@@ -157,10 +158,11 @@ plt.show()
 # Inside or outside
 # -----------------
 #
-# The encoder may also stand in front of the detector, which is then the last step of a pipeline:
-# ``predict`` gives the same. But a detector explains the columns that it gets. Outside, it
-# explains those of the table, and replaces cells by values of the table. Inside, it explains what
-# the encoder made, and may well replace one of two columns of the same category.
+# The encoder may also come before the detector, which is then the last step of a pipeline:
+# ``predict`` gives the same. But a detector explains the columns that it gets. With the encoder
+# inside the detector, these are the columns of the table, and cells are replaced by values of the
+# table. With the encoder outside, these are the encoded columns, and the detector may replace
+# only one of two columns of the same category.
 
 mixture = GaussianMixture(6, reg_covar=1e-2)
 outside = detectors["encoder, GaussianMixture"]
@@ -178,19 +180,20 @@ print(
 )
 
 # %%
-# What to take
-# ------------
+# What to use
+# -----------
 #
-# Most of these faults are cells that do not fit the others of their row, while each value is a
-# usual one. That is what autoencoders see: in training they have to tell hidden cells from the
-# others, the model from the power, the price from the age. So `~skae.TabularAutoencoder` is ahead,
-# and the default with ``trim=0``, of which autoencoders are a part; nearly all that this one flags
-# is wrong. Neighbours on encoded columns follow. ``IsolationForest``, which looks at one column at
-# a time, comes last.
+# Most of these faults are cells that do not fit the others in their row, while each value alone
+# is usual. Autoencoders see this: in training they have to predict hidden cells from the others,
+# the model from the power, the price from the age. So `~skae.TabularAutoencoder` is ahead, and so
+# is the default with ``trim_fraction=0``, which contains autoencoders; nearly everything that the
+# latter flags is wrong. Neighbors on encoded columns come next. ``IsolationForest``, which looks
+# at one column at a time, comes last.
 #
-# The default as it is does not trust rows that stand out. Among them are all cars of the rarest
-# model, which are few, and dear: it flags them all, and that is most of what it flags. Such groups
-# are seen in a `~skae.OutlierDetector.report`. If they are as they should be, set ``trim=0``.
+# The default without changes does not learn from rows that stand out. Among them are all cars of
+# the rarest model, which are few and expensive: it flags them all, and they are most of what it
+# flags. A `~skae.OutlierDetector.report` shows such groups. If they are correct, set
+# ``trim_fraction=0``.
 #
-# And have a detector for numbers beside it: behind an encoder it takes ten lines more and a tenth
+# Always compare with a detector for numbers: with an encoder it takes ten more lines and a tenth
 # of a second.

@@ -2,21 +2,20 @@
 How do I train my own layers?
 =============================
 
-An architecture is any object with one method, ``build``, which returns an encoder and a
-decoder. Training, scoring, grid search and pickling then work as for the layers that skae
-brings. Here the layers are residual blocks, and the question is whether their shortcuts
-help as an autoencoder gets deeper.
+An architecture is any object with one method, ``build``, which returns an encoder and a decoder.
+Training, scoring, grid search and pickling then work as for the layers of skae. Here the layers
+are residual blocks, and the question is whether their shortcuts help in a deeper autoencoder.
 """
 
 # %%
 # Write the architecture
 # ----------------------
 #
-# ``build`` gets the shape of one sample, the width that the encoder has to give and the
-# width of the code that the decoder gets. Deriving from ``BaseEstimator`` is not required,
-# but with it the constructor's arguments become parameters that a grid search can reach.
+# ``build`` gets the shape of one sample, the width of the encoder's output and the width of the
+# decoder's input. ``BaseEstimator`` is not required as a base class. But with it, the
+# constructor's arguments become parameters that a grid search can set.
 #
-# In a project of your own, put such a class into a module that is imported: a model that is
+# In your own project, put such a class into a module that can be imported: a model that is
 # pickled, or sent to another process by ``n_jobs``, has to find the class again.
 
 import matplotlib.pyplot as plt
@@ -67,10 +66,9 @@ class Residual(BaseEstimator):
 # Search over its parameters
 # --------------------------
 #
-# The number of blocks is ``architecture__n_blocks``. Plain layers go through the same
-# search: ``Dense`` without its own shortcut, with one hidden layer for the first one of a
-# residual stack and two for each block, so that both have the same depth and almost the
-# same number of weights.
+# The number of blocks is ``architecture__n_blocks``. Plain layers go through the same search:
+# ``Dense`` without its own shortcut. It has one hidden layer for the first layer of a residual
+# stack and two for each block, so both have the same depth and almost the same number of weights.
 
 X = load_digits().data / 16  # pixels from 0 to 1
 X_train, X_test = train_test_split(X, test_size=1 / 3, random_state=0)
@@ -100,7 +98,7 @@ table = pd.DataFrame(
 print(table.round(3))
 
 # %%
-# The winner of each, and PCA, on rows that took no part in the search:
+# The best of each, and PCA, on rows that were not used in the search:
 
 pca = PCA(8).fit(X_train)
 X_pca = pca.inverse_transform(pca.transform(X_test))
@@ -109,9 +107,9 @@ held_out["PCA"] = r2_score(X_test, X_pca, multioutput="variance_weighted")
 print(pd.Series(held_out, name="held-out R2").round(3).to_string())
 
 # %%
-# In the same number of epochs plain layers get worse as they are stacked deeper, while with
-# shortcuts the deeper stacks are at least as good as the shallow one. skae's own ``Dense``
-# has one shortcut around all of its hidden layers, unless ``shortcut=False``.
+# In the same number of epochs, plain layers get worse with more depth. With shortcuts, the deeper
+# stacks are at least as good as the shallow one. The ``Dense`` architecture of skae has one
+# shortcut around all of its hidden layers, unless ``shortcut=False``.
 
 ax = table.plot(marker="o", figsize=(6, 3.5), xticks=table.index)
 ax.set(ylabel="R2, cross-validated", title="8 components for 64 columns")

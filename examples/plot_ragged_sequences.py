@@ -2,21 +2,21 @@
 Can a code say in what order things happened?
 =============================================
 
-Gestures are sequences of unequal lengths, and a classifier wants rows. The quick way is to
-take the mean and the standard deviation of each feature, which forget the order of the steps.
-A `~skae.RecurrentAutoencoder` reads the steps one after the other and gives a row for each
-sequence. Here gestures differ in nothing but the order of their strokes, and it is put beside
-two kinds of rows that PCA makes of them.
+Gestures are sequences of different lengths, and a classifier needs rows. The quick way is to use
+the mean and the standard deviation of each feature, which ignore the order of the steps. A
+`~skae.RecurrentAutoencoder` reads the steps one after another and gives one row per sequence. The
+gestures here differ only in the order of their strokes. The baselines are two kinds of rows from
+PCA.
 """
 
 # %%
 # Make gestures
 # -------------
 #
-# A gesture has four strokes, one in each direction. There are six kinds, six orders of the
-# strokes. What is recorded is the speed of the pen along x and y. Hands are not machines:
-# strokes differ in length, in direction and in how long they take, the pen rests for a while
-# before and between them, and there is noise. So gestures take from 34 to 112 steps.
+# A gesture has four strokes, one in each direction. There are six kinds, each with another order
+# of the strokes. The data are the speeds of the pen along x and y. Hands are not machines:
+# strokes differ in length, direction and duration, the pen rests for a while before and between
+# them, and there is noise. So gestures take from 34 to 112 steps.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,9 +40,9 @@ def move(kind, rng):
     for stroke in kind:
         n_steps, angle = rng.integers(5, 13), rng.normal(scale=0.15)
         sine, cosine = np.sin(angle), np.cos(angle)
-        way = np.array(STROKES[stroke]) * rng.normal(1, 0.12) @ [[cosine, sine], [-sine, cosine]]
+        path = np.array(STROKES[stroke]) * rng.normal(1, 0.12) @ [[cosine, sine], [-sine, cosine]]
         speed = np.sin(np.pi * (np.arange(n_steps) + 0.5) / n_steps) ** 2
-        pieces += [np.outer(speed / speed.sum(), way), np.zeros((rng.integers(16), 2))]
+        pieces += [np.outer(speed / speed.sum(), path), np.zeros((rng.integers(16), 2))]
     steps = np.concatenate(pieces)
     return steps + rng.normal(scale=0.01, size=steps.shape)
 
@@ -59,15 +59,15 @@ print(f"{len(X_train)} gestures to fit, of {min(map(len, X_train))} to {max(map(
 # Four ways to make rows
 # ----------------------
 #
-# The classifier is a logistic regression behind each. PCA needs rows of one length: the
-# gestures either are padded with zeros to that of the longest, or stretched to 50 steps. The
-# autoencoder takes the list of arrays as it is. It is fitted without labels, on the same
-# gestures as PCA.
+# A logistic regression classifies each kind of rows. PCA needs rows of one length: the gestures
+# are either padded with zeros to the length of the longest, or stretched to 50 steps. The
+# autoencoder takes the list of arrays as it is. It is fitted without labels, on the same gestures
+# as PCA.
 #
-# ``shortcut=False`` leaves out the linear map from which training otherwise starts at the
-# principal components. That map looks at the first step, the second and so on, which is of
-# little use where the same stroke may come at any time. The encoder runs over the steps in
-# both directions, and the code is made of the mean of its states.
+# ``shortcut=False`` leaves out the linear map that otherwise starts training at the principal
+# components. That map looks at the first step, the second and so on, which helps little if the
+# same stroke may come at any time. The encoder reads the steps in both directions, and the code
+# is computed from the mean of its states.
 
 
 def moments(X):
@@ -76,21 +76,21 @@ def moments(X):
 
 
 def pad(X):
-    """Return flat rows of one length, with zeros behind the end."""
+    """Return flat rows of one length, with zeros after the end."""
     n_steps = max(map(len, X_train))
     return np.array([np.pad(x, ((0, n_steps - len(x)), (0, 0)))[:n_steps].ravel() for x in X])
 
 
 def stretch(X, n_steps=50):
     """Return flat rows of one length, interpolated between the steps."""
-    place = np.linspace(0, 1, n_steps)
+    position = np.linspace(0, 1, n_steps)
     return np.array(
-        [np.ravel([np.interp(place, np.linspace(0, 1, len(x)), f) for f in x.T]) for x in X]
+        [np.ravel([np.interp(position, np.linspace(0, 1, len(x)), f) for f in x.T]) for x in X]
     )
 
 
 rows = {
-    "mean and deviation": FunctionTransformer(moments),
+    "mean and standard deviation": FunctionTransformer(moments),
     "padded, PCA(16)": make_pipeline(FunctionTransformer(pad), PCA(16, random_state=0)),
     "stretched, PCA(16)": make_pipeline(FunctionTransformer(stretch), PCA(16, random_state=0)),
     "RecurrentAutoencoder(16)": RecurrentAutoencoder(
@@ -113,19 +113,19 @@ accuracy = pd.Series(
 print(accuracy.round(3).to_string())
 
 # %%
-# Six kinds by chance is 0.17, and the mean and the deviation do no better: all orders of the
-# strokes have the same ones. Stretched gestures and PCA come far, since the first stroke is
-# always somewhere at the beginning; padded ones fall behind, because a pause moves all that
-# follows. From the codes of the autoencoder a linear classifier reads the order with the fewest
-# mistakes. The gap to stretched PCA is small and depends on the seed, from 0.97 to 1.00 over
-# three of them. It is a little favoured, since its layers and epochs were chosen on these very
+# With six kinds, chance is 0.17. The mean and the standard deviation are no better: they are the
+# same for all orders of the strokes. Stretched gestures with PCA are good, since the first stroke
+# is always near the beginning. Padded gestures are worse, because a pause moves everything after
+# it. With the codes of the autoencoder, a linear classifier makes the fewest mistakes. The gap to
+# stretched PCA is small and depends on the seed: the autoencoder has from 0.97 to 1.00 over three
+# seeds. The comparison favors it a little, since its layers and epochs were chosen on these same
 # gestures; and PCA takes milliseconds.
 #
 # In a picture
 # ------------
 #
-# A gesture of each kind, as the pen drew it, and below it the speeds as they were recorded
-# and as they come back from 16 numbers.
+# One gesture of each kind, as the pen drew it. Below it are the speeds, recorded and
+# reconstructed from 16 numbers.
 
 recurrent = models["RecurrentAutoencoder(16)"][0]
 which = [np.flatnonzero(y_test == kind)[0] for kind in range(len(KINDS))]
@@ -149,11 +149,11 @@ for ax in axes[:-1].flat:
 for ax, label in zip(axes[:, 0], ("path", "x speed", "y speed"), strict=True):
     ax.set(ylabel=label, yticks=[])
 axes[-1, 0].set_xlabel("step")
-top.suptitle("Gestures from dark to light; recorded (grey) and restored (blue)", fontsize=11)
+top.suptitle("Gestures from dark to light; recorded (gray) and restored (blue)", fontsize=11)
 
 left, right = bottom.subplots(1, 2, width_ratios=[1, 1.3])
-colours = ["0.6", "0.6", "0.6", "tab:blue"]
-left.barh(accuracy.index, accuracy, color=colours)
+colors = ["0.6", "0.6", "0.6", "tab:blue"]
+left.barh(accuracy.index, accuracy, color=colors)
 left.axvline(1 / len(KINDS), color="black", ls=":", lw=1)
 left.invert_yaxis()
 left.set(xlim=(0, 1), xlabel="accuracy on held-out gestures (dotted: chance)")
@@ -162,11 +162,12 @@ plane = separate.transform(recurrent.transform(X_test))
 for kind, label in enumerate(KINDS):
     right.scatter(*plane[y_test == kind].T, s=6, label=label)
 right.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
-right.set(xticks=[], yticks=[], title="Held-out codes, seen where kinds differ most")
+right.set(xticks=[], yticks=[], title="Held-out codes, projected where kinds differ most")
 plt.show()
 
 # %%
-# The data was made so that order is all there is. In recorded gestures the mean and the
-# deviation say something too: try those first, and stretching. With the default,
+# The data were made so that only the order matters. In recorded gestures the mean and the
+# standard deviation also say something: try those first, and stretching. With the default,
 # ``shortcut="auto"``, the codes of these gestures are no better than padded PCA, though they
-# restore as much; where sequences start together and run in step, the shortcut helps.
+# reconstruct as much. Where sequences start together and run at the same pace, the shortcut
+# helps.

@@ -2,19 +2,18 @@
 What does a variational autoencoder draw?
 =========================================
 
-A `~skae.VariationalAutoencoder` learns a distribution of the rows, so that new ones can be
-drawn from it. This page draws digits: from a map of two components, from codes, and beside
-two densities of scikit-learn, probabilistic PCA and a mixture of Gaussians. The last part
-compares the three by the likelihood of digits that were not fitted.
+A `~skae.VariationalAutoencoder` learns a distribution of the rows, so you can draw new ones from
+it. This page draws digits: from a map of two components, and from longer codes. It compares them
+with two densities of scikit-learn, probabilistic PCA and a mixture of Gaussians. The last part
+compares the three by the likelihood of held-out digits.
 """
 
 # %%
 # A map of two components
 # -----------------------
 #
-# Pixels from 0 to 1 suit ``likelihood="bernoulli"``. The codes of all rows together are kept
-# near a standard normal distribution, so that any point near the origin decodes to
-# something like a digit.
+# Pixels from 0 to 1 suit ``likelihood="bernoulli"``. The codes of all rows together are kept near
+# a standard normal distribution, so any point near the origin decodes to something like a digit.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,12 +40,12 @@ flat = {
 for name, model in flat.items():
     codes, codes_test = model.fit(X_train).transform(X_train), model.transform(X_test)
     r2 = r2_score(X_test, model.inverse_transform(codes_test), multioutput="variance_weighted")
-    neighbours = KNeighborsClassifier(15).fit(codes, y_train)
-    accuracy = neighbours.score(codes_test, y_test)
-    print(f"{name:22}  R2 {r2:.2f}, accuracy of neighbours in the map {accuracy:.2f}")
+    neighbors = KNeighborsClassifier(15).fit(codes, y_train)
+    accuracy = neighbors.score(codes_test, y_test)
+    print(f"{name:22}  R2 {r2:.2f}, accuracy of neighbors in the map {accuracy:.2f}")
 
 # %%
-# The codes of held-out digits, and what a grid of codes decodes to.
+# The codes of held-out digits, and the pictures that a grid of codes decodes to.
 
 edge, n = 2.5, 13
 grid = np.linspace(-edge, edge, n)
@@ -70,17 +69,17 @@ plt.show()
 # Draw digits
 # -----------
 #
-# Two components are too few for a sharp digit. The next model has 16 and a ``beta`` of 0.3,
-# which spends more on the codes: since grey values are no zeros and ones, their Bernoulli
-# likelihood is no true one, and 1 is not the only right value. The codes then follow the
-# prior less closely, and there is a choice of where to draw them from: the prior, or a
-# mixture of Gaussians that is fitted to the codes. ``noise=False`` gives the expected
-# pixels; with noise, every pixel would be 0 or 1.
+# Two components are too few for a sharp digit. The next model has 16 and a ``beta`` of 0.3, which
+# lets the codes keep more information. Gray values are not only zeros and ones, so their
+# Bernoulli likelihood is not a true one, and ``beta=1`` is not the only right value. The codes
+# then follow the prior less closely, and you can choose where to draw them from: the prior, or a
+# mixture of Gaussians that is fitted to the codes. ``noise=False`` gives the expected pixels;
+# with noise, every pixel would be 0 or 1.
 #
-# Probabilistic PCA with as many components, and a mixture fitted to the pixels, show what a
-# linear model does and what no model of codes does. The measure is the share of the
-# drawings that a classifier of digits is sure of. It does not say how many kinds of digits
-# there are among them, nor how they differ from the fitted ones.
+# There are two baselines. Probabilistic PCA with as many components shows what a linear model
+# does, and a mixture fitted to the pixels shows what a model without codes does. The measure is
+# the fraction of the drawings that a classifier of digits is sure of. It does not say how many
+# kinds of digits there are among them, or how much they differ from the fitted ones.
 
 vae = VariationalAutoencoder(16, likelihood="bernoulli", beta=0.3, random_state=0).fit(X_train)
 print(f"{vae.n_active_units_} of {vae.n_components_} components vary with the digit")
@@ -91,8 +90,8 @@ pca = PCA(16).fit(X_train)
 
 def sample_pca(n_samples):
     """Return rows of probabilistic PCA without its noise."""
-    deviation = np.sqrt(pca.explained_variance_ - pca.noise_variance_)
-    codes = np.random.default_rng(0).normal(size=(n_samples, 16)) * deviation
+    std = np.sqrt(pca.explained_variance_ - pca.noise_variance_)
+    codes = np.random.default_rng(0).normal(size=(n_samples, 16)) * std
     return pca.inverse_transform(codes)
 
 
@@ -112,7 +111,7 @@ sure = {
     name: (classifier.predict_proba(np.clip(X, 0, 1)).max(axis=1) > 0.9).mean()
     for name, X in drawings.items()
 }
-print(pd.Series(sure, name="share above 0.9").round(2).to_string())
+print(pd.Series(sure, name="fraction above 0.9").round(2).to_string())
 
 fig, axes = plt.subplots(len(drawings), 16, figsize=(9, 3.2), layout="constrained")
 for axes_row, (name, X) in zip(axes, drawings.items(), strict=True):
@@ -124,19 +123,18 @@ for axes_row, (name, X) in zip(axes, drawings.items(), strict=True):
 plt.show()
 
 # %%
-# Codes from the mixture give more digits and fewer in-betweens than codes from the prior, in
-# which there is room between the digits.
+# The mixture gives more digits and fewer in-betweens than the prior, which also has room between
+# the digits.
 #
 # Compare likelihoods
 # -------------------
 #
-# Densities are compared by the log-likelihood of held-out rows. That needs a density for
-# numbers like these. Pixels that only take 17 values have none, as any model could put
-# spikes on them; the usual remedy adds uniform noise to fill the gaps between the values.
-# The variational autoencoder then has a Gaussian likelihood whose variance it learns. PCA
-# has its likelihood in closed form. That of the autoencoder is an estimate by importance
-# sampling, from below, and the evidence lower bound, which is what it was trained by, is
-# lower still.
+# Densities are compared by the log-likelihood of held-out rows. This needs numbers that have a
+# density. Pixels with only 17 values have none, because any model could put spikes on them. The
+# usual solution adds uniform noise to fill the gaps between the values. The variational
+# autoencoder then has a Gaussian likelihood whose variance it learns. PCA has its likelihood in
+# closed form. That of the autoencoder is estimated from below by importance sampling. The
+# evidence lower bound, which was used in training, is lower still.
 
 
 def fill_gaps(X, seed):
@@ -159,7 +157,7 @@ print(pd.Series(likelihoods).round(1).to_string())
 print(f"Noise variance: PCA {pca.noise_variance_:.4f}, autoencoder {vae.noise_variance_:.4f}")
 
 # %%
-# The autoencoder is a better density than the linear model that it started from. The
-# mixture is better than both: it has a variance for each pixel, and many of those at the
-# margin hardly vary, while the other two have one noise variance for all. If the density
-# itself is what you want of a table this small, fit a ``GaussianMixture``.
+# The autoencoder is a better density than the linear model that it started from. The mixture is
+# better than both: it has a variance for each pixel, and many pixels at the edge hardly vary,
+# while the other two have one noise variance for all. If you need the density of such a small
+# table, fit a ``GaussianMixture``.

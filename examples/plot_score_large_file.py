@@ -2,19 +2,19 @@
 How to score a file that does not fit into memory
 =================================================
 
-A detector needs some thousands of rows to learn what is normal, and sees one row at a time when it
-scores. So the file is read twice, in chunks: once to draw rows for ``fit``, and once to score all
-of them. This page does so with a CSV of 100,000 rows, with `~skae.OutlierDetector` and, for
-comparison, with ``IsolationForest``. Never more than one chunk is in memory.
+A detector needs some thousands of rows to learn what is normal, and scores each row separately.
+So the file is read twice, in chunks: once to draw rows for ``fit``, and once to score all rows.
+This page does so with a CSV file of 100,000 rows, with `~skae.OutlierDetector` and, for
+comparison, with ``IsolationForest``. There is never more than one chunk in memory.
 """
 
 # %%
 # A file
 # ------
 #
-# Readings of a pump: vibration and power follow its load, temperature the season and the load.
-# One reading in a thousand is wrong: the power is that of another load. The last column knows
-# which, for the comparison at the end; the detectors do not get it.
+# Readings of a pump: vibration and power depend on its load, temperature on the season and the
+# load. One reading in a thousand is wrong: its power belongs to another load. The last column
+# says which, for the comparison at the end. The detectors do not get it.
 
 import time
 from pathlib import Path
@@ -38,14 +38,14 @@ for start in range(0, n_rows, chunk_rows):
     load = pd.Series(mode).map({"idle": 0.1, "normal": 0.6, "full": 0.95})
     load = np.clip(load + rng.normal(0, 0.05, chunk_rows), 0, 1)
     is_wrong = rng.random(chunk_rows) < 1 / 1000
-    seen_load = np.where(is_wrong, rng.permutation(load), load)
+    load_of_power = np.where(is_wrong, rng.permutation(load), load)
     season = 10 * np.sin(2 * np.pi * at.day_of_year / 365)
     readings = pd.DataFrame(
         {
             "at": at,
             "mode": mode,
             "vibration": 2 + 3 * load**2 + rng.normal(0, 0.1, chunk_rows),
-            "power": 5 + 40 * seen_load + rng.normal(0, 0.5, chunk_rows),
+            "power": 5 + 40 * load_of_power + rng.normal(0, 0.5, chunk_rows),
             "temperature": 30 + season + 15 * load + rng.normal(0, 1, chunk_rows),
             "pressure": 3 + 2 * np.sqrt(load) + rng.normal(0, 0.05, chunk_rows),
             "is_wrong": is_wrong,
@@ -57,31 +57,31 @@ print(f"{path.stat().st_size / 1e6:.1f} MB")
 print(pd.read_csv(path, nrows=3).to_string(index=False))
 
 # %%
-# Two rounds through the file
-# ---------------------------
+# Read the file twice
+# -------------------
 #
-# ``dtype`` and ``parse_dates`` make the columns of all chunks the same: a chunk may happen to hold
-# nothing but missing values in one. For a Parquet file, ``pyarrow.parquet.ParquetFile(path)`` has
-# ``iter_batches``, each of which ``to_pandas`` makes a DataFrame; the rest stays as it is.
+# ``dtype`` and ``parse_dates`` make the columns of all chunks the same: in one chunk, a column
+# may have only missing values. For a Parquet file, ``pyarrow.parquet.ParquetFile(path)`` has
+# ``iter_batches``, and ``to_pandas`` makes a DataFrame from each batch. The rest stays the same.
 
 columns = ["mode", "vibration", "power", "temperature", "pressure"]
 reading = {"dtype": {"mode": "str"}, "parse_dates": ["at"], "chunksize": chunk_rows}
 
 
-def draw(path, share, random_state):
-    """Return a random share of the rows of a file."""
+def draw(path, fraction, random_state):
+    """Return a random fraction of the rows of a file."""
     rng = np.random.default_rng(random_state)
     with pd.read_csv(path, **reading) as chunks:
-        return pd.concat(chunk[rng.random(len(chunk)) < share] for chunk in chunks)
+        return pd.concat(chunk[rng.random(len(chunk)) < fraction] for chunk in chunks)
 
 
 def score(path, score_chunk):
-    """Return what a function makes of the chunks of a file."""
+    """Return the results of a function for all chunks of a file, joined."""
     with pd.read_csv(path, **reading) as chunks:
         return np.concatenate([score_chunk(chunk) for chunk in chunks])
 
 
-sample = draw(path, share=0.03, random_state=0)[columns]
+sample = draw(path, fraction=0.03, random_state=0)[columns]
 start = time.perf_counter()
 detector = OutlierDetector(random_state=0).fit(sample)
 print(f"Fitted on {len(sample)} rows in {time.perf_counter() - start:.1f} s")
@@ -91,7 +91,7 @@ scores = score(path, lambda chunk: detector.score_samples(chunk[columns]))
 print(f"Scored {len(scores)} rows in {time.perf_counter() - start:.1f} s")
 
 # %%
-# The forest is faster, and for numbers only, so that the mode has to be encoded.
+# The forest is faster. It takes only numbers, so the mode has to be encoded.
 
 
 def encoded(chunk):
@@ -111,8 +111,8 @@ print(f"IsolationForest scored them in {time.perf_counter() - start:.1f} s")
 #
 # A threshold that flags one normal row in a hundred flags a thousand here. If there is time for
 # fifty rows, take the fifty with the lowest scores. `~skae.OutlierDetector.predict_fdr` would
-# bound the share of false alarms, but takes more rows for ``fit``: 3,000 cannot tell that a row is
-# as odd as only one normal row in 100,000.
+# limit the fraction of false alarms, but needs more rows for ``fit``: 3,000 rows cannot show that
+# a row is as anomalous as only one normal row in 100,000.
 
 is_wrong = score(path, lambda chunk: chunk["is_wrong"])
 found = {
@@ -120,8 +120,8 @@ found = {
     "IsolationForest": (forest_scores, is_wrong[np.argsort(forest_scores)]),
 }
 print(f"{is_wrong.sum()} rows are wrong")
-for name, (own, in_order) in found.items():
-    auc = roc_auc_score(~is_wrong, own)
+for name, (values, in_order) in found.items():
+    auc = roc_auc_score(~is_wrong, values)
     print(f"{name}: {in_order[:50].sum()} of the lowest 50 are wrong; ROC AUC {auc:.3f}")
 
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
@@ -137,7 +137,7 @@ plt.show()
 folder.cleanup()
 
 # %%
-# What the forest misses are readings whose power is a usual one, but not for their load: it looks
-# at one column at a time. Neither finds all of them, since many a wrong power happens to be close
-# to the right one. Where outliers are extreme in a single column, the forest finds them as well,
-# in less time.
+# The forest misses readings whose power is usual, but not for their load: it looks at one column
+# at a time. Neither finds all of them, since many wrong values of the power are close to the
+# right one. If outliers are extreme in a single column, the forest finds them as well, in less
+# time.

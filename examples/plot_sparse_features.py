@@ -2,19 +2,19 @@
 What do the units of a sparse autoencoder stand for?
 ====================================================
 
-A `~skae.SparseAutoencoder` has a long code of which few units are active in each row. With
-a linear decoder every unit adds one fixed pattern to the reconstruction, so that a row is
-the sum of a few patterns out of many. This page looks at the patterns, puts a linear
-classifier behind the codes, and lets the model choose columns.
+A `~skae.SparseAutoencoder` has a long code, and only a few of its units are active in each row.
+With a linear decoder, every unit adds one fixed pattern to the reconstruction. So a row is the
+sum of a few patterns out of many. This page looks at the patterns, puts a linear classifier after
+the codes, and uses the model to select columns. PCA is the baseline for each.
 """
 
 # %%
 # Learn patterns of digits
 # ------------------------
 #
-# No hidden layers: ``Dense(())`` leaves input, code and output. With ``tied_weights`` the
-# decoder uses the encoder's weights, so that a unit's pattern is also what it responds to.
-# There are four times as many units as pixels, and 8 of them are active in a picture.
+# There are no hidden layers: ``Dense(())`` has only input, code and output. With ``tied_weights``
+# the decoder uses the encoder's weights, so a unit's pattern is also what it responds to. There
+# are four times as many units as pixels, and 8 of them are active in a picture.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,12 +48,12 @@ print(f"Explained variance, held out  {model.score(X_test):.3f}")
 print(f"The same, 8 components of PCA {pca_score:.3f}")
 
 # %%
-# PCA has the same 8 patterns for all rows, the sparse code another 8 for each. To be fair to
-# PCA: a sparse code also says which units are active, and that takes more to write down.
+# PCA has the same 8 patterns for all rows, the sparse code another 8 for each row. To be fair to
+# PCA: a sparse code also says which units are active, and that takes more space to store.
 #
-# A unit's pattern is what the decoder makes of its unit vector, less what it makes of a code
-# of zeros. It is shown with the mean of the 20 held-out digits in which the unit is largest.
-# How often the commonest digit is among those 20 says how specific the unit is.
+# A unit's pattern is the decoded unit vector minus the decoded zero vector. Below it is the mean
+# of the 20 held-out digits where the unit is largest. How often the most common digit is among
+# those 20 says how specific the unit is.
 
 background = model.inverse_transform(np.zeros((1, 256)))[0]
 patterns = model.inverse_transform(np.eye(256)) - background
@@ -67,18 +67,18 @@ def largest(values):
 
 
 def specificity(Z):
-    """Return the share of the commonest digit among the 20 largest, a mean over columns."""
+    """Return the fraction of the most common digit in the 20 largest, averaged over columns."""
     return np.mean([np.bincount(y_test[largest(z)]).max() / 20 for z in Z.T])
 
 
 pca_codes = pca.transform(X_test)
-print("Share of the commonest digit, chance is about 0.2")
+print("Fraction of the most common digit, chance is about 0.2")
 print(f"50 units       {specificity(codes[:, often]):.2f}")
 print(f"50 components  {specificity(pca_codes[:, :50]):.2f}")
 
 # %%
-# Below, the first twelve of each, and a digit as the sum of its parts: what zeros decode to,
-# and each active unit's pattern times its activation.
+# The first twelve of each, and a digit as the sum of its parts: the decoded zero vector, plus
+# each active unit's pattern times its activation.
 
 digit = np.flatnonzero(y_test == 3)[0]
 active = np.argsort(-codes[digit])[:8]
@@ -87,7 +87,7 @@ restored = background + parts.sum(axis=0)
 
 
 def draw(ax, picture, title="", signed=False):
-    """Draw 64 pixels, red for positive and blue for negative ones if they are signed."""
+    """Draw 64 pixels, red for positive and blue for negative values if signed."""
     style = {"cmap": "gray_r", "vmin": 0, "vmax": 1}
     if signed:
         limit = np.abs(picture).max()
@@ -119,14 +119,14 @@ for ax, unit, part in zip(axes[3:], active, parts, strict=True):
 plt.show()
 
 # %%
-# Most units stand for one digit, or one way of writing it. A component of PCA contrasts
-# several digits with others, and its sign means nothing.
+# Most units stand for one digit, or one way of writing it. A component of PCA contrasts several
+# digits with others, and its sign has no meaning.
 #
 # Classify the codes
 # ------------------
 #
-# A linear classifier on the codes, on raw pixels and on components of PCA. Its
-# regularisation is chosen for each of them by cross-validation.
+# A linear classifier on the codes, on raw pixels and on components of PCA. Its regularization is
+# chosen for each of them by cross-validation.
 
 
 def accuracy(Z_train, Z_test):
@@ -144,20 +144,20 @@ accuracies = {
 print(pd.Series(accuracies, name="held-out accuracy").round(3).to_string())
 
 # %%
-# The long code makes the digits easier to separate by straight lines. With more components
-# PCA comes up to the pixels, of which it is a rotation, and no further. On 599 held-out
-# digits 0.01 is six of them, so do not read much into small differences.
+# In the long code, digits are easier to separate by a linear classifier. With more components PCA
+# reaches the score of the pixels, of which it is a rotation, and no more. On 599 held-out digits,
+# 0.01 is six digits, so small differences mean little.
 #
-# Choose columns
+# Select columns
 # --------------
 #
-# ``feature_importances_`` is the share of each column in the variance that the active units
-# explain, which `~sklearn.feature_selection.SelectFromModel` reads. It needs no labels:
-# columns that depend on each other stand out from columns of noise.
+# ``feature_importances_`` is the fraction of the variance explained by the active units that
+# belongs to each column. `~sklearn.feature_selection.SelectFromModel` reads it. It needs no
+# labels: columns that depend on each other stand out from columns of noise.
 #
-# In these tables four things vary from row to row, each with eight states. Each sets the
-# means of five columns; forty further columns are noise. All are standardised, so that their
-# variances say nothing. There have to be few active units, here three, and no hidden
+# In these tables four things vary from row to row, each with eight states. Each determines the
+# means of five columns; forty more columns are noise. All columns are standardized, so their
+# variances say nothing. Only few units may be active, here three, and there must be no hidden
 # layers: a model that can describe the noise of its rows takes noise for structure.
 
 
@@ -179,7 +179,7 @@ def loadings(pca):
 
 
 def spread(kmeans):
-    """Return the variance of the cluster centres in each column."""
+    """Return the variance of the cluster centers in each column."""
     return kmeans.cluster_centers_.var(axis=0)
 
 
@@ -197,15 +197,14 @@ for seed in range(4):
         name: f1_score(informative, selector.fit(X_planted).get_support())
         for name, selector in selectors.items()
     }
-print("F1 score of the columns that were chosen")
+print("F1 score of the selected columns")
 print(pd.DataFrame(scores).round(2))
 
 # %%
-# All do well here, with PCA depending on the number of its components. It and k-means are
-# faster, so try them first; where columns depend on each other along straight lines, they
-# are enough.
+# All do well here; PCA depends on the number of its components. PCA and k-means are faster, so
+# try them first. If columns depend on each other along straight lines, they are enough.
 #
-# The importances of the last table, with the threshold of ``SelectFromModel``, their mean:
+# The importances of the last table. The threshold of ``SelectFromModel`` is their mean.
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.8), sharey=True, layout="constrained")
 for ax, name in zip(axes, ["SparseAutoencoder", "PCA(4)", "KMeans(40)"], strict=True):
@@ -214,9 +213,9 @@ for ax, name in zip(axes, ["SparseAutoencoder", "PCA(4)", "KMeans(40)"], strict=
     values = fitted.feature_importances_ if getter == "auto" else getter(fitted)
     values = values / values.sum()
     order = np.argsort(-values)
-    for label, colour, which in (("not noise", "C3", informative), ("noise", "C7", ~informative)):
+    for label, color, which in (("not noise", "C3", informative), ("noise", "C7", ~informative)):
         ranks = np.flatnonzero(which[order])
-        ax.bar(ranks, values[order][ranks], color=colour, label=label)
+        ax.bar(ranks, values[order][ranks], color=color, label=label)
     ax.axhline(values.mean(), color="black", linestyle="--", linewidth=1, label="threshold")
     ax.set(title=name, xlabel="columns by rank", xticks=[])
 axes[0].set_ylabel("importance")

@@ -2,18 +2,18 @@
 Can short codes tell what a text is about?
 ==========================================
 
-Tf-idf turns a text into thousands of columns, nearly all of them zero. ``TruncatedSVD`` is
-the usual way to shorten such rows. An autoencoder takes the same sparse matrix in the same
-place of a pipeline; it is made dense only a batch at a time.
+Tf-idf turns a text into thousands of columns, nearly all of them zero. ``TruncatedSVD`` is the
+usual way to shorten such rows. An autoencoder takes the same sparse matrix at the same place in a
+pipeline. The matrix is made dense only one batch at a time.
 """
 
 # %%
-# A corpus that is already there
-# ------------------------------
+# Texts from scikit-learn
+# -----------------------
 #
-# The texts are scikit-learn's own docstrings, and their topic is the module they come
-# from: ``metrics``, ``cluster``, ``linear_model`` and so on. The topics are used to judge
-# the codes, never to fit them.
+# The texts are scikit-learn's own docstrings, and their topic is the module they come from:
+# ``metrics``, ``cluster``, ``linear_model`` and so on. The topics are used to evaluate the codes,
+# never to fit them.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -41,12 +41,12 @@ print(corpus["topic"].value_counts().to_string())
 # Codes of equal length
 # ---------------------
 #
-# A nearest-neighbour classifier guesses the topic of a held-out text from its code. It
-# does well if texts on one topic have codes close together.
+# A nearest-neighbor classifier predicts the topic of a held-out text from its code. It does well
+# if texts on one topic have similar codes.
 
 
 def pipeline(reducer):
-    """Text to codes of equal scale."""
+    """Return a pipeline from texts to codes of equal scale."""
     tfidf = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=1500)
     return make_pipeline(tfidf, reducer, StandardScaler())
 
@@ -78,8 +78,8 @@ accuracy = pd.DataFrame(accuracy).T.rename_axis("n_components")
 print(accuracy.round(3))
 
 # %%
-# Very short codes are where bending pays. With more components ``TruncatedSVD`` catches up,
-# in a fraction of the time: if the codes may be long, it is the better choice.
+# For very short codes, the autoencoder is better. With more components ``TruncatedSVD`` catches
+# up, in a fraction of the time: if the codes may be long, it is the better choice.
 #
 # A map of the texts
 # ------------------

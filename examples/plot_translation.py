@@ -2,11 +2,11 @@
 Can a translator be trained on 594 sentences?
 =============================================
 
-A translator for all that people say takes millions of pairs of sentences and days on several
-GPUs. For a small world of words and a few rules, some hundred pairs and half a minute on a CPU
-go far. `~skae.Seq2SeqTranslator` learns from English sentences and their French translations
-that a colour moves behind the noun and agrees with it, and that French people *have* cold where
-the English *are*. It is given no dictionary and no rules.
+A translator for all topics takes millions of pairs of sentences and days on several GPUs. For a
+small world of words and a few rules, some hundred pairs and half a minute on a CPU are enough for
+good results. `~skae.Seq2SeqTranslator` learns from English sentences and their French
+translations that a color moves after the noun and agrees with it, and that French people *have*
+cold where the English *are*. It gets no dictionary and no rules.
 """
 
 # %%
@@ -14,9 +14,10 @@ the English *are*. It is given no dictionary and no rules.
 # ------------------
 #
 # They were written for this page and are in :download:`english_french.tsv
-# <../../examples/english_french.tsv>`, to be put beside this script or notebook. They speak of
-# people and animals, colours, things in house and garden. 24 pairs are held out. No sentence is
-# in both parts, but all words of the held-out sentences occur in the others, at least five times.
+# <../../examples/english_french.tsv>`. Save this file next to the script or notebook. The
+# sentences are about people and animals, colors, things in house and garden. 24 pairs are held
+# out. No sentence is in both parts, but all words of the held-out sentences occur in the others,
+# at least five times.
 
 from pathlib import Path
 
@@ -44,9 +45,9 @@ print(train[["english", "french"]].head(8).to_string(index=False))
 # -----------------
 #
 # A small LSTM with attention. With so few pairs and so few different words, whole words are good
-# tokens, and ``early_stopping=False`` keeps all pairs for training. One head of the attention
-# makes the picture below easy to read. The sizes, the dropout and the epochs were chosen by the
-# score on these very held-out sentences, so that the score is a little too good.
+# tokens, and ``early_stopping=False`` keeps all pairs for training. One attention head makes the
+# picture below easy to read. The sizes, the dropout and the epochs were chosen by the score on
+# these same held-out sentences, so the score is a little too good.
 
 translator = Seq2SeqTranslator(
     architecture=RecurrentEncoderDecoder(128, n_heads=1, dropout=0.25),
@@ -59,8 +60,8 @@ translated = translator.predict(test["english"])
 
 # %%
 # The baseline answers with the translation of the most similar training sentence, as a
-# translation memory does. chrF and BLEU are scores of what was translated, from 0 to 1: chrF
-# counts runs of characters that are right, BLEU runs of words.
+# translation memory does. chrF and BLEU score translations from 0 to 1: chrF counts correct runs
+# of characters, BLEU correct runs of words.
 
 tfidf = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
 memory = NearestNeighbors(n_neighbors=1, metric="cosine")
@@ -82,28 +83,28 @@ print(scores.to_string(float_format="{:.3f}".format))
 
 # %%
 # The memory finds no sentence that fits, since there is none. The translator puts new sentences
-# together, most of them without a mistake. Here they are, and where one is wrong, the right one
-# below it:
+# together, most of them without a mistake. Here they are. If one is wrong, the right one is below
+# it:
 
 is_right = (translated == test["french"]).to_numpy()
-for english, french, answer, fine in zip(
+for english, french, answer, right in zip(
     test["english"], test["french"], translated, is_right, strict=True
 ):
     print(f"{english}  ->  {answer}")
-    if not fine:
+    if not right:
         print(f"{'should be':>{len(english)}}  ->  {french}")
 
 # %%
-# Most mistakes are of two kinds: a word is left out, or a form does not agree. The sentences read
-# well all the same, which is what makes translations by nets hard to check.
+# Most mistakes are of two kinds: a word is missing, or a form does not agree. The sentences still
+# read well, so translations by neural networks are hard to check.
 #
 # Several translations
 # --------------------
 #
 # ``predict_n_best`` gives the best translations that beam search finds, with the logarithms of
-# their probabilities. Here they are for the sentences of which the translation is wrong. A
-# probability says how sure the net is of a translation, so that it helps to find those that a
-# reader should look at first.
+# their probabilities. Here they are for the sentences with a wrong translation. A probability
+# says how sure the network is of a translation. So it helps to find those that a reader should
+# check first.
 
 n_best, log_likelihood = translator.predict_n_best(test["english"], n_best=3)
 for i in np.flatnonzero(~is_right):
@@ -117,25 +118,25 @@ print(
 )
 
 # %%
-# Where it looks
-# --------------
+# What the attention looks at
+# ---------------------------
 #
-# The attention says which English words the decoder sees while it writes each French one. Where
-# adjective and noun change places, so do the dark fields.
+# The attention says which English words the decoder looks at while it writes each French word.
+# Where adjective and noun change places, the dark fields change places too.
 
 fig, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
 translator.plot_attention("My father has a black car.", ax=ax)
 plt.show()
 
 # %%
-# What the encoder knows of a noun
-# --------------------------------
+# What the encoder knows about a noun
+# -----------------------------------
 #
-# ``transform`` gives the mean of the encoder's states, as many numbers for each text. English
-# nouns have no gender, and from their letters it cannot be guessed. But the decoder needs it, for
-# *un* or *une*, *blanc* or *blanche*, and so the encoder has to tell. Can a linear classifier
-# read it from the codes of short English sentences, for nouns that the classifier was not fitted
-# on? Beside it stands a classifier that sees the letters.
+# ``transform`` gives the mean of the encoder's states, the same number of values for each text.
+# English nouns have no gender, and their letters do not show the French one. But the decoder
+# needs it, for *un* or *une*, *blanc* or *blanche*, so the encoder has to provide it. Can a
+# linear classifier read the gender from the codes of short English sentences, for nouns that it
+# was not fitted on? The baseline is a classifier that sees the letters.
 
 masculine = ["book", "bike", "hat", "garden", "market", "bread", "fish", "cat", "dog", "horse"]
 masculine += ["bird", "tree"]
@@ -151,11 +152,11 @@ classifiers = {
 }
 features = {"letters": phrases, "encoder": translator.transform(phrases)}
 for name, X in features.items():
-    guessed = cross_val_predict(classifiers[name], X, nouns, cv=LeaveOneOut())
-    print(f"gender from {name}: {(guessed == nouns).sum()} of {len(nouns)} right")
+    predicted = cross_val_predict(classifiers[name], X, nouns, cv=LeaveOneOut())
+    print(f"gender from {name}: {(predicted == nouns).sum()} of {len(nouns)} right")
 
 # %%
-# The letters are of no use: the guesses are worse than by chance, since of the nouns that are
-# left to fit on, more are of the other gender. From the states of the encoder the gender of nearly
-# all nouns can be read. The pairs have taught the half of the net that reads English something of
-# French.
+# The letters do not help: the guesses are worse than chance, because among the nouns that remain
+# for the fit, more have the other gender. From the states of the encoder, the classifier can read
+# the gender of nearly all nouns. So the part of the network that reads English has learned some
+# French from the pairs.

@@ -1,20 +1,20 @@
 """Autoencoders as scikit-learn estimators, trained by skorch on PyTorch."""
 
-from skae._autoencoder import Autoencoder
-from skae._convolutional import ConvAutoencoder
-from skae._denoising import DenoisingAutoencoder
-from skae._ensemble import EnsembleAutoencoder
-from skae._halving import BatchedHalvingGridSearchCV
-from skae._image_to_image import ImageToImageRegressor
-from skae._many import fit_many
-from skae._outlier import OutlierDetector
-from skae._recurrent import RecurrentAutoencoder
-from skae._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
-from skae._sparse import SparseAutoencoder
-from skae._tabular import TabularAutoencoder
-from skae._translator import Seq2SeqTranslator
-from skae._typicality import TabularTypicality
-from skae._variational import VariationalAutoencoder
+from skae._estimators.autoencoder import Autoencoder
+from skae._estimators.convolutional import ConvAutoencoder
+from skae._estimators.denoising import DenoisingAutoencoder
+from skae._estimators.ensemble import EnsembleAutoencoder
+from skae._estimators.image_to_image import ImageToImageRegressor
+from skae._estimators.recurrent import RecurrentAutoencoder
+from skae._estimators.sparse import SparseAutoencoder
+from skae._estimators.tabular import TabularAutoencoder
+from skae._estimators.variational import VariationalAutoencoder
+from skae._model_selection.fit_many import fit_many
+from skae._model_selection.grid import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from skae._model_selection.halving import BatchedHalvingGridSearchCV
+from skae._outliers.detector import OutlierDetector
+from skae._outliers.scorer import TabularTypicality
+from skae._text.translator import Seq2SeqTranslator
 
 __all__ = [
     "Autoencoder",

@@ -1,8 +1,4 @@
-"""Constructor parameters: their constraints, and errors that name the nearest one.
-
-scikit-learn's constraint classes are private there; this is the one place that
-imports them.
-"""
+"""Constructor parameters: their constraints, and errors that name the nearest one."""
 
 import inspect
 from contextlib import contextmanager
@@ -11,12 +7,14 @@ from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import dataclass_transform
 
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import (
+from sklearn.base import BaseEstimator
+
+from skae._sklearn import (
     HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
+    fit_context,
 )
 
 __all__ = [
@@ -24,14 +22,13 @@ __all__ = [
     "ParameterMixin",
     "StrOptions",
     "callable_name",
+    "complete_docstring",
     "fit_context",
     "integer",
     "parameter_class",
     "real",
     "unchanged_on_error",
 ]
-
-fit_context = _fit_context
 
 
 @contextmanager
@@ -76,7 +73,12 @@ def parameter_class(cls, docs=None):
     for base in reversed(cls.__mro__):
         constraints |= base.__dict__.get("_parameter_constraints", {})
     cls._parameter_constraints = constraints
-    for mark, text in (docs or {}).items():
+    return complete_docstring(cls, docs or {})
+
+
+def complete_docstring(cls, docs):
+    """Replace the marks in the docstring of a class, such as ``<training>``, by their texts."""
+    for mark, text in docs.items():
         cls.__doc__ = cls.__doc__ and cls.__doc__.replace(mark, text)
     return cls
 

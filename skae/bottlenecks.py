@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae._randomness import Random, normal_like
+from skae._runtime import Random, normal_like
 
 aten = torch.ops.aten
 
@@ -120,7 +120,7 @@ class Bottleneck(Random, nn.Module):
 
         Parameters
         ----------
-        axes : skae._pca_start.PrincipalAxes
+        axes : skae._modules.pca_start.PrincipalAxes
             Of the training rows.
 
         Returns
@@ -136,7 +136,7 @@ class LinearBottleneck(Bottleneck):
     Examples
     --------
     >>> import torch
-    >>> from skae.bottlenecks import LinearBottleneck
+
     >>> LinearBottleneck()(torch.tensor([[0.5, -1.0]]))
     tensor([[ 0.5000, -1.0000]])
     """
@@ -194,7 +194,7 @@ class TopKBottleneck(SparseBottleneck):
     Examples
     --------
     >>> import torch
-    >>> from skae.bottlenecks import TopKBottleneck
+
     >>> TopKBottleneck(k=2)(torch.tensor([[0.5, -1.0, 3.0, 0.1]]))
     tensor([[0.5000, 0.0000, 3.0000, 0.0000]])
     """
@@ -242,7 +242,7 @@ class L1Bottleneck(SparseBottleneck):
     Examples
     --------
     >>> import torch
-    >>> from skae.bottlenecks import L1Bottleneck
+
     >>> code, penalty = L1Bottleneck(weight=0.1).draw(torch.tensor([[0.5, -1.0, 3.0]]))
     >>> code, round(float(penalty), 2)
     (tensor([[0.5000, 0.0000, 3.0000]]), 0.35)
@@ -304,7 +304,7 @@ class KLSparseBottleneck(SparseBottleneck):
     Examples
     --------
     >>> import torch
-    >>> from skae.bottlenecks import KLSparseBottleneck
+
     >>> code, penalty = KLSparseBottleneck(target=0.5, weight=1.0).draw(torch.zeros(4, 3))
     >>> float(penalty)
     0.0
@@ -401,7 +401,7 @@ class GaussianBottleneck(Bottleneck):
     Examples
     --------
     >>> import torch
-    >>> from skae.bottlenecks import GaussianBottleneck
+
     >>> encoded = torch.tensor([[1.0, 0.0]])  # mean 1, log-variance 0
     >>> GaussianBottleneck.divergence(encoded)
     tensor([[0.5000]])

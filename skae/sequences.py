@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_scalar
 
+from skae._data.arrays import read_rows
+from skae._data.checks import as_numbers
 from skae._params import did_you_mean
-from skae.inputs import as_numbers, read_rows
 
 __all__ = ["from_long_frame", "sliding_windows", "windowed_errors"]
 
@@ -50,7 +51,7 @@ def from_long_frame(frame, id_column, time_column=None):
     Examples
     --------
     >>> import pandas as pd
-    >>> from skae.sequences import from_long_frame
+
     >>> frame = pd.DataFrame(
     ...     {"patient": ["b", "a", "b"], "day": [2, 1, 1], "pulse": [61.0, 70.0, 63.0]}
     ... )
@@ -140,7 +141,7 @@ def sliding_windows(series, length, stride=1, *, channels_first=False):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.sequences import sliding_windows
+
     >>> sliding_windows(np.arange(6), length=4, stride=2)
     array([[0, 1, 2, 3],
            [2, 3, 4, 5]])
@@ -202,7 +203,7 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
     --------
     >>> import numpy as np
     >>> from skae import RecurrentAutoencoder
-    >>> from skae.sequences import sliding_windows, windowed_errors
+
     >>> series = np.sin(np.arange(3000) / 5)
     >>> model = RecurrentAutoencoder(4, max_epochs=10, random_state=0)
     >>> model = model.fit(sliding_windows(series, length=50, stride=10))

@@ -42,28 +42,17 @@ A method
 ``code_length(input_shape, n_components)`` may give the length of the code another meaning.
 """
 
-from skae._effort import Effort, Recipe
 from skae.architectures._attention import DecoderState
-from skae.architectures._build import (
-    ARCHITECTURES,
-    INPUT_KINDS,
-    TEXT_ARCHITECTURES,
-    build_modules,
-    check_text_modules,
-    make_architecture,
-)
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense, Shortcut
 from skae.architectures._encoder_decoder import RecurrentEncoderDecoder
 from skae.architectures._recurrent import Recurrent
 from skae.architectures._tabular import Tabular
+from skae.architectures._training_defaults import Effort, Recipe
 from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
 __all__ = [
-    "ARCHITECTURES",
-    "INPUT_KINDS",
-    "TEXT_ARCHITECTURES",
     "Conv",
     "DecoderState",
     "Dense",
@@ -75,7 +64,4 @@ __all__ = [
     "Tabular",
     "Transformer",
     "UNet",
-    "build_modules",
-    "check_text_modules",
-    "make_architecture",
 ]

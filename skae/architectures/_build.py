@@ -15,6 +15,7 @@ from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
 ARCHITECTURES = {"conv": Conv, "dense": Dense, "recurrent": Recurrent, "tabular": Tabular}
+
 #: Those of translators.
 TEXT_ARCHITECTURES = {
     "transformer": Transformer,
@@ -22,6 +23,7 @@ TEXT_ARCHITECTURES = {
     "gru": partial(RecurrentEncoderDecoder, cell="gru"),
     "plain_lstm": partial(RecurrentEncoderDecoder, attention=False),
 }
+
 #: What an architecture can have its data read as, by an attribute ``input_kind``.
 INPUT_KINDS = ("rows", "images", "sequences", "tables")
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skae._device import has_bfloat16
+from skae._runtime import has_bfloat16
 from skae.architectures._dense import ACTIVATIONS, BatchNorm, Shortcut
 
 

@@ -9,7 +9,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from skae._params import ParameterMixin, StrOptions, real
-from skae._randomness import Random, chosen, random_bits
+from skae._runtime import Random, chosen, random_bits
+
+
+def only_layer(module):
+    """Return what a sequence of one layer consists of, and anything else as it is."""
+    return module[0] if type(module) is nn.Sequential and len(module) == 1 else module
+
 
 ACTIVATIONS = {
     "identity": nn.Identity,

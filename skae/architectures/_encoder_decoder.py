@@ -6,11 +6,11 @@ from functools import partial
 import torch
 from torch import nn
 
-from skae._effort import Effort, Recipe
 from skae._params import StrOptions, integer, parameter_class
 from skae.architectures._attention import Attention, DecoderState, gaps
 from skae.architectures._recurrent_layers import CELLS, Recurrence, Steps, initialise, join
 from skae.architectures._text_layers import TEXT_LAYERS, TextArchitecture
+from skae.architectures._training_defaults import Effort, Recipe
 
 #: How large logits can become at first, from outputs between -1 and 1.
 SHARPNESS = 3.0

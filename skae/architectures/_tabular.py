@@ -9,10 +9,8 @@ import torch
 from sklearn.utils.metaestimators import available_if
 from torch import nn
 
-from skae._groups import Groups
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
-from skae._pca_start import only_layer
-from skae.architectures._dense import ACTIVATIONS, Dense, Shortcut
+from skae.architectures._dense import ACTIVATIONS, Dense, Shortcut, only_layer
 
 TABLE = """\
 hidden_layer_sizes : tuple of int or int, default=(128, 64)
@@ -85,7 +83,7 @@ class Tabular(TabularParameters):
     ['age', 'job']
     """
 
-    def build(self, input_shape, encoder_width, code_width, groups=None):
+    def build(self, input_shape, encoder_width, code_width, column_layout):
         """Build the encoder and the decoder.
 
         Parameters
@@ -96,9 +94,10 @@ class Tabular(TabularParameters):
             Number of outputs of the encoder.
         code_width : int
             Number of inputs of the decoder.
-        groups : object or None, default=None
-            How the elements make columns: ``n_numbers``, and ``widths`` of the groups of
-            categories behind them. None takes them all for numbers.
+        column_layout : object
+            How the elements make columns: ``n_numbers``, how many of the first are numbers,
+            ``widths``, how many elements each other column has, and ``starts``, the first
+            element of each column.
 
         Returns
         -------
@@ -115,10 +114,9 @@ class Tabular(TabularParameters):
             If a parameter is out of its range.
         """
         self._validate_params()
-        groups = Groups(input_shape[0], ()) if groups is None else groups
         names = ("hidden_layer_sizes", "activation", "dropout", "normalization", "shortcut")
         dense = Dense(**{name: getattr(self, name) for name in names})
-        indicators = Indicators(groups.starts)
+        indicators = Indicators(column_layout.starts)
         n_inputs = input_shape[0] + len(indicators.starts)
         encoder, _ = dense.build((n_inputs,), encoder_width, code_width)
         _, decoder = dense.build(input_shape, encoder_width, code_width)

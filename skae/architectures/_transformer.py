@@ -6,10 +6,10 @@ from functools import partial
 import torch
 from torch import nn
 
-from skae._effort import Effort, Recipe
 from skae._params import StrOptions, integer, parameter_class
 from skae.architectures._attention import Attention, DecoderState, gaps
 from skae.architectures._text_layers import TEXT_LAYERS, TextArchitecture
+from skae.architectures._training_defaults import Effort, Recipe
 
 
 @partial(parameter_class, docs={"<text_layers>": TEXT_LAYERS})

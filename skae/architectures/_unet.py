@@ -8,12 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skae._params import StrOptions, integer, parameter_class
-from skae.architectures._conv import (
-    LAYERS,
-    NORMALIZATION,
-    RESIDUAL_BLOCKS,
-    ConvLayerParameters,
-)
+from skae.architectures._conv import LAYERS, NORMALIZATION, RESIDUAL_BLOCKS, ConvLayerParameters
 from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 
 UNET_CHANNELS = """\

@@ -1,0 +1,125 @@
+"""Arrays of numbers, dense or sparse: checked, and read as a dataset."""
+
+from numbers import Number
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from skae._data.dataset import RowFormat, Rows
+from skae._data.frames import FrameFormat, check_frame
+from skae._sklearn import check_sample_weight
+
+
+class RowLayout(NamedTuple):
+    """Reads X as rows of numbers, in which there is nothing to choose."""
+
+    @classmethod
+    def of(cls, architecture):
+        """Return the layout that an architecture asks for."""
+        del architecture
+        return cls()
+
+    def read(self, estimator, X, sample_weight, reset, fitted):
+        """Validate X and return it as `Rows`; parameters as for `read_rows`."""
+        del fitted
+        return read_rows(estimator, X, sample_weight, reset)
+
+
+def read_rows(estimator, X, sample_weight=None, reset=False, name="X", **how):
+    """Validate a table for an estimator.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator or None
+        Gets ``n_features_in_`` and ``feature_names_in_`` if ``reset``, else has them
+        compared. With None nothing is remembered.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+    reset : bool, default=False
+    name : str, default="X"
+        What errors call the table.
+    **how : dict
+        Parameters of `sklearn.utils.check_array` to set otherwise.
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite, numeric table of the right width, or a weight is negative.
+    """
+    _check_frame(X)
+    # dtype="numeric" keeps integers and float16 as they are: converting the whole of X would
+    # hold it in memory twice.
+    how = {"accept_sparse": "csr", "dtype": "numeric"} | how
+    try:
+        if estimator is None:
+            array = check_array(X, input_name=name, **how)
+        else:
+            array = validate_data(estimator, X, reset=reset, **how)
+        if array.dtype.kind == "O":
+            array = array.astype(np.float64)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{name} of dtype {array.dtype} is not numeric.")
+    except (ValueError, TypeError) as error:
+        if not (culprit := _culprit(X, error)):
+            raise
+        raise ValueError(f"{error}{culprit}") from error
+    return Rows(array, read_weights(sample_weight, array), RowFormat(FrameFormat.of(X)))
+
+
+def read_weights(sample_weight, samples):
+    """Validate weights, one for each sample, and return them with a mean of 1, or None."""
+    if sample_weight is None:
+        return None
+    sample_weight = check_sample_weight(
+        sample_weight, samples, dtype=np.float64, ensure_non_negative=True
+    )
+    sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
+    return sample_weight / sample_weight.mean()
+
+
+def _check_frame(X):
+    """Refuse frames that would be misread."""
+    check_frame(X)
+    if not hasattr(X, "columns"):
+        return
+    # dates would become numbers without a word
+    dates = [str(name) for name, dtype in zip(X.columns, X.dtypes, strict=True) if _is_date(dtype)]
+    if dates:
+        raise ValueError(f"Not numeric: columns {dates} hold dates. Turn them into numbers first.")
+
+
+def _is_date(dtype):
+    is_temporal = getattr(dtype, "is_temporal", None)  # polars has this, NumPy and pandas kinds
+    return is_temporal() if is_temporal else getattr(dtype, "kind", "") in ("m", "M")
+
+
+def _culprit(X, error):
+    """Name what keeps a table from being used, columns of a DataFrame if they do."""
+    if "setting an array element with a sequence" in str(error):
+        return (
+            "\nRows need to be of one length. For sequences of unequal lengths there is "
+            'RecurrentAutoencoder, or architecture="recurrent".'
+        )
+    if not hasattr(X, "columns"):
+        return ""
+    text = [str(name) for name in X.columns if not _is_numeric(X[name])]
+    if text:
+        return f"\nNot numeric: columns {text}. Encode or drop them, see ColumnTransformer."
+    holes = [str(name) for name in X.columns if not np.isfinite(np.asarray(X[name], float)).all()]
+    return f"\nMissing or infinite values in columns {holes}." if holes else ""
+
+
+def _is_numeric(column):
+    array = np.asarray(column)
+    if array.dtype == object:  # a nullable dtype is an object array only if it has holes
+        return all(
+            isinstance(value, Number) or (np.ndim(value) == 0 and pd.isna(value)) for value in array
+        )
+    return array.dtype.kind in "fiub"

@@ -1,0 +1,425 @@
+"""The columns of a table as numbers, one a cell, and back: numbers, categories and dates.
+
+Whatever a column holds, its cell is a float64: a scaled number, or the number of a category. NaN
+is a missing cell, and -1 a category that was not there when the columns were learnt.
+"""
+
+from numbers import Number
+
+import numpy as np
+import pandas as pd
+
+from skae._data.dtypes import (
+    array_of,
+    as_table,
+    column_values,
+    inferred,
+    pandas_column,
+    polars_frame,
+)
+from skae._data.frames import FrameFormat, aligned
+
+#: What the cell of a category is that was not seen at fit.
+UNSEEN = -1
+
+#: Distance from the median, in deviations, about which numbers are drawn together.
+TAIL = 10.0
+
+#: Interquartile range of a normal distribution, in deviations.
+NORMAL_RANGE = 1.349
+
+#: From here on the inverse of the drawing together is beyond float64.
+MAX_STRETCH = 700.0
+
+
+#: Seconds from 1970 to the first and the last day that Python's dates know.
+MIN_SECONDS, MAX_SECONDS = -62_135_596_800.0, 253_402_300_799.0
+
+
+def squash(x):
+    """Draw together what is far beyond `TAIL`: from linear to logarithmic."""
+    return TAIL * np.arcsinh(x / TAIL)
+
+
+def stretch(x):
+    """Undo ``squash``."""
+    return TAIL * np.sinh(np.clip(x / TAIL, -MAX_STRETCH, MAX_STRETCH))
+
+
+class NumberColumn:
+    """Numbers, scaled by median and interquartile range, with their tails drawn together.
+
+    Parameters
+    ----------
+    name : str or int
+    values : ndarray
+        Those that it is learnt from.
+    """
+
+    width = 1
+    is_category = False
+
+    def __init__(self, name, values):
+        self.name = name
+        known = self._numbers(values)
+        known = known[~np.isnan(known)]
+        self.is_empty = not len(known)
+        self.centre, self.scale = 0.0, 1.0
+        if not self.is_empty:
+            with np.errstate(over="ignore", invalid="ignore"):
+                low, self.centre, high = np.quantile(known, [0.25, 0.5, 0.75])
+                # Where most are equal, the others say how far apart values are.
+                scales = (high - low) / NORMAL_RANGE, known.std(), np.abs(known).max()
+                span = np.ptp(known)
+            # Rounding leaves a deviation of constants.
+            least = 1e-12 * abs(self.centre)
+            usable = (s for s in scales if np.isfinite(s) and s > least)
+            self.scale = next(usable, 1.0) if span > least else 1.0
+        # A small error far out in a tail is a large one once that is stretched.
+        cells = self._scaled(known)
+        self.least = cells.min(initial=-TAIL) - 1
+        self.most = cells.max(initial=TAIL) + 1
+
+    def read(self, values):
+        """Return the cells of values, float64."""
+        return self._scaled(self._numbers(values))
+
+    def _scaled(self, numbers):
+        with np.errstate(over="ignore"):
+            scaled = (numbers - self.centre) / self.scale
+        return squash(np.clip(scaled, -1e300, 1e300))
+
+    def restore(self, cells):
+        """Return the values of cells, float64, none of them much farther out than those seen."""
+        if self.is_empty:
+            return np.full(len(cells), np.nan)
+        with np.errstate(over="ignore"):
+            cells = np.clip(np.asarray(cells, np.float64), self.least, self.most)
+            values = stretch(cells) * self.scale + self.centre
+        return np.clip(values, -np.finfo(float).max, np.finfo(float).max)
+
+    def _numbers(self, values):
+        values = inferred(values)
+        if values.dtype.kind not in "iuf" and not pd.isna(values).all():
+            _refuse(self.name, "numbers", values)
+        values = values.astype(np.float64)
+        if np.isinf(values).any():
+            raise ValueError(
+                f"Column {self.name!r} holds infinite values. Replace them by numbers, or by NaN "
+                "if they are missing."
+            )
+        return values
+
+
+class DateColumn(NumberColumn):
+    """Dates, times or durations, as a number of seconds that is scaled like others.
+
+    Parameters
+    ----------
+    name : str or int
+    values : ndarray of dtype datetime64 or timedelta64
+    """
+
+    def __init__(self, name, values):
+        self.dtype = values.dtype
+        super().__init__(name, values)
+
+    def restore(self, cells):
+        """Return the values of cells, in the unit that they had."""
+        seconds = np.clip(super().restore(cells), MIN_SECONDS, MAX_SECONDS)
+        per_second = np.timedelta64(1, "s") / self._unit
+        most = np.iinfo(np.int64).max // 2 if per_second > 1e6 else np.inf
+        units = np.clip(np.round(seconds * per_second), -most, most)
+        missing = np.isnan(units)
+        values = np.where(missing, 0, units).astype(np.int64).astype(self.dtype)
+        values[missing] = "NaT"
+        return values
+
+    def _numbers(self, values):
+        values = inferred(values)
+        if values.dtype.kind != self.dtype.kind and not pd.isna(values).all():
+            what = "dates" if self.dtype.kind == "M" else "durations"
+            _refuse(self.name, what, values)
+        if values.dtype.kind not in "mM":
+            return np.full(len(values), np.nan)
+        if self.dtype.kind == "M":
+            values = values - np.datetime64(0, "s")
+        return values / np.timedelta64(1, "s")
+
+    @property
+    def _unit(self):
+        return np.timedelta64(1, np.datetime_data(self.dtype)[0])
+
+
+class CategoryColumn:
+    """Categories, numbered in their order.
+
+    Parameters
+    ----------
+    name : str or int
+    values : ndarray
+        Those that it is learnt from.
+    max_categories : int
+        The rarest are joined into one, the last, where there are more.
+    order : sequence, default=()
+        Of the categories, where it is known.
+
+    Attributes
+    ----------
+    values : pd.Index
+        All that were seen.
+    numbers : ndarray of int
+        The category of each.
+    shown : ndarray
+        What each category is restored as, the most frequent of its values.
+    """
+
+    is_category = True
+
+    def __init__(self, name, values, max_categories, order=()):
+        self.name = name
+        seen, uniques = self._factorize(values)
+        counts = np.bincount(seen[seen >= 0], minlength=len(uniques))
+        rank = {value: i for i, value in enumerate(order)}
+        in_order = _sorted_positions(uniques, rank)
+        uniques, counts = uniques[in_order], counts[in_order]
+        self.values = pd.Index(uniques, dtype=object)
+        self.numbers = np.arange(len(uniques))
+        shown = self.numbers
+        if len(uniques) > max_categories:
+            by_count = np.argsort(-counts, kind="stable")
+            kept = np.sort(by_count[: max_categories - 1])
+            self.numbers = np.full(len(uniques), max_categories - 1)
+            self.numbers[kept] = np.arange(len(kept))
+            shown = np.append(kept, by_count[max_categories - 1])
+        self.shown = uniques[shown]
+        self._types = {_type_name(value) for value in uniques}
+
+    @property
+    def width(self):
+        """Number of categories, 1 if there are none."""
+        return max(1, len(self.shown))
+
+    def read(self, values):
+        """Return the cells of values, float64."""
+        seen, uniques = self._factorize(values)
+        types = {_type_name(value) for value in uniques}
+        if types and self._types and types.isdisjoint(self._types):
+            _refuse(self.name, " and ".join(sorted(self._types)), values)
+        places = self.values.get_indexer(pd.Index(uniques, dtype=object))
+        numbers = np.append(self.numbers, UNSEEN)[places]  # -1 is the last
+        return np.append(numbers, np.nan)[seen]
+
+    def restore(self, cells):
+        """Return the values of cells, an array of objects; None is missing or unseen."""
+        known = np.asarray(cells) >= 0
+        numbers = np.where(known, cells, len(self.shown)).astype(int)
+        return np.append(self.shown, None)[numbers]
+
+    def _factorize(self, values):
+        """Return which of its different values each is, -1 for missing ones, and these."""
+        try:
+            seen, uniques = pd.factorize(values)
+        except TypeError as error:
+            raise TypeError(
+                f"Column {self.name!r} holds values that cannot be categories, such as lists. "
+                "Turn them into text or numbers, or drop the column."
+            ) from error
+        return seen, np.asarray(pd.Index(uniques, dtype=object))
+
+
+class TableColumns:
+    """What the columns of a table are, as learnt from the training rows.
+
+    Parameters
+    ----------
+    columns : list of NumberColumn, DateColumn or CategoryColumn
+    frame : FrameFormat or None
+        How to make DataFrames, or None for arrays.
+    dtypes : list
+        Of the columns.
+
+    Attributes
+    ----------
+    names : list or None
+        Of the columns, None for an array.
+    """
+
+    def __init__(self, columns, frame, dtypes):
+        self.columns = columns
+        self.frame = frame
+        self.dtypes = dtypes
+
+    @classmethod
+    def learn(cls, X, categorical_features="from_dtype", max_categories=100):
+        """Find out what the columns are.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like of shape (n_samples, n_features)
+        categorical_features : "from_dtype", None, or array-like of bool, int or str, \
+                default="from_dtype"
+            Which columns are categories: by a mask, by number or by name. Text and booleans
+            always are. "from_dtype" adds those of dtype "category".
+        max_categories : int, default=100
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X has no rows or columns, or one that cannot be read, or if
+            ``categorical_features`` are none of its columns.
+        """
+        X = as_table(X)
+        raw = [column_values(X, i) for i in range(X.shape[1])]
+        names = _names(X)
+        listed = _listed(categorical_features, names)
+        columns, dtypes = [], []
+        for name, (values, dtype, is_declared), is_listed in zip(names, raw, listed, strict=True):
+            is_category = is_declared if is_listed is None else is_listed
+            found = values if is_category else inferred(values)
+            if is_category or found.dtype.kind not in "iufmM":
+                columns.append(CategoryColumn(name, values, max_categories, _order(dtype)))
+            else:
+                columns.append(
+                    (DateColumn if found.dtype.kind in "mM" else NumberColumn)(name, found)
+                )
+                # Categories that are taken for numbers come back as these.
+                dtype = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+            dtypes.append(dtype)
+        frame = FrameFormat.of(X)
+        return cls(columns, frame and frame._replace(index=None), dtypes)
+
+    @property
+    def names(self):
+        return None if self.frame is None else list(self.frame.columns)
+
+    @property
+    def widths(self):
+        """Of each column, how many elements a net has of it, a list of int."""
+        return [column.width for column in self.columns]
+
+    @property
+    def is_category(self):
+        """Which columns are categories, a boolean array."""
+        return np.array([column.is_category for column in self.columns])
+
+    def read(self, X):
+        """Return the cells of a table, float64 of shape (n_samples, n_columns).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If columns are missing, hold something else than when they were learnt, or infinite
+            values.
+        """
+        X = as_table(X)
+        if self.frame is not None:
+            X = aligned(X, self.names)
+        if X.shape[1] != len(self.columns):
+            raise ValueError(f"X has {X.shape[1]} columns, but {len(self.columns)} were fitted.")
+        cells = np.empty(X.shape, np.float64)
+        for i, column in enumerate(self.columns):
+            cells[:, i] = column.read(column_values(X, i)[0])
+        return cells
+
+    def restore(self, cells, index=None, dtype=np.float64):
+        """Return a table like the one that was learnt from.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (n_samples, n_columns)
+            As ``read`` gives them. NaN is restored as missing where the dtype has a way to say
+            so; else the dtype is another.
+        index : pd.Index or None, default=None
+        dtype : dtype, default=float64
+            Precision of an array that is made.
+
+        Returns
+        -------
+        DataFrame or ndarray
+        """
+        values = [column.restore(cells[:, i]) for i, column in enumerate(self.columns)]
+        if self.frame is None:
+            own = self.dtypes[0]
+            return array_of(values, own if own.kind in "OmM" else np.dtype(dtype))
+        if self.frame.frame_class is pd.DataFrame:
+            pairs = zip(values, self.dtypes, strict=True)
+            made = [pandas_column(one, dtype, index) for one, dtype in pairs]
+            table = pd.concat(made, axis=1) if made else pd.DataFrame(index=index)
+            table.columns = self.frame.columns
+            return table
+        triples = zip(self.names, values, self.dtypes, strict=True)
+        return polars_frame(self.frame.frame_class, triples)
+
+
+def _names(X):
+    """Return what messages call the columns."""
+    return list(X.columns) if hasattr(X, "columns") else list(range(X.shape[1]))
+
+
+def _listed(categorical_features, names):
+    """Return of each column whether it is listed as categories, None where dtypes decide."""
+    if categorical_features is None:
+        return [False] * len(names)
+    if isinstance(categorical_features, str) and categorical_features == "from_dtype":
+        return [None] * len(names)
+    given = np.asarray(categorical_features)
+    if given.ndim != 1 or given.dtype.kind not in "biuUO" and len(given):
+        raise ValueError(
+            'categorical_features must be "from_dtype", None, or a list of bool, int or str; got '
+            f"{categorical_features!r}"
+        )
+    if given.dtype.kind == "b":
+        if len(given) != len(names):
+            raise ValueError(
+                f"categorical_features is a mask of {len(given)} columns, but X has {len(names)}"
+            )
+        return given.tolist()
+    given = list(categorical_features)
+    all_names = names if given and isinstance(given[0], str) else list(range(len(names)))
+    unknown = [name for name in given if name not in all_names]
+    if unknown:
+        raise ValueError(
+            f"categorical_features lists {unknown}, but X has no such columns; its columns are "
+            f"{list(names)[:20]}"
+        )
+    return [name in given for name in all_names]
+
+
+def _refuse(name, what, values):
+    found = values.dtype
+    if values.dtype.kind == "O":
+        found = pd.api.types.infer_dtype(values, skipna=True)
+    raise ValueError(
+        f"Column {name!r} held {what} when it was fitted, and now holds {found}. Convert it to "
+        "what it was."
+    )
+
+
+def _type_name(value):
+    """Return what kind of thing a category is."""
+    if isinstance(value, (bool, np.bool_)):
+        return "booleans"
+    if isinstance(value, Number):
+        return "numbers"
+    return "text" if isinstance(value, str) else f"{type(value).__name__} objects"
+
+
+def _order(dtype):
+    """Return the order of the categories that a dtype knows."""
+    if isinstance(dtype, pd.CategoricalDtype) or type(dtype).__name__ == "Enum":
+        return list(dtype.categories)
+    return ()
+
+
+def _sorted_positions(values, rank):
+    """Return how to sort values of any types: by rank, where they have one, or by value."""
+
+    def key(i):
+        value = values[i]
+        return rank.get(value, len(rank)), _type_name(value), value
+
+    try:
+        return sorted(range(len(values)), key=key)
+    except TypeError:  # of one type, yet without an order
+        return sorted(range(len(values)), key=lambda i: (type(values[i]).__name__, str(values[i])))

@@ -1,0 +1,336 @@
+"""Images and signals: channels first or last, flat or not, of any numeric dtype.
+
+A data set of images is one of rows whose width has a shape. It is validated and selected
+from as a table is, and takes its shape where it becomes tensors: channels first, as torch
+has them.
+"""
+
+from math import prod
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from skae._data.arrays import read_rows
+from skae._data.checks import as_array
+from skae._data.dataset import RowFormat, Rows
+
+#: Floats beyond this are not intensities from 0 to 1, even with noise on them.
+MAX_INTENSITY = 10.0
+
+
+class ImageLayout(NamedTuple):
+    """How the axes of a sample are to be read.
+
+    Parameters
+    ----------
+    image_shape : tuple of int or None, default=None
+        Shape of the images that flat rows hold.
+    channels_first : bool, default=False
+        Whether the axis of the channels is the first one of a sample, not the last.
+    spatial_dims : {1, 2} or "auto", default="auto"
+        Number of axes that are no channels. "auto" takes one axis for a signal, two for
+        an image, and three for an image with channels.
+    parameter : str, default="image_shape"
+        What errors call the first of these.
+    """
+
+    image_shape: tuple | None = None
+    channels_first: bool = False
+    spatial_dims: int | str = "auto"
+    parameter: str = "image_shape"
+
+    @classmethod
+    def of(cls, architecture):
+        """Return the layout that an architecture asks for, by attributes of these names."""
+        names = cls._fields[:3]
+        return cls(**{n: getattr(architecture, n) for n in names if hasattr(architecture, n)})
+
+    def read(self, estimator, X, sample_weight, reset, fitted):
+        """Validate X and return it as `Images`; parameters as for `read_images`."""
+        return read_images(estimator, X, sample_weight, reset, layout=self, fitted=fitted)
+
+    def format(self, shape, name):
+        """Return the format of samples of a shape.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of one sample, flat or not.
+        name : str
+            What errors call the data.
+
+        Returns
+        -------
+        ImageFormat
+
+        Raises
+        ------
+        ValueError
+            If the shape is none of images or signals of this layout.
+        """
+        if self.spatial_dims not in (1, 2, "auto"):
+            raise ValueError(f"spatial_dims must be 1, 2 or 'auto'; got {self.spatial_dims!r}")
+        image_shape = shape
+        if self.image_shape is not None:
+            image_shape = self._checked_shape()
+            if shape not in {image_shape, (prod(image_shape),)}:
+                raise ValueError(
+                    f"{name} holds samples of shape {shape}, but {self.parameter}={image_shape} "
+                    f"asks for that shape, or rows of {prod(image_shape)} numbers."
+                )
+        n_axes = len(image_shape)
+        n_spatial = (1 if n_axes == 1 else 2) if self.spatial_dims == "auto" else self.spatial_dims
+        if n_axes not in (n_spatial, n_spatial + 1) or 0 in image_shape:
+            expected = _EXPECTED[n_spatial].format(self.parameter)
+            raise ValueError(f"{name} holds samples of shape {image_shape}. {expected}")
+        channel_axis = None
+        if n_axes > n_spatial:
+            channel_axis = 0 if self.channels_first else n_spatial
+        return ImageFormat(shape, image_shape, channel_axis)
+
+    def _checked_shape(self):
+        shape = self.image_shape
+        if not np.iterable(shape) or not all(isinstance(side, Integral) for side in shape):
+            raise ValueError(
+                f"{self.parameter} must be a tuple of integers, such as (28, 28); got {shape!r}"
+            )
+        return tuple(int(side) for side in shape)
+
+
+_EXPECTED = {
+    1: "Signals, spatial_dims=1, have the shape (length,) or, with channels, (length, channels).",
+    2: "Images have the shape (height, width) or, with channels, (height, width, channels). For "
+    "rows of numbers give {}, such as (28, 28).",
+}
+
+
+class ImageFormat(RowFormat):
+    """What it takes to make images as the user's from a net's output.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of a sample as it was given, maybe flat.
+    image_shape : tuple of int
+        Of a sample as an image or signal.
+    channel_axis : int or None
+        Where in it the channels are.
+
+    Attributes
+    ----------
+    dtype : dtype or None
+        Of unsigned integers, which stand for intensities from 0 to 1; None for others.
+    largest : float
+        Largest absolute value.
+    is_float : bool
+        Whether they are floats.
+    """
+
+    dtype, largest, is_float = None, 1.0, True
+
+    def __init__(self, shape, image_shape, channel_axis):
+        super().__init__()
+        self.shape = shape
+        self.image_shape = image_shape
+        self.channel_axis = channel_axis
+
+    def of_shape(self, shape):
+        """Return the format for samples of these images in a shape, or None if they differ."""
+        if shape not in {self.image_shape, (prod(self.image_shape),)}:
+            return None
+        return ImageFormat(shape, self.image_shape, self.channel_axis)
+
+    def describe(self, rows):
+        """Remember what there is to know of the user's values."""
+        self.frame = rows.format.frame
+        self.is_float = rows.X.dtype.kind == "f"
+        if rows.X.dtype.kind == "u":
+            self.dtype = rows.X.dtype.newbyteorder("=")
+        else:
+            self.largest = float(np.abs(rows.range()).max())
+        return self
+
+    @property
+    def scale(self):
+        """What stands for an intensity of 1."""
+        return 1 if self.dtype is None else int(np.iinfo(self.dtype).max)
+
+    @property
+    def tensor_shape(self):
+        """Shape of a sample for torch, (channels, length) or (channels, height, width)."""
+        if self.channel_axis is None:
+            return 1, *self.image_shape
+        sizes = list(self.image_shape)
+        return sizes.pop(self.channel_axis), *sizes
+
+    def to_tensor(self, x):
+        """Return rows of numbers as images, a tensor of shape (n_samples, *tensor_shape)."""
+        x = x.view(len(x), *self.image_shape)
+        return x.unsqueeze(1) if self.channel_axis is None else x.movedim(self.channel_axis + 1, 1)
+
+    def arrange(self, output):
+        if self.channel_axis is not None:
+            output = np.moveaxis(output, 1, self.channel_axis + 1)
+        return np.ascontiguousarray(output).reshape(len(output), *self.shape)
+
+    def to_array(self, output):
+        if self.dtype is not None:
+            precise = np.float64 if self.dtype.itemsize > 2 else output.dtype
+            output = np.multiply(output, self.scale, dtype=precise)
+            most = np.float64(self.scale)
+            if int(most) > self.scale:  # as it is for 64 bits
+                most = np.nextafter(most, 0)
+            output = np.rint(output, out=output).clip(0, most, out=output).astype(self.dtype)
+        return self.arrange(output)
+
+    def in_frame(self, array):
+        return super().in_frame(array) if array.ndim == 2 else array
+
+    def how_to_scale(self, name):
+        return super().how_to_scale(name) if len(self.shape) == 1 else f"by {name} / 255"
+
+    def check_scale(self, fitted, name):
+        """Raise a ValueError if values are on another scale than those of the fit."""
+        if self.dtype == fitted.dtype:
+            return
+        others = [f for f in (self, fitted) if f.dtype is None]
+        if others and others[0].is_float and others[0].largest <= MAX_INTENSITY:
+            return
+        now, then = (
+            str(f.dtype or ("floats" if f.is_float else "other numbers") + f" up to {f.largest:g}")
+            for f in (self, fitted)
+        )
+        raise ValueError(
+            f"{name} holds {now}, but the fit was on {then}. Unsigned integers stand for "
+            "intensities from 0 to 1, and their largest value for 1: give one type to fit and to "
+            "all other methods, or floats from 0 to 1 to all."
+        )
+
+
+class Images(Rows):
+    """Images or signals as rows of a validated matrix.
+
+    Parameters
+    ----------
+    rows : Rows
+        Flat, in the user's order of the axes.
+    format : ImageFormat
+    """
+
+    def __init__(self, rows, format):
+        super().__init__(rows.X, rows.sample_weight, format)
+
+    kind = "images"
+
+    @property
+    def scale(self):
+        """What stands for a value of 1."""
+        return self.format.scale
+
+    @property
+    def sample_shape(self):
+        return self.format.tensor_shape
+
+    @property
+    def dtype(self):
+        """Precision of the results: float32 where that is enough for the input's."""
+        return torch.float32 if self.format.dtype is not None else super().dtype
+
+    def range(self):
+        return tuple(end / self.scale for end in super().range())
+
+    def take(self, which, dtype):
+        x, weight = super().take(which, dtype)
+        x = self.format.to_tensor(x)
+        # In place, since integers have been copied.
+        return (x.div_(self.scale) if self.scale != 1 else x), weight
+
+
+def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted=None, name="X"):
+    """Validate images or signals for an estimator.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator or None
+        As for `read_rows`.
+    X : {array-like, sparse matrix} of shape (n_samples, ...)
+        Of any shape that the layout allows.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+    reset : bool, default=False
+    layout : ImageLayout
+    fitted : ImageFormat or None, default=None
+        The format at fit, which that of X has to match. None if this is the fit.
+    name : str, default="X"
+        What errors call the data.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    ValueError
+        If X is not finite and numeric, or its samples differ in shape from each other,
+        from what the layout allows or from those of the fit.
+    """
+    X = as_array(X, name)
+    if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
+        rows = read_rows(estimator, X, sample_weight, reset, name)
+        format = _format(rows.X.shape[1:], layout, fitted, name)
+    else:
+        format = _format(X.shape[1:], layout, fitted, name)
+        _check_finite(X, name)
+        flat = X.reshape(len(X), prod(X.shape[1:]))
+        rows = read_rows(estimator, flat, sample_weight, reset, name)
+    format.describe(rows)
+    if fitted is not None:
+        format.check_scale(fitted, name)
+    return Images(rows, format)
+
+
+def _format(shape, layout, fitted, name):
+    if fitted is None:
+        return layout.format(shape, name)
+    format = fitted.of_shape(shape)
+    if format is None:
+        raise ValueError(
+            f"{name} holds samples of shape {shape}, but the fit was on samples of shape "
+            f"{fitted.image_shape}. Resize or convert them to that shape."
+        )
+    return format
+
+
+def _check_finite(X, name):
+    if X.dtype.kind != "f" or np.isfinite(X.sum(dtype=np.float64)):
+        return
+    for i, sample in enumerate(X):
+        places = np.argwhere(~np.isfinite(sample))
+        if len(places):
+            place = tuple(int(axis) for axis in places[0])
+            raise ValueError(
+                f"{name}[{i}] holds {sample[place]} at {place}, and training needs finite values. "
+                "Fill such pixels, or drop the sample."
+            )
+
+
+class Pairs(Images):
+    """Images, each with another one as its target.
+
+    Parameters
+    ----------
+    inputs, targets : Images
+        As many of the one as of the other.
+    """
+
+    targets = None
+
+    def __init__(self, inputs, targets):
+        super().__init__(inputs, inputs.format)
+        self.targets = targets
+
+    def select(self, index):
+        twin = super().select(index)
+        twin.targets = self.targets.select(index)
+        return twin

@@ -1,0 +1,315 @@
+"""From what users have to sequences: which axis is which, and what is wrong."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+from torch.nn.utils.rnn import PackedSequence
+
+from skae._data.arrays import read_rows, read_weights
+from skae._data.checks import as_array, as_numbers
+from skae._data.frames import FrameFormat
+from skae._data.sequences import SequenceFormat, Sequences
+
+
+class SequenceLayout(NamedTuple):
+    """How the axes of a sequence are to be read.
+
+    Parameters
+    ----------
+    channels_first : bool, default=False
+        Whether a sequence is of shape (n_features, time), not (time, n_features).
+    """
+
+    channels_first: bool = False
+
+    @classmethod
+    def of(cls, architecture):
+        """Return the layout that an architecture asks for."""
+        return cls(bool(getattr(architecture, "channels_first", False)))
+
+    def read(self, estimator, X, sample_weight, reset, fitted):
+        """Validate X and return it as `Sequences`; parameters as for `read_sequences`."""
+        return read_sequences(estimator, X, sample_weight, reset, layout=self, fitted=fitted)
+
+    @property
+    def axes(self):
+        """What the axes of a sequence are, for messages."""
+        return "(n_features, time)" if self.channels_first else "(time, n_features)"
+
+
+def read_sequences(estimator, X, sample_weight=None, reset=False, *, layout, fitted=None):
+    """Validate sequences for an estimator.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        As for `read_rows`. The features of a list and of an array with three axes are those
+        of a step, those of a table its columns.
+    X : list of array-like, or array-like of shape (n_samples, n_steps, n_features) or \
+            (n_samples, n_steps)
+        Sequences. A list holds arrays of the layout's axes, or of one axis. Steps at the end
+        that are wholly NaN are padding, other NaN missing values.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+    reset : bool, default=False
+    layout : SequenceLayout
+    fitted : SequenceFormat or None, default=None
+        The format at fit. None if this is the fit.
+
+    Returns
+    -------
+    Sequences
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no sequences of numbers, or some are empty or differ in their features.
+    """
+    samples = _samples(X, fitted)
+    if samples is not None:
+        steps, format = _from_list(samples, layout, fitted)
+    else:
+        X = as_array(X, "X")
+        X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else X
+        if getattr(X, "ndim", 2) != 3:
+            return _from_table(estimator, X, sample_weight, reset, layout, fitted)
+        steps, format = _from_array(as_numbers(X, "X"), layout, fitted)
+    _check_finite(steps, format)
+    is_same = reset or fitted.form != "table"
+    if format.names is not None:  # by which scikit-learn compares them
+        steps = pd.DataFrame(steps, columns=format.names, copy=False)
+    rows = read_rows(estimator if is_same else None, steps, reset=reset, ensure_all_finite=False)
+    return _sequences(rows.X, format, sample_weight)
+
+
+def _from_table(estimator, X, sample_weight, reset, layout, fitted):
+    """Read an array or DataFrame of shape (n_samples, n_steps), of one feature."""
+    is_same = reset or fitted.form == "table"
+    how = {"accept_sparse": False, "ensure_all_finite": "allow-nan"}
+    try:
+        rows = read_rows(estimator if is_same else None, X, reset=reset, **how)
+    except ValueError as error:
+        n_axes = getattr(X, "ndim", 2)
+        if n_axes == 1:
+            raise ValueError(f"{error}\nFor one sequence give a list, [X].") from error
+        if n_axes > 3:
+            raise ValueError(
+                f"X has {n_axes} axes. Sequences are a list, an array of shape (n_samples, "
+                f"{layout.axes[1:]}, or one of shape (n_samples, time)."
+            ) from error
+        n_steps = np.shape(X)[1] if n_axes == 2 else 0
+        if is_same and not reset and n_steps not in (0, estimator.n_features_in_):
+            raise ValueError(
+                f"{str(error).rstrip('.')}. The columns of a table are its steps: for sequences of "
+                "other lengths give X[:, :, np.newaxis], or a list."
+            ) from error
+        raise
+    if fitted is not None:
+        is_one = rows.X.shape[1] == fitted.n_features
+        _check_features(1, fitted, " For one sequence give a list, [X]." if is_one else "")
+    n_samples, n_steps = rows.X.shape
+    format = SequenceFormat("table", 1, np.full(n_samples, n_steps), frame=rows.format.frame)
+    return _sequences(rows.X.reshape(-1, 1), format, sample_weight)
+
+
+def _sequences(steps, format, sample_weight):
+    extents = format.extents
+    starts = np.cumsum(extents) - extents
+    lengths = _content_lengths(steps, starts, extents)
+    if not lengths.all():
+        i = int(np.flatnonzero(lengths == 0)[0])
+        raise ValueError(f"X[{i}] holds nothing but NaN. Leave such sequences out.")
+    weights = read_weights(sample_weight, lengths)
+    return Sequences(steps, starts, lengths, format, weights)
+
+
+def _content_lengths(steps, starts, extents):
+    """Return the length of each sequence without the padding at its end."""
+    if steps.dtype.kind != "f" or not np.isnan(steps.sum(dtype=np.float64)):
+        return extents
+    is_known = ~np.isnan(steps).all(axis=1)
+    number = np.where(is_known, np.arange(1, len(steps) + 1), 0)  # counted over all sequences
+    return np.maximum(np.maximum.reduceat(number, starts) - starts, 0)
+
+
+def _samples(X, fitted):
+    """Return X as a list of sequences, or None if it is one array."""
+    if isinstance(X, PackedSequence):
+        raise TypeError("X is a packed sequence: give a list, as unpack_sequence makes it")
+    if hasattr(X, "columns") or sparse.issparse(X) or isinstance(X, torch.Tensor):
+        return None
+    if not isinstance(X, (list, tuple)):
+        return _objects(X)
+    if not len(X):
+        raise ValueError("X is an empty list: at least one sequence is needed.")
+    if not _holds_sequences(X):
+        return None
+    was_list = fitted is not None and fitted.form == "list"
+    if was_list or any(hasattr(sample, "shape") for sample in X):
+        return list(X)
+    try:  # lists of numbers, a table if they are as long as each other
+        return None if np.asarray(X).ndim <= 3 else list(X)
+    except ValueError:
+        return list(X)
+
+
+def _objects(X):
+    """Return the sequences that an array of objects holds, or None if it holds none."""
+    if np.iterable(X) and not isinstance(X, str) and not hasattr(X, "__array__"):
+        raise TypeError(f"X is of type {type(X).__name__}: give a list of sequences, list(X)")
+    X = np.asarray(X)
+    if X.dtype.kind != "O" or X.ndim == 0 or not _holds_sequences(X.flat):
+        return None
+    if X.ndim > 1:
+        raise ValueError(
+            f"X is an array of objects of shape {X.shape}: give a list of sequences, or an array "
+            "of numbers"
+        )
+    return list(X)
+
+
+def _holds_sequences(X):
+    return any(np.iterable(sample) and not isinstance(sample, (str, dict)) for sample in X)
+
+
+def _from_list(samples, layout, fitted):
+    """Return the steps of all sequences, and their format."""
+    frames = [FrameFormat.of(sample) for sample in samples]
+    names = _common_names(frames)
+    arrays = [_as_array(sample, i, layout) for i, sample in enumerate(samples)]
+    is_flat = arrays[0].ndim == 1
+    for i, array in enumerate(arrays):
+        if (array.ndim == 1) != is_flat:
+            raise ValueError(
+                f"X[{i}] has {array.ndim} axes, but X[0] has {arrays[0].ndim}: give all sequences "
+                f"the shape {layout.axes}."
+            )
+    if is_flat:
+        arrays = [array[:, None] for array in arrays]
+    elif layout.channels_first:
+        arrays = [array.T for array in arrays]
+    _check_equal_features(arrays, layout, fitted)
+    for i, array in enumerate(arrays):
+        if not len(array):
+            raise ValueError(f"X[{i}] has no steps. Leave such sequences out.")
+    extents = np.array([len(array) for array in arrays])
+    format = SequenceFormat(
+        "list",
+        arrays[0].shape[1],
+        extents,
+        layout.channels_first,
+        is_flat,
+        frames=None if layout.channels_first or names is None else frames,
+        names=None if layout.channels_first else names,
+    )
+    return np.concatenate(arrays), format
+
+
+def _common_names(frames):
+    """Return the names of the features of sequences that are DataFrames, or None."""
+    names = None if frames[0] is None else list(frames[0].columns)
+    for i, frame in enumerate(frames):
+        columns = None if frame is None else list(frame.columns)
+        if columns != names:
+            raise ValueError(
+                f"X[{i}] has the columns {columns}, but X[0] {names}: all sequences need the same "
+                "ones, in one order."
+            )
+    return names
+
+
+def _as_array(sample, i, layout):
+    array = as_numbers(sample, f"X[{i}]")
+    if array.ndim not in (1, 2):
+        raise ValueError(
+            f"X[{i}] is of shape {array.shape}. A sequence is an array of shape {layout.axes}, or "
+            "(time,) if it has one feature."
+        )
+    return array
+
+
+def _check_equal_features(arrays, layout, fitted):
+    """Refuse sequences that differ in their features, from each other or from the fit."""
+    widths = [array.shape[1] for array in arrays]
+    n_features = widths[0] if fitted is None else fitted.n_features
+    if all(width == n_features for width in widths):
+        if n_features == 0:
+            raise ValueError(f"X[0] has 0 features: a sequence has the shape {layout.axes}.")
+        return
+    hint = ""
+    if len({len(array) for array in arrays}) == 1 and (
+        fitted is None or len(arrays[0]) == n_features
+    ):
+        hint = _other_order(layout)
+    i = next(i for i, width in enumerate(widths) if width != n_features)
+    than = "the fit was on sequences of" if fitted is not None else "X[0] has"
+    raise ValueError(
+        f"X[{i}] has {widths[i]} features, but {than} {n_features}. All sequences need the shape "
+        f"{layout.axes}, with the same features.{hint}"
+    )
+
+
+def _other_order(layout):
+    return (
+        " The axes seem to be the other way round: swap them, or give "
+        f"channels_first={not layout.channels_first}."
+    )
+
+
+def _check_features(n_features, fitted, hint=""):
+    if n_features != fitted.n_features:
+        raise ValueError(
+            f"X has {n_features} features in each step, but the fit was on {fitted.n_features}."
+            f"{hint}"
+        )
+
+
+def _from_array(X, layout, fitted):
+    """Return the steps of an array with three axes, and their format."""
+    if layout.channels_first:
+        X = np.moveaxis(X, 1, 2)
+    n_samples, n_steps, n_features = X.shape
+    if 0 in X.shape:
+        raise ValueError(
+            f"X is of shape {X.shape}: it has 0 samples, steps or features. At least one of each "
+            "is required."
+        )
+    if fitted is not None:
+        hint = _other_order(layout) if n_steps == fitted.n_features else ""
+        _check_features(n_features, fitted, hint)
+    elif _is_padded_across(X):
+        raise ValueError(
+            "The last features of X are wholly NaN, of another number in each sequence, and no "
+            f"steps are: X must be of shape (n_samples, {layout.axes[1:]}."
+            f"{_other_order(layout)}"
+        )
+    format = SequenceFormat("array", n_features, np.full(n_samples, n_steps), layout.channels_first)
+    return X.reshape(-1, n_features), format
+
+
+def _is_padded_across(X):
+    """Say whether padding is along the features, as it is where the axes are swapped."""
+    if X.dtype.kind != "f" or not np.isnan(X[..., -1]).any():
+        return False
+    is_nan = np.isnan(X)
+    n_last = [np.cumprod(is_nan.all(axis=axis)[:, ::-1], axis=1).sum(1) for axis in (1, 2)]
+    across, along_time = n_last
+    return len(np.unique(across)) > 2 and not along_time.any()
+
+
+def _check_finite(steps, format):
+    """Refuse infinite values, and say where the first one is."""
+    if steps.dtype.kind != "f" or np.isfinite(steps.sum(dtype=np.float64)):
+        return
+    infinite = np.argwhere(np.isinf(steps))
+    if len(infinite):
+        step, feature = (int(n) for n in infinite[0])
+        ends = np.cumsum(format.extents)
+        i = int(np.searchsorted(ends, step, side="right"))
+        step -= int(ends[i] - format.extents[i])
+        raise ValueError(
+            f"X[{i}] holds an infinite value in feature {feature} of step {step}. Values must be "
+            "finite, or NaN where they are missing."
+        )

@@ -1,0 +1,237 @@
+"""Tables of numbers, categories and dates, with missing cells, as tensors."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils.validation import validate_data
+
+from skae._data.arrays import read_weights
+from skae._data.batches import along, chunks
+from skae._data.checks import as_array, as_numbers
+from skae._data.column_layout import Groups
+from skae._data.columns import TableColumns
+from skae._data.dataset import RowFormat, Rows, take
+from skae._data.dtypes import as_table
+from skae._data.frames import FrameFormat, aligned, check_frame
+
+
+class TableFormat(RowFormat):
+    """What it takes to make tables as the user's from a net's output.
+
+    Parameters
+    ----------
+    columns : TableColumns
+    frame : FrameFormat or None
+        Of the user's table, with the columns that the net has.
+
+    Attributes
+    ----------
+    groups : Groups
+        How the columns lie in a tensor.
+    order : ndarray of int
+        Which column is where in it: numbers are first.
+    """
+
+    def __init__(self, columns, frame):
+        super().__init__(frame)
+        self.columns = columns
+        self.order = np.argsort(columns.is_category, kind="stable")
+        n_numbers = int((~columns.is_category).sum())
+        widths = [columns.widths[i] for i in self.order[n_numbers:]]
+        self.groups = Groups(n_numbers, tuple(widths))
+
+    def arrange(self, output):
+        """Return the sums over the elements of each column."""
+        sums = np.add.reduceat(output, self.groups.starts.numpy(), axis=1)
+        arranged = np.empty_like(sums)
+        arranged[:, self.order] = sums
+        return arranged
+
+    def to_array(self, output):
+        """Return numbers and most probable categories as a table like the user's."""
+        index = None if self.frame is None else self.frame.index
+        cells = np.empty((len(output), len(self.order)))
+        pieces = np.split(output, self.groups.starts.numpy()[1:], axis=1)
+        for column, piece in zip(self.order, pieces, strict=True):
+            is_category = self.columns.columns[column].is_category
+            cells[:, column] = piece.argmax(1) if is_category else piece[:, 0]
+        return self.columns.restore(cells, index, output.dtype)
+
+    def in_frame(self, array):
+        return array if hasattr(array, "columns") else super().in_frame(array)
+
+    def complete(self, X, restored):
+        return super().complete(aligned(X, self.columns.names), restored)
+
+
+class TableLayout(NamedTuple):
+    """How the columns of a table are to be read.
+
+    Parameters
+    ----------
+    categorical_features, max_categories
+        As for `skae.architectures.Tabular`.
+    """
+
+    categorical_features: object = "from_dtype"
+    max_categories: int = 100
+
+    @classmethod
+    def of(cls, architecture):
+        """Return the layout that an architecture asks for."""
+        return cls(*(getattr(architecture, n, cls._field_defaults[n]) for n in cls._fields))
+
+    def read(self, estimator, X, sample_weight, reset, fitted):
+        """Validate X and return it as a `Table`.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            As for `read_rows`.
+        X : DataFrame of pandas or polars, or array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,) or None
+        reset : bool
+        fitted : TableFormat or None
+            The format at fit. None if this is the fit.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X cannot be read, or not as it was at fit.
+        """
+        check_frame(X)
+        if hasattr(X, "columns"):
+            X = as_table(X if reset else aligned(X, fitted.columns.names))
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        else:
+            given = X
+            X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else as_array(X, "X")
+            if getattr(X, "dtype", np.dtype(float)).kind in "US":
+                X = np.array(given, dtype=object)  # a list of numbers and text stays one
+            how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
+            X = validate_data(estimator, X, reset=reset, **how)
+        weight = read_weights(sample_weight, X)
+        # Of all rows, whatever their weight: the members of an ensemble read them alike.
+        columns = TableColumns.learn(X, *self) if reset else fitted.columns
+        frame = FrameFormat.of(X)
+        if frame is not None and columns.names is not None:
+            frame = frame._replace(columns=columns.frame.columns)
+        format = TableFormat(columns, frame)
+        return Table(columns.read(X), format, weight, _is_single(X, columns))
+
+
+def _is_single(X, columns):
+    """Say whether numbers are of single precision, all of them."""
+    if not hasattr(X, "columns"):
+        return X.dtype == np.float32
+    dtypes = [str(dtype).lower() for dtype in X.dtypes]
+    of_numbers = [t for t, is_text in zip(dtypes, columns.is_category, strict=True) if not is_text]
+    return bool(of_numbers) and set(of_numbers) == {"float32"}
+
+
+class Table(Rows):
+    """Rows of a table, read as tensors with NaN where a cell is missing.
+
+    A number is one element. A category is a group of them, 1 for the one that it is and else 0;
+    one that was not there at fit is 0 in all of them.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n_samples, n_columns)
+        As `TableColumns` reads them.
+    format : TableFormat
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Weights, of mean 1.
+    is_single : bool, default=False
+        Whether results are to be in single precision.
+    """
+
+    kind = "tables"
+    is_partial = True
+
+    def __init__(self, cells, format, sample_weight=None, is_single=False):
+        super().__init__(cells, sample_weight, format)
+        self.is_single = is_single
+
+    @property
+    def is_regular(self):
+        return False
+
+    @property
+    def groups(self):
+        """How the columns lie in a tensor."""
+        return self.format.groups
+
+    @property
+    def share(self):
+        """As how much of a column each element counts, an array."""
+        sizes = self.groups.sizes
+        return (1 / sizes)[self.groups.columns].numpy()
+
+    @property
+    def sample_shape(self):
+        return (int(self.groups.sizes.sum()),)
+
+    @property
+    def dtype(self):
+        return torch.float32 if self.is_single else torch.float64
+
+    def known_cells(self, i):
+        """Return the cells of a column of the groups that are there, and their weights."""
+        which = slice(None) if self.index is None else self.index
+        cells = self.X[which, self.format.order[i]]
+        known = ~np.isnan(cells)
+        weight = np.ones(len(cells)) if self.sample_weight is None else self.sample_weight[which]
+        return torch.from_numpy(cells[known]).float(), torch.from_numpy(weight[known]).float()
+
+    def column_range(self):
+        """Return the ends of what is known of each number, and of ones and zeros, as tensors."""
+        n = self.groups.n_numbers
+        cells = self.X if self.index is None else self.X[self.index]
+        low, high = torch.zeros(self.sample_shape), torch.ones(self.sample_shape)
+        for end, reduce in ((low, np.fmin.reduce), (high, np.fmax.reduce)):
+            end[:n] = torch.from_numpy(reduce(cells[:, self.format.order[:n]], axis=0))
+        return low.nan_to_num(0.0), high.nan_to_num(0.0)
+
+    def mean(self):
+        """Return the weighted mean of each element where it is known, as a float64 tensor."""
+        sums = counts = 0.0
+        for _, x, _, weight in chunks(self, torch.float64, "cpu"):
+            weight = 1.0 if weight is None else along(weight, x)
+            sums = sums + (weight * x).nansum(0)
+            counts = counts + (weight * ~x.isnan()).sum(0)
+        return (sums / counts).nan_to_num(0.0)
+
+    def filled(self, x):
+        return torch.where(x.isnan(), self.mean().to(x), x)
+
+    def explained(self, residual, total):
+        """Return the mean over the columns that vary of the share that is explained of each."""
+        residual, total = (self.format.arrange(squares[None])[0] for squares in (residual, total))
+        varies = total > 0
+        if not varies.any():
+            return float(not residual.any())
+        return float((1 - residual[varies] / total[varies]).mean())
+
+    def take(self, which, dtype):
+        """Read rows as a tensor of shape (n_taken, n_elements), and their weights."""
+        if self.index is not None:
+            which = self.index[which]
+        cells, n = take(self.X, which)[:, self.format.order], self.groups.n_numbers
+        starts = self.groups.starts.numpy()[n:]
+        x = np.zeros(
+            (len(cells), *self.sample_shape), np.float32 if dtype == torch.float32 else float
+        )
+        x[:, :n] = cells[:, :n]
+        categories = cells[:, n:]
+        row, column = np.nonzero(categories >= 0)
+        x[row, starts[column] + categories[row, column].astype(int)] = 1
+        missing = np.isnan(categories)
+        for i in np.flatnonzero(missing.any(0)):
+            x[missing[:, i], starts[i] : starts[i] + self.groups.widths[i]] = np.nan
+        return torch.from_numpy(x), self._take_weight(which, dtype)

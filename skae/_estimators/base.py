@@ -1,0 +1,245 @@
+"""The scikit-learn contract, once for all autoencoders."""
+
+from math import prod
+
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from skae._estimators.baseline import warn_if_poor, warn_if_unscaled
+from skae._estimators.fitted import FittedAutoencoder
+from skae._estimators.neural import NeuralEstimator
+from skae._estimators.parameters import CodeParameters
+from skae._modules.autoencoder import AutoencoderModule, Centre, Chain
+from skae._modules.pca_start import MAX_ROWS, start_at_pca
+from skae._params import fit_context
+from skae._runtime import seeded, threads
+from skae.architectures._build import build_modules
+from skae.architectures._dense import ACTIVATIONS
+from skae.bottlenecks import LinearBottleneck
+from skae.losses._mixed import LOSSES
+from skae.losses._tabular import TableLoss
+
+
+class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
+    """Base of all autoencoders: how they are made, trained and checked.
+
+    A subclass brings its parameters, ``_make_loss`` and, where they differ from the plain
+    autoencoder's, ``_make_bottleneck``, ``_make_corruption`` and ``_join``.
+    """
+
+    #: The parameter that names the loss, and what it can name.
+    _loss_parameter, _losses = "loss", LOSSES
+    #: Parameters beside the shared ones that training on cannot change.
+    _net_parameters = ("n_components", "loss", "output_activation")
+
+    # Training.
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None):
+        """Train on the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows. Sparse input is made dense a batch at a time. Architectures for
+            images also take arrays of shape (n_samples, ...), see `ConvAutoencoder`, those
+            for sequences also lists of arrays, see `RecurrentAutoencoder`, and those for
+            tables DataFrames with text, dates and missing cells, see `TabularAutoencoder`,
+            here and in all other methods.
+        y : None
+            Ignored, so that the estimator can stand in a pipeline with labels.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row in the loss.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features) or None, \
+                default=None
+            Rows to compute ``valid_loss`` on, and to choose the best epoch by if
+            ``early_stopping``, which otherwise holds out ``validation_fraction`` of X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is invalid, or if the loss becomes NaN or
+            infinite. An estimator that was fitted before stays as it was.
+        """
+        del y
+        return self._fit((X,), sample_weight, None if X_val is None else (X_val,))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train for one more epoch, on the rows of X, at a constant ``lr``.
+
+        The first call starts a new model. The next ones go on with its weights and with
+        the state of the optimiser.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row in the loss.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``.
+        """
+        del y
+        return self._fit_one_epoch((X,), sample_weight)
+
+    def _read_samples(self, X, sample_weight=None, reset=False):
+        """Read rows that the loss compares with, and refuse those that it cannot take."""
+        rows = self._read_input(X, sample_weight, reset)
+        self._check_bounds(rows, self._loss_parameter, self._losses)
+        return rows
+
+    def _make_module(self, rows):
+        architecture = self._make_architecture()
+        self.n_components_ = self._n_components(architecture, rows.sample_shape)
+        bottleneck, loss = self._make_bottleneck(), self._make_loss()
+        groups = None
+        if rows.kind == "tables":
+            loss, groups = TableLoss(loss), rows.groups
+        if hasattr(loss, "adapt"):
+            loss.adapt(rows)
+        activation = self._output_activation(loss)
+        with seeded(self._new_seed(), "cpu"), threads(work=0):
+            encoder, decoder = build_modules(
+                architecture,
+                rows.sample_shape,
+                bottleneck.encoder_width(self.n_components_),
+                self.n_components_,
+                groups,
+            )
+            is_standardised = rows.kind == "sequences" and hasattr(encoder, "standardise")
+            if is_standardised:
+                moments = rows.moments()
+                encoder.standardise(moments)
+                if activation == "identity":
+                    decoder.standardise(moments)
+            if activation == "identity":
+                parts = encoder, bottleneck, decoder, loss
+                start_at_pca(*parts, self.n_components_, rows, is_standardised)
+        if bottleneck.centres_input and not is_standardised:
+            mean = rows.spread(MAX_ROWS).centre.to(torch.float32)
+            encoder = nn.Sequential(Centre(mean), encoder)
+        parts = (
+            encoder,
+            bottleneck,
+            decoder,
+            getattr(loss, "activation", ACTIVATIONS[activation])(),
+            loss,
+        )
+        return self._join(*parts, self._make_corruption(rows))
+
+    def _join(self, *parts):
+        return AutoencoderModule(*parts)
+
+    def _renew(self, module, rows):
+        module.bottleneck = self._make_bottleneck()
+        module.corruption = self._make_corruption(rows)
+        module.to(self.device_)
+
+    def _make_loss(self):
+        """Return the module that compares reconstructions with their targets."""
+        raise NotImplementedError
+
+    def _output_activation(self, loss):
+        return loss.output_activation
+
+    def _make_bottleneck(self):
+        return LinearBottleneck()
+
+    def _make_corruption(self, rows):
+        """Return what damages the rows in training, or None."""
+        del rows
+
+    def _describe(self, rows, validation):
+        del validation
+        self._learn_lengths(rows)
+
+    def _check_fit(self, rows):
+        if rows.kind == "images":
+            warn_if_unscaled(self, rows)
+        warn_if_poor(self, rows)
+
+    def _as_in_training(self, rows):
+        """Return rows as training shows them, and the weights of their cells or 1."""
+        return rows, 1.0
+
+    @property
+    def _n_comparable_components(self):
+        """How many components PCA needs for a fair comparison, or None if there is none."""
+        return self.n_components_
+
+    def _n_components(self, architecture, sample_shape):
+        n_components = self.n_components
+        if hasattr(architecture, "code_length"):
+            n_components = architecture.code_length(sample_shape, n_components)
+        if n_components == "auto":
+            return self._auto_n_components(prod(sample_shape))
+        return int(n_components)
+
+    def _auto_n_components(self, n_features):
+        return max(1, round(n_features**0.5))
+
+    # Using the model.
+
+    def score_samples(self, X):
+        """Score rows by how well they are reconstructed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Minus the loss of each row, averaged over its features. The higher, the more
+            normal; the lowest are outliers. Of tables and sequences averaged over what is
+            not missing, and 0 where all is.
+        """
+        check_is_fitted(self)
+        return -self._map(_losses, self._read_samples(X), ())
+
+    def _element_losses(self, X):
+        """Return the samples of X, and the loss of each element of them."""
+        rows = self._read_samples(X)
+        return rows, self._map(_element_losses, rows)
+
+    # What a fitted estimator shows.
+
+    @property
+    def encoder_(self):
+        """The encoder alone: maps (n_samples, n_features) to the codes."""
+        return _chain(self.net_.module_.encoder, self.net_.module_.bottleneck)
+
+    @property
+    def decoder_(self):
+        """The decoder alone: maps codes to (n_samples, n_features)."""
+        return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
+
+
+def _losses(module, x):
+    return module.reconstruction_losses(module.encode(x), x)
+
+
+def _element_losses(module, x):
+    return module.element_losses(module.encode(x), x)
+
+
+def _chain(*modules):
+    return Chain(*(m for m in modules if not isinstance(m, nn.Identity))).eval()

@@ -1,0 +1,126 @@
+"""Check of a fitted model against the cheapest ones: PCA and the mean."""
+
+from math import prod
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+
+from skae.exceptions import PoorFitWarning, ScaleWarning, warn
+
+MAX_ROWS = 1024
+
+MAX_ELEMENTS = 2**21
+
+#: Differences in R2 below this are left unmentioned.
+MARGIN = 0.01
+
+#: Standard deviations between which images need no other scale.
+DEVIATIONS = 0.03, 3.0
+
+#: Mean that needs no other scale, in standard deviations.
+MAX_OFFSET = 30
+
+
+def warn_if_poor(estimator, rows):
+    """Warn if a model reconstructs worse than PCA with as many components, or the mean.
+
+    PCA is fitted on up to 1,024 rows and both are judged on as many others, so that
+    the check costs little beside the fit. Where training damages rows, both have to
+    restore damaged ones.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Fitted.
+    rows : Rows
+        What it was fitted on.
+    """
+    name, n_components = type(estimator).__name__, estimator._n_comparable_components
+    if rows.sample_weight is not None:  # PCA takes no weights
+        return
+    if not rows.is_regular:  # nor sequences of unequal lengths
+        _warn_if_negative(name, estimator._r2(rows.spread(MAX_ROWS)), _ADVICE)
+        return
+    n_features = prod(rows.sample_shape)
+    n_rows = min(len(rows) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
+    if n_rows < 2:
+        return
+    sample = rows.spread(2 * n_rows)
+    fitted, judged = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
+    X, baseline = _array(judged), _array(fitted)
+    seen, weight = estimator._as_in_training(judged)
+    weight = np.broadcast_to(weight, (len(X), *rows.sample_shape)).reshape(X.shape)
+    total = (weight * (X - baseline.mean(0)) ** 2).sum()
+    if not total:
+        return
+
+    def r2(restored):
+        return 1 - (weight * (X - restored) ** 2).sum() / total
+
+    score, advice = r2(estimator._reconstruct(seen).reshape(X.shape)), _advice(baseline)
+    _warn_if_negative(name, score, advice)
+    if score >= 0 and n_components is not None and n_components < min(n_rows, n_features):
+        pca = PCA(n_components, random_state=0).fit(baseline)
+        pca_score = r2(pca.inverse_transform(pca.transform(_array(seen))))
+        if score < pca_score - MARGIN:
+            _warn(
+                f"{name} reconstructs worse than PCA with {n_components} components "
+                f"(R2 {score:.2f} against {pca_score:.2f})",
+                advice,
+            )
+
+
+def warn_if_unscaled(estimator, rows):
+    """Warn if images are on a scale that nets do not learn well from.
+
+    Tables can be scaled by a step of a pipeline, but none of scikit-learn's takes images.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+    rows : Images
+        What it was fitted on.
+    """
+    n_samples = max(1, MAX_ELEMENTS // prod(rows.sample_shape))
+    x, _ = rows.spread(min(n_samples, MAX_ROWS)).take(slice(None), torch.float64)
+    deviation, mean = (float(value) for value in torch.std_mean(x, correction=0))
+    least, most = DEVIATIONS
+    if deviation == 0 or (least < deviation < most and abs(mean) < MAX_OFFSET * deviation):
+        return
+    unit = "" if rows.scale == 1 else f" of the largest {rows.X.dtype}"
+    warn(
+        f"{type(estimator).__name__} was fitted on images with a mean of {mean:.3g} and a standard "
+        f"deviation of {deviation:.3g}{unit}, and learns best from values that spread from about "
+        "0 to 1. Scale X, for instance by (X - X.min()) / (X.max() - X.min()); "
+        "check_baseline=False turns this check off.",
+        ScaleWarning,
+    )
+
+
+def _warn_if_negative(name, score, advice):
+    if score < 0:
+        _warn(f"{name} reconstructs worse than the mean would (R2 {score:.2f})", advice)
+
+
+def _warn(message, advice):
+    end = "check_baseline=False turns this check off."
+    warn(f"{message}. {advice}; {end}", PoorFitWarning)
+
+
+def _array(rows):
+    return rows.take(slice(None), rows.dtype)[0].flatten(1).numpy().astype(np.float64)
+
+
+_ADVICE = "Try more max_epochs, another lr, or wider hidden layers"
+
+
+def _advice(X):
+    scale = X.std(0)
+    scale = scale[scale > 0]
+    far = np.abs(X.mean(0)).max() > 100 * scale.max(initial=0)
+    if far or scale.max(initial=0) > 10 * np.median(scale):
+        return (
+            f"The columns differ much in scale or mean: put a StandardScaler before it. {_ADVICE}"
+        )
+    return _ADVICE

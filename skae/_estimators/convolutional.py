@@ -1,0 +1,63 @@
+"""The autoencoder for images and signals."""
+
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
+from skae.architectures import Conv
+from skae.architectures._conv import ConvParameters
+
+
+@estimator
+class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, BaseAutoencoder):
+    """Autoencoder for images and signals, made of convolutions.
+
+    A convolution computes the same for every place of an image from what is around it, so
+    that what is learnt in one corner is known in all. X can be images of shape (n_samples,
+    height, width) or (n_samples, height, width, channels), signals, or flat rows with
+    ``image_shape``. Images of unsigned integers are read as intensities from 0 to 1, and
+    come back from ``reconstruct`` and ``inverse_transform`` as what they were.
+
+    It is the plain autoencoder; for the others give them the architecture, as in
+    ``VariationalAutoencoder(architecture=Conv(channels=(16, 32)))``.
+
+    Read more in the :ref:`User Guide <images>`.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of the code, "auto" the square root of the number of values of an image; of
+        a spatial code the number of its maps.
+    <convolution>
+    <loss>
+    <output_activation>
+    <training>
+
+    Attributes
+    ----------
+    <fitted>
+
+    See Also
+    --------
+    skae.architectures.Conv : The same parameters as an object, for all autoencoders.
+    ImageToImageRegressor : Learns pictures from other pictures.
+
+    References
+    ----------
+    <schedules>
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import ConvAutoencoder
+    >>> images = load_digits().images / 16
+    >>> images.shape
+    (1797, 8, 8)
+    >>> autoencoder = ConvAutoencoder(8, max_epochs=20, random_state=0).fit(images)
+    >>> autoencoder.transform(images).shape
+    (1797, 8)
+    >>> autoencoder.reconstruct(images).shape
+    (1797, 8, 8)
+    >>> autoencoder.score(images) > 0.8
+    True
+    """
+
+    _architecture = Conv

@@ -1,0 +1,189 @@
+"""Autoencoder that learns to restore damaged rows."""
+
+from collections.abc import Callable
+from functools import partial
+from math import isfinite
+from numbers import Real
+
+import numpy as np
+
+from skae._estimators.autoencoder import Autoencoder
+from skae._estimators.parameters import estimator
+from skae._params import StrOptions, real
+from skae._runtime import seeded
+from skae.corruptions import CORRUPTIONS, Corruption, TableCorruption
+
+
+class Denoising:
+    """What damages rows in training, by ``corruption``, ``noise_level`` and ``damaged_only``."""
+
+    data_range = None
+
+    def _make_corruption(self, rows):
+        self._check_units(rows)
+        is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
+        low, high = 0.0, 1.0
+        if self.data_range is not None:
+            low, high = _ordered_pair("data_range", self.data_range)
+            _check_range(rows, low, high)
+        elif self.corruption == "salt_and_pepper":
+            low, high = rows.column_range()
+        make = partial(TableCorruption, rows.groups) if rows.kind == "tables" else Corruption
+        return make(
+            corruption=self.corruption,
+            noise_level=self._checked_noise_level(1.0 if is_share else float("inf")),
+            low=low,
+            high=high,
+            clip=self.data_range is not None,
+            damaged_only=self.damaged_only,
+            partial=rows.is_partial,
+        )
+
+    def _check_units(self, rows):
+        """Refuse parameters in the units of unsigned integers, which are read as 0 to 1."""
+        if rows.kind == "tables" and self.data_range is not None:
+            raise ValueError(
+                f"data_range={self.data_range!r} is for data of one unit, and each column of a "
+                "table has its own: leave it None"
+            )
+        given = {"noise_level": self.noise_level, "data_range": self.data_range}
+        for name, value in given.items():
+            if rows.scale > 1 and value is not None and np.max(value) > 1:
+                raise ValueError(
+                    f"{name}={value!r} must be on the scale from 0 to 1, as which unsigned "
+                    f"integers are read: divide it by {rows.scale}"
+                )
+
+    def _checked_noise_level(self, upper):
+        level = self.noise_level
+        levels = (level, level)
+        if not isinstance(level, Real):
+            level = levels = _ordered_pair("noise_level", level)
+        if levels[0] < 0 or levels[1] > upper:
+            raise ValueError(
+                f"noise_level must be within [0, {upper:g}] for corruption={self.corruption!r}, "
+                f"which takes it for {'a share of the cells' if upper == 1 else 'a deviation'}; "
+                f"got {self.noise_level!r}"
+            )
+        if levels[1] == 0 and self.damaged_only:
+            raise ValueError(
+                "noise_level=0 damages no cells, and with damaged_only=True no others count"
+            )
+        return level
+
+    def _hold_out(self, rows, X_val):
+        fitted, validation = super()._hold_out(rows, X_val)
+        if X_val is not None and self.data_range is not None:
+            _check_range(validation, *_ordered_pair("data_range", self.data_range))
+        return fitted, validation
+
+    def _as_in_training(self, rows):
+        x, _ = rows.take(slice(None), rows.dtype)
+        with seeded(0, self.device_):
+            damaged, weight = self.net_.module_.corruption(x.to(self.device_))
+        weight = 1.0 if weight is None else weight.cpu().numpy()
+        return rows.with_values(damaged.cpu().numpy()), weight
+
+
+@estimator
+class DenoisingAutoencoder(Denoising, Autoencoder):
+    """Autoencoder that restores damaged rows.
+
+    In training each row is damaged, anew in every epoch, and the loss compares what the
+    net makes of it with the row as it was [2]_. ``transform`` and ``reconstruct`` damage
+    nothing, so that ``reconstruct`` of noisy rows gives the rows without noise.
+
+    Read more in the :ref:`User Guide <denoising>`.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of the code. "auto" is the square root of the number of features.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "swap"} or callable, \
+            default="gaussian"
+        What damages the rows. "gaussian" adds normal noise to all cells. The others draw
+        cells: "masking" sets them to 0, "salt_and_pepper" to the smallest or the largest
+        value, "swap" to the value of another row in the same column. A callable takes a
+        batch, a tensor of shape (n_samples, n_features), and the noise level, and
+        returns a tensor of that shape, alone or with a boolean one that says which cells
+        are damaged; alone, those that differ are. Of sequences, cells that are NaN stay
+        so. Of tables with ``architecture="tabular"``, masked cells are missing, and noise,
+        salt and pepper are for numbers alone.
+    noise_level : float or tuple (low, high), default=0.2
+        Standard deviation of Gaussian noise, in the units of X, of tables in deviations of
+        each column; share of the cells that
+        are drawn, in [0, 1], for the others by name. Of a range, a level is drawn for
+        every batch.
+    data_range : tuple (low, high) or None, default=None
+        Range that values can have, such as (0, 1) for pixels: damaged values are clipped
+        to it, and salt and pepper are its ends. None clips nothing, and salt and pepper
+        are the smallest and the largest value of each column. For images of unsigned
+        integers this and Gaussian noise are on the scale from 0 to 1.
+    damaged_only : bool, default=False
+        Whether only cells that were damaged count in the loss, as in masked modelling
+        [3]_. Of no effect for Gaussian noise, which damages all.
+    <loss>
+    <output_activation>
+    <architecture>
+    <training>
+
+    Attributes
+    ----------
+    <fitted>
+
+    See Also
+    --------
+    Autoencoder : The same without damage.
+    skae.corruptions : The corruptions as functions.
+
+    References
+    ----------
+    <schedules>
+    .. [2] P. Vincent et al., "Extracting and composing robust features with denoising
+       autoencoders", ICML 2008. :doi:`10.1145/1390156.1390294`
+    .. [3] K. He et al., "Masked autoencoders are scalable vision learners", CVPR 2022.
+       :arxiv:`2111.06377`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import DenoisingAutoencoder
+    >>> X = load_digits().data / 16
+    >>> noisy = X + np.random.default_rng(0).normal(scale=0.4, size=X.shape)
+    >>> model = DenoisingAutoencoder(16, noise_level=0.4, random_state=0).fit(X)
+    >>> error = ((model.reconstruct(noisy) - X) ** 2).mean()
+    >>> bool(error < 0.3 * ((noisy - X) ** 2).mean())
+    True
+    """
+
+    corruption: str | Callable = "gaussian"
+    noise_level: float | tuple[float, float] = 0.2
+    data_range: tuple[float, float] | None = None
+    damaged_only: bool = False
+
+    _parameter_constraints = {
+        "corruption": [StrOptions(set(CORRUPTIONS)), callable],
+        "noise_level": [real(0), tuple, list],
+        "data_range": [tuple, list, None],
+        "damaged_only": ["boolean"],
+    }
+
+
+def _ordered_pair(name, value):
+    """Return a range as a tuple, or say what is wrong with the parameter."""
+    is_pair = len(value) == 2 and all(isinstance(end, Real) and isfinite(end) for end in value)
+    if not is_pair or not value[0] <= value[1]:
+        raise ValueError(
+            f"A range as {name} must be (low, high), two finite numbers; got {value!r}"
+        )
+    return float(value[0]), float(value[1])
+
+
+def _check_range(rows, low, high):
+    least, largest = rows.range()
+    if least < low or largest > high:
+        raise ValueError(
+            f"data_range=({low:g}, {high:g}) must hold all values of X, which go from {least:g} "
+            f"to {largest:g}. Widen it, or scale X, for instance with MinMaxScaler(clip=True)."
+        )

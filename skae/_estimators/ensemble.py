@@ -1,0 +1,469 @@
+"""Many autoencoders as one, for scores that depend less on chance."""
+
+from dataclasses import field
+from math import ceil
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from skae._data import LAYOUTS
+from skae._estimators.autoencoder import Autoencoder
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.fitted import FittedAutoencoder
+from skae._params import (
+    ParameterMixin,
+    fit_context,
+    integer,
+    parameter_class,
+    real,
+    unchanged_on_error,
+)
+from skae._training.fits import Fit, fit_all
+
+
+@parameter_class
+class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
+    """Ensemble of autoencoders: the mean of many, which chance moves less than one.
+
+    The members are copies of one or several autoencoders. Each starts from a seed of its
+    own, and may see a part of the rows or columns. Members of the same shape are trained
+    together, in a fraction of the time that they take one by one.
+
+    ``score_samples`` puts the scores of each member on one scale and averages them [1]_.
+    The less alike the members are, the more this steadies and improves anomaly scores [2]_:
+    give autoencoders of several widths and depths, or let ``max_features`` differ. This helps
+    most where the training rows hold anomalies.
+
+    Parameters
+    ----------
+    estimator : autoencoder, list of autoencoders or None, default=None
+        What the members are copies of. A list is gone through in turn, and again, until
+        there are ``n_estimators``. Its autoencoders can be of any objective, width and depth,
+        but have to read X as samples of one kind: rows, images or sequences. None is
+        ``Autoencoder()``.
+    n_estimators : int, default=10
+        Number of members.
+    max_samples : int or float, default=1.0
+        Rows that each member is trained on, as a number or a share, which is rounded up.
+    bootstrap : bool, default=False
+        Whether they are drawn with replacement, by ``sample_weight`` if there are weights. A
+        row then counts as often as it is drawn.
+    max_features : int or float, default=1.0
+        Columns that each member sees, likewise, for rows of numbers. They are drawn such that
+        all columns are seen by the same number of members, give or take one.
+    n_jobs : int or None, default=None
+        Number of processes that share the training. None is this one, -1 as many as there are
+        cores.
+    random_state : int, RandomState instance or None, default=None
+        Source of the seeds of the members, whose own ``random_state`` is not used, and of
+        their rows and columns. An int gives the same ensemble at every fit.
+    verbose : int, default=0
+        1 prints how many members train together, 0 nothing.
+
+    Attributes
+    ----------
+    estimators_ : list of autoencoders
+        The fitted members.
+    estimators_features_ : list of ndarray of int
+        Columns that each member sees.
+    estimators_samples_ : list of ndarray of int
+        Rows that each member was trained on. They are drawn again at every access, so that
+        no memory is needed to keep them.
+    score_centers_, score_scales_ : ndarray of shape (n_estimators,)
+        Median and interquartile range of the scores that each member gives the training rows.
+        ``score_samples`` subtracts the one and divides by the other. Outliers in the training
+        rows do not move them, as they would a mean and a standard deviation.
+    n_components_ : int
+        Length of the codes of all members together.
+    device_ : torch.device
+        Device of the members.
+    n_features_in_ : int
+        Number of features of the training rows, of values of an image.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if the training rows were a DataFrame.
+
+    See Also
+    --------
+    Autoencoder : A single one.
+    sklearn.ensemble.IsolationForest : Ensemble of trees for anomaly scores.
+
+    References
+    ----------
+    .. [1] C. C. Aggarwal and S. Sathe, "Theoretical foundations and algorithms for outlier
+       ensembles", ACM SIGKDD Explorations 17, 2015.
+    .. [2] J. Chen, S. Sathe, C. Aggarwal and D. Turaga, "Outlier detection with autoencoder
+       ensembles", SIAM International Conference on Data Mining, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.metrics import roc_auc_score
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skae import Autoencoder, EnsembleAutoencoder
+    >>> from skae.architectures import Dense
+    >>> X, is_benign = load_breast_cancer(return_X_y=True)
+    >>> X = StandardScaler().fit(X[is_benign == 1]).transform(X)
+    >>> members = [
+    ...     Autoencoder(architecture=Dense(sizes), max_epochs=20)
+    ...     for sizes in [(), (32,), (64, 32), (128, 64)]
+    ... ]
+    >>> ensemble = EnsembleAutoencoder(members, n_estimators=4, random_state=0)
+    >>> ensemble = ensemble.fit(X[is_benign == 1][:200])
+    >>> roc_auc_score(is_benign, ensemble.score_samples(X)) > 0.9
+    True
+    >>> ensemble.transform(X).shape
+    (569, 20)
+    """
+
+    estimator: Any = field(default=None, kw_only=False)
+    n_estimators: int = field(default=10, kw_only=False)
+    max_samples: int | float = 1.0
+    bootstrap: bool = False
+    max_features: int | float = 1.0
+    n_jobs: int | None = None
+    random_state: Any = None
+    verbose: int = 0
+
+    _parameter_constraints = {
+        "n_estimators": [integer(1)],
+        "max_samples": [integer(1), real(0, 1, closed="right")],
+        "bootstrap": ["boolean"],
+        "max_features": [integer(1), real(0, 1, closed="right")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # Training.
+
+    @fit_context(prefer_skip_nested_validation=False)  # members check their own parameters
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the members.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, or images or sequences if the members take these.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row in the members' losses; with ``bootstrap`` how likely it is
+            drawn.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is invalid, or if the training of a member fails. An
+            ensemble that was fitted before stays as it was.
+        """
+        del y
+        with unchanged_on_error(self):
+            self._fit(X, sample_weight)
+        return self
+
+    def _fit(self, X, sample_weight):
+        originals = self._originals()
+        rows = self._read_input(X, sample_weight, reset=True)
+        samples, n_members = self._samples(X, rows), self.n_estimators
+        rng = check_random_state(self.random_state)
+        self.estimators_features_ = self._draw_features(rng, rows)
+        self._draw = self._row_draw(rows)
+        self._seeds = rng.randint(np.iinfo(np.int32).max, size=n_members)
+        members = [clone(originals[i % len(originals)]) for i in range(n_members)]
+        fits = []
+        for member, seed, features in zip(
+            members, self._seeds, self.estimators_features_, strict=True
+        ):
+            _set_seeds(member, seed)
+            # Weights, not rows: all members share the memory of X, and a row that is drawn twice
+            # cannot be held out and trained on at once.
+            weight = self._draw.weight(seed)
+            params = {} if weight is None else {"sample_weight": weight}
+            fits.append(Fit(member, self._seen(samples, features), **params))
+        for fit in fit_all(fits, self.n_jobs, self.verbose):
+            if fit.error is not None:
+                which = f"member {fits.index(fit)} of {type(self).__name__}, {fit.estimator!r}"
+                fit.error.add_note(f"This happened to {which}.")
+                raise fit.error
+        self.estimators_ = members
+        self.n_components_ = sum(member.n_components_ for member in members)
+        scores = (fit.estimator.score_samples(fit.data[0]) for fit in fits)
+        spreads = [_centre_and_scale(of_one, rows.sample_weight) for of_one in scores]
+        self.score_centers_, self.score_scales_ = np.transpose(spreads)
+        self._learn_lengths(rows)
+
+    def _originals(self):
+        """Return the autoencoders that the members are copies of."""
+        given = Autoencoder() if self.estimator is None else self.estimator
+        originals = list(given) if isinstance(given, (list, tuple)) else [given]
+        others = [one for one in originals if not isinstance(one, BaseAutoencoder)]
+        if others or not originals:
+            got = repr(others[0]) if others else "an empty list"
+            raise ValueError(
+                "estimator must be an autoencoder, such as Autoencoder(), or a list of them; got "
+                f"{got}. Steps before it, such as a scaler, go before the ensemble: "
+                "make_pipeline(StandardScaler(), EnsembleAutoencoder())."
+            )
+        kinds = sorted({one._input_kind for one in originals})
+        if len(kinds) > 1:
+            raise ValueError(
+                f"estimator holds autoencoders that read X as {' and as '.join(kinds)}. Give such "
+                "that all read it in one way."
+            )
+        layouts = {repr(LAYOUTS[kinds[0]].of(one._make_architecture())) for one in originals}
+        if len(layouts) > 1:
+            raise ValueError(
+                f"estimator holds autoencoders that read X as {kinds[0]} in different ways: "
+                f"{' and '.join(sorted(layouts))}. Give all of them the same."
+            )
+        if len(originals) > self.n_estimators:
+            raise ValueError(
+                f"n_estimators={self.n_estimators} leaves out some of the {len(originals)} "
+                "autoencoders of estimator. Raise it, or shorten the list."
+            )
+        return originals
+
+    @property
+    def _input_kind(self):
+        return self._originals()[0]._input_kind
+
+    def _make_architecture(self):
+        return self._originals()[0]._make_architecture()
+
+    def _draw_features(self, rng, rows):
+        """Return the columns of each member, all seen by the same number of them, or nearly."""
+        n_members, n_features = self.n_estimators, self.n_features_in_
+        n_seen = _count(self.max_features, n_features)
+        if n_seen == n_features:
+            return [np.arange(n_features)] * n_members
+        if rows.kind != "rows":
+            raise ValueError(
+                f"max_features={self.max_features} is for rows of numbers, but X is read as "
+                f"{rows.kind}. Leave it at 1.0."
+            )
+        if n_seen > n_features:
+            raise ValueError(
+                f"max_features={n_seen} asks for more columns than the {n_features} of X."
+            )
+        if n_seen * n_members < n_features:
+            raise ValueError(
+                f"{n_members} members that see {n_seen} of {n_features} columns each leave some "
+                "unseen. Raise max_features or n_estimators."
+            )
+        features, times_seen = [], np.zeros(n_features, int)
+        for _ in range(n_members):
+            seen = np.sort(np.lexsort((rng.random_sample(n_features), times_seen))[:n_seen])
+            times_seen[seen] += 1
+            features.append(seen)
+        return features
+
+    def _row_draw(self, rows):
+        n_samples = len(rows.weighted())
+        n_drawn = _count(self.max_samples, n_samples)
+        if n_drawn > n_samples and not self.bootstrap:
+            raise ValueError(
+                f"max_samples={n_drawn} asks for more rows than the {n_samples} that there are. "
+                "Lower it, or draw with bootstrap=True."
+            )
+        return _Draw(len(rows), n_drawn, self.bootstrap, rows.sample_weight)
+
+    def _samples(self, X, rows):
+        """Return what members get of X: the validated table if it is one."""
+        return rows.X if rows.kind == "rows" else X
+
+    def _seen(self, samples, features):
+        return samples if len(features) == self.n_features_in_ else samples[:, features]
+
+    # Using the model.
+
+    def score_samples(self, X):
+        """Score rows by how well the members reconstruct them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Mean of the members' scores, each minus the median and divided by the
+            interquartile range of those of the training rows. The higher, the more normal;
+            the lowest are outliers.
+        """
+        check_is_fitted(self)
+        samples = self._samples(X, self._read_input(X))
+        total = 0.0
+        for member, features, centre, scale in self._members():
+            scores = member.score_samples(self._seen(samples, features))
+            total = total + (scores - centre) / scale
+        return total / len(self.estimators_)
+
+    def _members(self):
+        """Yield each member, the columns that it sees, and centre and scale of its scores."""
+        spreads = self.score_centers_.tolist(), self.score_scales_.tolist()
+        yield from zip(self.estimators_, self.estimators_features_, *spreads, strict=True)
+
+    def _element_losses(self, X):
+        rows = self._read_input(X)
+        samples, total = self._samples(X, rows), 0.0
+        for member, features, centre, scale in self._members():
+            seen, losses = member._element_losses(self._seen(samples, features))
+            losses = (losses + centre * seen.share) / scale
+            if len(features) < self.n_features_in_:
+                wide = np.zeros((len(losses), self.n_features_in_), losses.dtype)
+                wide[:, features] = losses * (self.n_features_in_ / len(features))
+                losses = wide
+            total = total + losses
+        return rows, total / len(self.estimators_)
+
+    @staticmethod
+    def _squared_errors(module, x):
+        return module.squared_errors(x)
+
+    @property
+    def _module(self):
+        modules = [member._module for member in self.estimators_]
+        widths = [member.n_components_ for member in self.estimators_]
+        return _Members(modules, widths, self.estimators_features_, self.n_features_in_)
+
+    # What a fitted ensemble shows.
+
+    @property
+    def estimators_samples_(self):
+        """Rows that each member was trained on."""
+        check_is_fitted(self)
+        return [self._draw.rows(seed) for seed in self._seeds]
+
+    @property
+    def device_(self):
+        """The device of the members."""
+        return self.estimators_[0].device_
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "estimators_")
+
+
+class _Draw(NamedTuple):
+    """How members draw their rows.
+
+    Parameters
+    ----------
+    n_samples, n_drawn : int
+    bootstrap : bool
+        Whether with replacement.
+    sample_weight : ndarray of shape (n_samples,) or None
+    """
+
+    n_samples: int
+    n_drawn: int
+    bootstrap: bool
+    sample_weight: np.ndarray | None
+
+    def rows(self, seed):
+        """Return the rows of the member of a seed, in their order."""
+        rng, weight = np.random.RandomState(seed), self.sample_weight
+        if self.bootstrap:
+            share = None if weight is None else weight / weight.sum()
+            return np.sort(rng.choice(self.n_samples, self.n_drawn, p=share))
+        candidates = np.arange(self.n_samples) if weight is None else np.flatnonzero(weight)
+        if self.n_drawn == len(candidates):
+            return candidates
+        return np.sort(rng.choice(candidates, self.n_drawn, replace=False))
+
+    def weight(self, seed):
+        """Return the weight of each row for this member, or None if it sees all alike."""
+        if not self.bootstrap and self.sample_weight is None and self.n_drawn == self.n_samples:
+            return None
+        times_drawn = np.bincount(self.rows(seed), minlength=self.n_samples)
+        if self.bootstrap or self.sample_weight is None:
+            return times_drawn.astype(np.float64)
+        return times_drawn * self.sample_weight
+
+
+class _Members(nn.Module):
+    """The nets of all members as that of one autoencoder.
+
+    Parameters
+    ----------
+    modules : list of AutoencoderModule
+    widths : list of int
+        Lengths of their codes.
+    features : list of ndarray of int
+        The columns that each sees.
+    n_features : int
+    """
+
+    def __init__(self, modules, widths, features, n_features):
+        super().__init__()
+        self.autoencoders = nn.ModuleList(modules)
+        self.widths = widths
+        self.is_partial = modules[0].is_partial
+        self.work = max(module.work for module in modules)  # they run one after the other
+        self.features = None
+        if any(len(seen) < n_features for seen in features):
+            self.features = [torch.from_numpy(seen) for seen in features]
+            self.times_seen = torch.bincount(torch.cat(self.features))
+
+    def encode(self, x):
+        """Return the codes side by side."""
+        return torch.cat([module.encode(seen) for module, seen in self._shown(x)], 1)
+
+    def decode(self, code, target=None):
+        """Return the mean of what the codes decode to."""
+        pairs = zip(self.autoencoders, code.split(self.widths, 1), strict=True)
+        return self._mean(module.decode(own, target) for module, own in pairs)
+
+    def forward(self, x):
+        """Return the mean reconstruction."""
+        return self._mean(module(seen) for module, seen in self._shown(x))
+
+    def squared_errors(self, x):
+        """Return the mean of the squared errors, each member's from its own reconstruction."""
+        return self._mean((seen - module(seen)).square() for module, seen in self._shown(x))
+
+    def _shown(self, x):
+        """Yield each member's net with the columns that it sees."""
+        for i, module in enumerate(self.autoencoders):
+            yield module, x if self.features is None else x[:, self.features[i]]
+
+    def _mean(self, outputs):
+        """Return the mean of each column over the members that see it."""
+        if self.features is None:
+            return sum(outputs) / len(self.autoencoders)
+        total = 0.0
+        for output, seen in zip(outputs, self.features, strict=True):
+            wide = output.new_zeros(len(output), len(self.times_seen))
+            wide[:, seen] = output
+            total = total + wide
+        return total / self.times_seen.to(total)
+
+
+def _count(wanted, n):
+    """Return how many of n are wanted, as a number or as a share that is rounded up."""
+    return int(wanted) if isinstance(wanted, Integral) else ceil(round(wanted * n, 6))
+
+
+def _set_seeds(estimator, seed):
+    """Set all parameters that are seeds, nested ones too."""
+    rng = np.random.RandomState(seed)
+    names = [name for name in sorted(estimator.get_params()) if name.endswith("random_state")]
+    estimator.set_params(**{name: int(rng.randint(np.iinfo(np.int32).max)) for name in names})
+
+
+def _centre_and_scale(scores, sample_weight):
+    """Return the median and the interquartile range, which outliers do not move."""
+    how = {} if sample_weight is None else {"weights": sample_weight, "method": "inverted_cdf"}
+    low, centre, high = np.quantile(scores.astype(np.float64), [0.25, 0.5, 0.75], **how)
+    return centre, high - low or scores.std() or 1.0

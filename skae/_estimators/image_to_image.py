@@ -1,0 +1,308 @@
+"""Regression of images on images: colourising, restoring, enlarging."""
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skae._data.checks import as_array
+from skae._data.images import ImageLayout, Pairs, read_images
+from skae._estimators.neural import NeuralEstimator
+from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
+from skae._modules.autoencoder import AutoencoderModule
+from skae._modules.image_to_image import FLIPS, Augmentation, _PairModule
+from skae._params import StrOptions, fit_context, integer
+from skae._runtime import seeded, threads
+from skae.architectures import UNet
+from skae.architectures._dense import ACTIVATIONS
+from skae.architectures._unet import UNetParameters
+from skae.bottlenecks import LinearBottleneck
+from skae.exceptions import PoorFitWarning, warn
+from skae.losses._mixed import LOSSES
+
+#: Values of images that scales and the start at a linear regression are computed from.
+MAX_REGRESSED = 2**20
+
+#: Images that the check of the fit looks at.
+MAX_CHECKED = 256
+
+
+@estimator
+class ImageToImageRegressor(
+    FlatArchitecture,
+    UNetParameters,
+    LossParameters,
+    ClassNamePrefixFeaturesOutMixin,
+    RegressorMixin,
+    TransformerMixin,
+    NeuralEstimator,
+):
+    """Learns to make one image of another: to colourise, restore, fill in, enlarge.
+
+    ``fit(X, Y)`` takes pairs: X what will be given, Y what is wanted of it. Both can be
+    images of shape (n_samples, height, width) or (n_samples, height, width, channels), or
+    signals, with numbers of channels of their own and of the same size, or one of a size
+    that is a whole multiple of the other's. Images of unsigned integers are read as
+    intensities from 0 to 1, and ``predict`` gives the type and shape of Y.
+
+    The net is a U-Net [2]_. X and Y are standardised inside, by one mean and deviation
+    each, so that their scale does not matter. By default training starts at the linear
+    filter that fits best, so that the result is rarely worse than one.
+
+    Read more in the :ref:`User Guide <image_to_image>`.
+
+    Parameters
+    ----------
+    <unet_channels>
+    flips : {"horizontal", "vertical", "both"} or None, default=None
+        Flip half of the training pairs along this axis, anew in each epoch.
+    max_shift : int, default=0
+        Shift training pairs by up to so many pixels of the smaller image.
+    target_shape : tuple of int or None, default=None
+        Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
+        ``image_shape``.
+    <unet>
+    <absolute_loss>
+    <output_activation>
+    <training>
+
+    Attributes
+    ----------
+    n_components_ : int
+        Length of the code, the values of the smallest maps.
+    <fitted_net>
+
+    See Also
+    --------
+    DenoisingAutoencoder : Learns to restore from undamaged data alone.
+    skae.metrics : Scores of images, for `sklearn.metrics.make_scorer`.
+
+    References
+    ----------
+    <schedules>
+    .. [2] O. Ronneberger, P. Fischer and T. Brox, "U-Net: convolutional networks for
+       biomedical image segmentation", MICCAI 2015. :arxiv:`1505.04597`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import ImageToImageRegressor
+    >>> Y = load_digits().images / 16
+    >>> X = Y[:, ::2, ::2]  # every other pixel
+    >>> model = ImageToImageRegressor(channels=(16, 32), max_epochs=10, random_state=0)
+    >>> model = model.fit(X[:1500], Y[:1500])
+    >>> model.predict(X[1500:]).shape
+    (297, 8, 8)
+    >>> model.score(X[1500:], Y[1500:]) > 0.6
+    True
+    """
+
+    flips: str | None = None
+    max_shift: int = 0
+    target_shape: tuple | None = None
+    loss: str | dict | Callable = "absolute_error"
+
+    _parameter_constraints = {
+        "flips": [StrOptions(set(FLIPS)), None],
+        "max_shift": [integer(0)],
+        "target_shape": ["array-like", None],
+    }
+    _architecture = UNet
+    _net_parameters = ("loss", "output_activation", "target_shape")
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train on pairs of images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Images or signals that are given.
+        y : array-like of shape (n_samples, ...)
+            Images or signals that are wanted.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each pair in the loss.
+        X_val, y_val : array-like of shape (n_val, ...) or None, default=None
+            Pairs to compute ``valid_loss`` on, and to choose the best epoch by if
+            ``early_stopping``, which otherwise holds out ``validation_fraction``.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is invalid, or if the loss becomes NaN or
+            infinite. An estimator that was fitted before stays as it was.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: give both or neither")
+        return self._fit((X, y), sample_weight, None if X_val is None else (X_val, y_val))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one more epoch, on pairs, at a constant ``lr``.
+
+        The first call starts a new model. The next ones go on with its weights and with
+        the state of the optimiser.
+
+        Parameters
+        ----------
+        X, y : array-like of shape (n_samples, ...)
+            Pairs of images or signals.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each pair in the loss.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``.
+        """
+        return self._fit_one_epoch((X, y), sample_weight)
+
+    def _read_samples(self, X, y, sample_weight=None, reset=False):
+        """Read pairs, and refuse targets that the loss cannot take."""
+        inputs = self._read_input(X, sample_weight, reset)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        targets = self._read_targets(y, sample_weight, inputs, reset)
+        if len(inputs) != len(targets):
+            raise ValueError(
+                f"X holds {len(inputs)} samples, but y {len(targets)}: pairs need as many of both"
+            )
+        self._check_bounds(targets, "loss", LOSSES, name="y")
+        return Pairs(inputs, targets)
+
+    def _read_targets(self, y, sample_weight, inputs, reset):
+        y = as_array(y, "y")
+        n_axes = len(y.shape)
+        is_number = n_axes == 1  # one for each sample: a signal of length 1
+        y = np.asarray(y)[:, None] if is_number else y
+        fitted = None if reset else self._target_format
+        shape = self.target_shape
+        if shape is None and n_axes == 2:
+            shape = self.image_shape
+        n_dims = len(inputs.sample_shape) - 1
+        layout = ImageLayout(shape, self.channels_first, n_dims, "target_shape")
+        targets = read_images(None, y, sample_weight, layout=layout, fitted=fitted, name="y")
+        if is_number:
+            targets.format.shape = ()
+        if reset:
+            self._target_format = targets.format.for_new_rows()
+        return targets
+
+    def _make_module(self, rows):
+        loss = self._make_loss()
+        if hasattr(loss, "adapt"):
+            loss.adapt(rows.targets)
+        activation = self._output_activation(loss)
+        with seeded(self._new_seed(), "cpu"), threads(work=0):
+            architecture = self._make_architecture()
+            modules = architecture.build(rows.sample_shape, rows.targets.sample_shape)
+            encoder, decoder = (module.float() for module in modules)
+            sample = rows.spread(max(1, MAX_REGRESSED // _n_values(rows)))
+            x, target = (
+                part.take(slice(None), torch.float32)[0] for part in (sample, sample.targets)
+            )
+            encoder.standardise(x)
+            if activation == "identity":
+                decoder.standardise(target)
+                decoder.start_at_regression(encoder.blocks(x), target)
+        self.n_components_ = encoder.eval()(x[:1])[-1].numel()
+        module = _PairModule(encoder, LinearBottleneck(), decoder, ACTIVATIONS[activation](), loss)
+        self._renew(module, rows)
+        return module
+
+    def _renew(self, module, rows):
+        module.augmentation = Augmentation(self.flips, self.max_shift)
+
+    def _check_fit(self, rows):
+        score = self._r2(rows.spread(MAX_CHECKED))
+        if score < 0:
+            warn(
+                f"{type(self).__name__} predicts worse than the mean image would (R2 "
+                f"{score:.2f}). Try more max_epochs or another lr; check_baseline=False turns "
+                "this check off.",
+                PoorFitWarning,
+            )
+
+    def predict(self, X):
+        """Predict the images that belong to those given.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Images or signals.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, ...)
+            In the shape of ``y`` at fit. Unsigned integers are rounded, and clipped to their
+            range; other types are floats in the precision of X.
+        """
+        check_is_fitted(self)
+        format = self._target_format
+        predicted = self._map(AutoencoderModule.forward, self._read_input(X), format.tensor_shape)
+        return format.in_frame(format.to_array(predicted))
+
+    def transform(self, X):
+        """Encode images: return the smallest maps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Images or signals.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, `n_components_`)
+            Codes: float64 for float64 input, otherwise float32.
+        """
+        check_is_fitted(self)
+        return self._map(_smallest_maps, self._read_input(X), (self.n_components_,))
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of variance predicted, R2 weighted by variance.
+
+        Parameters
+        ----------
+        X, y : array-like of shape (n_samples, ...)
+            Pairs of images or signals.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each pair.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 as good as the mean image; NaN, with a warning, for a single
+            pair.
+        """
+        check_is_fitted(self)
+        return self._score(self._read_samples(X, y, sample_weight))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _n_values(rows):
+    """Return the number of values of an image or of its target, whichever has more."""
+    return max(prod(part.sample_shape) for part in (rows, rows.targets))
+
+
+def _smallest_maps(module, x):
+    return module.encode(x)[-1].flatten(1)

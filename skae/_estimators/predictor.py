@@ -1,0 +1,109 @@
+"""What fitted nets do with samples, once for single ones and ensembles."""
+
+import copy
+from contextlib import contextmanager
+from operator import setitem
+
+import numpy as np
+import torch
+from sklearn.exceptions import UndefinedMetricWarning
+
+from skae._data import LAYOUTS
+from skae._data.batches import along, chunk_length, chunks
+from skae._params import ParameterMixin
+from skae._runtime import threads
+from skae.exceptions import warn
+
+
+class Inference:
+    """Reads samples, and passes them through a net.
+
+    A subclass brings ``_module``, ``device_``, ``_input_kind``, ``_make_architecture`` and
+    ``n_components_``.
+    """
+
+    def _read_input(self, X, sample_weight=None, reset=False):
+        """Read samples of the kind that the architecture takes, like those of the fit."""
+        if reset:
+            architecture = self._make_architecture()
+            if isinstance(architecture, ParameterMixin):
+                architecture._validate_params()
+            self._layout = LAYOUTS[self._input_kind].of(architecture)
+            self._format = None
+        rows = self._layout.read(self, X, sample_weight, reset, self._format)
+        if reset:
+            self._format = rows.format.for_new_rows()
+            self._sample_shape = rows.sample_shape
+        return rows
+
+    def _score(self, rows):
+        """Return the share of variance that is predicted of the samples' targets."""
+        if len(rows) < 2:
+            warn("R2 is not defined for less than two samples.", UndefinedMetricWarning)
+            return float("nan")
+        return self._r2(rows)
+
+    def _r2(self, rows):
+        return rows.targets.explained(*self._squares(rows))
+
+    def _squares(self, rows, watch=None):
+        """Return each value's residual and total squares; ``watch`` sees the codes."""
+        mean = rows.targets.mean()
+        residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
+        add = torch.nansum if rows.is_partial else torch.sum
+        with self._inference(rows) as (module, device):
+            for _, x, target, weight in chunks(rows, rows.dtype, device):
+                code = module.encode(x)
+                if watch is not None:
+                    watch(module, code)
+                weight = 1.0 if weight is None else along(weight, target)
+                predicted, target = (
+                    y.cpu().double() for y in (module.decode(code, target), target)
+                )
+                n = target.shape[1]  # less than all steps where no sequence is longer
+                residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
+                total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
+        return residual, total
+
+    def _map(self, function, rows, shape=None):
+        """Apply ``function(module, x)`` to the rows, a chunk at a time.
+
+        Parameters
+        ----------
+        function : callable
+            Also gets the target, where the samples have others than themselves.
+        rows : Rows
+        shape : tuple of int or None, default=None
+            Of what the function makes of one. None if that is a target.
+
+        Returns
+        -------
+        ndarray
+        """
+        dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+        if shape is None:
+            output, write = rows.targets.new_output(dtype), rows.targets.write
+        else:
+            output, write = np.empty((len(rows), *shape), dtype), setitem
+        with self._inference(rows) as (module, device):
+            for which, x, target, _ in chunks(rows, rows.dtype, device):
+                given = [x] if target is x else [x, target]
+                write(output, which, function(module, *given).cpu().numpy())
+        return output
+
+    @contextmanager
+    def _inference(self, rows):
+        """Give the module in the precision of the rows, and its device, without gradients."""
+        module, device = self._module, self.device_
+        work = module.work
+        if rows.dtype == torch.float64:
+            # float32 results in a float64 array would depend on the rows beside a row.
+            device = torch.device("cpu") if device.type == "mps" else device  # has no float64
+            module = copy.deepcopy(module).to(device).double()
+        n_rows = min(len(rows), chunk_length(rows))
+        with torch.inference_mode(), threads(n_rows * work):
+            yield module, device
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_

@@ -1,0 +1,117 @@
+"""The autoencoder for tables."""
+
+from collections.abc import Callable
+
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.denoising import Denoising
+from skae._estimators.parameters import FlatArchitecture, estimator
+from skae._params import StrOptions, real
+from skae.architectures import Tabular
+from skae.architectures._tabular import TabularParameters
+from skae.corruptions import CORRUPTIONS
+from skae.losses._mixed import LOSSES
+
+
+@estimator
+class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAutoencoder):
+    """Autoencoder for tables as they are: numbers, categories, dates and missing cells.
+
+    X can be a DataFrame of pandas or polars, or an array. Numbers need no scaling: they are
+    scaled inside by median and interquartile range, and their tails are drawn together. Text,
+    booleans and columns of dtype "category" are categories; dates and times are numbers, the
+    time since 1970. Cells can be missing: the net is told which are, and they do not count in
+    the loss. ``reconstruct`` and ``inverse_transform`` give tables with the columns and dtypes
+    of the training rows, and ``impute`` fills what is missing.
+
+    By default a share of the cells is hidden from the net in training, so that it learns to
+    tell them from the others, as in `DenoisingAutoencoder`. The loss has a term for each
+    column: that of numbers, or the cross-entropy of categories, divided by what the best
+    constant prediction leaves of it. A category that was not there in training costs as much
+    as one seen less than once.
+
+    For the other autoencoders give them the architecture, as in
+    ``VariationalAutoencoder(architecture="tabular")``.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of the code. "auto" is the square root of the number of elements of a row: one
+        for each number, and one for each category of a column.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "swap"}, callable or None, \
+            default="masking"
+        What damages the rows in training. "masking" takes cells for missing, "swap" gives
+        them the value of another row; "gaussian" adds normal noise to numbers, and
+        "salt_and_pepper" sets some to the smallest or the largest value. A callable is as for
+        `DenoisingAutoencoder`, and gets a batch as the net does. None damages nothing.
+    noise_level : float or tuple (low, high), default=0.3
+        Share of the cells that are drawn, in [0, 1], or the standard deviation of Gaussian
+        noise, in deviations of the columns. Of a range, a level is drawn for every batch. 0
+        damages nothing.
+    damaged_only : bool, default=False
+        Whether only cells that were damaged count in the loss. Of no effect for Gaussian
+        noise, which damages all.
+    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+        How far numbers are from what they should be, once scaled.
+    <table>
+    <training>
+
+    Attributes
+    ----------
+    <fitted>
+
+    See Also
+    --------
+    skae.architectures.Tabular : The same parameters as an object, for all autoencoders.
+    sklearn.impute.KNNImputer : Fills missing cells of numbers.
+
+    References
+    ----------
+    <schedules>
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skae import TabularAutoencoder
+    >>> rng = np.random.default_rng(0)
+    >>> age = rng.integers(20, 60, size=500)
+    >>> X = pd.DataFrame({
+    ...     "age": age,
+    ...     "income": age * 1000.0 + rng.normal(scale=500, size=500),
+    ...     "group": np.where(age < 40, "junior", "senior"),
+    ... })
+    >>> X.loc[0, "group"] = None
+    >>> X.loc[1, "income"] = np.nan
+    >>> model = TabularAutoencoder(2, max_epochs=30, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (500, 2)
+    >>> int(model.impute(X).isna().sum().sum())
+    0
+    >>> model.reconstruct(X).dtypes.equals(X.dtypes)
+    True
+    """
+
+    corruption: str | Callable | None = "masking"
+    noise_level: float | tuple[float, float] = 0.3
+    damaged_only: bool = False
+    loss: str = "squared_error"
+    hidden_layer_sizes: tuple | int = (128, 64)  # not by position, as it is in Tabular
+
+    _parameter_constraints = {
+        "corruption": [StrOptions(set(CORRUPTIONS)), callable, None],
+        "noise_level": [real(0), tuple, list],
+        "damaged_only": ["boolean"],
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber"})],
+    }
+    _net_parameters = ("n_components", "loss")
+    _architecture = Tabular
+
+    def _make_loss(self):
+        return LOSSES[self.loss]()
+
+    def _make_corruption(self, rows):
+        if self.corruption is not None:
+            return super()._make_corruption(rows)
+        if self.damaged_only:
+            raise ValueError("damaged_only=True needs a corruption: without one nothing counts")
+        return None

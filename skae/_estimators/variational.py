@@ -1,0 +1,369 @@
+"""Autoencoder with a distribution over codes, from which new rows can be drawn."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.utils import check_array, check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skae._data.batches import chunks
+from skae._estimators.base import BaseAutoencoder
+from skae._estimators.fitted import MAX_DESCRIBED_ROWS
+from skae._estimators.parameters import ArchitectureParameters, estimator
+from skae._modules.variational import VariationalModule
+from skae._params import StrOptions, integer, real
+from skae._runtime import seeded
+from skae.bottlenecks import GaussianBottleneck
+from skae.exceptions import PosteriorCollapseWarning, warn
+from skae.losses._likelihoods import LIKELIHOODS
+
+#: Draws of the code for each row, for the evidence lower bound.
+N_SCORE_DRAWS = 32
+
+#: A unit is active if its posterior mean varies more than this over the rows.
+MIN_ACTIVITY = 0.01
+
+
+@estimator
+class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
+    """Autoencoder with a distribution over codes, from which new rows can be drawn.
+
+    The encoder gives a normal distribution over codes for each row, which training keeps
+    near the standard normal distribution; the decoder gives a distribution over rows for
+    each code. Together they are a model of the density of the data, of which training
+    maximises a lower bound [2]_. ``transform`` gives the mean of a row's codes.
+
+    With ``likelihood="gaussian"`` and the default architecture, training starts at
+    probabilistic PCA, the linear model of this kind.
+
+    Read more in the :ref:`User Guide <variational>`.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Length of the code. "auto" is the square root of the number of features.
+    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+        Distribution of a feature given the code. "gaussian" is for measurements,
+        "bernoulli" for ones and zeros; it also takes values between them.
+    noise_variance : float or "learned", default="learned"
+        Variance of the Gaussian likelihood, the same for all features. Learned, it sets
+        the balance of reconstruction and prior by the data.
+    beta : float, default=1.0
+        Weight of the divergence of codes from the prior [3]_. Larger ones give codes
+        that are more independent and say less. With 0, codes are not drawn in training,
+        and the model is a plain autoencoder.
+    kl_warmup : float, default=0.0
+        Share of the training, in [0, 1], over which the weight of the divergence rises
+        from 0 to ``beta``. A way out if the posterior collapses.
+    free_bits : float, default=0.0
+        Divergence of each unit, in nats on average over a batch, that costs nothing
+        [4]_. Another way out of a collapse.
+    n_importance_samples : int, default=1
+        Draws of the code for each row in training. With more than one the bound is the
+        importance-weighted one, which is tighter [5]_, and an epoch takes longer.
+    <architecture>
+    <training>
+
+    Attributes
+    ----------
+    n_active_units_ : int
+        Number of units whose posterior mean has a variance above 0.01 over the training
+        rows [5]_. The others say nothing of a row.
+    noise_variance_ : float
+        Variance of the Gaussian likelihood. Only for ``likelihood="gaussian"``.
+    <fitted>
+
+    See Also
+    --------
+    Autoencoder : Codes without a distribution.
+    sklearn.decomposition.PCA : Probabilistic PCA is the linear special case; ``PCA`` has
+        its exact likelihood.
+    sklearn.mixture.GaussianMixture : Another density, and one to fit to codes.
+
+    References
+    ----------
+    <schedules>
+    .. [2] D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014.
+       :arxiv:`1312.6114`
+    .. [3] I. Higgins et al., "beta-VAE: learning basic visual concepts with a constrained
+       variational framework", ICLR 2017.
+    .. [4] D. P. Kingma et al., "Improved variational inference with inverse
+       autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
+    .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
+       ICLR 2016. :arxiv:`1509.00519`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder
+    >>> X = load_digits().data / 16
+    >>> model = VariationalAutoencoder(8, likelihood="bernoulli", random_state=0).fit(X)
+    >>> model.n_active_units_ > 4
+    True
+    >>> model.sample(3).shape
+    (3, 64)
+    """
+
+    likelihood: str = "gaussian"
+    noise_variance: float | str = "learned"
+    beta: float = 1.0
+    kl_warmup: float = 0.0
+    free_bits: float = 0.0
+    n_importance_samples: int = 1
+
+    _parameter_constraints = {
+        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "noise_variance": [real(0, closed="neither"), StrOptions({"learned"})],
+        "beta": [real(0)],
+        "kl_warmup": [real(0, 1, closed="both")],
+        "free_bits": [real(0)],
+        "n_importance_samples": [integer(1)],
+    }
+    _loss_parameter, _losses = "likelihood", LIKELIHOODS
+    _net_parameters = ("n_components", "likelihood", "noise_variance")
+
+    def transform(self, X, return_std=False):
+        """Encode the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        return_std : bool, default=False
+            Whether to return the standard deviations of the codes, too.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Mean of each row's posterior distribution.
+        Z_std : ndarray of shape (n_samples, n_components)
+            Standard deviations of the posterior distribution. Only if ``return_std``.
+        """
+        mean = super().transform(X)
+        if not return_std:
+            return mean
+        return mean, self._map(_deviation, self._read_input(X), (self.n_components_,))
+
+    def score_samples(self, X):
+        """Score rows by a lower bound on their log-likelihood.
+
+        It is the evidence lower bound or, with ``n_importance_samples`` above 1, the
+        importance-weighted bound. The codes that it is computed from are drawn once for
+        all, so that the same row has the same score always.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Bound for each row, in nats. The higher, the more normal.
+        """
+        n_draws = self.n_importance_samples
+        if n_draws == 1:
+            return self.elbo(X)
+        noise = self._noise(n_draws * max(1, N_SCORE_DRAWS // n_draws))
+
+        def mean_bound(module, x, noise):
+            bounds = [module.log_likelihood(x, some) for some in noise.split(n_draws)]
+            return torch.stack(bounds).mean(0)
+
+        return self._bounds(mean_bound, X, noise)
+
+    def elbo(self, X):
+        """Return the evidence lower bound of each row.
+
+        The divergence from the prior is exact, the expected log-likelihood a mean over at
+        least 32 codes. These are at the same places of each row's posterior, and balanced
+        so that the mean is exact where the log-likelihood is a quadratic function of the
+        code.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        elbo : ndarray of shape (n_samples,)
+            In nats.
+        """
+        check_is_fitted(self)
+        n_pairs = max(N_SCORE_DRAWS // 2, self.n_components_ + 8)
+        half = self._noise(2 * n_pairs)[:n_pairs, 0]
+        # Without this, an error of the same size in all rows would not average out.
+        half = half @ torch.linalg.cholesky(half.T @ half / n_pairs).inverse().T
+        noise = torch.cat([half, -half])[:, None]
+        return self._bounds(VariationalModule.elbo, X, noise)
+
+    def log_likelihood(self, X, n_samples=500):
+        """Estimate the log-likelihood of each row by importance sampling.
+
+        The estimate is a lower bound on average, and rises to the log-likelihood with
+        the number of samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        n_samples : int, default=500
+            Codes to draw for each row. The literature uses 5,000.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n_samples`` is not an integer of at least 1.
+        """
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        return self._bounds(VariationalModule.log_likelihood, X, self._noise(int(n_samples)))
+
+    def _noise(self, n_draws):
+        """Draw the same numbers for every call, in pairs of which some error cancels.
+
+        Returns
+        -------
+        tensor of shape (n_draws, 1, n_components_)
+        """
+        check_is_fitted(self)
+        generator = torch.Generator().manual_seed(self._score_seed)
+        shape = -(-n_draws // 2), 1, self.n_components_
+        noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return torch.cat([noise, -noise])[:n_draws]
+
+    def _bounds(self, bound, X, noise):
+        def of_chunk(module, x):
+            return bound(module, x, noise.to(x))
+
+        return self._map(of_chunk, self._read_samples(X), ())
+
+    def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
+        """Draw new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        density : object with ``sample`` or None, default=None
+            Distribution to draw codes from, fitted to codes of ``transform``, such as
+            `~sklearn.mixture.GaussianMixture` or `~sklearn.neighbors.KernelDensity`.
+            None is the prior, the standard normal distribution.
+        noise : bool, default=True
+            Whether to draw from the likelihood, as the data are thought to have come
+            about. If not, the rows are what is expected given their codes, which is what
+            one wants to see of pictures.
+        lengths : int, array-like of int of shape (n_samples,) or None, default=None
+            For sequences, how many steps to draw, as for ``inverse_transform``.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness. None is the estimator's ``random_state``. A density
+            draws by its own.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features)
+            In the precision of the training rows, and a DataFrame if these were one.
+
+        Raises
+        ------
+        TypeError
+            If ``n_samples`` is no integer, or the density has no method ``sample``.
+        ValueError
+            If ``n_samples`` is less than 1, or the density gives anything but codes.
+        """
+        check_is_fitted(self)
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        codes = self._draw_codes(n_samples, density, rng)
+        with seeded(rng.randint(np.iinfo(np.int32).max), self.device_):
+            draw = VariationalModule.sample if noise else VariationalModule.decode
+            X_new = self._decode(draw, codes.astype(self._dtype), lengths)
+        return self._format.in_frame(X_new)
+
+    def _draw_codes(self, n_samples, density, rng):
+        n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
+        if density is None:
+            return rng.standard_normal((n_samples, self.n_components_))
+        if isinstance(density, type) or not hasattr(density, "sample"):
+            raise TypeError(
+                "density must be a fitted distribution with a method sample, such as "
+                f"GaussianMixture().fit(model.transform(X)); got {density!r}"
+            )
+        codes = density.sample(n_samples)
+        codes = codes[0] if isinstance(codes, tuple) else codes
+        codes = check_array(codes, dtype=np.float64, input_name="density")
+        if codes.shape != (n_samples, self.n_components_):
+            raise ValueError(
+                f"density draws arrays of shape {codes.shape}, but {n_samples} codes of "
+                f"{self.n_components_} components are needed: fit it to the output of transform"
+            )
+        return codes
+
+    def _make_loss(self):
+        if self.likelihood == "gaussian" and self.noise_variance != "learned":
+            return LIKELIHOODS["gaussian"](float(self.noise_variance))
+        return LIKELIHOODS[self.likelihood]()
+
+    def _make_bottleneck(self):
+        return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits)
+
+    def _join(self, *parts):
+        return VariationalModule(*parts, n_importance_samples=self.n_importance_samples)
+
+    def _renew(self, module, rows):
+        super()._renew(module, rows)
+        module.n_importance_samples = self.n_importance_samples
+
+    def _read(self, data, sample_weight, go_on):
+        rows, go_on = super()._read(data, sample_weight, go_on)
+        if not go_on:
+            self._dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+        return rows, go_on
+
+    def _set_up(self, rows, go_on, anneals):
+        if self.free_bits and self.n_importance_samples > 1:
+            raise ValueError(
+                "free_bits is a change of the divergence, which the importance-weighted bound does "
+                f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
+            )
+        super()._set_up(rows, go_on, anneals)
+        if not go_on:
+            self._score_seed = self._new_seed()
+
+    def _describe(self, rows, validation):
+        super()._describe(rows, validation)
+        sample = rows.spread(MAX_DESCRIBED_ROWS)
+        total = squares = 0.0
+        with self._inference(sample) as (module, device):
+            for _, x, _, _ in chunks(sample, sample.dtype, device):
+                codes = module.encode(x).cpu().double()
+                total, squares = total + codes.sum(0), squares + codes.square().sum(0)
+        variance = squares / len(sample) - (total / len(sample)) ** 2
+        self.n_active_units_ = int((variance > MIN_ACTIVITY).sum())
+        if self.likelihood == "gaussian":
+            self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
+
+    def _check_fit(self, rows):
+        if self.n_active_units_ or self.beta == 0:
+            super()._check_fit(rows)
+            return
+        warn(
+            "The posterior has collapsed: no component varies with the rows, so the codes say "
+            f"nothing of them. Try a beta below {self.beta:g}, kl_warmup=0.5 or free_bits=0.1; if "
+            "the columns are independent of each other, there is nothing to encode. "
+            "check_baseline=False turns this check off.",
+            PosteriorCollapseWarning,
+        )
+
+    @property
+    def _n_comparable_components(self):
+        return None  # it does not seek the best reconstruction
+
+
+def _deviation(module, x):
+    return (module.bottleneck.posterior(module.encoder(x))[1] / 2).exp()

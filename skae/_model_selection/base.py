@@ -1,0 +1,207 @@
+"""What all searches share: a cross-validation whose fits are made together."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import partial
+from time import perf_counter
+
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+
+from skae._model_selection.trials import Fold, fit_trials, trials_by_preprocessing, with_params
+from skae._sklearn import (
+    check_method_params,
+    fit_context,
+    insert_error_scores,
+    warn_or_raise_about_fit_failures,
+)
+from skae._training.fits import in_parts
+
+
+class BatchedSearch:
+    """Makes a search of scikit-learn train its candidates together.
+
+    scikit-learn's ``fit`` hands out one fit after the other, so that it has to be another
+    one here. Scores, their table and the choice of the best are scikit-learn's own.
+
+    A subclass brings ``_space``, the parameter that says which candidates there are, and
+    ``_candidates``.
+    """
+
+    #: Name of the parameter that says which candidates there are.
+    _space = "param_grid"
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Fit and score all candidates on all folds, and fit the best one on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, or whatever the estimator takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs) or None, default=None
+            Targets, if the estimator or the scoring takes some.
+        **params : dict
+            Further arguments of the estimator's ``fit``, such as ``sample_weight``, and
+            ``groups`` of the splitter. Arrays as long as X are split like X.
+
+        Returns
+        -------
+        self : object
+            The search itself.
+
+        Raises
+        ------
+        ValueError
+            If there are no candidates, if a name is not a parameter's, or if all fits
+            fail.
+        """
+        scorer, _ = self._get_scorers()
+        base = clone(self.estimator)
+        candidates = self._checked_candidates()
+        # Unknown names fail here, before anything is trained.
+        models = [with_params(base, candidate) for candidate in candidates]
+
+        X, y = indexable(X, y)
+        routed = self._get_routed_params_for_fit(check_method_params(X, params))
+        fit_params = routed.estimator.fit
+        # To callbacks of scikit-learn a search is one task: its fits have no order.
+        task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
+        splitter = check_cv(self.cv, y, classifier=is_classifier(base))
+        folds = [
+            Fold(number, base, X, y, train, test, fit_params, routed.scorer.score)
+            for number, (train, test) in enumerate(splitter.split(X, y, **routed.splitter.split))
+        ]
+        if not folds:
+            raise ValueError("cv gives no folds: nothing could be fitted")
+        self.n_splits_ = len(folds)
+        if self.verbose > 0:
+            n_fits = len(folds) * len(models)
+            print(f"{len(models)} candidates on {len(folds)} folds, {n_fits} fits in all")
+        scored, outcomes, columns = self._evaluate(models, candidates, folds, scorer)
+        metric = self._metric(outcomes)
+        self.cv_results_ = self._format_results(scored, len(folds), outcomes, columns)
+        self.scorer_ = getattr(scorer, "_scorers", scorer)
+        self._choose(metric)
+        if self.refit:
+            self._refit(base, X, y, fit_params)
+        task.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    @available_if(lambda self: hasattr(self, "transform"))
+    def fit_transform(self, X, y=None, **params):
+        """Search, and return what the best estimator transforms X to.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, or whatever the estimator takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs) or None, default=None
+            Targets, if the estimator or the scoring takes some.
+        **params : dict
+            As in ``fit``.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            What ``transform`` gives.
+        """
+        return self.fit(X, y, **params).transform(X)
+
+    def _checked_candidates(self):
+        space = getattr(self, self._space)
+        grids = [space] if isinstance(space, Mapping) else space
+        if not grids:
+            raise ValueError(
+                f"{self._space} is empty: give it a dict of parameters and the values to try, "
+                "or {} to evaluate the estimator as it is"
+            )
+        choices = [pair for grid in grids if isinstance(grid, Mapping) for pair in grid.items()]
+        for name, values in choices:
+            if hasattr(values, "__len__") and len(values) == 0:
+                raise ValueError(f"{self._space} has no values for {name!r}: give it some")
+        return list(self._candidates())
+
+    def _candidates(self):
+        """Return the candidates, each a dict of parameters."""
+        raise NotImplementedError
+
+    def _evaluate(self, models, candidates, folds, scorer):
+        """Fit and score candidates.
+
+        Returns
+        -------
+        scored : list of dict
+            The candidates, as often as they were scored.
+        outcomes : list of dict
+            What `Trial.outcome` gives of each of these on each fold.
+        columns : dict of list
+            Further columns of ``cv_results_``.
+        """
+        outcomes = [None] * (len(models) * len(folds))
+        for trials in trials_by_preprocessing(models, candidates, folds):
+            evaluate = partial(self._outcomes, scorer=scorer, candidates=candidates)
+            for part in in_parts(evaluate, trials, self.n_jobs):
+                for candidate, fold, outcome in part:
+                    outcomes[candidate * len(folds) + fold] = outcome
+        self._check_failures(outcomes)
+        return candidates, outcomes, {}
+
+    def _outcomes(self, trials, scorer, candidates):
+        """Yield number of the candidate, number of the fold and outcome of trials."""
+        # Each is scored as soon as it is fitted, and let go.
+        for trial in fit_trials(trials, self.verbose):
+            outcome = self._outcome(trial, scorer, candidates[trial.candidate])
+            yield trial.candidate, trial.fold.number, outcome
+
+    def _outcome(self, trial, scorer, params):
+        outcome = trial.outcome(scorer, self.error_score, self.return_train_score)
+        if self.verbose > 1:
+            seconds = outcome["fit_time"] + outcome["score_time"]
+            print(
+                f"[CV {trial.fold.number + 1}/{self.n_splits_}] {params}: "
+                f"{outcome['test_scores']}, {seconds:.1f} s"
+            )
+        return outcome
+
+    def _check_failures(self, outcomes):
+        """Warn about the fits that failed, or raise if all have."""
+        warn_or_raise_about_fit_failures(outcomes, self.error_score)
+        insert_error_scores(outcomes, self.error_score)
+
+    def _metric(self, outcomes):
+        """Return the name of the metric that chooses."""
+        # Only now: what a callable ``scoring`` returns is known once it was called.
+        scores = outcomes[0]["test_scores"]
+        self.multimetric_ = isinstance(scores, dict)
+        if not self.multimetric_:
+            return "score"
+        self._check_refit_for_multimetric(scores)
+        return self.refit
+
+    def _choose(self, metric):
+        if self.multimetric_ and not self.refit:
+            return
+        results = self.cv_results_
+        self.best_index_ = self._select_best_index(self.refit, metric, results)
+        self.best_params_ = results["params"][self.best_index_]
+        if not callable(self.refit):
+            self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
+
+    def _refit(self, base, X, y, fit_params):
+        self.best_estimator_ = with_params(base, self.best_params_)
+        start = perf_counter()
+        self.best_estimator_.fit(*((X,) if y is None else (X, y)), **fit_params)
+        self.refit_time_ = perf_counter() - start
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # What scikit-learn's own searches leave out, as they hold predictors as a rule.
+        of_estimator = deepcopy(get_tags(self.estimator))
+        tags.transformer_tags = of_estimator.transformer_tags
+        tags.input_tags = of_estimator.input_tags
+        return tags

@@ -1,0 +1,147 @@
+"""The function ``fit_many``: many estimators, fitted at once."""
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils import indexable
+
+from skae._sklearn import num_samples, safe_indexing
+from skae._training.fits import Fit, fit_all
+
+
+def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=None, verbose=0):
+    """Fit many estimators at once.
+
+    Those whose nets have equal shapes train as one batched model: small nets spend their time
+    in calls, not in arithmetic, and a call for many costs little more than one for one. What
+    differs in numbers only stays each net's own: learning rate, weight decay, noise,
+    penalties, dropout, seed, order of batches, rows. Each estimator ends up as if it had been
+    fitted alone, up to rounding, which steps that are too large can amplify.
+
+    What trains together are nets of rows of numbers whose layers are those of
+    `skae.architectures.Dense`, with an optimiser of `torch.optim` that treats every number
+    alike, such as Adam. All others are fitted one by one.
+
+    Read more in the :ref:`User Guide <many_models>`.
+
+    Parameters
+    ----------
+    estimators : list of estimator
+        Unlike in a grid search they are not cloned, but fitted in place.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Training rows; what else the estimators take, such as images.
+    y : array-like of shape (n_samples, ...) or None, default=None
+        Targets, for estimators that take some.
+    rows : list of (array-like of int or None) or None, default=None
+        Which rows to fit each estimator on, as positions or as a mask; None are all.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+        Weight of each row in the loss.
+    n_jobs : int or None, default=None
+        Number of processes that share the estimators. None is this one, -1 as many as there
+        are cores.
+    verbose : int, default=0
+        Whether to print how many train together, and why others do not.
+
+    Returns
+    -------
+    estimators : list of estimator
+        The same ones, fitted.
+
+    Raises
+    ------
+    ValueError
+        If ``rows`` has not one entry for each estimator or one that names no rows, if
+        estimators share a ``RandomState`` in spite of ``n_jobs``, or if a fit fails. The
+        others are fitted then, too.
+    TypeError
+        If ``estimators`` is no list of estimators.
+
+    See Also
+    --------
+    BatchedGridSearchCV : Fit all candidates of a grid on all folds.
+    EnsembleAutoencoder : Many models as one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import Autoencoder, fit_many
+    >>> X = load_digits().data / 16
+    >>> models = [Autoencoder(8, lr=lr, random_state=0) for lr in (1e-4, 1e-3, 1e-2)]
+    >>> [round(model.score(X), 1) for model in fit_many(models, X)]
+    [0.8, 0.9, 0.9]
+    """
+    estimators = _checked(estimators)
+    rows = [None] * len(estimators) if rows is None else list(rows)
+    if len(rows) != len(estimators):
+        raise ValueError(
+            f"rows must have an entry for each of the {len(estimators)} estimators; got {len(rows)}"
+        )
+    if len({id(estimator) for estimator in estimators}) < len(estimators):
+        raise ValueError("estimators holds one more than once: clone it, with another seed")
+    _check_random_states(estimators, n_jobs)
+    if any(which is not None for which in rows):
+        X, y, sample_weight = indexable(X, y, sample_weight)
+    subsets, fits = {}, []
+    for i, (estimator, which) in enumerate(zip(estimators, rows, strict=True)):
+        if id(which) not in subsets:  # those with the same rows share memory
+            which_rows = None if which is None else _positions(which, i, num_samples(X))
+            subsets[id(which)] = _select(which_rows, X, y, sample_weight)
+        data, params = subsets[id(which)]
+        fits.append(Fit(estimator, *data, **params))
+    errors = [fit.error for fit in fit_all(fits, n_jobs, verbose)]
+    for i, error in enumerate(errors):
+        if error is not None:
+            error.add_note(f"This was the fit of estimators[{i}].")
+            raise error
+    return estimators
+
+
+def _checked(estimators):
+    if hasattr(estimators, "fit"):
+        raise TypeError(
+            f"estimators must be a list of estimators; got a single one, {estimators!r}. Its own "
+            "fit does."
+        )
+    estimators = list(estimators)
+    for i, estimator in enumerate(estimators):
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise TypeError(
+                f"estimators must hold objects with a fit method; estimators[{i}] is {estimator!r}"
+            )
+    return estimators
+
+
+def _check_random_states(estimators, n_jobs):
+    """Refuse generators that estimators share, where each process would have a copy."""
+    given = [getattr(estimator, "random_state", None) for estimator in estimators]
+    generators = [id(state) for state in given if isinstance(state, np.random.RandomState)]
+    if effective_n_jobs(n_jobs) > 1 and len(set(generators)) < len(generators):
+        raise ValueError(
+            "n_jobs copies a RandomState that several estimators share, and they would draw the "
+            "same: give each an int as random_state"
+        )
+
+
+def _positions(which, i, n_samples):
+    """Return which rows the i-th estimator is fitted on, as an array of positions."""
+    positions = np.asarray(which)
+    if positions.dtype == bool and positions.shape == (n_samples,):
+        positions = np.flatnonzero(positions)
+    if positions.ndim != 1 or len(positions) == 0 or positions.dtype.kind not in "iu":
+        raise ValueError(f"rows[{i}] must hold positions of rows, or be None; got {which!r}")
+    if positions.min() < 0 or positions.max() >= n_samples:
+        raise ValueError(
+            f"rows[{i}] goes from {positions.min()} to {positions.max()}, but X has {n_samples} "
+            "rows, from 0 on"
+        )
+    return positions
+
+
+def _select(which, X, y, sample_weight):
+    """Return arguments of ``fit`` for some rows, those by position and those by name."""
+
+    def select(array):
+        return array if which is None else safe_indexing(array, which)
+
+    data = (X,) if y is None else (X, y)
+    params = {} if sample_weight is None else {"sample_weight": select(sample_weight)}
+    return tuple(map(select, data)), params

@@ -1,0 +1,247 @@
+"""Successive halving: a search that stops the poor candidates while they are trained."""
+
+from functools import partial
+from math import ceil
+
+import numpy as np
+from sklearn.model_selection import ParameterGrid
+
+from skae._model_selection.base import BatchedSearch
+from skae._model_selection.grid import SEARCH_DOCS
+from skae._model_selection.trials import last_step, trials_by_preprocessing
+from skae._params import StrOptions, complete_docstring, integer, real
+from skae._sklearn import BaseSearchCV
+from skae._training.fits import can_be_deferred, train
+
+
+@partial(complete_docstring, docs=SEARCH_DOCS)
+class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
+    """Search over a grid that trains all candidates at once, and stops the poor ones early.
+
+    Successive halving [1]_: all candidates begin training, on all folds. After a few epochs
+    they are scored on the test rows, and the best third of them trains on, up to three times
+    as many epochs, and so on to the end of the training. Candidates go on from their weights:
+    nothing is trained twice, and the learning rate is on its schedule over the whole
+    training, so that those that get to its end are as if fitted alone.
+
+    It costs a fraction of `BatchedGridSearchCV`, and may miss candidates that are slow at
+    first, such as those with low learning rates [2]_.
+
+    Read more in the :ref:`User Guide <batched_search>`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What to find parameters for: one of skae's, or a pipeline that ends in one.
+    param_grid : dict or list of dict
+        Names of parameters and lists of the values to try, all combinations of them; the
+        combinations of each dict if there are many. Those of steps of a pipeline are
+        ``<step>__<name>``. ``max_epochs`` cannot be among them.
+    factor : float, default=3
+        One in how many candidates trains on, and how many times as many epochs.
+    min_epochs : int or "auto", default="auto"
+        Epochs before candidates are first compared. "auto" is so many that fewer than
+        ``factor`` candidates train to the end.
+    <scoring>
+    refit : bool or str, default=True
+        Whether to fit the best candidate on all rows, as ``best_estimator_``. With many
+        metrics, the name of the one that candidates are compared by.
+    <validation>
+    <verbose>
+    <error_score>
+    <train_score>
+
+    Attributes
+    ----------
+    n_iterations_ : int
+        How many times candidates were scored.
+    n_candidates_ : list of int
+        How many candidates were scored each time.
+    n_resources_ : list of int
+        After how many epochs they were.
+    n_remaining_candidates_ : int
+        How many would have trained on after the last time.
+    <found>
+
+    See Also
+    --------
+    BatchedGridSearchCV : Trains all candidates to the end.
+    sklearn.model_selection.HalvingGridSearchCV : Starts anew each time, on more rows.
+
+    Notes
+    -----
+    ``cv_results_`` has a row for each time that a candidate was scored, with two more columns:
+    ``iter``, which time it was, and ``n_resources``, after how many epochs. Only those that
+    were trained to the end can be the best. ``mean_fit_time`` is all time up to then.
+
+    The nets of all candidates are in memory at once.
+
+    References
+    ----------
+    .. [1] K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and
+       hyperparameter optimization", AISTATS 2016. :arxiv:`1502.07943`
+    .. [2] L. Li et al., "Hyperband: a novel bandit-based approach to hyperparameter
+       optimization", JMLR 18(185), 2018. :arxiv:`1603.06560`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skae import Autoencoder, BatchedHalvingGridSearchCV
+    >>> X = load_iris().data
+    >>> autoencoder = Autoencoder(max_epochs=18, check_baseline=False, random_state=0)
+    >>> grid = {"n_components": [1, 2], "lr": [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]}
+    >>> search = BatchedHalvingGridSearchCV(autoencoder, grid, cv=3).fit(X)
+    >>> search.n_candidates_
+    [10, 4, 2]
+    >>> search.n_resources_
+    [2, 6, 18]
+    >>> search.best_params_["n_components"]
+    2
+    """
+
+    _parameter_constraints = {
+        **BaseSearchCV._parameter_constraints,
+        "param_grid": [dict, list],
+        "factor": [real(1, closed="neither")],
+        "min_epochs": [integer(1), StrOptions({"auto"})],
+        "refit": ["boolean", str],
+    }
+    del _parameter_constraints["n_jobs"], _parameter_constraints["pre_dispatch"]
+
+    def __init__(
+        self,
+        estimator,
+        param_grid,
+        *,
+        factor=3,
+        min_epochs="auto",
+        scoring=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        error_score=np.nan,
+        return_train_score=False,
+    ):
+        super().__init__(
+            estimator,
+            scoring=scoring,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_grid = param_grid
+        self.factor = factor
+        self.min_epochs = min_epochs
+
+    def _candidates(self):
+        return ParameterGrid(self.param_grid)
+
+    def _check_refit_for_multimetric(self, scores):
+        if self.refit is False:
+            raise ValueError(
+                "refit=False leaves open by which of many metrics candidates are compared: set "
+                f"refit to one of {list(scores)}, or give one metric as scoring"
+            )
+        super()._check_refit_for_multimetric(scores)
+
+    def _evaluate(self, models, candidates, folds, scorer):
+        self._check_epochs(models, candidates)
+        trials = _begin(models, candidates, folds)
+        epochs = [max((t.fit.n_epochs for t in ts if not t.failed), default=0) for ts in trials]
+        self.n_resources_ = self._epochs_of_comparisons(len(models), max(epochs))
+        self.n_iterations_ = len(self.n_resources_)
+        self.n_candidates_ = []
+        scored, all_outcomes, columns = [], [], {"iter": [], "n_resources": []}
+        going = list(range(len(models)))
+        for iteration, until in enumerate(self.n_resources_):
+            self._train([t for n in going for t in trials[n]], until)
+            outcomes = [
+                self._outcome(trial, scorer, candidates[number])
+                for number in going
+                for trial in trials[number]
+            ]
+            self._check_failures(outcomes)
+            all_outcomes += outcomes
+            scored += [candidates[number] for number in going]
+            columns["iter"] += [iteration] * len(going)
+            columns["n_resources"] += [min(until, epochs[number]) for number in going]
+            self.n_candidates_.append(len(going))
+            going = self._best(going, outcomes)
+            trials = [ts if n in going else None for n, ts in enumerate(trials)]  # lets nets go
+        self.n_remaining_candidates_ = len(going)
+        return scored, all_outcomes, columns
+
+    def _check_epochs(self, models, candidates):
+        for model in models:
+            if not can_be_deferred(last_step(model)):
+                raise TypeError(
+                    f"{type(self).__name__} stops the training of candidates, so that the "
+                    "estimator, or the last step of the pipeline, must be a net with skae's own "
+                    f"fit; got {type(last_step(model)).__name__}. Use BatchedGridSearchCV, or "
+                    "scikit-learn's HalvingGridSearchCV."
+                )
+        if any(name.split("__")[-1] == "max_epochs" for params in candidates for name in params):
+            raise ValueError(
+                f"{type(self).__name__} itself decides after how many epochs candidates are "
+                "stopped: take max_epochs out of param_grid and set it in the estimator, or use "
+                "BatchedGridSearchCV"
+            )
+
+    def _epochs_of_comparisons(self, n_candidates, n_epochs):
+        """Return after how many epochs candidates are compared; the last is the end."""
+        # After so many, fewer than ``factor`` are left.
+        n_before_end = 0
+        while n_candidates >= self.factor:
+            n_candidates /= self.factor
+            n_before_end += 1
+        if self.min_epochs == "auto":
+            epochs = [n_epochs / self.factor ** (k + 1) for k in range(n_before_end)]
+        elif self.min_epochs > n_epochs > 0:
+            raise ValueError(
+                f"min_epochs={self.min_epochs} must not be above the {n_epochs} epochs that the "
+                "training takes in all"
+            )
+        else:
+            epochs = [self.min_epochs * self.factor**k for k in range(n_before_end)]
+        return [*sorted({int(e) for e in epochs if 1 <= e < n_epochs}), n_epochs]
+
+    def _train(self, trials, until):
+        """Train on up to an epoch; at the last one up to the end, and finish the fits."""
+        at_end = until == self.n_resources_[-1]
+        if self.verbose > 0:
+            print(f"Training {len(trials)} fits up to epoch {until}")
+        train([trial.fit for trial in trials if not trial.failed], None if at_end else until)
+        if at_end:
+            for trial in trials:
+                if not trial.failed:
+                    trial.fit.end()
+
+    def _best(self, going, outcomes):
+        """Return those of the candidates that train on, in their order."""
+        metric = self._metric(outcomes)
+        scores = [outcome["test_scores"] for outcome in outcomes]
+        if self.multimetric_:
+            scores = [by_metric[metric] for by_metric in scores]
+        means = np.reshape(scores, (len(going), -1)).mean(axis=1)
+        # Stable: of equals the first in the grid, as everywhere else. NaN is the last.
+        order = np.argsort(-means, kind="stable")
+        return sorted(going[place] for place in order[: ceil(len(going) / self.factor)])
+
+    @staticmethod
+    def _select_best_index(refit, refit_metric, results):
+        """Return the best of the candidates that were trained to the end."""
+        last = np.flatnonzero(results["iter"] == results["iter"].max())
+        return last[results[f"rank_test_{refit_metric}"][last].argmin()]
+
+
+def _begin(models, candidates, folds):
+    """Return the trials of each candidate, with training about to start."""
+    trials = [[] for _ in models]
+    for batch in trials_by_preprocessing(models, candidates, folds):
+        for trial in batch:
+            trials[trial.candidate].append(trial)
+            if not trial.failed:
+                trial.fit.begin()
+    return trials

@@ -1,0 +1,210 @@
+"""Trials of a search: each candidate on each fold, with their common work done once.
+
+Rows are cut out once for a fold, and the steps of pipelines before the last one are fitted
+once for all candidates that agree in them, so that what candidates train on is one array.
+"""
+
+from dataclasses import dataclass
+from numbers import Number
+from time import perf_counter
+from traceback import format_exception
+from typing import Any
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+from skae._params import did_you_mean
+from skae._sklearn import check_method_params, safe_split
+from skae._training.fits import Fit, fit_all
+
+
+def with_params(estimator, params):
+    """Return a clone with parameters set; the error about an unknown name has the nearest."""
+    model = clone(estimator)
+    known = model.get_params()
+    try:
+        return model.set_params(**clone(params, safe=False))  # estimators among them are trained
+    except ValueError as error:
+        unknown = [name for name in params if name not in known]
+        if not unknown or "Did you mean" in str(error):
+            raise
+        raise ValueError(f"{error}{did_you_mean(unknown[0], known)}") from None
+
+
+class Fold:
+    """The rows to fit and to score in a part of the cross-validation.
+
+    Parameters
+    ----------
+    number : int
+    estimator : estimator
+        Whose tags tell how to cut X.
+    X, y : arrays
+        All rows; y may be None.
+    train, test : arrays of int
+        Which rows are fitted, and which scored.
+    fit_params, score_params : dict
+        Further arguments; those that are as long as X are cut like it.
+    """
+
+    def __init__(self, number, estimator, X, y, train, test, fit_params, score_params):
+        self.number = number
+        self.train = safe_split(estimator, X, y, train)
+        self.test = safe_split(estimator, X, y, test, train)
+        self.fit_params = check_method_params(X, fit_params, train)
+        self.train_score_params = check_method_params(X, score_params, train)
+        self.test_score_params = check_method_params(X, score_params, test)
+
+
+@dataclass(eq=False)
+class Trial:
+    """A candidate on a fold.
+
+    ``model`` is what is scored, ``fit`` the fit of it or of its last step, which took
+    ``preparation`` seconds to prepare.
+    """
+
+    candidate: int
+    fold: Fold
+    model: Any
+    fit: Fit
+    preparation: float
+
+    @property
+    def failed(self):
+        return self.fit.error is not None
+
+    def outcome(self, scorer, error_score, return_train_score):
+        """Return what scikit-learn's searches record of a fit."""
+        if self.failed and error_score == "raise":
+            raise self.fit.error
+
+        def score(data, params):
+            if self.failed:
+                return error_score
+            return score_estimator(self.model, *data, scorer, params, error_score)
+
+        outcome = {
+            "fit_time": self.preparation + self.fit.seconds,
+            "fit_error": "".join(format_exception(self.fit.error)) if self.failed else None,
+        }
+        start = perf_counter()
+        outcome["test_scores"] = score(self.fold.test, self.fold.test_score_params)
+        outcome["score_time"] = perf_counter() - start
+        if return_train_score:
+            outcome["train_scores"] = score(self.fold.train, self.fold.train_score_params)
+        return outcome
+
+
+def fit_trials(trials, verbose):
+    """Make the fits of trials, and yield each trial when it is done, in any order."""
+    pending = {}
+    for trial in trials:
+        if trial.failed:
+            yield trial
+        else:
+            pending[trial.fit] = trial
+    for fit in fit_all(list(pending), verbose=verbose):
+        trial = pending.pop(fit)
+        yield trial
+        # Let it go: the lists here, of the caller and of ``fit_all`` stay until the last is done.
+        trial.model = fit.estimator = None
+
+
+def trials_by_preprocessing(models, candidates, folds):
+    """Yield lists of trials: those, on all folds, of candidates with the same preprocessing.
+
+    A list is prepared when it is asked for, so that the transformed rows of one preprocessing
+    are in memory at a time.
+    """
+    alike = {}
+    for number, (model, params) in enumerate(zip(models, candidates, strict=True)):
+        alike.setdefault(_preprocessing_key(model, params), []).append((number, model))
+    for members in alike.values():
+        trials = [trial for fold in folds for trial in _trials_on(fold, members)]
+        # Those of a candidate side by side: they train at one pace.
+        yield sorted(trials, key=lambda trial: trial.candidate)
+
+
+def _trials_on(fold, members):
+    preprocessing = Preprocessing(members[0][1], fold)
+    for number, model in members:
+        model, fit = preprocessing.prepare(model)
+        yield Trial(number, fold, model, fit, preprocessing.seconds)
+
+
+class Preprocessing:
+    """All that comes before the last step of a pipeline, fitted on a fold.
+
+    Of any other estimator that is nothing: its rows are the fold's.
+    """
+
+    def __init__(self, model, fold):
+        self._stand_in = _StandIn(last_step(model))
+        self._fitted = self._stand_in
+        if _has_last_step(model):
+            name = model.steps[-1][0]
+            self._fitted = clone(model).set_params(**{name: self._stand_in})
+        X, y = fold.train
+        start, self._error = perf_counter(), None
+        try:
+            self._fitted.fit(*((X,) if y is None else (X, y)), **fold.fit_params)
+        except Exception as error:
+            self._error = error
+        self.seconds = perf_counter() - start
+
+    def prepare(self, model):
+        """Return a clone of a model with these steps in it, and the fit that is left to do."""
+        model = clone(model)
+        if _has_last_step(model):
+            model.steps = [*self._fitted.steps[:-1], model.steps[-1]]
+        fit = Fit(last_step(model), *self._stand_in.data, **self._stand_in.fit_params)
+        fit.error = self._error
+        return model, fit
+
+
+class _StandIn(BaseEstimator):
+    """Stands in for the last step of a pipeline, and keeps what that would be fitted on.
+
+    The pipeline itself so decides what its last step gets, resampled rows and routed
+    metadata among it.
+    """
+
+    data, fit_params = (), {}
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y=None, **params):
+        self.data, self.fit_params = (X,) if y is None else (X, y), params
+        return self
+
+    def get_metadata_routing(self):
+        return get_routing_for_object(self.estimator)
+
+
+def last_step(model):
+    """Return the last step of a pipeline, and of all else itself."""
+    return model.steps[-1][1] if _has_last_step(model) else model
+
+
+def _has_last_step(model):
+    return isinstance(model, Pipeline) and hasattr(model.steps[-1][1], "fit")
+
+
+def _preprocessing_key(model, params):
+    """Return what is the same for models that differ in their last step only."""
+    if not _has_last_step(model):
+        return None
+    name_of_last = model.steps[-1][0]
+    return frozenset(
+        (name, _identity(value))
+        for name, value in params.items()
+        if name.partition("__")[0] != name_of_last
+    )
+
+
+def _identity(value):
+    """Return what tells values apart: numbers and texts by type and value, objects by theirs."""
+    return type(value), value if isinstance(value, Number | str) else id(value)

@@ -1,0 +1,1 @@
+"""What is trained: encoder, bottleneck, decoder and loss joined. torch only."""

@@ -1,0 +1,197 @@
+"""The parts of an autoencoder joined into one module. torch only."""
+
+import torch
+from torch import nn
+
+from skae.losses._base import per_sample
+
+
+class Centre(nn.Module):
+    """Subtract the mean of the data.
+
+    Parameters
+    ----------
+    mean : tensor of the shape of a sample
+    """
+
+    def __init__(self, mean):
+        super().__init__()
+        self.register_buffer("mean", mean)
+
+    def forward(self, x):
+        return x - self.mean
+
+
+class Chain(nn.Sequential):
+    """Modules one behind the other, the first of which may take more than one input."""
+
+    def forward(self, *inputs):
+        first, *others = self
+        output = first(*inputs)
+        for module in others:
+            output = module(output)
+        return output
+
+
+class AutoencoderModule(nn.Module):
+    """Encoder, bottleneck, decoder and loss of one autoencoder.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Maps (n_samples, *input_shape) to (n_samples, encoder_width).
+    bottleneck : skae.bottlenecks.Bottleneck
+        Maps (n_samples, encoder_width) to (n_samples, n_components).
+    decoder : nn.Module
+        Maps (n_samples, n_components) to (n_samples, *input_shape).
+    output_activation : nn.Module
+        Applied to the decoder's output.
+    loss : nn.Module
+        One of `skae.losses`.
+    corruption : skae.corruptions.Corruption or None, default=None
+        Damages the inputs in training.
+
+    Attributes
+    ----------
+    work, width : int
+        Multiplications that a sample takes and values that the widest layer gives of it, of
+        a sequence for one step; set by who knows its shape.
+    is_partial : bool
+        Whether samples can have cells that are NaN, of which nothing is known. They do not
+        count in the loss.
+    """
+
+    work, width = 0, 1
+    is_partial = False
+
+    def __init__(self, encoder, bottleneck, decoder, output_activation, loss, corruption=None):
+        super().__init__()
+        self.encoder = encoder
+        self.bottleneck = bottleneck
+        self.decoder = decoder
+        self.output_activation = output_activation
+        self.loss = loss
+        self.corruption = corruption
+
+    @property
+    def decodes_once(self):
+        """Whether the objective is that of this class, one pass through the decoder."""
+        return True
+
+    @staticmethod
+    def size(target):
+        """Return the number of samples that a loss is the mean of."""
+        return len(target)
+
+    def set_progress(self, progress):
+        """Tell the parts that may change in the course of training what share of it is over."""
+        for part in (self.bottleneck, self.decoder):
+            # Past the ways of nn.Module, which take longer than the rest of it.
+            object.__setattr__(part, "progress", progress)
+
+    def encode(self, x):
+        """Return the code of ``x``, shape (n_samples, n_components)."""
+        return self.bottleneck(self.encoder(x))
+
+    def decode(self, code, target=None):
+        """Return the reconstruction from a code, shape (n_samples, *input_shape).
+
+        The target is for decoders with ``takes_target``, which see by it how many steps each
+        sequence has.
+        """
+        return self.output_activation(self._decoded(code, target))
+
+    def _decoded(self, code, target):
+        takes_target = getattr(self.decoder, "takes_target", False)
+        return self.decoder(code, target) if takes_target else self.decoder(code)
+
+    def forward(self, x):
+        return self.decode(self.encode(x), x)
+
+    def prepare(self, x, target, training):
+        """Return what the encoder gets, its target, and the weight of each element or None."""
+        del training
+        x, cell_weight = (x, None) if self.corruption is None else self.corruption(x)
+        return x, target, cell_weight
+
+    def predict(self, code, target=None):
+        """Return what the loss compares with the target: logits where it takes these."""
+        prediction = self._decoded(code, target)
+        if getattr(self.loss, "from_logits", False):
+            return prediction
+        return self.output_activation(prediction)
+
+    def reconstruction_losses(self, code, target, cell_weight=None):
+        """Return how far each sample is from what its code decodes to.
+
+        Parameters
+        ----------
+        code : tensor of shape (n_samples, n_components)
+        target : tensor of shape (n_samples, *input_shape)
+        cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
+            Weight of each element.
+
+        Returns
+        -------
+        tensor of shape (n_samples,)
+        """
+        prediction = self.predict(code, target)
+        return sample_losses(self.loss, prediction, target, cell_weight, self.is_partial)
+
+    def element_losses(self, code, target):
+        """Return the loss of each element, NaN where the target is.
+
+        Parameters as for ``reconstruction_losses``.
+
+        Returns
+        -------
+        tensor of shape (n_samples, *input_shape)
+        """
+        values = self.loss(self.predict(code, target), target.nan_to_num(0.0))
+        if values.ndim == 1:
+            raise ValueError(
+                "feature_losses needs a loss with one value per element, but this one gives one "
+                "per sample. reconstruction_errors does without."
+            )
+        return torch.where(target.isnan(), target, values)
+
+    def objective(self, x, target, weight=None, cell_weight=None):
+        """Return what training minimises, a mean over the samples.
+
+        Parameters
+        ----------
+        x, target : tensor of shape (n_samples, *input_shape)
+        weight : tensor of shape (n_samples,) or None, default=None
+        cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
+
+        Returns
+        -------
+        tensor of shape ()
+        """
+        code, penalty = self.bottleneck.draw(self.encoder(x), weight)
+        losses = self.reconstruction_losses(code, target, cell_weight)
+        return _weighted_mean(losses, weight) + penalty
+
+
+def sample_losses(loss, prediction, target, cell_weight=None, partial=False):
+    """Return the loss of each sample, of which elements may count more or less.
+
+    With ``partial`` those whose target is NaN do not count.
+    """
+    known = None
+    if partial:
+        known = ~target.isnan()
+        target = target.nan_to_num(0.0)
+    values = loss(prediction, target)
+    if values.ndim == 1 and (cell_weight is not None or partial):
+        what = "damaged_only=True needs" if cell_weight is not None else "sequences need"
+        raise ValueError(
+            f"{what} a loss with one value per element, but the given loss returns one per sample"
+        )
+    if cell_weight is not None:
+        values = values * cell_weight
+    return per_sample(values, loss.reduction, known, getattr(loss, "share", 1.0))
+
+
+def _weighted_mean(values, weight):
+    return (values if weight is None else values * weight).mean()

@@ -1,0 +1,73 @@
+"""The module of a regressor of images, and random changes of its training pairs. torch only."""
+
+import torch
+from torch import nn
+
+from skae._modules.autoencoder import AutoencoderModule
+
+FLIPS = {"horizontal": (-1,), "vertical": (-2,), "both": (-2, -1)}
+
+
+class Augmentation(nn.Module):
+    """Flip and shift pairs of images at random.
+
+    Parameters
+    ----------
+    flips : {"horizontal", "vertical", "both"} or None
+        Axes along which half of the images are flipped.
+    max_shift : int
+        Pixels that an image can be shifted along each axis, those of the smaller image of
+        a pair. What comes in at an edge repeats it.
+    """
+
+    def __init__(self, flips, max_shift):
+        super().__init__()
+        self.axes = FLIPS.get(flips, ())
+        self.max_shift = max_shift
+
+    @torch.no_grad()
+    def forward(self, x, target):
+        """Return the pairs of a batch, changed.
+
+        Parameters
+        ----------
+        x, target : tensor of shape (n_samples, channels, *size)
+
+        Returns
+        -------
+        x, target : tensor of the same shapes
+        """
+        n_dims = x.ndim - 2
+        for axis in self.axes:
+            if -axis <= n_dims:
+                coin = torch.rand(len(x), *[1] * (n_dims + 1), device=x.device) < 0.5
+                x, target = (torch.where(coin, image.flip(axis), image) for image in (x, target))
+        if self.max_shift:
+            least = min(x.shape[-1], target.shape[-1])
+            for axis in range(2, x.ndim):
+                by = torch.randint(-self.max_shift, self.max_shift + 1, (len(x),), device=x.device)
+                x, target = (
+                    _shifted(image, axis, by * (image.shape[-1] // least)) for image in (x, target)
+                )
+        return x, target
+
+
+def _shifted(images, axis, by):
+    """Return images shifted along an axis, each by a number of pixels of its own."""
+    side = images.shape[axis]
+    places = torch.arange(side, device=by.device) + by[:, None]
+    shape = [len(images)] + [1] * (images.ndim - 1)
+    shape[axis] = side
+    return images.take_along_dim(places.clamp(0, side - 1).view(shape), axis)
+
+
+class _PairModule(AutoencoderModule):
+    """A U-Net, its loss and the augmentation of its pairs.
+
+    What passes from encoder to decoder is a list of maps, the last of which is the code.
+    """
+
+    def prepare(self, x, target, training):
+        if training:
+            x, target = self.augmentation(x, target)
+        return x, target, None

@@ -1,0 +1,109 @@
+"""Start a net at the principal components of its data."""
+
+from math import prod
+from typing import NamedTuple
+
+import torch
+
+from skae.architectures._dense import only_layer
+
+MAX_ROWS = 5_000
+
+MAX_ELEMENTS = 2**23
+
+#: Least noise, as a share of the mean variance: that of exact data would be zero.
+MIN_NOISE = 1e-3
+
+#: Variance that rounding can leave of constant data, as a share of its mean square.
+ROUNDING = 1e-10
+
+
+class PrincipalAxes(NamedTuple):
+    """Principal components of at most 5,000 rows.
+
+    ``rank`` is how many of the ``n_components`` components there are; the others are
+    zero. ``noise_variance`` is the mean variance beside the components, the maximum
+    likelihood estimate of probabilistic PCA.
+    """
+
+    mean: torch.Tensor  # (n_features,)
+    components: torch.Tensor  # (n_components, n_features)
+    variances: torch.Tensor  # (n_components,)
+    noise_variance: torch.Tensor  # ()
+    mean_variance: torch.Tensor  # (), of the features
+    rank: int
+
+
+def principal_axes(rows, n_components):
+    """Return the `PrincipalAxes` of rows, or None if these are beyond float32."""
+    n_features = prod(rows.sample_shape)
+    n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
+    x, weight = rows.spread(n_rows).take(slice(None), torch.float32)
+    x = rows.filled(x).flatten(1)
+    weight = x.new_ones(len(x)) if weight is None else weight
+    if not x.isfinite().all():  # training will say so
+        return None
+    mean_square = x.square().mean()
+    mean = weight @ x / weight.sum()
+    x = (x - mean) * weight[:, None].sqrt()
+    # A few components more than needed make the needed ones exact enough.
+    n_sought = min(n_components + 10, *x.shape)
+    _, singular_values, found = torch.svd_lowrank(x, n_sought, niter=2)
+    found = found.t()[:n_components]
+    components = x.new_zeros(n_components, n_features)
+    components[: len(found)] = found
+    variances = x.new_zeros(n_components)
+    variances[: len(found)] = singular_values[: len(found)] ** 2 / weight.sum()
+    mean_variance = x.square().sum() / weight.sum() / n_features
+    if mean_variance <= ROUNDING * mean_square:
+        mean_variance = x.new_ones(())  # constant data says nothing of a scale
+    rest = mean_variance * n_features - variances.sum()
+    noise = rest / max(1, n_features - n_components)
+    noise = torch.maximum(noise, MIN_NOISE * mean_variance)
+    return PrincipalAxes(mean, components, variances, noise, mean_variance, len(found))
+
+
+def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows, is_standardised=False):
+    """Make encoder and decoder the best linear ones, if both have a method ``start_at``.
+
+    What training adds from there on is what PCA cannot. A loss that learns the variance
+    of the noise starts at what the linear model leaves of it.
+
+    Parameters
+    ----------
+    encoder, decoder : nn.Module
+        For instance `skae.architectures.Shortcut`.
+    bottleneck : skae.bottlenecks.Bottleneck
+        Says what the best linear ones are.
+    loss : nn.Module
+        One of `skae.losses`.
+    n_components : int
+    rows : Rows
+    is_standardised : bool, default=False
+        Whether encoder and decoder bring the data to mean 0 and deviation 1 inside.
+    """
+    encoder, decoder = only_layer(encoder), only_layer(decoder)
+    has_start = hasattr(encoder, "start_at") and hasattr(decoder, "start_at")
+    if not has_start and not hasattr(loss, "start_at"):
+        return
+    axes = principal_axes(rows, n_components)
+    start = has_start and axes and bottleneck.linear_start(axes)
+    if start:
+        if hasattr(loss, "to_logits"):
+            start = start[0], loss.to_logits(*start[1])
+        if is_standardised:
+            start = _of_size_1(start, bottleneck, axes)
+        encoder.start_at(*start[0])
+        decoder.start_at(*start[1])
+    if axes and hasattr(loss, "start_at"):
+        loss.start_at(axes.noise_variance if start else axes.mean_variance)
+
+
+def _of_size_1(start, bottleneck, axes):
+    """Return a start with codes of the size that layers inside encoder and decoder expect."""
+    (weight, bias), (decoder_weight, decoder_bias) = start
+    if bottleneck.centres_input:  # outside of other encoders
+        bias = bias - weight @ axes.mean
+    size = axes.variances.mean().sqrt() if bottleneck.is_scale_free else 1.0
+    size = size if size > 0 else 1.0
+    return (weight / size, bias / size), (decoder_weight * size, decoder_bias)

@@ -1,0 +1,76 @@
+"""Encoder, decoder and loss of a translator as one module. torch only."""
+
+import torch
+from torch import nn
+
+from skae._data.texts import BEGIN, PADDING
+
+
+class TranslationModule(nn.Module):
+    """What is trained of a translator: an encoder, a decoder and the loss of the next token.
+
+    Parameters
+    ----------
+    encoder, decoder : nn.Module
+        See `skae.architectures`.
+    label_smoothing : float
+        Share of the probability that training spreads over all tokens [1]_.
+
+    References
+    ----------
+    .. [1] C. Szegedy et al., "Rethinking the Inception architecture for computer vision",
+       CVPR 2016. :arxiv:`1512.00567`
+    """
+
+    work, width = 0, 1
+    is_partial = False
+
+    def __init__(self, encoder, decoder, label_smoothing):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.label_smoothing = label_smoothing
+
+    def set_progress(self, progress):
+        """Nothing changes in the course of training but the learning rate."""
+
+    def prepare(self, source, target, training):
+        """Return both texts of the pairs as they are."""
+        del training
+        return source, target, None
+
+    def start(self, source):
+        """Return the state of the decoder before the first token."""
+        return self.decoder.start(self.encoder(source), source != PADDING)
+
+    def hidden(self, source, target, weights=None):
+        """Return the decoder's states before each token of a target that is known."""
+        begin = target.new_full((len(target), 1), BEGIN)
+        before = torch.cat([begin, target[:, :-1]], dim=1)
+        hidden, _ = self.decoder(before, self.start(source), weights)
+        return hidden
+
+    def objective(self, source, target, weight=None, cell_weight=None):
+        """Return the mean loss of a token, shape ()."""
+        del cell_weight
+        is_token = target != PADDING
+        logits = self.decoder.output(self.hidden(source, target)[is_token])
+        losses = nn.functional.cross_entropy(
+            logits if self.training else logits.float(),
+            target[is_token],
+            label_smoothing=self.label_smoothing if self.training else 0.0,
+            reduction="none",
+        ).float()
+        if weight is not None:
+            losses = losses * weight[:, None].expand_as(is_token)[is_token]
+        return losses.mean()
+
+    @staticmethod
+    def size(target):
+        """Return the number of tokens that a loss is the mean of."""
+        return int((target != PADDING).sum())
+
+    def log_likelihood(self, source, target):
+        """Return the logarithm of the probability of each target, shape (n_samples,)."""
+        log_p = self.decoder.output(self.hidden(source, target)).log_softmax(-1)
+        log_p = log_p.gather(2, target[..., None]).squeeze(2)
+        return log_p.masked_fill(target == PADDING, 0.0).sum(1)

@@ -1,0 +1,126 @@
+"""The module of a variational autoencoder: bounds on the likelihood. torch only."""
+
+from math import log
+
+import torch
+
+from skae._modules.autoencoder import AutoencoderModule, _weighted_mean, sample_losses
+
+MAX_BLOCK_ELEMENTS = 2**21
+
+
+class VariationalModule(AutoencoderModule):
+    """Autoencoder module with a `~skae.bottlenecks.GaussianBottleneck` and a likelihood.
+
+    Parameters
+    ----------
+    *args : nn.Module
+        As for `AutoencoderModule`.
+    n_importance_samples : int, default=1
+        Draws of the code that the bound on the log-likelihood is computed from. With
+        several it is the importance-weighted bound [1]_, trained by doubly
+        reparametrised gradients [2]_.
+
+    References
+    ----------
+    .. [1] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
+       ICLR 2016. :arxiv:`1509.00519`
+    .. [2] G. Tucker, D. Lawson, S. Gu and C. J. Maddison, "Doubly reparameterized gradient
+       estimators for Monte Carlo objectives", ICLR 2019. :arxiv:`1810.04152`
+    """
+
+    def __init__(self, *args, n_importance_samples=1):
+        super().__init__(*args)
+        self.n_importance_samples = n_importance_samples
+
+    @property
+    def decodes_once(self):
+        return self.n_importance_samples == 1 or self.bottleneck.beta == 0
+
+    def objective(self, x, target, weight=None, cell_weight=None):
+        if self.decodes_once:
+            return super().objective(x, target, weight, cell_weight)
+        return -_weighted_mean(self._importance_weighted_bound(x, target), weight)
+
+    def _importance_weighted_bound(self, x, target):
+        """Return the bound of each sample, with doubly reparametrised gradients."""
+        encoded, beta = self.encoder(x), self.bottleneck.beta_now
+        mean, _ = self.bottleneck.posterior(encoded)
+        noise = torch.randn_like(mean.expand(self.n_importance_samples, *mean.shape))
+        code = self._codes(encoded, noise)
+        # Where beta is 1, the posterior's part of the gradient comes to the square of each
+        # weight times the path through the code, which has less variance.
+        doubly = beta == 1 and code.requires_grad
+        if doubly:
+            encoded = encoded.detach()
+            deviation = (self.bottleneck.posterior(encoded)[1] / 2).exp()
+            noise = noise + (code - code.detach()) / deviation  # adds 0, and the path
+        likelihood, ratio = self._log_terms(code, encoded, noise, target)
+        log_weights = likelihood + beta * ratio
+        if doubly:
+            weights = log_weights.detach().softmax(0)
+            code.register_hook(lambda grad: grad * weights[..., None])
+        return log_weights.logsumexp(0) - log(self.n_importance_samples)
+
+    def _codes(self, encoded, noise):
+        """Return codes drawn from the posterior, shape (n_draws, n_samples, n_components)."""
+        mean, log_variance = self.bottleneck.posterior(encoded)
+        return mean + (log_variance / 2).exp() * noise
+
+    def _log_terms(self, code, encoded, noise, target):
+        """Return what importance weights are made of.
+
+        Parameters
+        ----------
+        code : tensor of shape (n_draws, n_samples, n_components)
+        encoded : tensor of shape (n_samples, encoder_width)
+        noise : tensor of shape (n_draws, n_samples or 1, n_components)
+            What the codes are from their posterior mean in standard deviations.
+        target : tensor of shape (n_samples, *input_shape)
+
+        Returns
+        -------
+        likelihood, ratio : tensor of shape (n_draws, n_samples)
+            Logarithms of the probability of the target given the code, and of the code's
+            prior probability over its posterior probability.
+        """
+        _, log_variance = self.bottleneck.posterior(encoded)
+        # The constants of both normal densities cancel.
+        ratio = (noise.square() + log_variance - code.square()).sum(-1) / 2
+        target = target.expand(len(code), *target.shape).flatten(0, 1)
+        prediction = self.predict(code.flatten(0, 1), target)
+        losses = sample_losses(self.loss, prediction, target, partial=self.is_partial)
+        return -losses.view(code.shape[:2]), ratio
+
+    def sample(self, code, target=None):
+        """Draw from the likelihood given the code, shape (n_samples, *input_shape)."""
+        return self.loss.sample(self.predict(code, target))
+
+    def elbo(self, x, noise):
+        """Return the evidence lower bound of each sample, in nats.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_samples, *input_shape)
+        noise : tensor of shape (n_draws, 1, n_components)
+            The same draws for all samples, so that a sample's result depends on no other.
+
+        Returns
+        -------
+        tensor of shape (n_samples,)
+        """
+        encoded = self.encoder(x)
+        likelihood = sum(likelihood.sum(0) for likelihood, _ in self._blocks(encoded, x, noise))
+        return likelihood / len(noise) - self.bottleneck.divergence(encoded).sum(-1)
+
+    def log_likelihood(self, x, noise):
+        """Return the importance-weighted bound of each sample, parameters as for ``elbo``."""
+        blocks = self._blocks(self.encoder(x), x, noise)
+        sums = [(likelihood + ratio).logsumexp(0) for likelihood, ratio in blocks]
+        return torch.stack(sums).logsumexp(0) - log(len(noise))
+
+    def _blocks(self, encoded, x, noise):
+        """Yield the terms of as many draws at a time as memory bears."""
+        n_steps = x.shape[1] if self.is_partial else 1
+        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * n_steps * self.width))):
+            yield self._log_terms(self._codes(encoded, some), encoded, some, x)

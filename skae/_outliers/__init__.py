@@ -1,0 +1,1 @@
+"""Outlier detection: scores, thresholds and explanations."""

@@ -1,0 +1,1 @@
+"""Translation: texts as tokens, and texts from a decoder."""

@@ -1,0 +1,399 @@
+"""What a fitted translator does with texts."""
+
+from itertools import islice
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from skae._data.batches import spans
+from skae._data.texts import (
+    END,
+    PADDING,
+    TextPairs,
+    Texts,
+    check_not_empty,
+    read_texts,
+    split_sentences,
+    split_text,
+)
+from skae._modules.translation import TranslationModule
+from skae._text.attention_map import AttentionMap, draw
+from skae._text.decoding import Constraints, beam_search, sample
+from skae._text.tokenizers import decode, encode
+from skae.metrics._texts import TEXT_SCORES, read_references
+
+
+class TextInference:
+    """Methods of a translator that has a net, tokenizers and ``max_length_``."""
+
+    def predict(self, X, *, prefix=None):
+        """Translate texts.
+
+        A text that is longer than 99 of 100 training texts is cut where sentences end, and what
+        then still has more than ``max_length_`` tokens at commas or between words. The parts are
+        translated one by one.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,)
+            Texts.
+        prefix : str, sequence of str of shape (n_samples,) or None, default=None
+            What the translations begin with.
+
+        Returns
+        -------
+        y : ndarray of str objects of shape (n_samples,)
+            Translations. Of an empty text it is empty.
+        """
+        texts, prefix = self._read_texts(X, prefix)
+        parts, owner = self._split(texts)
+        begins = None
+        if prefix is not None:
+            is_first = np.diff(owner, prepend=-1) > 0
+            begins = [prefix[i] if first else "" for i, first in zip(owner, is_first, strict=True)]
+        found = self._search(Texts(self._encode(parts)), begins)
+        translated = decode(self.target_tokenizer_, [best[0][0] for best in found])
+        joined = [[] for _ in texts]
+        for i, text in zip(owner, translated, strict=True):
+            joined[i].append(text)
+        return np.array([" ".join(some) for some in joined], dtype=object)
+
+    def predict_iter(self, X, *, buffer_size=4096):
+        """Translate texts one after the other, for more of them than memory has room for.
+
+        Parameters
+        ----------
+        X : iterable of str
+            Texts, such as the lines of an open file.
+        buffer_size : int, default=4096
+            How many texts are read, and translated together, at a time.
+
+        Yields
+        ------
+        translation : str
+
+        Raises
+        ------
+        ValueError
+            If ``buffer_size`` is below 1.
+        """
+        check_is_fitted(self)
+        check_scalar(buffer_size, "buffer_size", Integral, min_val=1)
+        texts = iter(X)
+        while some := list(islice(texts, buffer_size)):
+            yield from self.predict(some)
+
+    def predict_n_best(self, X, n_best=5, *, prefix=None):
+        """Return the most probable translations that beam search finds.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,)
+            Texts.
+        n_best : int, default=5
+            How many translations of each. The search goes on with at least so many.
+        prefix : str, sequence of str of shape (n_samples,) or None, default=None
+            What the translations begin with.
+
+        Returns
+        -------
+        y : ndarray of str objects of shape (n_samples, n_best)
+            Translations, the best first by ``length_penalty``; None where fewer were found.
+        log_likelihood : ndarray of shape (n_samples, n_best)
+            Logarithms of their probabilities, in nats; -inf where fewer were found.
+
+        Raises
+        ------
+        ValueError
+            If a text is empty or longer than ``max_length_``, or ``n_best`` is below 1.
+        """
+        check_scalar(n_best, "n_best", Integral, min_val=1)
+        texts, prefix = self._read_texts(X, prefix)
+        sources = self._read_sources(texts)
+        found = self._search(sources, prefix, max(self.beam_size, n_best), n_best)
+        return self._table(found, n_best)
+
+    def sample(self, X, n_samples=1, *, temperature=1.0, prefix=None, random_state=None):
+        """Draw translations by their probability.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_texts,)
+            Texts.
+        n_samples : int, default=1
+            How many translations of each.
+        temperature : float, default=1.0
+            1 draws by the probabilities of the net; less prefers the probable tokens, more
+            the improbable ones.
+        prefix : str, sequence of str of shape (n_texts,) or None, default=None
+            What the translations begin with.
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same translations of a text at every call.
+
+        Returns
+        -------
+        y : ndarray of str objects of shape (n_texts, n_samples)
+            Translations.
+        log_likelihood : ndarray of shape (n_texts, n_samples)
+            Logarithms of their probabilities, in nats.
+
+        Raises
+        ------
+        ValueError
+            If a text is empty or longer than ``max_length_``, ``temperature`` not above 0 or
+            ``n_samples`` below 1.
+        """
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        if not temperature > 0:
+            raise ValueError(f"temperature must be above 0; got {temperature!r}")
+        texts, prefix = self._read_texts(X, prefix)
+        sources = self._read_sources(texts)
+        rng = check_random_state(random_state)
+        shape = n_samples, len(texts), self.max_length_
+        below_1 = np.nextafter(np.float32(1), np.float32(0))
+        chance = torch.from_numpy(rng.uniform(size=shape).astype(np.float32).clip(max=below_1))
+        found = [[] for _ in texts]
+        with self._inference(sources) as (module, device):
+            for draw_chance in chance:
+                for which, state, begin in self._starts(module, sources, prefix, device):
+                    some = sample(
+                        module.decoder,
+                        state,
+                        begin,
+                        self._constraints(),
+                        draw_chance[which].to(device),
+                        temperature,
+                    )
+                    for i, one in zip(which, some, strict=True):
+                        found[i].append(one)
+        return self._table(found, n_samples)
+
+    def log_likelihood(self, X, y):
+        """Return how probable given translations are.
+
+        Parameters
+        ----------
+        X, y : sequence of str of shape (n_samples,)
+            Texts and translations of them.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            Logarithm of the probability of each translation, in nats.
+
+        Raises
+        ------
+        ValueError
+            If a text is empty or longer than ``max_length_``.
+        """
+        check_is_fitted(self)
+        texts, translations = read_texts(X, "X"), read_texts(y, "y")
+        if len(texts) != len(translations):
+            raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
+        targets = self._read_sources(translations, "y", self.target_tokenizer_)
+        pairs = TextPairs(self._read_sources(texts), targets)
+        return self._map(TranslationModule.log_likelihood, pairs, ())
+
+    def score(self, X, y):
+        """Return the score of the translations, of the whole corpus.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,)
+            Texts.
+        y : sequence of str, or of sequence of str, of shape (n_samples,)
+            The right translation of each, or several of them.
+
+        Returns
+        -------
+        score : float
+            That of ``metric``, from 0 to 1: see `skae.metrics`.
+        """
+        right = read_references(y, "y")
+        return TEXT_SCORES[self.metric](right, self.predict(X))
+
+    def transform(self, X):
+        """Make numbers of texts: the mean of the encoder's states of their tokens.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,)
+            Texts in the language of X at fit.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, `n_components_`)
+            A vector for each text. A text longer than ``max_length_`` is cut as in ``predict``,
+            and has the mean of its parts, weighted by their lengths.
+        """
+        texts, _ = self._read_texts(X)
+        parts, owner = self._split(texts)
+        Z = np.zeros((len(texts), self.n_components_), np.float32)
+        if parts:
+            sources = Texts(self._encode(parts))
+            means = self._map(_mean_state, sources, (self.n_components_,))
+            np.add.at(Z, owner, means * sources.lengths[:, None])
+            Z /= np.maximum(np.bincount(owner, sources.lengths, len(texts)), 1)[:, None]
+        return Z
+
+    def attention(self, source, target=None):
+        """Return where the decoder looks while it writes a translation.
+
+        Parameters
+        ----------
+        source : str
+            A text.
+        target : str or None, default=None
+            A translation of it. None is that of ``predict``.
+
+        Returns
+        -------
+        attention : AttentionMap
+            With the tokens of both texts, ``source`` and ``target``, and ``weights``, an
+            ndarray of shape (n_target_tokens, n_source_tokens), means over layers and heads,
+            the rows of which sum to 1.
+
+        Raises
+        ------
+        ValueError
+            If a text is empty or too long, or the architecture has no attention.
+        """
+        check_is_fitted(self)
+        target = self.predict([source])[0] if target is None else target
+        sources = self._read_sources(read_texts([source], "source"), "source")
+        targets = self._read_sources(
+            read_texts([target], "target"), "target", self.target_tokenizer_
+        )
+        weights = []
+        with self._inference(sources) as (module, device):
+            x, y = (rows.take([0])[0].to(device) for rows in (sources, targets))
+            module.hidden(x, y, weights)
+        mean = torch.stack([w.mean(1) for w in weights]).mean(0)
+        tokenizers = self.source_tokenizer_, self.target_tokenizer_
+        names = [
+            [text or "</s>" for text in decode(tokenizer, [[i] for i in rows.flat()])]
+            for tokenizer, rows in zip(tokenizers, (sources, targets), strict=True)
+        ]
+        return AttentionMap(*names, mean[0].cpu().numpy())
+
+    def plot_attention(self, source, target=None, *, ax=None):
+        """Draw where the decoder looks while it writes a translation.
+
+        Parameters
+        ----------
+        source : str
+            A text.
+        target : str or None, default=None
+            A translation of it. None is that of ``predict``.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+
+        Raises
+        ------
+        ValueError
+            As in ``attention``.
+        """
+        return draw(self.attention(source, target), ax)
+
+    def _read_texts(self, X, prefix=None):
+        """Return texts, and what the translation of each begins with or None."""
+        check_is_fitted(self)
+        texts = read_texts(X, "X")
+        if prefix is None:
+            return texts, None
+        prefix = [prefix] * len(texts) if isinstance(prefix, str) else read_texts(prefix, "prefix")
+        if len(prefix) != len(texts):
+            raise ValueError(f"X holds {len(texts)} texts, but prefix {len(prefix)}")
+        return texts, prefix
+
+    def _read_sources(self, texts, name="X", tokenizer=None):
+        """Return texts that cannot be cut as rows of tokens."""
+        check_not_empty(texts, name)
+        rows = Texts(self._encode(texts, tokenizer))
+        long = np.flatnonzero(rows.lengths > self.max_length_)
+        if len(long):
+            raise ValueError(
+                f"{name}[{long[0]}] has {rows.lengths[long[0]]} tokens, but max_length_ is "
+                f"{self.max_length_}. Give its sentences one by one; predict does that itself."
+            )
+        return rows
+
+    def _split(self, texts):
+        """Cut long texts into parts; return these and which text each is of.
+
+        Sentences are taken one by one where there are more of them than there were in training.
+        """
+        parts = []
+        for text, tokens in zip(texts, self._encode(texts), strict=True):
+            pieces = [text] if len(tokens) <= self._usual_length else split_sentences(text)
+            pieces = [piece for piece in pieces if piece.strip()]
+            parts.append([part for piece in pieces for part in split_text(piece, self._fits)])
+        owner = np.repeat(np.arange(len(texts)), [len(some) for some in parts])
+        return [part for some in parts for part in some], owner
+
+    def _fits(self, text):
+        return len(self._encode([text])[0]) <= self.max_length_
+
+    def _search(self, sources, prefix, beam_size=None, n_best=1):
+        """Return the best translations of each text, as tokens with their probabilities."""
+        found = [None] * len(sources)
+        with self._inference(sources) as (module, device):
+            for which, state, begin in self._starts(module, sources, prefix, device):
+                some = beam_search(
+                    module.decoder,
+                    state,
+                    begin,
+                    self._constraints(),
+                    beam_size or self.beam_size,
+                    n_best,
+                    self.length_penalty,
+                )
+                for i, best in zip(which, some, strict=True):
+                    found[i] = best
+        return found
+
+    def _starts(self, module, sources, prefix, device):
+        """Yield which texts to translate together, the decoder's state and their beginnings."""
+        rows = [[]] * len(sources)
+        if prefix is not None:
+            rows = encode(self.target_tokenizer_, prefix)
+            long = [i for i, row in enumerate(rows) if len(row) >= self.max_length_]
+            if long:
+                raise ValueError(
+                    f"prefix[{long[0]}] has {len(rows[long[0]])} tokens, and max_length_ is "
+                    f"{self.max_length_}"
+                )
+        begins = Texts(rows)
+        for which in spans(sources) if len(sources) else ():
+            source, begin = (part.take(which)[0].to(device) for part in (sources, begins))
+            yield which, module.start(source), begin
+
+    def _constraints(self):
+        return Constraints(self.max_length_, self.no_repeat_ngram_size)
+
+    def _table(self, found, n_columns):
+        """Return texts and their probabilities as arrays of shape (n_samples, n_columns)."""
+        texts = np.full((len(found), n_columns), None, dtype=object)
+        log_p = np.full((len(found), n_columns), -np.inf, dtype=np.float32)
+        for i, some in enumerate(found):
+            decoded = decode(self.target_tokenizer_, [tokens for tokens, _ in some])
+            texts[i, : len(some)] = decoded
+            log_p[i, : len(some)] = [value for _, value in some]
+        return texts, log_p
+
+    def _encode(self, texts, tokenizer=None):
+        rows = encode(self.source_tokenizer_ if tokenizer is None else tokenizer, texts)
+        return [[*row, END] for row in rows]
+
+
+def _mean_state(module, source):
+    """Return the mean of the encoder's states of each text, shape (n_samples, width)."""
+    is_token = (source != PADDING)[..., None]
+    return (module.encoder(source) * is_token).sum(1) / is_token.sum(1)

@@ -1,0 +1,190 @@
+"""Tokenizers: text to numbers and back, trained by the library tokenizers.
+
+Texts are brought to Unicode's normal form C, and nothing else is changed, so that what is
+decoded has the case, the punctuation and the spaces of the training texts. All kinds of
+tokens end in bytes: a character that was never seen is spelled, not lost.
+"""
+
+from collections import Counter
+from math import ceil, log, sqrt
+
+from skae.exceptions import missing
+
+try:
+    import tokenizers as library
+except ModuleNotFoundError:  # an extra, asked for when it is needed
+    library = None
+
+N_SPECIAL = 3
+
+#: A word with the space before it and the apostrophe behind it (" l'"), a digit, or
+#: punctuation with the space before it, which in French may be one that does not break.
+PIECES = r"\s?\p{L}[\p{L}\p{M}]*['’]?|\s?\p{N}|\s?[^\s\p{L}\p{N}]+|\s+"
+
+#: Marks what continues a word. No byte stands for it in the byte alphabet.
+CONTINUATION = "\u2026"
+
+
+MIN_VOCABULARY, MAX_VOCABULARY = 400, 16_000
+
+WORDS_PER_SUBWORD = 4
+
+N_BYTES = 256
+
+
+def auto_vocabulary_size(texts):
+    """Return a size of the vocabulary that suits texts: a multiple of the root of their words."""
+    n_words = sum(len(text.split()) for text in texts)
+    return min(max(MIN_VOCABULARY, 50 * ceil(4 * sqrt(n_words) / 50)), MAX_VOCABULARY)
+
+
+def train_tokenizer(texts, kind, vocabulary_size):
+    """Train a tokenizer.
+
+    Parameters
+    ----------
+    texts : list of str
+    kind : {"bpe", "unigram", "word", "char"}
+        Subwords by merging pairs [1]_ or by a unigram model [2]_, words, or characters.
+    vocabulary_size : int or "auto"
+        Number of tokens, those of the 256 bytes included. There may be fewer if the texts do
+        not have as many.
+
+    Returns
+    -------
+    tokenizers.Tokenizer
+        Its state is JSON (``to_str``).
+
+    References
+    ----------
+    .. [1] R. Sennrich, B. Haddow and A. Birch, "Neural machine translation of rare words with
+       subword units", ACL 2016. :arxiv:`1508.07909`
+    .. [2] T. Kudo, "Subword regularization: improving neural network translation models with
+       multiple subword candidates", ACL 2018. :arxiv:`1804.10959`
+    """
+    if library is None:
+        raise missing("tokenizers", "text")
+    if vocabulary_size == "auto":
+        vocabulary_size = auto_vocabulary_size(texts) * (WORDS_PER_SUBWORD if kind == "word" else 1)
+    return KINDS[kind](texts, int(vocabulary_size))
+
+
+def encode(tokenizer, texts):
+    """Return the numbers of the tokens of each text, a list of lists."""
+    encodings = tokenizer.encode_batch_fast(list(texts))
+    return [[i + N_SPECIAL for i in encoding.ids] for encoding in encodings]
+
+
+def decode(tokenizer, rows):
+    """Return the texts of rows of token numbers, special ones left out."""
+    rows = [[i - N_SPECIAL for i in row if i >= N_SPECIAL] for row in rows]
+    return [text.strip() for text in tokenizer.decode_batch(rows)]
+
+
+def vocabulary_length(tokenizer):
+    """Return how many tokens there are, the special ones included."""
+    return tokenizer.get_vocab_size() + N_SPECIAL
+
+
+def _byte_level(model):
+    """Return a tokenizer of words whose characters are bytes."""
+    tokenizer = library.Tokenizer(model)
+    tokenizer.normalizer = _normalizer(library.normalizers.Prepend(" "))
+    tokenizer.pre_tokenizer = library.pre_tokenizers.Sequence(
+        [
+            library.pre_tokenizers.Split(library.Regex(PIECES), "isolated"),
+            library.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = library.decoders.ByteLevel()
+    return tokenizer
+
+
+def _normalizer(*others):
+    steps = [library.normalizers.NFC(), library.normalizers.Strip(), *others]
+    return library.normalizers.Sequence(steps)
+
+
+def _bytes():
+    """Return the characters that stand for the 256 bytes."""
+    return sorted(library.pre_tokenizers.ByteLevel.alphabet())
+
+
+def _how(vocabulary_size):
+    return {
+        "vocab_size": vocabulary_size,
+        "initial_alphabet": _bytes(),
+        "show_progress": False,
+    }
+
+
+def _train_bpe(texts, vocabulary_size):
+    tokenizer = _byte_level(library.models.BPE())
+    trainer = library.trainers.BpeTrainer(**_how(vocabulary_size))
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _train_unigram(texts, vocabulary_size, n_passes=3):
+    """Take the library's pieces; estimate their probabilities anew, as its own differ each time."""
+    tokenizer = _byte_level(library.models.Unigram())
+    trainer = library.trainers.UnigramTrainer(**_how(vocabulary_size))
+    tokenizer.train_from_iterator(texts, trainer)
+    vocabulary = [(piece, -1.0) for piece in sorted(tokenizer.get_vocab())]  # the fewest pieces
+    for _ in range(n_passes):
+        tokenizer = _byte_level(library.models.Unigram(vocabulary, unk_id=None))
+        counts = Counter(i - N_SPECIAL for row in encode(tokenizer, texts) for i in row)
+        total = sum(counts.values()) + len(vocabulary) / 2
+        vocabulary = [
+            (piece, log((counts[i] + 0.5) / total)) for i, (piece, _) in enumerate(vocabulary)
+        ]
+    return _byte_level(library.models.Unigram(vocabulary, unk_id=None))
+
+
+def _train_word(texts, vocabulary_size):
+    """Take the most frequent words; others are put together from what words begin with."""
+    counter = _byte_level(library.models.WordLevel())
+    trainer = library.trainers.WordLevelTrainer(
+        vocab_size=max(1, vocabulary_size - 2 * N_BYTES), show_progress=False
+    )
+    counter.train_from_iterator(texts, trainer)
+    spelled = [prefix + byte for prefix in ("", CONTINUATION) for byte in _bytes()]
+    words = sorted(set(counter.get_vocab()) - {*spelled})
+    vocabulary = {token: i for i, token in enumerate([*spelled, *words])}
+    tokenizer = _byte_level(
+        library.models.WordPiece(
+            vocabulary,
+            unk_token="",  # none is ever unknown
+            continuing_subword_prefix=CONTINUATION,
+            max_input_chars_per_word=2**31,
+        )
+    )
+    tokenizer.decoder = library.decoders.Sequence(
+        [library.decoders.Replace(CONTINUATION, ""), library.decoders.ByteLevel()]
+    )
+    return tokenizer
+
+
+def _train_char(texts, vocabulary_size):
+    """Take the most frequent characters; others are spelled in bytes."""
+    normalizer = _normalizer()
+    counts = Counter(c for text in texts for c in normalizer.normalize_str(text))
+    n_characters = max(1, vocabulary_size - N_BYTES)
+    most = sorted(counts, key=lambda c: (-counts[c], c))[:n_characters]
+    spelled = [f"<0x{byte:02X}>" for byte in range(N_BYTES)]
+    vocabulary = {token: i for i, token in enumerate([*spelled, *most])}
+    tokenizer = library.Tokenizer(library.models.BPE(vocabulary, [], byte_fallback=True))
+    tokenizer.normalizer = normalizer
+    tokenizer.decoder = library.decoders.Sequence(
+        [library.decoders.ByteFallback(), library.decoders.Fuse()]
+    )
+    return tokenizer
+
+
+#: By name, what trains a tokenizer.
+KINDS = {
+    "bpe": _train_bpe,
+    "unigram": _train_unigram,
+    "word": _train_word,
+    "char": _train_char,
+}

@@ -1,0 +1,380 @@
+"""Translation: texts in one language from texts in another."""
+
+from dataclasses import field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from skae._data.arrays import read_weights
+from skae._data.texts import END, TextPairs, Texts, check_not_empty, linked, read_texts
+from skae._estimators.neural import NeuralEstimator
+from skae._estimators.parameters import ArchitectureParameters, estimator
+from skae._modules.translation import TranslationModule
+from skae._params import HasMethods, StrOptions, fit_context, integer, real
+from skae._runtime import has_bfloat16, resolve_device, seeded, threads
+from skae._text.generation import TextInference
+from skae._text.tokenizers import KINDS, decode, train_tokenizer, vocabulary_length
+from skae._training.callbacks import BestWeights, Progress
+from skae._training.optimizers import OPTIMIZERS
+from skae.architectures import RecurrentEncoderDecoder, Transformer
+from skae.architectures._build import TEXT_ARCHITECTURES, check_text_modules
+from skae.exceptions import LongTextWarning, PoorFitWarning, warn
+from skae.metrics._texts import TEXT_SCORES
+
+#: Bounds of the tokens in a text, where ``max_length`` is "auto", and of the characters.
+LENGTHS, CHARACTERS = (64, 256), (256, 1024)
+
+#: From how many pairs on a transformer learns more than a recurrent net in the same time.
+MANY_PAIRS = 50_000
+
+#: Share of the training texts that are not longer than usual.
+USUAL = 0.99
+
+
+#: Pairs that "auto" holds out at most, and that a score of every epoch is of.
+MAX_HELD_OUT, MAX_SCORED = 1000, 500
+
+#: Pairs that the check of the fit looks at.
+MAX_CHECKED = 256
+
+
+@estimator
+class Seq2SeqTranslator(
+    ArchitectureParameters,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    TextInference,
+    NeuralEstimator,
+):
+    """Learns to translate from pairs of texts.
+
+    ``fit(X, y)`` takes texts and their translations, such as sentences in English and in
+    French; ``predict`` translates new ones. Texts are cut into parts of words, which are
+    learnt from the training pairs too, and nothing has to be prepared. ``transform`` makes
+    numbers of texts, features for other estimators.
+
+    By default the net is a small recurrent one with attention [2]_ or, for many pairs, a small
+    transformer [3]_. The defaults are for 10,000 to 300,000 pairs of sentences, and for a CPU. It
+    knows no more of the languages than what the pairs tell it.
+
+    It needs the packages tokenizers and sacrebleu, the extra ``text`` of skae.
+
+    Read more in the :ref:`User Guide <translation>`.
+
+    Parameters
+    ----------
+    architecture : {"auto", "lstm", "gru", "plain_lstm", "transformer"} or object with \
+            ``build``, default="auto"
+        The net: `skae.architectures.RecurrentEncoderDecoder` with layers of a kind, the third
+        of them without attention, or `skae.architectures.Transformer`. Its parameters can be
+        set and searched as ``architecture__<name>``. "auto" is "lstm", or "transformer" for
+        more than 50,000 pairs; with parameters set it is "lstm".
+    tokenization : {"bpe", "unigram", "word", "char"}, default="bpe"
+        What a text is cut into: parts of words, found by merging frequent pairs or by a
+        unigram model; frequent words; or characters. What is not in the vocabulary is
+        spelled in smaller tokens, down to bytes, so that any text can be read.
+    vocabulary_size : int or "auto", default="auto"
+        Number of different tokens. "auto" is about 4 times the square root of the number of
+        running words in the training texts.
+    shared_vocabulary : bool, default=True
+        Whether both languages have the same tokens.
+    max_length : int or "auto", default="auto"
+        Tokens in a text at most, in both languages. Longer training pairs are left out, with
+        a warning; a longer text to translate is cut into parts. "auto" is the longest
+        training text, but from 64 to 256 tokens, or 256 to 1,024 characters.
+    label_smoothing : float, default=0.1
+        Share of the probability that the training spreads over all tokens, in [0, 1).
+    beam_size : int, default=4
+        Partial translations that ``predict`` goes on with; 1 takes the most probable token
+        each time, which is faster.
+    length_penalty : float, default=1.0
+        The logarithm of a translation's probability is divided by its length to this power
+        to compare it with others: the more, the longer the translations.
+    no_repeat_ngram_size : int or None, default=None
+        Translations do not have the same so many tokens in a row twice.
+    metric : {"chrf", "bleu"}, default="chrf"
+        What ``score`` returns.
+    stop_by : {"loss", "chrf", "bleu"}, default="loss"
+        What chooses the best epoch on the held-out pairs: the loss, or the score of their
+        translations.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the products in training; the weights themselves are kept in float32. "auto" is
+        bfloat16 where the device has instructions for it.
+    <text_training>
+
+    Attributes
+    ----------
+    source_tokenizer_, target_tokenizer_ : tokenizers.Tokenizer
+        What cuts texts into tokens; the same one for a shared vocabulary. ``to_str`` gives
+        its state as JSON.
+    max_length_ : int
+        Tokens in a text at most, its end included.
+    encoder_, decoder_ : torch.nn.Module
+        The two halves of the net.
+    n_components_ : int
+        Length of what ``transform`` makes of a text.
+    <fitted_text_net>
+
+    See Also
+    --------
+    skae.metrics.bleu_score, skae.metrics.chrf_score : Scores of translations.
+
+    References
+    ----------
+    <schedules>
+    .. [2] M.-T. Luong, H. Pham and C. D. Manning, "Effective approaches to attention-based
+       neural machine translation", EMNLP 2015. :arxiv:`1508.04025`
+    .. [3] A. Vaswani et al., "Attention is all you need", NIPS 2017. :arxiv:`1706.03762`
+
+    Examples
+    --------
+    >>> from skae import Seq2SeqTranslator
+    >>> english = ["I see a cat.", "I see a dog.", "You see a cat.", "You see a dog."]
+    >>> french = ["Je vois un chat.", "Je vois un chien.", "Tu vois un chat.", "Tu vois un chien."]
+    >>> translator = Seq2SeqTranslator(random_state=0).fit(english, french)
+    >>> translator.predict(["You see a dog."])
+    array(['Tu vois un chien.'], dtype=object)
+    """
+
+    architecture: Any = field(default="auto", kw_only=False)
+    tokenization: str = "bpe"
+    vocabulary_size: int | str = "auto"
+    shared_vocabulary: bool = True
+    max_length: int | str = "auto"
+    label_smoothing: float = 0.1
+    beam_size: int = 4
+    length_penalty: float = 1.0
+    no_repeat_ngram_size: int | None = None
+    metric: str = "chrf"
+    stop_by: str = "loss"
+    precision: str = "auto"
+    optimizer: str | type = "auto"
+    lr: float | str = "auto"
+    max_grad_norm: float | None = 1.0
+    validation_fraction: float | str = "auto"
+
+    _parameter_constraints = {
+        "architecture": [StrOptions({"auto", *TEXT_ARCHITECTURES}), HasMethods("build")],
+        "tokenization": [StrOptions(set(KINDS))],
+        "vocabulary_size": [integer(1), StrOptions({"auto"})],
+        "shared_vocabulary": ["boolean"],
+        "max_length": [integer(2), StrOptions({"auto"})],
+        "label_smoothing": [real(0, 1)],
+        "beam_size": [integer(1)],
+        "length_penalty": [real(None, None)],
+        "no_repeat_ngram_size": [integer(1), None],
+        "metric": [StrOptions(set(TEXT_SCORES))],
+        "stop_by": [StrOptions({"loss", *TEXT_SCORES})],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "optimizer": [StrOptions({"auto", *OPTIMIZERS}), callable],
+        "lr": [real(0, closed="neither"), StrOptions({"auto"})],
+        "validation_fraction": [real(0, 1, closed="neither"), StrOptions({"auto"})],
+    }
+    # With parameters of its own, "auto" is a recurrent net.
+    _architectures = TEXT_ARCHITECTURES | {"auto": RecurrentEncoderDecoder}
+    _input_kinds = ("texts",)
+    _net_parameters = ("tokenization", "vocabulary_size", "shared_vocabulary", "max_length")
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train on pairs of texts.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,)
+            Texts: a list, array or Series.
+        y : sequence of str of shape (n_samples,)
+            Their translations.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each pair in the loss.
+        X_val, y_val : sequence of str of shape (n_val,) or None, default=None
+            Pairs to choose the best epoch by if ``early_stopping``, which otherwise holds out
+            ``validation_fraction``: pairs that share no text with the others.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter or the data is invalid, or if the loss becomes NaN or infinite. An
+            estimator that was fitted before stays as it was.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: give both or neither")
+        return self._fit((X, y), sample_weight, None if X_val is None else (X_val, y_val))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one more epoch, on pairs, at a constant ``lr``.
+
+        The first call starts a new model, of which the vocabulary and the size stay as they
+        are. The next ones go on with its weights and with the state of the optimiser.
+
+        Parameters
+        ----------
+        X, y : sequence of str of shape (n_samples,)
+            Texts and their translations.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each pair in the loss.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in ``fit``.
+        """
+        return self._fit_one_epoch((X, y), sample_weight)
+
+    def _read_samples(self, X, y, sample_weight=None, reset=False):
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        sources, targets = read_texts(X, "X"), read_texts(y, "y")
+        if len(sources) != len(targets):
+            raise ValueError(
+                f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
+            )
+        check_not_empty(sources, "X")
+        check_not_empty(targets, "y")
+        weight = read_weights(sample_weight, np.empty((len(sources), 1)))
+        if reset:
+            self._n_pairs = len(sources)
+            self._train_tokenizers(sources, targets)
+        pairs = TextPairs(
+            Texts(self._encode(sources)),
+            Texts(self._encode(targets, self.target_tokenizer_)),
+            weight,
+            linked(sources, targets),
+        )
+        return self._leave_out_long(pairs, reset)
+
+    def _train_tokenizers(self, sources, targets):
+        how = self.tokenization, self.vocabulary_size
+        if self.shared_vocabulary:
+            self.source_tokenizer_ = train_tokenizer([*sources, *targets], *how)
+            self.target_tokenizer_ = self.source_tokenizer_
+        else:
+            self.source_tokenizer_, self.target_tokenizer_ = (
+                train_tokenizer(texts, *how) for texts in (sources, targets)
+            )
+
+    def _leave_out_long(self, pairs, reset):
+        longest = pairs.lengths.max(1)
+        if reset:
+            self._usual_length = np.quantile(pairs.sources.lengths, USUAL)
+            fewest, most = CHARACTERS if self.tokenization == "char" else LENGTHS
+            auto = min(max(int(longest.max()), fewest), most)
+            self.max_length_ = auto if self.max_length == "auto" else self.max_length
+        long = np.flatnonzero(longest > self.max_length_)
+        if not len(long):
+            return pairs
+        what = (
+            f"{len(long)} of {len(pairs)} pairs are longer than max_length={self.max_length_} "
+            f"tokens, the first of them X[{long[0]}], y[{long[0]}] with {longest[long[0]]}"
+        )
+        if len(long) == len(pairs):
+            raise ValueError(f"{what}. Give a larger max_length, or shorter texts.")
+        warn(f"{what}. They are left out.", LongTextWarning)
+        return pairs.select(np.flatnonzero(longest <= self.max_length_))
+
+    def _make_module(self, rows):
+        n_tokens = map(vocabulary_length, (self.source_tokenizer_, self.target_tokenizer_))
+        with seeded(self._new_seed(), "cpu"), threads(work=0):
+            architecture = self._make_architecture()
+            modules = architecture.build(
+                *n_tokens, shared=self.shared_vocabulary, n_pairs=len(rows)
+            )
+            encoder, decoder = check_text_modules(architecture, modules)
+        module = TranslationModule(encoder, decoder, self.label_smoothing).float()
+        self.n_components_ = encoder.eval()(torch.tensor([[END]])).shape[2]
+        return module
+
+    def _renew(self, module, rows):
+        module.label_smoothing = self.label_smoothing
+
+    def _make_architecture(self):
+        if self.architecture == "auto" and self._n_pairs > MANY_PAIRS:
+            return Transformer()
+        return super()._make_architecture()
+
+    def _recipe(self):
+        """Return that of the architecture, with what the user wants otherwise."""
+        architecture = self._make_architecture()
+        recipe = getattr(architecture, "recipe", Transformer.recipe)
+        wanted = {"lr": self.lr, "optimizer": self.optimizer}
+        recipe = replace(recipe, **{k: v for k, v in wanted.items() if v != "auto"})
+        if self.optimizer != "auto" or self.optimizer_params is not None:
+            recipe = replace(recipe, optimizer_params=self.optimizer_params)
+        return recipe
+
+    def _precision(self):
+        if self.precision == "auto":
+            return torch.bfloat16 if has_bfloat16(resolve_device(self.device)) else None
+        return torch.bfloat16 if self.precision == "bfloat16" else None
+
+    def _order_to_hold_out(self, rows):
+        """Hold out pairs that share no text with others, so that they tell of new texts."""
+        share = self.validation_fraction
+        n_wanted = min(0.1 * len(rows), MAX_HELD_OUT) if share == "auto" else share * len(rows)
+        n_wanted = max(1, round(n_wanted))
+        sizes = np.bincount(rows.groups)
+        chance = self._rng.permutation(len(sizes)) + len(sizes) * (sizes > max(1, n_wanted / 2))
+        by_chance = np.argsort(chance)
+        n_held_out = sizes[by_chance].cumsum()
+        n_held_out = n_held_out[np.searchsorted(n_held_out, n_wanted)]
+        return np.argsort(chance[rows.groups], kind="stable"), int(n_held_out)
+
+    def _best_weights(self):
+        if self.stop_by == "loss":
+            return super()._best_weights()
+        return BestWeights(self.patience, self.stop_by, self._score_pairs)
+
+    def _score_pairs(self, pairs):
+        """Return the score of the translations of some pairs, found greedily."""
+        pairs = pairs.spread(MAX_SCORED)
+        found = self._search(pairs.sources, None, beam_size=1)
+        right = decode(self.target_tokenizer_, pairs.targets.rows())
+        predicted = decode(self.target_tokenizer_, [best[0][0] for best in found])
+        return TEXT_SCORES[self.stop_by](right, predicted)
+
+    def _progress(self, rows, epochs):
+        return Progress(epochs * int(rows.targets.lengths.sum()), unit="tok")
+
+    def _check_fit(self, rows):
+        tokens = rows.targets.flat()
+        share = np.unique(tokens, return_counts=True)[1] / len(tokens)
+        loss = self.net_.mean_loss(rows.spread(MAX_CHECKED))
+        if loss > -(share * np.log(share)).sum():
+            warn(
+                f"{type(self).__name__} predicts the next token worse than the frequencies of "
+                f"tokens would (loss {loss:.2f}). Try more max_epochs or another lr; "
+                "check_baseline=False turns this check off.",
+                PoorFitWarning,
+            )
+
+    @property
+    def encoder_(self):
+        """Encoder, an ``nn.Module``."""
+        return self.net_.module_.encoder
+
+    @property
+    def decoder_(self):
+        """Decoder, an ``nn.Module``."""
+        return self.net_.module_.decoder
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,1 @@
+"""The training of nets, one or many at once, on skorch."""

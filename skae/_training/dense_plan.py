@@ -1,0 +1,193 @@
+"""What a dense autoencoder computes, as a list of steps to write out. torch only."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from torch import nn
+
+from skae._modules.autoencoder import AutoencoderModule, Centre
+from skae.architectures._dense import BatchNorm, Dropout, Linear, Shortcut, TransposedLinear
+from skae.architectures._tabular import Indicators
+from skae.bottlenecks import Bottleneck, LinearBottleneck
+
+#: By exact type: a subclass may compute something else.
+INPUTS = (Centre, Indicators)
+
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A linear layer, and what is done with its output, in this order.
+
+    Parameters
+    ----------
+    linear : nn.Linear or TransposedLinear
+    shortcut : nn.Linear or None
+        Is added; ``source`` is the index of the stage whose input it takes.
+    normalization : nn.LayerNorm, BatchNorm or None
+    activation : nn.Module or None
+    dropout : Dropout or None
+    """
+
+    linear: nn.Module
+    shortcut: nn.Module | None = None
+    source: int | None = None
+    normalization: nn.Module | None = None
+    activation: nn.Module | None = None
+    dropout: nn.Module | None = None
+
+    @property
+    def width(self):
+        """Number of outputs."""
+        bias = self.linear.bias
+        return len(self.linear.weight) if bias is None else len(bias)
+
+    @property
+    def parameters(self):
+        """All parameters, a list."""
+        layers = (self.linear, self.shortcut, self.normalization)
+        return [p for layer in layers if layer is not None for p in layer.parameters()]
+
+    @property
+    def structure(self):
+        """What has to be equal for several to be computed at once."""
+        linear, layers = self.linear, (self.normalization, self.activation)
+        shapes = linear.weight.shape, self.width, linear.bias is None
+        return (type(linear), *shapes, self.source, self.dropout is None, *map(repr, layers))
+
+
+class Plan(NamedTuple):
+    """What an autoencoder module computes.
+
+    ``bottleneck`` is None if the code is the encoder's output, so that there is but one list
+    of stages, the decoder; ``inputs`` are modules without parameters before the first stage.
+    """
+
+    encoder: list[Stage]
+    bottleneck: Bottleneck | None
+    decoder: list[Stage]
+    loss: nn.Module
+    inputs: tuple
+    corruption: nn.Module | None
+
+    @property
+    def n_values(self):
+        """Number of values that a sample takes on its way, those of the input included."""
+        widths = [stage.width for stage in (*self.encoder, *self.decoder)]
+        return sum(widths) + widths[-1]
+
+    @property
+    def structure(self):
+        """What has to be equal for models to train as one; None if they cannot."""
+        bottleneck, corruption = (
+            () if part is None else part.structure() for part in (self.bottleneck, self.corruption)
+        )
+        if bottleneck is None or corruption is None or not writes_gradient(self.loss):
+            return None
+        stages = [tuple(stage.structure for stage in half) for half in (self.encoder, self.decoder)]
+        n_learnt = len(list(self.loss.parameters()))
+        parts = tuple(_structure(part) for part in (self.loss, *self.inputs))
+        kinds = type(self.bottleneck), n_learnt, parts
+        return (*stages, *kinds, bottleneck, corruption)
+
+
+def _structure(part):
+    return type(part), part.structure() if hasattr(part, "structure") else None
+
+
+def writes_gradient(loss):
+    """Say whether a loss has its derivative written out."""
+    return hasattr(loss, "mean_and_gradient")
+
+
+def plan(module):
+    """Return the `Plan` of a module, or None if it is no dense autoencoder's."""
+    if not isinstance(module, AutoencoderModule):
+        return None
+    takes_samples = not module.is_partial or (
+        writes_gradient(module.loss) and getattr(module.loss, "skips_unknown", False)
+    )
+    if not module.decodes_once or not takes_samples:
+        return None
+    decoder_parts = [module.decoder]
+    if not getattr(module.loss, "from_logits", False):
+        decoder_parts.append(module.output_activation)
+    encoder, decoder, bottleneck = [], [], module.bottleneck
+    first, inputs = module.encoder, []
+    while isinstance(first, nn.Sequential) and type(first[0]) in INPUTS and len(first) == 2:
+        if _has_hooks(first) or _has_hooks(first[0]):
+            return None
+        inputs.append(first[0])
+        first = first[1]
+    if type(bottleneck) is LinearBottleneck:
+        bottleneck, decoder_parts = None, [first, *decoder_parts]
+    elif not _extend(encoder, first):
+        return None
+    if not all(_extend(decoder, part) for part in decoder_parts) or not decoder:
+        return None
+    used = [p for stage in (*encoder, *decoder) for p in stage.parameters]
+    used += module.loss.parameters() if writes_gradient(module.loss) else ()
+    # A frozen parameter needs no gradient, and one of some other part is not seen here.
+    if set(used) != {p for p in module.parameters() if p.requires_grad}:
+        return None
+    # Only weights of a transposed layer may occur twice.
+    n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)
+    if len(used) - len(set(used)) != n_tied:
+        return None
+    return Plan(encoder, bottleneck, decoder, module.loss, tuple(inputs), module.corruption)
+
+
+def _extend(stages, module):
+    """Add what a module does to ``stages``; say whether that can be done."""
+    if _has_hooks(module):
+        return False
+    kind, last = type(module), stages[-1] if stages else None
+    if kind in (nn.Identity, nn.Sequential):
+        return all(_extend(stages, child) for child in module.children())
+    if kind in (nn.Linear, Linear, TransposedLinear):
+        stages.append(Stage(module))
+        return True
+    if kind is Shortcut:
+        return _extend_by_shortcut(stages, module)
+    if last is None or last.dropout is not None:
+        return False
+    if kind is Dropout:
+        stages[-1] = replace(last, dropout=module)
+    elif kind in ACTIVATIONS and last.activation is None:
+        stages[-1] = replace(last, activation=module)
+    elif _is_normalization(module) and last.normalization is last.activation is None:
+        stages[-1] = replace(last, normalization=module)
+    else:
+        return False
+    return True
+
+
+def _extend_by_shortcut(stages, module):
+    source, stack = len(stages), module.stack
+    starts_linear = type(stack) is nn.Sequential and type(stack[0]) is nn.Linear
+    if _has_hooks(module.linear) or not starts_linear or not _extend(stages, stack):
+        return False
+    last = stages[-1]
+    if last.activation or last.normalization or last.dropout:
+        return False
+    if any(stage.shortcut for stage in stages[source:]):
+        return False  # nested
+    stages[-1] = replace(last, shortcut=module.linear, source=source)
+    return True
+
+
+def _is_normalization(module):
+    if type(module) is BatchNorm:
+        return module.affine and module.track_running_stats and module.momentum is not None
+    is_of_rows = type(module) is nn.LayerNorm and len(module.normalized_shape) == 1
+    return is_of_rows and module.elementwise_affine and module.bias is not None
+
+
+def _has_hooks(module):
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )

@@ -1,0 +1,255 @@
+"""Many fits at once: nets of equal shapes train as one."""
+
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from functools import partial
+from itertools import chain, pairwise
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
+
+from skae._training.deferral import can_be_deferred, deferred_fit
+from skae._training.loop import cohorts
+from skae._training.loop import train as train_nets
+
+#: Memory of nets that wait for their training or its end, in bytes.
+MAX_WAITING_BYTES = 2.5e8
+
+#: Fits that a process gets at a time.
+MAX_FITS_SENT = 64
+
+
+class Fit:
+    """A fit to be made, in the same steps as others.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is fitted in place. One with skae's ``fit``, or any other.
+    *data : arrays
+        What ``fit`` takes, ``X`` or ``X, y``.
+    **params : dict
+        Further arguments of ``fit``, such as ``sample_weight``.
+
+    Attributes
+    ----------
+    error : Exception or None
+        Why the fit failed; the estimator is then as it was before.
+    seconds : float
+        Time that the fit took, its share of the time of those that it was trained with.
+    training : Training or None
+        Set by ``begin`` for skae's estimators, while the fit lasts.
+    n_epochs : int
+        Epochs that training takes in all, known after ``begin``. Only for skae's.
+    """
+
+    def __init__(self, estimator, *data, **params):
+        self.estimator, self.data, self.params = estimator, data, params
+        self.error, self.seconds = None, 0.0
+        self.training = self.n_epochs = self._fitting = None
+
+    def begin(self):
+        """Validate, and make the net."""
+        if can_be_deferred(self.estimator):
+            self._do(self._begin)
+
+    def _begin(self):
+        with deferred_fit() as deferred:
+            self.estimator.fit(*self.data, **self.params)
+        fitting = deferred.pop()
+        self.training = fitting.__enter__()
+        self._fitting, self.n_epochs = fitting, self.training.n_epochs
+
+    def alone(self):
+        """Fit an estimator whose ``fit`` is none of skae's."""
+        self._do(lambda: self.estimator.fit(*self.data, **self.params))
+
+    def end(self):
+        """Make the estimator what ``fit`` would have left of the epochs so far.
+
+        If training went wrong, it is what it was before.
+        """
+        if self._fitting is not None:
+            self.seconds += self.training.seconds
+            self._do(self._end)
+
+    def _end(self):
+        fitting, self._fitting, self.training = self._fitting, None, None
+        fitting.__exit__(None, None, None)
+
+    def take_over(self, other):
+        """Let the estimator become that of a fit that was made in another process."""
+        self.estimator.__dict__ = other.estimator.__dict__
+        self.error, self.seconds = other.error, other.seconds
+
+    def abandon(self):
+        """Make the estimator what it was before."""
+        if self._fitting is not None:
+            fitting, self._fitting, self.training = self._fitting, None, None
+            with suppress(KeyboardInterrupt):
+                fitting.__exit__(*_interrupt())
+
+    def _do(self, action):
+        start = time.perf_counter()
+        try:
+            action()
+        except Exception as error:
+            self.error = error
+        self.seconds += time.perf_counter() - start
+
+
+def _interrupt():
+    """Return an interrupt as ``sys.exc_info`` does."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        return sys.exc_info()
+
+
+def train(fits, until=None):
+    """Train fits that have begun, up to an epoch or to the end.
+
+    Between two calls the estimators can be used as they are then. Fits with an error are left
+    out.
+
+    Parameters
+    ----------
+    fits : list of Fit
+    until : int or None, default=None
+        After how many epochs to pause.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If training is interrupted.
+    """
+    fits = [fit for fit in fits if fit.error is None]
+    begun = [fit for fit in fits if fit.training is not None]
+    if begun:
+        train_nets([fit.training for fit in begun], until)
+    for fit in begun:
+        fit.error = fit.training.error
+        if not fit.training.finished:  # one that was alone took it up
+            raise KeyboardInterrupt
+    for fit in fits:
+        if fit not in begun and until is None:
+            fit.alone()
+
+
+def fit_all(fits, n_jobs=None, verbose=0):
+    """Make fits, and yield each when it is done, in the order given.
+
+    Parameters
+    ----------
+    fits : list of Fit
+        Those next to each other are trained together, if they can.
+    n_jobs : int or None, default=None
+        Number of processes, as in `joblib.Parallel`.
+    verbose : int, default=0
+        Whether to print how they train.
+
+    Yields
+    ------
+    Fit
+    """
+    returned = in_parts(partial(_fit_part, verbose=verbose), fits, n_jobs)
+    for fit, there in zip(fits, chain.from_iterable(returned), strict=True):
+        if there is not fit:
+            fit.take_over(there)
+        yield fit
+
+
+def in_parts(function, items, n_jobs):
+    """Yield what a function makes of parts of a list, each in a process if there are many.
+
+    Parameters
+    ----------
+    function : callable
+        Returns an iterable.
+    items : list
+    n_jobs : int or None
+        Number of processes, as in `joblib.Parallel`.
+
+    Yields
+    ------
+    iterable
+    """
+    n_processes = min(effective_n_jobs(n_jobs), len(items))
+    if n_processes <= 1:
+        yield function(items)
+        return
+    n_parts = n_processes * -(-len(items) // (n_processes * MAX_FITS_SENT))
+    bounds = np.linspace(0, len(items), n_parts + 1).astype(int)
+    parallel = Parallel(n_jobs=n_processes, return_as="generator")
+    yield from parallel(delayed(_listed)(function, items[a:b]) for a, b in pairwise(bounds))
+
+
+def _listed(function, items):
+    return list(function(items))
+
+
+def _fit_part(fits, verbose):
+    for wave in _waves(fits):
+        try:
+            if verbose:
+                print(_plan_in_words(wave))
+            train(wave)
+            for fit in wave:
+                fit.end()
+                yield fit
+        finally:
+            for fit in wave:
+                fit.abandon()
+
+
+def _waves(fits):
+    """Yield lists of fits that have begun, as many as memory bears."""
+    wave, n_bytes = [], 0
+    try:
+        for fit in fits:
+            wave.append(fit)
+            fit.begin()
+            if fit.training is not None:
+                parameters = fit.training.net.module_.parameters()
+                n_bytes += 4 * sum(p.numel() * p.element_size() for p in parameters)
+            is_foreign = fit.training is None and fit.error is None
+            if n_bytes > MAX_WAITING_BYTES or is_foreign:
+                yield wave
+                wave, n_bytes = [], 0
+        if wave:
+            yield wave
+    finally:  # interrupted while one began
+        for fit in wave:
+            fit.abandon()
+
+
+def _plan_in_words(fits):
+    """Say how many fits train together, and why others do not."""
+    trainings = [fit.training for fit in fits if fit.training is not None]
+    groups = cohorts(trainings)
+    stacks = [str(len(group)) for group in groups if len(group) > 1]
+    n_alone = len(fits) - sum(map(int, stacks))
+    words = []
+    if stacks:
+        words.append(f"trained together: {' + '.join(stacks)}")
+    if n_alone:
+        alike = Counter(training.structure for training in trainings)
+        reasons = {_why_alone(*group, alike) for group in groups if len(group) == 1}
+        reasons |= {_why_not_begun(fit) for fit in fits if fit.training is None}
+        words.append(f"one by one: {n_alone} ({'; '.join(sorted(reasons))})")
+    return f"[skae] {len(fits)} fits, {', '.join(words)}"
+
+
+def _why_alone(training, alike):
+    if training.obstacle is not None:
+        return training.obstacle
+    if alike[training.structure] > 1:
+        return "its net is so large that others would slow it down"
+    return "no other net has its shapes"
+
+
+def _why_not_begun(fit):
+    return "its fit is none of skae's" if fit.error is None else "it is not valid"

@@ -1,0 +1,211 @@
+"""A skorch net whose batches are slices and records are epochs.
+
+`Net` keeps skorch's callbacks and history, and leaves out what costs time: the data loader,
+the record and notification of every batch, and the optimiser's walk over the parameters.
+``_training.py`` has the loop.
+"""
+
+import copy
+from contextlib import nullcontext
+from math import isfinite
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer
+from torch import nn
+
+from skae._data.batches import Batches
+from skae._runtime import drawing_from, make_generator, seeded
+from skae._training.callbacks import sets_learning_rate
+from skae._training.flat import can_flatten, flat_parameter, matrix_groups, matrix_stacks
+from skae._training.muon import Muon
+
+
+class Net(NeuralNet):
+    """skorch net over an `AutoencoderModule`, fast for small nets.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    lr_schedule : str, callable or None
+        A name of ``LR_SCHEDULES``, or a function of the optimiser that returns a torch
+        scheduler, which then steps with every epoch.
+    max_grad_norm : float or None
+        Bound on the norm of the gradient.
+    precision : torch.dtype or None
+        Of the module while it trains; None is that of its parameters.
+    anneals : bool
+        Whether a session is a training of its own, in the course of which bottlenecks
+        may change; else it is a piece of one, and they are as at the end.
+    **kwargs : dict
+        Parameters of skorch's ``NeuralNet``.
+    """
+
+    def __init__(
+        self,
+        module,
+        lr_schedule=None,
+        max_grad_norm=None,
+        precision=None,
+        anneals=True,
+        **kwargs,
+    ):
+        super().__init__(module, criterion=nn.Identity, train_split=None, verbose=0, **kwargs)
+        self.precision = precision
+        self.lr_schedule = lr_schedule
+        self.max_grad_norm = max_grad_norm
+        self.anneals = anneals
+
+    def prepare(self, callbacks, seed):
+        """Get ready for a training.
+
+        Parameters
+        ----------
+        callbacks : list of skorch callbacks
+            Not used anywhere else, see `skae._training.callbacks.fresh`.
+        seed : int
+
+        Raises
+        ------
+        ValueError
+            If two schedules set the learning rate.
+        """
+        if not self.initialized_:
+            self.initialize()
+            self.module = type(self.module_)  # else it would be pickled twice
+        self.callbacks = callbacks
+        self.initialize_callbacks()
+        self._check_schedules()
+        self._seed = seed
+
+    def _check_schedules(self):
+        if self.lr_schedule is not None and any(
+            sets_learning_rate(callback) for _, callback in self.callbacks_
+        ):
+            raise ValueError(
+                f"callbacks holds an LRScheduler beside lr_schedule={self.lr_schedule!r}, and both "
+                "would set the learning rate. Give lr_schedule=None, or leave the callback out."
+            )
+
+    @property
+    def flat(self):
+        """The optimiser's parameter that holds all others, or None if there is none."""
+        is_flat = can_flatten(self.module_, self.optimizer)
+        return self.optimizer_.param_groups[0]["params"][0] if is_flat else None
+
+    def __copy__(self):
+        """Return a net that can be trained on without changing this one."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.module_, twin.history_ = copy.deepcopy((self.module_, self.history_))
+        # Made anew: copies of an optimiser lack what it keeps beside its state.
+        twin.initialize_optimizer()
+        twin.optimizer_.load_state_dict(self.optimizer_.state_dict())
+        return twin
+
+    def go_on(self, lr, **params):
+        """Change parameters between sessions, keeping the state of the optimiser."""
+        self.lr = lr
+        for name, value in params.items():
+            setattr(self, name, value)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = group["initial_lr"] = lr  # whatever an earlier schedule left
+        return self
+
+    # What skorch asks of a net.
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def check_data(self, X, y=None):
+        """Accept the data: the estimator has validated it."""
+
+    def get_iterator(self, dataset, training=False):
+        """Return the batches of a data set, in a new order every epoch of training."""
+        if not hasattr(dataset, "take"):
+            return super().get_iterator(dataset, training)
+        order = make_generator(self._seed, "cpu") if training else None
+        return Batches(dataset, self.batch_size, torch.device(self.device), order)
+
+    def initialize_optimizer(self):
+        """Make an optimiser of one flat parameter, where that comes to the same."""
+        named_parameters = self.module_.named_parameters()
+        is_flat = can_flatten(self.module_, self.optimizer)
+        if is_flat:
+            named_parameters = [("flat", flat_parameter(self.module_))]
+        else:  # optimisers such as LBFGS take a parameter's memory as it lies
+            for parameter in self.module_.parameters():
+                parameter.data = parameter.data.contiguous()
+        args, kwargs = self.get_params_for_optimizer("optimizer", named_parameters)
+        if self.optimizer is Muon:
+            if is_flat:
+                kwargs["stacks"] = matrix_stacks(self.module_)
+            else:
+                args = [matrix_groups(self.module_)]
+        self.optimizer_ = self.optimizer(*args, **kwargs)
+        return self
+
+    # Losses.
+
+    def autocast(self):
+        """Return the context of reduced precision, for nets that no flat parameter brings it."""
+        if self.precision is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, self.precision)
+
+    def mean_loss(self, dataset, step=None):
+        """Return the mean loss over a data set, for the same noise at every call.
+
+        Parameters
+        ----------
+        dataset : object such as `skae.inputs.Rows`
+        step : callable or None, default=None
+            Gives the loss of a batch; None is ``validation_step``.
+        """
+        step = step or self.validation_step
+        total, count = torch.zeros((), device=self.device), 0
+        noise = make_generator(self._seed, self.device)
+        with seeded(self._seed, self.device), drawing_from(noise, self.module_):
+            for batch in self.get_iterator(dataset):
+                size = self.module_.size(batch[1][0])
+                total.add_(step(batch), alpha=size)
+                count += size
+        return total.item() / count
+
+    def notify_of(self, batch, step, training):
+        """Take a step on a batch and return its loss, telling the callbacks."""
+        seen = batch[0], batch[1][0]
+        self.notify("on_batch_begin", batch=seen, training=training)
+        loss = step(batch)
+        self.history.record_batch(f"{'train' if training else 'valid'}_loss", loss.item())
+        y_pred = self.evaluation_step(batch)
+        self.notify("on_batch_end", batch=seen, training=training, loss=loss, y_pred=y_pred)
+        return loss
+
+    @torch.no_grad()
+    def validation_step(self, batch, **fit_params):
+        """Return the loss of a batch, without dropout."""
+        x, (target, weight) = batch
+        self._set_training(False)
+        self.module_.set_progress(1.0)
+        x, target, cell_weight = self.module_.prepare(x, target, training=False)
+        return self.module_.objective(x, target, weight, cell_weight)
+
+    def record_loss(self, name, loss):
+        """Record the mean loss of an epoch.
+
+        Raises
+        ------
+        ValueError
+            If it is NaN or infinite.
+        """
+        if not isfinite(loss):
+            raise ValueError(
+                f"The {name} is {loss} in epoch {self.history[-1, 'epoch']}. Likely causes are "
+                "very large values in X (scale its columns, for instance with StandardScaler) or "
+                f"too large steps (try lr below {self.lr}, or max_grad_norm=1)."
+            )
+        earlier = [epoch[name] for epoch in self.history[:-1] if name in epoch]
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", loss < min(earlier, default=float("inf")))

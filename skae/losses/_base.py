@@ -1,0 +1,69 @@
+"""The base of the losses, and the loss of a sample. torch only."""
+
+import torch
+from torch import nn
+
+#: What is known of a sample at least, where it is divided by; the loss of nothing is 0.
+MIN_COUNT = 1e-6
+
+
+class ElementwiseLoss(nn.Module):
+    """Base of losses that have their derivative written out, as ``gradient``.
+
+    It takes tensors with axes before that of the samples as well, one for each of several
+    models that train at once.
+    """
+
+    output_activation = "identity"
+    reduction = "mean"
+
+    def mean_and_gradient(self, prediction, target, weight, out):
+        """Return the mean loss of the samples, and write its derivative.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (..., n_samples, n_features)
+        weight : tensor that broadcasts to (..., n_samples, n_features), or None
+        out : tensor of shape (..., n_samples, n_features)
+            Gets the derivative by the prediction.
+
+        Returns
+        -------
+        tensor of shape (...)
+        """
+        n_samples, n_features = out.shape[-2:]
+        scale = 1 / (n_samples if self.reduction == "sum" else n_samples * n_features)
+        values = self(prediction, target)
+        self.gradient(prediction, target, out).mul_(scale)
+        if weight is not None:
+            values.mul_(weight)
+            out.mul_(weight)
+        return values.sum((-2, -1)) * scale
+
+
+def per_sample(values, reduction="mean", counts=None, share=1.0):
+    """Average or add up the values of each sample.
+
+    Parameters
+    ----------
+    values : tensor of shape (n_samples, ...)
+    reduction : {"mean", "sum"}, default="mean"
+    counts : boolean tensor of the shape of ``values`` or None, default=None
+        Which of them count.
+    share : tensor of the shape of a sample or float, default=1.0
+        Of those that count, as how much each does.
+
+    Returns
+    -------
+    tensor of shape (n_samples,)
+    """
+    if values.ndim == 1:
+        return values
+    if counts is not None:  # not a product: a value that does not count may be infinite
+        values = torch.where(counts, values, 0.0)
+    values = values.flatten(1)
+    if reduction == "sum":
+        return values.sum(1)
+    if counts is None:
+        return values.mean(1)
+    return values.sum(1) / (counts * share).flatten(1).sum(1).clamp_min(MIN_COUNT)

@@ -1,0 +1,110 @@
+"""Losses of each element: squared, absolute and Huber errors, cross-entropy. torch only."""
+
+import torch
+from torch.nn import functional as F
+
+from skae.losses._base import ElementwiseLoss
+
+
+class SquaredError(ElementwiseLoss):
+    """Squared difference, ``(prediction - target) ** 2``.
+
+    Takes two tensors of one shape and returns a tensor of that shape.
+
+    Examples
+    --------
+    >>> import torch
+
+    >>> SquaredError()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 4.]])
+    """
+
+    def forward(self, prediction, target):
+        return F.mse_loss(prediction, target, reduction="none")
+
+    def gradient(self, prediction, target, out):
+        """Write the derivative by ``prediction``, element by element, to ``out``."""
+        return out.copy_(prediction).sub_(target).mul_(2)
+
+    def mean_and_gradient(self, prediction, target, weight, out):
+        if weight is not None:
+            return super().mean_and_gradient(prediction, target, weight, out)
+        scale = 1 / (out.shape[-2] * out.shape[-1])
+        differences = torch.sub(prediction, target, out=out).flatten(-2)
+        loss = torch.linalg.vecdot(differences, differences) * scale
+        out.mul_(2 * scale)
+        return loss
+
+
+class AbsoluteError(ElementwiseLoss):
+    """Absolute difference, ``|prediction - target|``.
+
+    Takes two tensors of one shape and returns a tensor of that shape.
+
+    Examples
+    --------
+    >>> import torch
+
+    >>> AbsoluteError()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 2.]])
+    """
+
+    def forward(self, prediction, target):
+        return F.l1_loss(prediction, target, reduction="none")
+
+    def gradient(self, prediction, target, out):
+        return out.copy_(prediction).sub_(target).sign_()
+
+
+class HuberLoss(ElementwiseLoss):
+    """Half the square of small differences, linear beyond 1.
+
+    Takes two tensors of one shape and returns a tensor of that shape.
+
+    References
+    ----------
+    P. J. Huber, "Robust estimation of a location parameter", Annals of
+    Mathematical Statistics 35(1), 1964.
+
+    Examples
+    --------
+    >>> import torch
+
+    >>> HuberLoss()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0.0000, 1.5000]])
+    """
+
+    def forward(self, prediction, target):
+        return F.huber_loss(prediction, target, reduction="none")
+
+    def gradient(self, prediction, target, out):
+        return out.copy_(prediction).sub_(target).clamp_(-1, 1)
+
+
+class BinaryCrossEntropy(ElementwiseLoss):
+    """Cross-entropy of targets in [0, 1] given the logit of the prediction.
+
+    Working on logits, with the sigmoid inside the loss, keeps it finite for
+    confident predictions.
+
+    Takes two tensors of one shape and returns a tensor of that shape.
+
+    Examples
+    --------
+    >>> import torch
+
+    >>> BinaryCrossEntropy()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0.6931, 0.0486]])
+    """
+
+    output_activation = "sigmoid"
+    #: ``forward`` and ``gradient`` take the decoder's output before the sigmoid.
+    from_logits = True
+    #: Targets outside this range are refused.
+    target_range = (0, 1)
+
+    def forward(self, logit, target):
+        return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
+
+    def gradient(self, logit, target, out):
+        return out.copy_(logit).sigmoid_().sub_(target)

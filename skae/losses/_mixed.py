@@ -1,0 +1,120 @@
+"""Losses by name: one, a weighted sum of several, or a user's function. torch only."""
+
+import copy
+from math import inf
+from numbers import Real
+
+import torch
+from torch import nn
+
+from skae._params import callable_name
+from skae.losses._base import per_sample
+from skae.losses._elementwise import AbsoluteError, BinaryCrossEntropy, HuberLoss, SquaredError
+from skae.losses._ssim import StructuralDissimilarity
+
+
+class CallableLoss(nn.Module):
+    """A user's function ``loss(prediction, target)``.
+
+    Parameters
+    ----------
+    function : callable
+        Takes two tensors of shape (n_samples, n_features) and returns either one
+        value per element or one value per sample, shape (n_samples,).
+    """
+
+    output_activation = "identity"
+    reduction = "mean"
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = copy.deepcopy(function)  # a module of the user's stays as it is
+
+    def forward(self, prediction, target):
+        # Clones, so that a function that works in place changes neither data nor net.
+        value = self.function(prediction.clone(), target.clone())
+        shape = tuple(getattr(value, "shape", ()))
+        is_float = isinstance(value, torch.Tensor) and value.is_floating_point()
+        if not is_float or shape not in {tuple(target.shape), (len(target),)}:
+            raise ValueError(
+                f"loss {callable_name(self.function)} must return one value per element or one per "
+                f"sample, a float tensor of shape {tuple(target.shape)} or ({len(target)},); "
+                f"got {type(value).__name__} of shape {shape}. Loss modules of torch "
+                "need reduction='none'."
+            )
+        if prediction.requires_grad and not value.requires_grad:
+            raise ValueError(
+                f"loss {callable_name(self.function)} returns a tensor without a gradient: it must "
+                "be computed from the reconstruction with functions of torch, undetached."
+            )
+        return value
+
+
+class MixedLoss(nn.Module):
+    """Weighted sum of losses, for each element or, with "ssim", each sample.
+
+    Parameters
+    ----------
+    weights : dict
+        By name of the loss, its weight.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or that of a loss on logits, or a weight not positive.
+
+    Examples
+    --------
+    >>> import torch
+
+    >>> loss = MixedLoss({"squared_error": 1.0, "absolute_error": 0.5})
+    >>> loss(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0., 5.]])
+    """
+
+    output_activation = "identity"
+    reduction = "mean"
+
+    def __init__(self, weights):
+        super().__init__()
+        known = set(LOSSES) - {"binary_cross_entropy"}  # which takes logits
+        if not weights or not set(weights) <= known:
+            raise ValueError(
+                f"a mixed loss needs names among {sorted(known)}, each with its weight, such as "
+                f"{{'ssim': 0.8, 'absolute_error': 0.2}}; got {weights!r}"
+            )
+        if not all(isinstance(w, Real) and 0 < w < inf for w in weights.values()):
+            raise ValueError(f"the weights of a mixed loss must be positive; got {weights!r}")
+        self.weights = [float(weight) for weight in weights.values()]
+        self.losses = nn.ModuleList(LOSSES[name]() for name in weights)
+
+    def adapt(self, rows):
+        """Take from the data what the losses need of them."""
+        for loss in self.losses:
+            if hasattr(loss, "adapt"):
+                loss.adapt(rows)
+
+    def forward(self, prediction, target):
+        values = [loss(prediction, target) for loss in self.losses]
+        if any(value.ndim == 1 for value in values):
+            values = [per_sample(value) for value in values]
+        return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+
+
+LOSSES = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": HuberLoss,
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "ssim": StructuralDissimilarity,
+}
+
+
+def make_loss(loss):
+    """Return the loss module for a name of ``LOSSES``, a mix of these, or a callable."""
+    if isinstance(loss, dict):
+        return MixedLoss(loss)
+    if isinstance(loss, type):
+        name = loss.__name__
+        raise TypeError(f"loss={name} is a class: write {name}(), with its parameters")
+    return LOSSES[loss]() if isinstance(loss, str) else CallableLoss(loss)

@@ -1,0 +1,217 @@
+"""The loss of a table's rows: a term for each column, of its type. torch only."""
+
+import torch
+from sklearn.utils.metaestimators import available_if
+from torch import nn
+
+from skae.losses._base import MIN_COUNT
+from skae.losses._elementwise import AbsoluteError, HuberLoss, SquaredError
+from skae.losses._likelihoods import GaussianLikelihood
+
+#: Columns of which a constant leaves less than this are weighted as if it were this much.
+LEAST_BASELINE = 0.1
+
+#: A probability below this is taken for this one where logits are to start.
+LEAST_PROBABILITY = 1e-3
+
+
+def _is_written(loss):
+    return hasattr(loss.number_loss, "gradient")
+
+
+def _is_likelihood(loss):
+    return hasattr(loss.number_loss, "sample")
+
+
+class TableLoss(nn.Module):
+    """One term for each column: a loss of numbers, and the cross-entropy of categories.
+
+    Each is divided by what the best constant prediction leaves of it on the training rows, so
+    that no column drowns the others; the terms of a likelihood are all in nats. A category that
+    was not there in training costs as much as one seen less than once.
+
+    Parameters
+    ----------
+    number_loss : nn.Module
+        For the numbers, a squared, absolute or Huber error or a Gaussian likelihood.
+
+    Raises
+    ------
+    ValueError
+        If ``number_loss`` is another one.
+    """
+
+    output_activation = "identity"
+    #: Categories are compared before the softmax.
+    from_logits = True
+    #: Targets may be NaN in ``mean_and_gradient``; they do not count.
+    skips_unknown = True
+
+    def __init__(self, number_loss):
+        super().__init__()
+        known = (SquaredError, AbsoluteError, HuberLoss, GaussianLikelihood)
+        if type(number_loss) not in known:
+            raise ValueError(
+                'the numbers of a table can have the loss "squared_error", "absolute_error" or '
+                '"huber", or the likelihood "gaussian"; its categories have the cross-entropy'
+            )
+        self.number_loss = number_loss
+        self.reduction = number_loss.reduction
+
+    @torch.no_grad()
+    def adapt(self, rows):
+        """Learn the weights of the columns from a `Table`."""
+        self.groups = rows.groups
+        self.softmax = GroupSoftmax(self.groups)
+        columns = self.groups.columns
+        widths = torch.tensor(self.groups.widths)
+        unseen = torch.log(len(rows) + widths) / widths
+        weight = torch.ones(len(self.groups.sizes))
+        if self.reduction == "mean":
+            weight = torch.tensor([self._weight(rows, i) for i in range(len(weight))])
+        #: How much of a column an element is.
+        self.register_buffer("share", torch.from_numpy(rows.share))
+        self.register_buffer("weight", weight[columns].float())
+        self.register_buffer("unseen", unseen[self.softmax.group].float())
+
+    def _weight(self, rows, i):
+        """Return one over the loss of the best constant prediction of a column."""
+        cells, row_weight = rows.known_cells(i)
+        if not len(cells):
+            return 1.0
+        if i >= self.groups.n_numbers:
+            counts = torch.bincount(cells.long().clamp_min(0), row_weight)
+            baseline = torch.special.entr(counts / counts.sum()).sum()
+        else:
+            guesses = torch.stack([(cells @ row_weight) / row_weight.sum(), cells.median()])
+            losses = self.number_loss(guesses[:, None].expand(2, len(cells)), cells.expand(2, -1))
+            baseline = (losses @ row_weight).min() / row_weight.sum()
+        return 1 / max(baseline.item(), LEAST_BASELINE) if baseline > 1e-9 else 1.0
+
+    def activation(self):
+        """Return the module that makes probabilities of logits."""
+        return GroupSoftmax(self.groups)
+
+    def forward(self, prediction, target):
+        """Return the loss of each element; that of a column is the sum of its elements."""
+        return self._losses(prediction, target)[0]
+
+    def _losses(self, prediction, target):
+        """Return the loss of each element, and what its derivative takes."""
+        numbers, logits = self.softmax.split(prediction)
+        true_numbers, categories = self.softmax.split(target)
+        log_softmax = self.softmax.log_softmax(logits)
+        is_seen = self.softmax.spread(self.softmax.total(categories))
+        entropies = (1 - is_seen) * self.unseen - categories * log_softmax
+        losses = torch.cat([self.number_loss(numbers, true_numbers), entropies], -1)
+        return losses * self.weight, log_softmax, is_seen
+
+    @available_if(_is_written)
+    @torch.no_grad()
+    def mean_and_gradient(self, prediction, target, weight, out):
+        """Return the mean loss of the samples, and write its derivative; see `skae.losses`."""
+        known = ~target.isnan()
+        target = target.nan_to_num(0.0)
+        count = torch.linalg.vecdot(known.to(out.dtype), self.share)[..., None]
+        scale = known / count.clamp_min_(MIN_COUNT).mul_(out.shape[-2])
+        if weight is not None:
+            scale.mul_(weight)
+        losses, log_softmax, is_seen = self._losses(prediction, target)
+        n = self.groups.n_numbers
+        self.number_loss.gradient(prediction[..., :n], target[..., :n], out[..., :n])
+        out[..., n:] = log_softmax.exp_().mul_(is_seen).sub_(target[..., n:])
+        loss = torch.linalg.vecdot(losses.flatten(-2), scale.flatten(-2))
+        out.mul_(scale).mul_(self.weight)
+        return loss
+
+    def structure(self):
+        """Return what has to be equal for models to train as one."""
+        return type(self.number_loss), self.groups
+
+    @torch.no_grad()
+    def to_logits(self, weight, bias):
+        """Return a linear map to numbers and logits for one to numbers and probabilities.
+
+        It is the first order of the logarithm around the mean.
+        """
+        n = self.groups.n_numbers
+        probability = bias[n:].clamp_min(LEAST_PROBABILITY)
+        slope = 1 / probability.clamp_min(0.1)
+        weight = torch.cat([weight[:n], weight[n:] * slope[:, None]])
+        return weight, torch.cat([bias[:n], probability.log()])
+
+    # What only likelihoods have.
+
+    @available_if(_is_likelihood)
+    def start_at(self, noise_variance):
+        """Start to learn the variance of numbers from one, a tensor of shape ()."""
+        self.number_loss.start_at(noise_variance)
+
+    @property
+    def log_noise_variance(self):
+        """Logarithm of the variance of numbers, a tensor of shape ()."""
+        return self.number_loss.log_noise_variance
+
+    @available_if(_is_likelihood)
+    def sample(self, prediction):
+        """Draw numbers and categories, given the prediction."""
+        numbers, logits = self.softmax.split(prediction)
+        noise = -torch.empty_like(logits).exponential_().log()
+        drawn = [
+            torch.zeros_like(group).scatter_(-1, group.argmax(-1, keepdim=True), 1.0)
+            for group in (logits + noise).split(self.groups.widths, -1)
+        ]
+        return torch.cat([self.number_loss.sample(numbers), *drawn], -1)
+
+
+class GroupSoftmax(nn.Module):
+    """Softmax over each group of categories; numbers stay as they are.
+
+    Parameters
+    ----------
+    groups : Groups
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae._data.column_layout import Groups
+    >>> GroupSoftmax(Groups(n_numbers=1, widths=(2,)))(torch.tensor([[7.0, 1.0, 1.0]]))
+    tensor([[7.0000, 0.5000, 0.5000]])
+    """
+
+    def __init__(self, groups):
+        super().__init__()
+        self.n_numbers = groups.n_numbers
+        widths = torch.tensor(groups.widths, dtype=torch.int64)
+        group = torch.arange(len(widths)).repeat_interleave(widths)
+        # Elements of each group side by side, the first one again where there are fewer.
+        within = torch.arange(max(groups.widths, default=1)).expand(len(widths), -1)
+        first = (widths.cumsum(0) - widths)[:, None]
+        places = torch.where(within < widths[:, None], first + within, first)
+        membership = torch.nn.functional.one_hot(group, max(1, len(widths)))[:, : len(widths)]
+        self.register_buffer("group", group, persistent=False)
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("membership", membership.float(), persistent=False)
+
+    def forward(self, x):
+        numbers, logits = self.split(x)
+        return torch.cat([numbers, self.log_softmax(logits).exp()], -1)
+
+    def split(self, x):
+        """Return the elements of numbers and those of categories."""
+        return x[..., : self.n_numbers], x[..., self.n_numbers :]
+
+    def log_softmax(self, logits):
+        """Return the logarithm of the softmax of each group."""
+        side_by_side = logits.detach().index_select(-1, self.places.flatten())
+        highest = side_by_side.unflatten(-1, self.places.shape).amax(-1)
+        logits = logits - self.spread(highest)
+        return logits - self.spread(self.total(logits.exp()).log())
+
+    def spread(self, x):
+        """Return the value of each group for each of its elements."""
+        return x.index_select(-1, self.group)
+
+    def total(self, x):
+        """Return the sum over each group, shape (..., n_groups)."""
+        return x @ self.membership

@@ -1,0 +1,163 @@
+"""What translators are made of: layers, loss, batches, tokens."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from skae._data.batches import Batches
+from skae._data.texts import TextPairs, Texts, linked, split_text
+from skae._modules.translation import TranslationModule
+from skae._text.tokenizers import auto_vocabulary_size, train_tokenizer
+from skae.architectures import RecurrentEncoderDecoder, Transformer
+from skae.architectures._attention import Dropout, attend
+
+ARCHITECTURES = [
+    RecurrentEncoderDecoder(16, dropout=0.0),
+    RecurrentEncoderDecoder(16, cell="gru", n_encoder_layers=2, n_decoder_layers=2, dropout=0.0),
+    RecurrentEncoderDecoder(16, attention=False, dropout=0.0),
+    Transformer(16, n_heads=2, dropout=0.0),
+]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_padding_changes_nothing(architecture):
+    torch.manual_seed(0)
+    encoder, decoder = architecture.build(50, 50, shared=True, n_pairs=100)
+    source = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 2, 0, 0]])
+    tokens = torch.tensor([[1, 5, 6], [1, 7, 8]])
+    together = decoder(tokens, decoder.start(encoder(source), source != 0))[0]
+    short = source[1:, :3]
+    states = encoder(short)
+    alone = decoder(tokens[1:], decoder.start(states, short != 0))[0]
+    torch.testing.assert_close(encoder(source)[1:, :3], states)
+    torch.testing.assert_close(together[1:], alone)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_steps_equal_the_whole(architecture):
+    torch.manual_seed(0)
+    encoder, decoder = architecture.build(50, 60, shared=False, n_pairs=100)
+    source = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 2, 0, 0]])
+    tokens = torch.randint(3, 60, (2, 7))
+    start = decoder.start(encoder(source), source != 0)
+    whole, _ = decoder(tokens, start)
+    state, steps = start, []
+    for token in tokens.split(1, dim=1):
+        hidden, state = decoder(token, state)
+        steps.append(hidden)
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole)
+    # samples exchanged on the way
+    _, state = decoder(tokens[:, :3], start)
+    hidden, _ = decoder(tokens[[1, 0], 3:4], state.select(torch.tensor([1, 0])))
+    torch.testing.assert_close(hidden[[1, 0], 0], whole[:, 3])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_equals_that_of_torch(masked, dtype):
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, 5, 8).unbind()
+    is_token = torch.arange(5) < torch.tensor([[3], [5]]) if masked else None
+    weights = []
+    causal = not masked
+    expected = nn.functional.scaled_dot_product_attention(
+        query, key, value, None if is_token is None else is_token[:, None, None], is_causal=causal
+    )
+    found = attend(*(x.to(dtype) for x in (query, key, value)), is_token, causal)
+    tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 0, "atol": 0.1}
+    torch.testing.assert_close(found.float(), expected, **tolerance)
+    torch.testing.assert_close(attend(query, key, value, is_token, causal, weights), expected)
+    torch.testing.assert_close(weights[0].sum(-1), torch.ones(2, 4, 5))
+
+
+def test_loss_is_the_mean_of_a_token_and_smoothed_in_training_only():
+    torch.manual_seed(0)
+    encoder, decoder = ARCHITECTURES[0].build(20, 20, shared=True, n_pairs=100)
+    module = TranslationModule(encoder, decoder, label_smoothing=0.2)
+    source = torch.tensor([[5, 6, 2], [7, 2, 0]])
+    target = torch.tensor([[8, 2, 0, 0], [9, 10, 11, 2]])
+    weight = torch.tensor([2.0, 0.5])
+    log_p = -module.log_likelihood(source, target)
+    module.eval()
+    torch.testing.assert_close(module.objective(source, target), log_p.sum() / 6)
+    torch.testing.assert_close(module.objective(source, target, weight), (log_p @ weight) / 6)
+    assert module.size(target) == 6
+    hidden = module.hidden(source, target)
+    spread = -decoder.output(hidden).log_softmax(-1).mean(-1)[target != 0].sum() / 6
+    expected = 0.8 * log_p.sum() / 6 + 0.2 * spread
+    torch.testing.assert_close(module.train().objective(source, target), expected)
+
+
+def test_dropout_keeps_the_mean_and_draws_anew():
+    torch.manual_seed(0)
+    dropout = Dropout(0.25)
+    x = torch.ones(1000, 40)
+    first, second = dropout(x), dropout(x)
+    assert (first == 0).float().mean() == pytest.approx(0.25, abs=0.02)
+    assert first.mean() == pytest.approx(1, abs=0.02)
+    assert (first != second).any()
+    assert first.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert dropout.eval()(x) is x
+    assert dropout(x.bfloat16()).dtype == torch.bfloat16
+    large = Dropout(0.5)(torch.ones(3000, 1000))
+    assert large.mean() == pytest.approx(1, abs=0.01)
+
+
+def pairs_of_random_lengths(n, seed=0):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 30, size=(n, 2))
+    return TextPairs(*(Texts([[3 + i % 90] * k for i, k in enumerate(c)]) for c in lengths.T))
+
+
+@pytest.mark.parametrize("n", [1, 7, 2000])
+def test_batches_have_each_pair_once_and_about_as_many_tokens(n):
+    pairs = pairs_of_random_lengths(n)
+    batches = Batches(pairs, 16, torch.device("cpu"), torch.Generator().manual_seed(0))
+    epochs = [list(batches) for _ in range(2)]
+    assert len(batches) == len(epochs[0]) == len(epochs[1])
+    mean = pairs.lengths.sum(1).mean()
+    for epoch in epochs:
+        sizes = [(x.shape[1] + y.shape[1]) * len(x) for x, (y, _) in epoch]
+        assert sum(len(x) for x, _ in epoch) == n
+        assert max(sizes) <= max(16 * mean, 60)
+        seen = sorted((row[row > 0].tolist() for x, _ in epoch for row in x), key=str)
+        assert seen == sorted(pairs.sources.rows(), key=str)
+    if n == 2000:
+        kept = [float((x > 0).float().mean()) for x, _ in epochs[0]]
+        assert np.mean(kept) > 0.95
+        assert [len(x) for x, _ in epochs[0]] != [len(x) for x, _ in epochs[1]]  # another order
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="ab .!?,;\n", min_size=1, max_size=80), st.integers(1, 20))
+def test_parts_of_a_long_text_fit_and_lose_nothing(text, limit):
+    parts = split_text(text, lambda part: len(part) <= limit)
+    assert all(len(part) <= limit or len(part) < 2 for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+def test_long_texts_are_cut_between_sentences():
+    text = "I am cold. Are you, too? No; I am warm, dry and well"
+    assert split_text(text, lambda part: len(part) <= 20) == [
+        "I am cold.",
+        "Are you, too?",
+        "No; I am warm,",
+        "dry and well",
+    ]
+
+
+def test_rows_with_equal_texts_are_linked():
+    groups = linked(["a", "b", "a", "c", "d"], ["x", "y", "z", "z", "w"])
+    assert groups[0] == groups[2] == groups[3]
+    assert len(set(groups.tolist())) == 3
+
+
+def test_vocabularies_grow_with_the_root_of_the_data():
+    sizes = [auto_vocabulary_size(["four words in each"] * n) for n in (10, 10_000, 40_000, 10**7)]
+    assert sizes == [400, 800, 1600, 16_000]
+    texts = ["a cat sees a cat"] * 50
+    for kind in ("bpe", "unigram", "word", "char"):
+        assert train_tokenizer(texts, kind, 10_000).get_vocab_size() < 1000

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from sklearn.datasets import load_sample_image
+
+from skae.losses import MixedLoss, StructuralDissimilarity
+from skae.losses._mixed import make_loss
+from skae.metrics import psnr_score, ssim_score
+
+SKIMAGE = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Patches of a photograph in bytes, and the same with noise."""
+    image = load_sample_image("flower.jpg")
+    y = np.stack([image[i : i + 20, i : i + 25] for i in range(0, 360, 60)])
+    noise = np.random.default_rng(0).normal(scale=20, size=y.shape)
+    return y, (y + noise).clip(0, 255).astype("uint8")
+
+
+@pytest.mark.parametrize("divisor", [1, 255.0])
+def test_scores_are_those_of_scikit_image(divisor, pairs):
+    y, noisy = (part if divisor == 1 else part / divisor for part in pairs)
+    data_range = 255 / divisor
+    psnr = [peak_signal_noise_ratio(*p, data_range=data_range) for p in zip(y, noisy, strict=True)]
+    ssim = [
+        structural_similarity(*p, data_range=data_range, channel_axis=-1, **SKIMAGE)
+        for p in zip(y, noisy, strict=True)
+    ]
+    assert psnr_score(y, noisy) == pytest.approx(np.mean(psnr), rel=1e-9)
+    assert ssim_score(y, noisy) == pytest.approx(np.mean(ssim), rel=1e-6)
+    first = np.moveaxis(y, -1, 1), np.moveaxis(noisy, -1, 1)
+    assert ssim_score(*first, channels_first=True) == pytest.approx(np.mean(ssim), rel=1e-6)
+    grey = y[..., 0], noisy[..., 0]
+    ssim = [
+        structural_similarity(*p, data_range=data_range, **SKIMAGE) for p in zip(*grey, strict=True)
+    ]
+    assert ssim_score(*grey) == pytest.approx(np.mean(ssim), rel=1e-6)
+
+
+def test_scores_of_equal_images(pairs):
+    assert ssim_score(pairs[0], pairs[0]) == 1
+    assert psnr_score(pairs[0], pairs[0]) == np.inf
+
+
+def test_scores_of_signals_and_of_small_images(rng):
+    y = rng.random((3, 30, 2))
+    assert 0 < ssim_score(y, y + 0.1, spatial_dims=1) < 1
+    assert 0 < ssim_score(y[:, :4], y[:, :4] + 0.1) < 1
+
+
+@pytest.mark.parametrize("score", [psnr_score, ssim_score])
+def test_scores_refuse_other_shapes(score):
+    with pytest.raises(ValueError, match=r"y_true is of shape \(2, 8, 8\), but y_pred of"):
+        score(np.ones((2, 8, 8)), np.ones((2, 8, 7)))
+
+
+@pytest.mark.parametrize("score", [psnr_score, ssim_score])
+@pytest.mark.parametrize(
+    ("y", "predicted", "params", "message"),
+    [
+        (np.ones((1, 8, 8), "uint8"), np.ones((1, 8, 8)), {}, "give data_range"),
+        (np.ones((1, 8, 8), int), 200 * np.ones((1, 8, 8), int), {}, "give data_range"),
+        (np.ones((1, 8, 8)), np.ones((1, 8, 8)), {"data_range": 0}, "must be a positive number"),
+        (np.ones((1, 8, 8)), np.full((1, 8, 8), np.nan), {}, "need finite numbers"),
+    ],
+)
+def test_scores_refuse_what_is_not_clear(score, y, predicted, params, message):
+    with pytest.raises(ValueError, match=message):
+        score(y, predicted, **params)
+
+
+def test_bytes_beside_floats_of_their_range(pairs):
+    y, noisy = pairs
+    assert psnr_score(y, noisy.astype(float)) == pytest.approx(psnr_score(y, noisy))
+
+
+def test_scores_of_flat_rows(pairs):
+    y, noisy = (part[..., 0] for part in pairs)
+    flat = y.reshape(len(y), -1), noisy.reshape(len(y), -1)
+    assert ssim_score(*flat, image_shape=y.shape[1:]) == ssim_score(y, noisy)
+
+
+def test_structural_loss_has_the_right_gradient(rng):
+    x, y = (torch.tensor(rng.random((2, 2, 6, 7))) for _ in range(2))
+    assert torch.autograd.gradcheck(StructuralDissimilarity(), (x.requires_grad_(), y))
+
+
+def test_structural_loss_is_the_score(pairs):
+    y, noisy = (torch.tensor(part / 255).movedim(-1, 1) for part in pairs)
+    loss = StructuralDissimilarity()(noisy, y).mean()
+    assert 1 - 2 * float(loss) == pytest.approx(ssim_score(*pairs), rel=1e-9)
+
+
+def test_a_mix_adds_up(pairs):
+    y, noisy = (torch.tensor(part / 255).movedim(-1, 1) for part in pairs)
+    mix = make_loss({"ssim": 0.8, "absolute_error": 0.2})(noisy, y)
+    parts = 0.8 * StructuralDissimilarity()(noisy, y) + 0.2 * (noisy - y).abs().mean((1, 2, 3))
+    torch.testing.assert_close(mix, parts)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({}, "needs names among"),
+        ({"sism": 1.0}, "needs names among"),
+        ({"binary_cross_entropy": 1.0, "ssim": 1.0}, "needs names among"),
+        ({"ssim": -1.0}, "must be positive"),
+        ({"ssim": "much"}, "must be positive"),
+    ],
+)
+def test_mistaken_mixes_are_named(weights, message):
+    with pytest.raises(ValueError, match=message):
+        MixedLoss(weights)
