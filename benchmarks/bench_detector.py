@@ -79,12 +79,12 @@ def synthetic(rng):
     """Yield clean tables: normal, uniform, of heavy tails, skewed and in clusters."""
     for n_features in (2, 10, 30):
         shape = (1000, n_features)
-        centres = 4 * rng.standard_normal((4, n_features))
+        centers = 4 * rng.standard_normal((4, n_features))
         yield rng.standard_normal(shape) @ rng.standard_normal((n_features, n_features))
         yield rng.random(shape)
         yield rng.standard_t(3, shape)
         yield np.exp(0.7 * rng.standard_normal(shape))
-        yield centres[rng.integers(4, size=1000)] + rng.standard_normal(shape)
+        yield centers[rng.integers(4, size=1000)] + rng.standard_normal(shape)
 
 
 def adbench(folder, rng):

@@ -1,7 +1,7 @@
-"""Images: codes, denoising, density, colours and sizes, each beside its baselines.
+"""Images: codes, denoising, density, colors and sizes, each beside its baselines.
 
     python benchmarks/bench_images.py --data DIR
-        [--only codes bytes entropy denoising variational colours sizes] [--pictures FILE]
+        [--only codes bytes entropy denoising variational colors sizes] [--pictures FILE]
 
 DIR holds ``mnist.npz`` and ``cifar10_10k.npz``. All are fitted on the training images (60,000
 of MNIST, 10,000 of the CIFAR-10 subset) and judged on the test images (10,000; 2,000), with
@@ -24,10 +24,10 @@ variational
     Pixels are binarised anew in every epoch, the test images once. Negative log-likelihood by
     importance sampling with 500 samples a row, on the first 10,000 or ``--likelihoods`` test
     images; beside the dense net of ``bench_mnist_objectives.py``, trained for as many epochs.
-colours
+colors
     RGB from 0.299 R + 0.587 G + 0.114 B. PSNR and SSIM are means over images, with errors of
     at least those of rounding to 8 bits; "of all" is the PSNR of the squared error over all
-    images, which pictures with little colour do not dominate. ``--pictures`` draws 20 test
+    images, which pictures with little color do not dominate. ``--pictures`` draws 20 test
     images.
 sizes
     32 x 32 from the means of blocks of 2 x 2 pixels.
@@ -70,7 +70,7 @@ def load_mnist(data):
         return mnist["X_train"] / np.float32(255), mnist["X_test"] / np.float32(255)
 
 
-def load_colours(data):
+def load_colors(data):
     with np.load(data / "cifar10_10k.npz") as cifar:
         return cifar["X_train"] / np.float32(255), cifar["X_test"] / np.float32(255)
 
@@ -242,9 +242,9 @@ def bench_variational(data, epochs, n_likelihoods):
 # Photographs.
 
 
-def patches(grey, side=7):
+def patches(gray, side=7):
     """Return the surroundings of every pixel, shape (n_pixels, side * side)."""
-    padded = np.pad(grey, [(0, 0), *[(side // 2, side // 2)] * 2], mode="edge")
+    padded = np.pad(gray, [(0, 0), *[(side // 2, side // 2)] * 2], mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
     return windows.reshape(-1, side * side)
 
@@ -255,7 +255,7 @@ def report(title):
     def line(name, y, restored, n=0, n_epochs=0, seconds=0):
         restored = restored.clip(0, 1)
         errors = ((y - restored) ** 2).mean((1, 2, 3))
-        errors = np.maximum(errors, 1 / 255**2 / 12)  # a picture without colour is all grey
+        errors = np.maximum(errors, 1 / 255**2 / 12)  # a picture without color is all gray
         of_images, of_all = (-10 * np.log10(e).mean() for e in (errors, errors.mean()))
         scores = f"{of_images:8.2f}{of_all:8.2f}{ssim_score(y, restored):8.4f}"
         print(f"{name:40}{n:11}{n_epochs:7}{seconds:6.0f}{scores}", flush=True)
@@ -263,12 +263,12 @@ def report(title):
     return line
 
 
-def bench_colours(data, pictures):
-    y, y_test = load_colours(data)
+def bench_colors(data, pictures):
+    y, y_test = load_colors(data)
     weights = np.array([0.299, 0.587, 0.114], "float32")
     X, X_test = y @ weights, y_test @ weights
-    line = report("colours")
-    line("grey", y_test, np.repeat(X_test[..., None], 3, -1))
+    line = report("colors")
+    line("gray", y_test, np.repeat(X_test[..., None], 3, -1))
     ridge = Ridge(alpha=1.0).fit(patches(X[:2000]), y[:2000].reshape(-1, 3))
     line(
         "ridge regression on 7 x 7 pixels",
@@ -289,16 +289,16 @@ def bench_colours(data, pictures):
         draw(pictures, X_test[:20], predicted[:20].clip(0, 1), y_test[:20])
 
 
-def draw(path, grey, predicted, colours):
+def draw(path, gray, predicted, colors):
     import matplotlib.pyplot as plt
 
-    rows = (np.repeat(grey[..., None], 3, -1), predicted, colours)
+    rows = (np.repeat(gray[..., None], 3, -1), predicted, colors)
     picture = np.concatenate([np.concatenate(list(row), 1) for row in rows])
     plt.imsave(path, np.kron(picture, np.ones((3, 3, 1))))
 
 
 def bench_sizes(data):
-    y, y_test = load_colours(data)
+    y, y_test = load_colors(data)
     X, X_test = (x.reshape(len(x), 16, 2, 16, 2, 3).mean((2, 4)) for x in (y, y_test))
     line = report("16 x 16 to 32 x 32")
     small = torch.from_numpy(X_test).movedim(-1, 1)
@@ -318,7 +318,7 @@ def bench_sizes(data):
 
 def main():
     parser = argparse.ArgumentParser()
-    tasks = ["codes", "bytes", "entropy", "denoising", "variational", "colours", "sizes"]
+    tasks = ["codes", "bytes", "entropy", "denoising", "variational", "colors", "sizes"]
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", default=tasks, choices=tasks)
     parser.add_argument("--entropy-epochs", type=int, nargs="+", default=[1, 2, 5])
@@ -336,7 +336,7 @@ def main():
             "variational": lambda: bench_variational(
                 args.data, args.variational_epochs, args.likelihoods
             ),
-            "colours": lambda: bench_colours(args.data, args.pictures),
+            "colors": lambda: bench_colors(args.data, args.pictures),
             "sizes": lambda: bench_sizes(args.data),
         }[task]()
 

@@ -78,7 +78,7 @@ def forest(X, X_new, seed):
     return -model.score_samples(encoder.transform(X_new))
 
 
-def neighbours(X, X_new, seed):
+def neighbors(X, X_new, seed):
     del seed
     encoder = one_hot().fit(X)
     index = NearestNeighbors(n_neighbors=N_NEIGHBORS).fit(encoder.transform(X))
@@ -96,7 +96,7 @@ DETECTORS = {
     "OutlierDetector": detector(),
     "OutlierDetector(TabularAutoencoder())": detector(TabularAutoencoder()),
     "IsolationForest, one-hot": forest,
-    "k-NN (k=5), one-hot": neighbours,
+    "k-NN (k=5), one-hot": neighbors,
 }
 
 

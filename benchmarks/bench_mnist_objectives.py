@@ -10,7 +10,7 @@ DIR holds ``mnist.npz``. All are fitted on the 60,000 training images and judged
 denoising
     Gaussian noise of deviation 0.5, clipped to [0, 1]. PSNR in decibels of the mean squared
     error over the test images, and its mean over images. PCA with the number of components
-    that is best on the test images, which favours it.
+    that is best on the test images, which favors it.
 sparse
     1,000 units of which 25 are active. Error of logistic regression on the codes, mean
     squared error of the reconstruction, share of dead units.
@@ -74,7 +74,7 @@ def bench_denoising(data, seeds):
     seconds = time.perf_counter() - start
     best = max(range(2, 200), key=lambda n: psnr(X_test, restore_by_pca(pca, noisy, n))[0])
     report(f"PCA, {best} components", 0, seconds, restore_by_pca(pca, noisy, best))
-    # What clipping does to the mean can be learnt by a linear model as well.
+    # What clipping does to the mean can be learned by a linear model as well.
     rng = np.random.default_rng(1)
     seen = np.clip(X + 0.5 * rng.standard_normal(X.shape, "float32"), 0, 1)
     linear = np.linalg.lstsq(_with_one(seen), X)[0]

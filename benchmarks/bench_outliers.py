@@ -38,11 +38,11 @@ def isolation_forest(X, X_new, seed):
     return -IsolationForest(random_state=seed).fit(X).score_samples(X_new)
 
 
-def neighbours(X, X_new, seed):
+def neighbors(X, X_new, seed):
     del seed
     scaler = StandardScaler().fit(X)
     index = NearestNeighbors(n_neighbors=N_NEIGHBORS).fit(scaler.transform(X))
-    # Without rows to look for, those of the fit are, and none is its own neighbour.
+    # Without rows to look for, those of the fit are, and none is its own neighbor.
     distances, _ = index.kneighbors(None if X_new is X else scaler.transform(X_new))
     return distances[:, -1]
 
@@ -83,7 +83,7 @@ def of_pyod(module, name, is_seeded=True):
 METHODS = {
     "skae OutlierDetector": skae,
     "IsolationForest": isolation_forest,
-    "k-NN (k=5)": neighbours,
+    "k-NN (k=5)": neighbors,
     "LOF": local_outlier_factor,
     "PCA (Mahalanobis)": principal_components,
     "pyod AutoEncoder": of_pyod("auto_encoder", "AutoEncoder"),

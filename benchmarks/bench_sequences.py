@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from skae import Autoencoder, DenoisingAutoencoder, RecurrentAutoencoder
 from skae.architectures import Recurrent
 
-#: Sequences that the copying task is learnt from.
+#: Sequences that the copying task is learned from.
 COPIED = 100_000
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/bench_tables.py --data DIR [--seeds 0 1 2] [name=value ...]
 
-DIR holds ``adbench/*.npz``. Each table is standardised on 80 % of its rows, and R2 is
+DIR holds ``adbench/*.npz``. Each table is standardized on 80 % of its rows, and R2 is
 that of the other 20 %. ``name=value`` sets parameters of `Autoencoder` other than the
 defaults.
 """

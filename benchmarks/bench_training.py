@@ -1,4 +1,4 @@
-"""Seconds to train the same dense autoencoder, skae against its neighbours.
+"""Seconds to train the same dense autoencoder, skae against its neighbors.
 
     pip install pyod keras
     python benchmarks/bench_training.py [--repeats 5] [--only 32 128 512 large]
@@ -42,7 +42,7 @@ def make_layers(n_features, hidden, code):
 
 
 def hand_written(X, hidden, code, batch_size, epochs, n_threads, flat):
-    """Train with a loop over slices, a fused optimiser and nothing else."""
+    """Train with a loop over slices, a fused optimizer and nothing else."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     net = make_layers(X.shape[1], hidden, code)

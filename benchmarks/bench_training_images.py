@@ -1,4 +1,4 @@
-"""Seconds to train the convolutional net of the keras.io example, skae and its neighbours.
+"""Seconds to train the convolutional net of the keras.io example, skae and its neighbors.
 
     pip install keras
     python benchmarks/bench_training_images.py [--images 12800] [--repeats 3]
@@ -88,7 +88,7 @@ def make_halves(channels_last=True):
 
 
 def hand_written(X, channels_last, flat, bfloat16=False):
-    """Train with a loop over slices, a fused optimiser and nothing else."""
+    """Train with a loop over slices, a fused optimizer and nothing else."""
     net = nn.Sequential(*make_halves(channels_last))
     parameters = list(net.parameters())
     if flat:

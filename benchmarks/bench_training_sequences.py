@@ -1,4 +1,4 @@
-"""Seconds to train a recurrent autoencoder on sequences, skae and its neighbours.
+"""Seconds to train a recurrent autoencoder on sequences, skae and its neighbors.
 
     pip install keras
     python benchmarks/bench_training_sequences.py [--sequences 2000] [--repeats 3]

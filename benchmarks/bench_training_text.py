@@ -1,4 +1,4 @@
-"""Target tokens per second in the training of translators, skae and its neighbours.
+"""Target tokens per second in the training of translators, skae and its neighbors.
 
 Needs the folder with ``train.tsv.gz``, whose lines are a sentence and its translation::
 
@@ -6,12 +6,12 @@ Needs the folder with ``train.tsv.gz``, whose lines are a sentence and its trans
     python benchmarks/bench_training_text.py --data DIR [--steps 60] [--rounds 3]
 
 All train on the same batches, in turn in one run, with the same threads. The hand-written loops
-train the modules of `skae.architectures` by torch's cross-entropy, with torch's optimisers and
+train the modules of `skae.architectures` by torch's cross-entropy, with torch's optimizers and
 gradients of norm 1 at most: in float32, under autocast to bfloat16, and with a module in
 bfloat16 whose weights are kept in float32. "Muon" is torch's for the matrices, of as many
 iterations as skae's, and Adam for the rest. Keras has a net of as many and as wide layers, with
 attention, and a loss without smoothing; it gets an eighth of the steps. Figures are medians over
-the rounds, ratios to the fastest loop of the same optimiser. The last lines of a table are what
+the rounds, ratios to the fastest loop of the same optimizer. The last lines of a table are what
 making the batches takes, and where a step of skae's spends its time.
 """
 
@@ -163,7 +163,7 @@ class Data:
             name: value for name, value in self.read.__dict__.items() if name.endswith("_")
         }
         translator._rng = np.random.RandomState(0)
-        translator._set_up(self.rows, go_on=False, anneals=True)
+        translator._set_up(self.rows, resume=False, anneals=True)
         return translator
 
     def module(self, architecture):
@@ -186,7 +186,7 @@ def n_tokens(batches):
 
 
 def contestants(data, architecture):
-    """Return functions that make those to compare, by their optimiser and name."""
+    """Return functions that make those to compare, by their optimizer and name."""
     reduced = has_bfloat16(CPU)
     found = {}
 
@@ -209,10 +209,12 @@ def contestants(data, architecture):
 def compare(data, architecture, n_steps, n_rounds):
     batches, seconds_to_make = data.batches(architecture, n_steps)
     found = {key: make() for key, make in contestants(data, architecture).items()}
-    parts = {key: batches[:: getattr(contestant, "share", 1)] for key, contestant in found.items()}
+    parts = {
+        key: batches[:: getattr(contestant, "fraction", 1)] for key, contestant in found.items()
+    }
     speeds = {key: [] for key in found}
     for contestant in found.values():
-        contestant.train(batches[:5])  # imports, first calls and the optimiser's state
+        contestant.train(batches[:5])  # imports, first calls and the optimizer's state
     for _ in range(n_rounds):
         for key, contestant in found.items():
             start = time.perf_counter()

@@ -28,7 +28,7 @@ import torch
 
 from skae import Seq2SeqTranslator
 from skae._data.batches import spans
-from skae._data.texts import BEGIN, END, PADDING, Texts
+from skae._data.texts import BEGIN, END, PADDING, TextDataset
 from skae._text.tokenizers import decode, vocabulary_length
 
 BEAM, N_ALONE, CT2_BATCH = 4, 200, 64
@@ -63,10 +63,10 @@ def no_cache(translator, beam_size):
 
     @torch.inference_mode()
     def translate(texts):
-        sources = Texts(translator._encode(texts))
+        sources = TextDataset(translator._encode(texts))
         found = [None] * len(texts)
         for which in spans(sources):
-            rows = search(module, sources.take(which)[0], most, beam_size)
+            rows = search(module, sources.get_batch(which)[0], most, beam_size)
             for i, row in zip(which, rows, strict=True):
                 found[i] = row
         return decode(translator.target_tokenizer_, found)

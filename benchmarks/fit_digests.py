@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 import skae
 from skae.architectures import Conv, Dense, Recurrent, Tabular
 
-SCORER = getattr(skae, "TabularOutlierScorer", None) or skae.TabularTypicality
+SCORER = getattr(skae, "TabularOutlierScorer", None) or skae.TabularOutlierScorer
 
 rng = np.random.default_rng(0)
 DIGITS = load_digits().data[:300] / 16

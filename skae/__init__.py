@@ -13,7 +13,7 @@ from skae._model_selection.fit_many import fit_many
 from skae._model_selection.grid import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._model_selection.halving import BatchedHalvingGridSearchCV
 from skae._outliers.detector import OutlierDetector
-from skae._outliers.scorer import TabularTypicality
+from skae._outliers.scorer import TabularOutlierScorer
 from skae._text.translator import Seq2SeqTranslator
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "Seq2SeqTranslator",
     "SparseAutoencoder",
     "TabularAutoencoder",
-    "TabularTypicality",
+    "TabularOutlierScorer",
     "VariationalAutoencoder",
     "fit_many",
 ]

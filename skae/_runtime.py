@@ -141,29 +141,29 @@ def random_bits(shape, device, generator=None):
     return bits[:n].view(shape)
 
 
-def chosen(bits, share):
+def chosen(bits, fraction):
     """Say which cells are among a share of them."""
-    threshold = round(share * 2**16) - 2**15
+    threshold = round(fraction * 2**16) - 2**15
     return bits < threshold if threshold < 2**15 else torch.ones_like(bits, dtype=torch.bool)
 
 
 #: Below so many multiplications in a forward pass, a second thread costs more than it gives.
-ONE_THREAD_WORK = 5e7
+ONE_THREAD_MULTIPLICATIONS = 5e7
 
 
 @contextmanager
-def threads(work):
+def threads(n_multiplications):
     """Use one thread for a while if the work is small.
 
     Small nets then also give the same bits whatever the number of threads allowed.
 
     Parameters
     ----------
-    work : int
+    n_multiplications : int
         Multiplications in one forward pass.
     """
     before = torch.get_num_threads()
-    is_changed = work < ONE_THREAD_WORK and before > 1
+    is_changed = n_multiplications < ONE_THREAD_MULTIPLICATIONS and before > 1
     if is_changed:
         torch.set_num_threads(1)
     try:

@@ -31,7 +31,7 @@ class Bottleneck(Random, nn.Module):
     """Base of all bottlenecks.
 
     A subclass overrides ``forward`` or ``draw``, and ``step`` where the time that
-    autograd takes for it matters. With ``structure`` and a ``step`` that takes further axes
+    autograd takes for it matters. With ``stack_key`` and a ``step`` that takes further axes
     before that of the samples, several models can train at once.
 
     Attributes
@@ -39,21 +39,21 @@ class Bottleneck(Random, nn.Module):
     progress : float
         Share of the training that is over, for what changes in its course. 1 outside of
         training.
-    centres_input : bool
+    centers_input : bool
         Whether the encoder gets the samples less their mean.
     is_scale_free : bool
         Whether codes may be of any size.
     """
 
     progress = 1.0
-    centres_input = False
+    centers_input = False
     is_scale_free = False
 
     def encoder_width(self, n_components):
         """Return how many outputs the encoder needs for ``n_components`` codes."""
         return n_components
 
-    def structure(self):
+    def stack_key(self):
         """Return what has to be equal for models to train as one, None if they cannot."""
 
     def numbers(self):
@@ -143,7 +143,7 @@ class LinearBottleneck(Bottleneck):
 
     is_scale_free = True
 
-    def structure(self):
+    def stack_key(self):
         return ()
 
     def forward(self, encoded):
@@ -157,9 +157,9 @@ class LinearBottleneck(Bottleneck):
 class SparseBottleneck(Bottleneck):
     """Base of bottlenecks of which few units are active.
 
-    Samples are centred, and training starts at random directions of unit length, with the
+    Samples are centerd, and training starts at random directions of unit length, with the
     encoder the transpose of the decoder [1]_. Each unit is then active in the rows that it
-    describes from the first step on; others would be dead before they have learnt anything.
+    describes from the first step on; others would be dead before they have learned anything.
 
     References
     ----------
@@ -167,7 +167,7 @@ class SparseBottleneck(Bottleneck):
        :arxiv:`2406.04093`
     """
 
-    centres_input = True
+    centers_input = True
 
     def linear_start(self, axes):
         directions = F.normalize(torch.randn_like(axes.components), dim=1)
@@ -205,7 +205,7 @@ class TopKBottleneck(SparseBottleneck):
         super().__init__()
         self.k = k
 
-    def structure(self):
+    def stack_key(self):
         return (self.k,)
 
     def forward(self, encoded):
@@ -227,7 +227,7 @@ class L1Bottleneck(SparseBottleneck):
     """Rectified code, with a penalty on the sum of its units.
 
     The penalty rises from 0 during the first tenth of the training, since units that it
-    switches off before they have learnt anything stay dead [1]_.
+    switches off before they have learned anything stay dead [1]_.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ class L1Bottleneck(SparseBottleneck):
         super().__init__()
         self.weight = weight
 
-    def structure(self):
+    def stack_key(self):
         return ()
 
     def numbers(self):
@@ -318,7 +318,7 @@ class KLSparseBottleneck(SparseBottleneck):
         self.target = target
         self.weight = weight
 
-    def structure(self):
+    def stack_key(self):
         return ()
 
     def numbers(self):
@@ -337,21 +337,21 @@ class KLSparseBottleneck(SparseBottleneck):
         return code, self._penalty(_batch_mean(code, weight), weight)
 
     def _penalty(self, mean, weight):
-        rho, share, entropy = (_for_each_model(number) for number in self.numbers())
+        rho, fraction, entropy = (_for_each_model(number) for number in self.numbers())
         mean = mean.clamp(*self.RANGE)
         # Sums over the units, the last axis.
         log_on, log_off = mean.log().sum(-1), torch.log1p(-mean).sum(-1)
-        share = share if weight is None else share * weight.mean(-1)
-        return share * (entropy * mean.shape[-1] - rho * log_on - (1 - rho) * log_off)
+        fraction = fraction if weight is None else fraction * weight.mean(-1)
+        return fraction * (entropy * mean.shape[-1] - rho * log_on - (1 - rho) * log_off)
 
     def step(self, encoded, weight=None):
         code = self(encoded)
         mean = _batch_mean(code, weight)
-        rho, share, _ = self.numbers()
+        rho, fraction, _ = self.numbers()
         at_unit = mean[..., None, :]  # over all samples
         bounded = at_unit.clamp(*self.RANGE)
         slope = (bounded - rho) / (bounded - bounded.square())
-        slope.mul_(at_unit == bounded).mul_(share / code.shape[-2])
+        slope.mul_(at_unit == bounded).mul_(fraction / code.shape[-2])
         slope = slope if weight is None else slope * weight[..., None]
 
         def backward(grad, out):
@@ -413,7 +413,7 @@ class GaussianBottleneck(Bottleneck):
         self.warmup = warmup
         self.free_bits = free_bits
 
-    def structure(self):
+    def stack_key(self):
         return (self.beta == 0, self.free_bits == 0)
 
     def numbers(self):
@@ -452,8 +452,8 @@ class GaussianBottleneck(Bottleneck):
     def _penalty(self, divergence, weight):
         beta, free_bits = self.numbers()
         costly = torch.clamp_min(divergence, _at_each_unit(free_bits)).sum(-1)
-        share = 1.0 if weight is None else weight.mean(-1)
-        return _for_each_model(beta) * share * costly
+        fraction = 1.0 if weight is None else weight.mean(-1)
+        return _for_each_model(beta) * fraction * costly
 
     def step(self, encoded, weight=None):
         mean, log_variance = self.posterior(encoded)
@@ -461,9 +461,9 @@ class GaussianBottleneck(Bottleneck):
             return mean.contiguous(), 0.0, _pass_to_mean
         beta, free_bits = self.numbers()
         n_samples, n_units = mean.shape[-2:]
-        deviation = (log_variance / 2).exp_()
-        drawn = normal_like(mean, self.generator).mul_(deviation)
-        variance = deviation.square()
+        std = (log_variance / 2).exp_()
+        drawn = normal_like(mean, self.generator).mul_(std)
+        variance = std.square()
         slope = beta / n_samples  # of the penalty by each divergence
         if self.free_bits or weight is not None:
             divergence = _batch_mean(self.divergence(encoded), weight)

@@ -167,11 +167,11 @@ class Corruption(Random, nn.Module):
         Whether to clip the damaged batches to this range.
     damaged_only : bool
         Whether only damaged cells count in the loss.
-    partial : bool, default=False
+    has_missing : bool, default=False
         Whether cells can be NaN, which then stay as they are.
     """
 
-    def __init__(self, corruption, noise_level, low, high, clip, damaged_only, partial=False):
+    def __init__(self, corruption, noise_level, low, high, clip, damaged_only, has_missing=False):
         super().__init__()
         if isinstance(corruption, nn.Module):
             corruption = copy.deepcopy(corruption).requires_grad_(False)
@@ -181,7 +181,7 @@ class Corruption(Random, nn.Module):
         self.register_buffer("high", torch.as_tensor(high, dtype=torch.float32))
         self.clip = clip
         self.damaged_only = damaged_only
-        self.partial = partial
+        self.has_missing = has_missing
 
     @torch.no_grad()
     def forward(self, x):
@@ -200,7 +200,7 @@ class Corruption(Random, nn.Module):
         """
         x_damaged, damaged = self._damage(x, self._draw_level())
         n_known = x.numel()
-        if self.partial:
+        if self.has_missing:
             known = ~(x.isnan() | x_damaged.isnan())  # also those swapped with nothing
             x_damaged = torch.where(known, x_damaged, x)
             damaged, n_known = None if damaged is None else damaged & known, (~x.isnan()).sum()
@@ -216,7 +216,7 @@ class Corruption(Random, nn.Module):
         """Whether the function is none of the user's."""
         return self.function in CORRUPTIONS.values()
 
-    def structure(self):
+    def stack_key(self):
         """Return what has to be equal for models to train as one, None if they cannot."""
         return (self.function, self.damaged_only) if self.is_known else None
 
@@ -225,8 +225,8 @@ class Corruption(Random, nn.Module):
             return self.noise_level
         low, high = self.noise_level
         device = "cpu" if self.generator is None else self.generator.device
-        share = torch.rand((), generator=self.generator, device=device)
-        return low + (high - low) * share.item()
+        fraction = torch.rand((), generator=self.generator, device=device)
+        return low + (high - low) * fraction.item()
 
     def _damage(self, x, level):
         if self.function is salt_and_pepper:
@@ -258,7 +258,7 @@ class Corruption(Random, nn.Module):
         return x_damaged, x_damaged != x if damaged is None else damaged
 
 
-class TableCorruption(Corruption):
+class TabularCorruption(Corruption):
     """Damage whole cells of tables; parameters as for `Corruption`.
 
     Masked cells are missing, and swapped ones may come to be. Gaussian noise and salt and pepper
@@ -266,16 +266,16 @@ class TableCorruption(Corruption):
 
     Parameters
     ----------
-    groups : Groups
+    column_layout : ColumnLayout
         How the elements make columns.
     **params : dict
     """
 
-    def __init__(self, groups, **params):
+    def __init__(self, column_layout, **params):
         super().__init__(**params)
-        self.n_numbers, self.widths = groups
-        self.register_buffer("columns", groups.columns)
-        self.register_buffer("share", (1 / groups.sizes)[groups.columns])
+        self.n_numbers, self.widths = column_layout
+        self.register_buffer("columns", column_layout.columns)
+        self.register_buffer("fraction", (1 / column_layout.sizes)[column_layout.columns])
 
     @torch.no_grad()
     def forward(self, x):
@@ -283,20 +283,20 @@ class TableCorruption(Corruption):
         if not self.damaged_only or damaged is None:
             return x_damaged, None
         known = ~x.isnan()
-        damaged, known = ((part & known) * self.share for part in (damaged, known))
+        damaged, known = ((part & known) * self.fraction for part in (damaged, known))
         return x_damaged, (damaged > 0) * (known.sum() / damaged.sum().clamp_min(1))
 
-    def structure(self):
-        structure = super().structure()
-        return structure and (*structure, self.n_numbers, self.widths)
+    def stack_key(self):
+        stack_key = super().stack_key()
+        return stack_key and (*stack_key, self.n_numbers, self.widths)
 
     def _damage(self, x, level):
         if not self.is_known:
             return super()._damage(x, level)
         if self.function in (masking, swap):
-            share = level if self.function is masking or len(x) > 1 else 0.0
+            fraction = level if self.function is masking or len(x) > 1 else 0.0
             shape = torch.Size([len(x), self.n_numbers + len(self.widths)])
-            damaged = chosen(random_bits(shape, x.device, self.generator), share)
+            damaged = chosen(random_bits(shape, x.device, self.generator), fraction)
             damaged = damaged[:, self.columns]
             others = torch.nan if self.function is masking else self._others(x, shape)
             return torch.where(damaged, others, x), damaged

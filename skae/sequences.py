@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_scalar
 
-from skae._data.arrays import read_rows
+from skae._data.arrays import read_array
 from skae._data.checks import as_numbers
 from skae._params import did_you_mean
 
@@ -61,7 +61,7 @@ def from_long_frame(frame, id_column, time_column=None):
     """
     keys = [name for name in (id_column, time_column) if name is not None]
     features = _check_columns(frame, keys)
-    steps = read_rows(None, frame[features], name="frame", ensure_all_finite="allow-nan").X
+    steps = read_array(None, frame[features], name="frame", ensure_all_finite="allow-nan").X
     columns = {name: pd.Series(np.asarray(frame[name])) for name in keys}
     for name, column in columns.items():
         if column.isna().any():

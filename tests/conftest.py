@@ -11,7 +11,7 @@ torch.set_num_threads(1)  # test runners share the cores
 
 @pytest.fixture(scope="session")
 def X():
-    """120 standardised rows of 10 measurements, read-only so that no test changes them."""
+    """120 standardized rows of 10 measurements, read-only so that no test changes them."""
     X = StandardScaler().fit_transform(load_breast_cancer().data)[:120, :10]
     X.setflags(write=False)
     return X

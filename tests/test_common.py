@@ -19,7 +19,7 @@ from skae import (
     Seq2SeqTranslator,
     SparseAutoencoder,
     TabularAutoencoder,
-    TabularTypicality,
+    TabularOutlierScorer,
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, Dense, Recurrent, RecurrentEncoderDecoder, Transformer
@@ -83,8 +83,8 @@ DETECTORS = [
     OutlierDetector(),
     OutlierDetector(PCA()),
     OutlierDetector(Autoencoder(**QUICK)),
-    TabularTypicality(),
-    TabularTypicality(TabularAutoencoder(**QUICK), n_estimators=1, trim=0),
+    TabularOutlierScorer(),
+    TabularOutlierScorer(TabularAutoencoder(**QUICK), n_estimators=1, trim=0),
 ]
 TRANSLATORS = [
     Seq2SeqTranslator(**QUICK),
@@ -141,7 +141,7 @@ def test_checks_of_any_input(estimator, check):
         RecurrentEncoderDecoder,
         Seq2SeqTranslator,
         TabularAutoencoder,
-        TabularTypicality,
+        TabularOutlierScorer,
         Transformer,
     ],
 )

@@ -8,12 +8,12 @@ import pandas as pd
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from skae._data.dataset import RowFormat, Rows
+from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.frames import FrameFormat, check_frame
 from skae._sklearn import check_sample_weight
 
 
-class RowLayout(NamedTuple):
+class ArrayLayout(NamedTuple):
     """Reads X as rows of numbers, in which there is nothing to choose."""
 
     @classmethod
@@ -23,12 +23,12 @@ class RowLayout(NamedTuple):
         return cls()
 
     def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as `Rows`; parameters as for `read_rows`."""
+        """Validate X and return it as `ArrayDataset`; parameters as for `read_array`."""
         del fitted
-        return read_rows(estimator, X, sample_weight, reset)
+        return read_array(estimator, X, sample_weight, reset)
 
 
-def read_rows(estimator, X, sample_weight=None, reset=False, name="X", **how):
+def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
     """Validate a table for an estimator.
 
     Parameters
@@ -70,7 +70,7 @@ def read_rows(estimator, X, sample_weight=None, reset=False, name="X", **how):
         if not (culprit := _culprit(X, error)):
             raise
         raise ValueError(f"{error}{culprit}") from error
-    return Rows(array, read_weights(sample_weight, array), RowFormat(FrameFormat.of(X)))
+    return ArrayDataset(array, read_weights(sample_weight, array), ArrayFormat(FrameFormat.of(X)))
 
 
 def read_weights(sample_weight, samples):
@@ -112,8 +112,8 @@ def _culprit(X, error):
     text = [str(name) for name in X.columns if not _is_numeric(X[name])]
     if text:
         return f"\nNot numeric: columns {text}. Encode or drop them, see ColumnTransformer."
-    holes = [str(name) for name in X.columns if not np.isfinite(np.asarray(X[name], float)).all()]
-    return f"\nMissing or infinite values in columns {holes}." if holes else ""
+    missing = [str(name) for name in X.columns if not np.isfinite(np.asarray(X[name], float)).all()]
+    return f"\nMissing or infinite values in columns {missing}." if missing else ""
 
 
 def _is_numeric(column):

@@ -33,7 +33,7 @@ class Batches:
 
     Parameters
     ----------
-    dataset : object such as `skae.inputs.Rows`
+    dataset : object such as `skae._data.ArrayDataset`
     batch_size : int
         One batch may be smaller, the last one of samples of equal lengths. Without a
         generator the batches are chunks, of any size.
@@ -66,10 +66,10 @@ class Batches:
 
     def __iter__(self):
         for which, size in self._pieces():
-            x, weight = self.dataset.take(which, torch.float32)
+            x, weight = self.dataset.get_batch(which, torch.float32)
             xs = targets = x.to(self.device).split(size)
             if self.dataset.targets is not self.dataset:
-                target, _ = self.dataset.targets.take(which, torch.float32)
+                target, _ = self.dataset.targets.get_batch(which, torch.float32)
                 targets = target.to(self.device).split(size)
             weights = [None] * len(xs) if weight is None else weight.to(self.device).split(size)
             for x, target, weight in zip(xs, targets, weights, strict=True):
@@ -137,7 +137,7 @@ def side_by_side(many, device):
         chunk = size * max(1, CHUNK_ELEMENTS // (len(pairs) * size * n_features))
         for start in range(first, last, chunk):
             stop = min(last, start + chunk)
-            taken = [b.dataset.take(order[start:stop], torch.float32) for b, order in pairs]
+            taken = [b.dataset.get_batch(order[start:stop], torch.float32) for b, order in pairs]
             x, weight = (_side_by_side(tensors, device) for tensors in zip(*taken, strict=True))
             for i in range(0, stop - start, size):
                 piece = x[..., i : i + size, :]
@@ -177,7 +177,7 @@ def chunk_length(dataset, n_steps=None):
 
     Parameters
     ----------
-    dataset : object such as `skae.inputs.Rows`
+    dataset : object such as `skae._data.ArrayDataset`
     n_steps : int or None, default=None
         Length of sequences, where it is not that of the longest.
     """
@@ -214,10 +214,10 @@ def chunks(dataset, dtype, device):
     """Yield ``(which, x, target, weight)`` over a data set, in bounded memory."""
     targets = dataset.targets
     for which in spans(dataset):
-        x, weight = dataset.take(which, dtype)
+        x, weight = dataset.get_batch(which, dtype)
         x = target = x.to(device)
         if targets is not dataset:
-            target = targets.take(which, dtype)[0].to(device)
+            target = targets.get_batch(which, dtype)[0].to(device)
         yield which, x, target, weight
 
 

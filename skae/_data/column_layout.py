@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 
-class Groups(NamedTuple):
+class ColumnLayout(NamedTuple):
     """Which elements are which column's.
 
     Parameters

@@ -1,7 +1,7 @@
 """The columns of a table as numbers, one a cell, and back: numbers, categories and dates.
 
 Whatever a column holds, its cell is a float64: a scaled number, or the number of a category. NaN
-is a missing cell, and -1 a category that was not there when the columns were learnt.
+is a missing cell, and -1 a category that was not there when the columns were learned.
 """
 
 from numbers import Number
@@ -53,7 +53,7 @@ class NumberColumn:
     ----------
     name : str or int
     values : ndarray
-        Those that it is learnt from.
+        Those that it is learned from.
     """
 
     width = 1
@@ -64,15 +64,15 @@ class NumberColumn:
         known = self._numbers(values)
         known = known[~np.isnan(known)]
         self.is_empty = not len(known)
-        self.centre, self.scale = 0.0, 1.0
+        self.center, self.scale = 0.0, 1.0
         if not self.is_empty:
             with np.errstate(over="ignore", invalid="ignore"):
-                low, self.centre, high = np.quantile(known, [0.25, 0.5, 0.75])
+                low, self.center, high = np.quantile(known, [0.25, 0.5, 0.75])
                 # Where most are equal, the others say how far apart values are.
                 scales = (high - low) / NORMAL_RANGE, known.std(), np.abs(known).max()
                 span = np.ptp(known)
             # Rounding leaves a deviation of constants.
-            least = 1e-12 * abs(self.centre)
+            least = 1e-12 * abs(self.center)
             usable = (s for s in scales if np.isfinite(s) and s > least)
             self.scale = next(usable, 1.0) if span > least else 1.0
         # A small error far out in a tail is a large one once that is stretched.
@@ -86,7 +86,7 @@ class NumberColumn:
 
     def _scaled(self, numbers):
         with np.errstate(over="ignore"):
-            scaled = (numbers - self.centre) / self.scale
+            scaled = (numbers - self.center) / self.scale
         return squash(np.clip(scaled, -1e300, 1e300))
 
     def restore(self, cells):
@@ -95,7 +95,7 @@ class NumberColumn:
             return np.full(len(cells), np.nan)
         with np.errstate(over="ignore"):
             cells = np.clip(np.asarray(cells, np.float64), self.least, self.most)
-            values = stretch(cells) * self.scale + self.centre
+            values = stretch(cells) * self.scale + self.center
         return np.clip(values, -np.finfo(float).max, np.finfo(float).max)
 
     def _numbers(self, values):
@@ -158,7 +158,7 @@ class CategoryColumn:
     ----------
     name : str or int
     values : ndarray
-        Those that it is learnt from.
+        Those that it is learned from.
     max_categories : int
         The rarest are joined into one, the last, where there are more.
     order : sequence, default=()
@@ -229,7 +229,7 @@ class CategoryColumn:
 
 
 class TableColumns:
-    """What the columns of a table are, as learnt from the training rows.
+    """What the columns of a table are, as learned from the training rows.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ class TableColumns:
         Raises
         ------
         TypeError, ValueError
-            If columns are missing, hold something else than when they were learnt, or infinite
+            If columns are missing, hold something else than when they were learned, or infinite
             values.
         """
         X = as_table(X)
@@ -323,7 +323,7 @@ class TableColumns:
         return cells
 
     def restore(self, cells, index=None, dtype=np.float64):
-        """Return a table like the one that was learnt from.
+        """Return a table like the one that was learned from.
 
         Parameters
         ----------

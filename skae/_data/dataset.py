@@ -11,7 +11,7 @@ from skae._data.batches import along, chunks
 from skae._data.frames import completed
 
 
-class RowFormat:
+class ArrayFormat:
     """What it takes to make rows as the user's from a net's output.
 
     Parameters
@@ -23,7 +23,7 @@ class RowFormat:
     def __init__(self, frame=None):
         self.frame = frame
 
-    def arrange(self, output):
+    def to_user_axes(self, output):
         """Return an array of shape (n_samples, ...) with its axes as the user has them."""
         return output
 
@@ -31,9 +31,9 @@ class RowFormat:
         """Return an array in the user's shape and type."""
         return output
 
-    def arrange_sample(self, output):
+    def sample_to_user_axes(self, output):
         """Return one sample with its axes as the user has them."""
-        return self.arrange(output[None])[0]
+        return self.to_user_axes(output[None])[0]
 
     def in_frame(self, array):
         """Return an array of rows as a DataFrame, if that is what the user has."""
@@ -70,10 +70,10 @@ class RowFormat:
         Codes
         """
         del lengths
-        return Codes(codes, self, sample_shape)
+        return CodeDataset(codes, self, sample_shape)
 
 
-class Rows(Dataset):
+class ArrayDataset(Dataset):
     """Rows of a validated matrix, read as tensors without a second copy of the whole.
 
     Parameters
@@ -81,7 +81,7 @@ class Rows(Dataset):
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Weights, of mean 1.
-    format : RowFormat, default=RowFormat()
+    format : ArrayFormat, default=ArrayFormat()
         How the user has them.
 
     Attributes
@@ -95,13 +95,13 @@ class Rows(Dataset):
     #: What stands for a value of 1.
     scale = 1
     #: As how much of a feature an element counts.
-    share = 1.0
+    fraction = 1.0
     #: Numbers of steps, an array, where samples can differ in them.
     lengths = None
     #: Whether cells can be NaN, of which nothing is known.
-    is_partial = False
+    has_missing = False
 
-    def __init__(self, X, sample_weight=None, format=RowFormat()):  # noqa: B008 (not changed)
+    def __init__(self, X, sample_weight=None, format=ArrayFormat()):  # noqa: B008 (not changed)
         self.X = X
         self.sample_weight = sample_weight
         self.format = format
@@ -145,7 +145,7 @@ class Rows(Dataset):
         weight = self.sample_weight if self.index is None else self.sample_weight[self.index]
         return np.flatnonzero(weight).astype(np.int32)
 
-    def spread(self, n_rows):
+    def subsample(self, n_rows):
         """Return up to ``n_rows`` rows that have weight, evenly spread."""
         rows = self.weighted()
         n_rows = min(n_rows, len(rows))
@@ -171,7 +171,7 @@ class Rows(Dataset):
         return sums / len(self)
 
     @property
-    def centre(self):
+    def center(self):
         """Mean that can be subtracted from any sample, as a float64 tensor."""
         return self.mean()
 
@@ -188,7 +188,7 @@ class Rows(Dataset):
 
     def with_values(self, x):
         """Return samples like these with other values, an array (n_samples, *sample_shape)."""
-        return Rows(x)
+        return ArrayDataset(x)
 
     def new_output(self, dtype):
         """Return an array for what a net makes of all samples, values of their shape."""
@@ -198,7 +198,7 @@ class Rows(Dataset):
         """Write what a net makes of some samples to such an array."""
         output[which] = values
 
-    def take(self, which, dtype):
+    def get_batch(self, which, dtype):
         """Read rows as a tensor.
 
         Parameters
@@ -214,25 +214,25 @@ class Rows(Dataset):
         """
         if self.index is not None:
             which = self.index[which]
-        return as_tensor(take(self.X, which), dtype), self._take_weight(which, dtype)
+        return as_tensor(take_rows(self.X, which), dtype), self._get_weight(which, dtype)
 
-    def _take_weight(self, which, dtype):
+    def _get_weight(self, which, dtype):
         if self.sample_weight is None:
             return None
         return torch.from_numpy(self.sample_weight[which]).to(dtype)
 
 
-class Codes(Rows):
+class CodeDataset(ArrayDataset):
     """Codes, to be decoded in chunks of as many as samples of their kind.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_components)
-    format : RowFormat
+    format : ArrayFormat
         Of what they decode to.
     sample_shape : tuple of int
         Shape of what one decodes to.
-    targets : Rows or None, default=None
+    targets : ArrayDataset or None, default=None
         What the decoder gets beside the codes.
     """
 
@@ -252,7 +252,7 @@ class Codes(Rows):
         return None if self._targets is None else self._targets.lengths
 
 
-def take(X, which):
+def take_rows(X, which):
     """Return rows of a matrix, dense."""
     if sparse.issparse(X):
         return X[which].toarray()

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skae._data.arrays import read_rows
+from skae._data.arrays import read_array
 from skae._data.checks import as_array
-from skae._data.dataset import RowFormat, Rows
+from skae._data.dataset import ArrayDataset, ArrayFormat
 
 #: Floats beyond this are not intensities from 0 to 1, even with noise on them.
 MAX_INTENSITY = 10.0
@@ -48,7 +48,7 @@ class ImageLayout(NamedTuple):
         return cls(**{n: getattr(architecture, n) for n in names if hasattr(architecture, n)})
 
     def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as `Images`; parameters as for `read_images`."""
+        """Validate X and return it as `ImageDataset`; parameters as for `read_images`."""
         return read_images(estimator, X, sample_weight, reset, layout=self, fitted=fitted)
 
     def format(self, shape, name):
@@ -106,7 +106,7 @@ _EXPECTED = {
 }
 
 
-class ImageFormat(RowFormat):
+class ImageFormat(ArrayFormat):
     """What it takes to make images as the user's from a net's output.
 
     Parameters
@@ -142,14 +142,14 @@ class ImageFormat(RowFormat):
             return None
         return ImageFormat(shape, self.image_shape, self.channel_axis)
 
-    def describe(self, rows):
+    def describe(self, dataset):
         """Remember what there is to know of the user's values."""
-        self.frame = rows.format.frame
-        self.is_float = rows.X.dtype.kind == "f"
-        if rows.X.dtype.kind == "u":
-            self.dtype = rows.X.dtype.newbyteorder("=")
+        self.frame = dataset.format.frame
+        self.is_float = dataset.X.dtype.kind == "f"
+        if dataset.X.dtype.kind == "u":
+            self.dtype = dataset.X.dtype.newbyteorder("=")
         else:
-            self.largest = float(np.abs(rows.range()).max())
+            self.largest = float(np.abs(dataset.range()).max())
         return self
 
     @property
@@ -170,7 +170,7 @@ class ImageFormat(RowFormat):
         x = x.view(len(x), *self.image_shape)
         return x.unsqueeze(1) if self.channel_axis is None else x.movedim(self.channel_axis + 1, 1)
 
-    def arrange(self, output):
+    def to_user_axes(self, output):
         if self.channel_axis is not None:
             output = np.moveaxis(output, 1, self.channel_axis + 1)
         return np.ascontiguousarray(output).reshape(len(output), *self.shape)
@@ -183,7 +183,7 @@ class ImageFormat(RowFormat):
             if int(most) > self.scale:  # as it is for 64 bits
                 most = np.nextafter(most, 0)
             output = np.rint(output, out=output).clip(0, most, out=output).astype(self.dtype)
-        return self.arrange(output)
+        return self.to_user_axes(output)
 
     def in_frame(self, array):
         return super().in_frame(array) if array.ndim == 2 else array
@@ -209,18 +209,18 @@ class ImageFormat(RowFormat):
         )
 
 
-class Images(Rows):
+class ImageDataset(ArrayDataset):
     """Images or signals as rows of a validated matrix.
 
     Parameters
     ----------
-    rows : Rows
+    dataset : ArrayDataset
         Flat, in the user's order of the axes.
     format : ImageFormat
     """
 
-    def __init__(self, rows, format):
-        super().__init__(rows.X, rows.sample_weight, format)
+    def __init__(self, dataset, format):
+        super().__init__(dataset.X, dataset.sample_weight, format)
 
     kind = "images"
 
@@ -241,8 +241,8 @@ class Images(Rows):
     def range(self):
         return tuple(end / self.scale for end in super().range())
 
-    def take(self, which, dtype):
-        x, weight = super().take(which, dtype)
+    def get_batch(self, which, dtype):
+        x, weight = super().get_batch(which, dtype)
         x = self.format.to_tensor(x)
         # In place, since integers have been copied.
         return (x.div_(self.scale) if self.scale != 1 else x), weight
@@ -254,7 +254,7 @@ def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted
     Parameters
     ----------
     estimator : BaseEstimator or None
-        As for `read_rows`.
+        As for `read_array`.
     X : {array-like, sparse matrix} of shape (n_samples, ...)
         Of any shape that the layout allows.
     sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -277,17 +277,17 @@ def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted
     """
     X = as_array(X, name)
     if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
-        rows = read_rows(estimator, X, sample_weight, reset, name)
-        format = _format(rows.X.shape[1:], layout, fitted, name)
+        dataset = read_array(estimator, X, sample_weight, reset, name)
+        format = _format(dataset.X.shape[1:], layout, fitted, name)
     else:
         format = _format(X.shape[1:], layout, fitted, name)
         _check_finite(X, name)
         flat = X.reshape(len(X), prod(X.shape[1:]))
-        rows = read_rows(estimator, flat, sample_weight, reset, name)
-    format.describe(rows)
+        dataset = read_array(estimator, flat, sample_weight, reset, name)
+    format.describe(dataset)
     if fitted is not None:
         format.check_scale(fitted, name)
-    return Images(rows, format)
+    return ImageDataset(dataset, format)
 
 
 def _format(shape, layout, fitted, name):
@@ -315,12 +315,12 @@ def _check_finite(X, name):
             )
 
 
-class Pairs(Images):
+class ImagePairDataset(ImageDataset):
     """Images, each with another one as its target.
 
     Parameters
     ----------
-    inputs, targets : Images
+    inputs, targets : ImageDataset
         As many of the one as of the other.
     """
 

@@ -8,10 +8,10 @@ import torch
 from scipy import sparse
 from torch.nn.utils.rnn import PackedSequence
 
-from skae._data.arrays import read_rows, read_weights
+from skae._data.arrays import read_array, read_weights
 from skae._data.checks import as_array, as_numbers
 from skae._data.frames import FrameFormat
-from skae._data.sequences import SequenceFormat, Sequences
+from skae._data.sequences import SequenceDataset, SequenceFormat
 
 
 class SequenceLayout(NamedTuple):
@@ -31,7 +31,7 @@ class SequenceLayout(NamedTuple):
         return cls(bool(getattr(architecture, "channels_first", False)))
 
     def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as `Sequences`; parameters as for `read_sequences`."""
+        """Validate X and return it as `SequenceDataset`; parameters as for `read_sequences`."""
         return read_sequences(estimator, X, sample_weight, reset, layout=self, fitted=fitted)
 
     @property
@@ -46,7 +46,7 @@ def read_sequences(estimator, X, sample_weight=None, reset=False, *, layout, fit
     Parameters
     ----------
     estimator : BaseEstimator
-        As for `read_rows`. The features of a list and of an array with three axes are those
+        As for `read_array`. The features of a list and of an array with three axes are those
         of a step, those of a table its columns.
     X : list of array-like, or array-like of shape (n_samples, n_steps, n_features) or \
             (n_samples, n_steps)
@@ -80,7 +80,7 @@ def read_sequences(estimator, X, sample_weight=None, reset=False, *, layout, fit
     is_same = reset or fitted.form != "table"
     if format.names is not None:  # by which scikit-learn compares them
         steps = pd.DataFrame(steps, columns=format.names, copy=False)
-    rows = read_rows(estimator if is_same else None, steps, reset=reset, ensure_all_finite=False)
+    rows = read_array(estimator if is_same else None, steps, reset=reset, ensure_all_finite=False)
     return _sequences(rows.X, format, sample_weight)
 
 
@@ -89,7 +89,7 @@ def _from_table(estimator, X, sample_weight, reset, layout, fitted):
     is_same = reset or fitted.form == "table"
     how = {"accept_sparse": False, "ensure_all_finite": "allow-nan"}
     try:
-        rows = read_rows(estimator if is_same else None, X, reset=reset, **how)
+        rows = read_array(estimator if is_same else None, X, reset=reset, **how)
     except ValueError as error:
         n_axes = getattr(X, "ndim", 2)
         if n_axes == 1:
@@ -122,7 +122,7 @@ def _sequences(steps, format, sample_weight):
         i = int(np.flatnonzero(lengths == 0)[0])
         raise ValueError(f"X[{i}] holds nothing but NaN. Leave such sequences out.")
     weights = read_weights(sample_weight, lengths)
-    return Sequences(steps, starts, lengths, format, weights)
+    return SequenceDataset(steps, starts, lengths, format, weights)
 
 
 def _content_lengths(steps, starts, extents):

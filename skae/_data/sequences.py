@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from skae._data.batches import along, chunks
-from skae._data.dataset import Codes, RowFormat, Rows, as_tensor, take
+from skae._data.dataset import ArrayDataset, ArrayFormat, CodeDataset, as_tensor, take_rows
 
 #: Deviations that rounding can leave of a constant feature, as a share of its mean.
 ROUNDING = 1e-6
@@ -28,11 +28,11 @@ class Moments(NamedTuple):
     """
 
     mean: torch.Tensor  # (n_features,)
-    deviation: torch.Tensor  # (n_features,)
+    std: torch.Tensor  # (n_features,)
     step_mean: torch.Tensor  # (n_steps, n_features)
 
 
-class SequenceFormat(RowFormat):
+class SequenceFormat(ArrayFormat):
     """What it takes to make sequences as the user's from a net's output.
 
     Parameters
@@ -74,17 +74,17 @@ class SequenceFormat(RowFormat):
         self.frames = frames
         self.names = names
 
-    def arrange(self, output):
+    def to_user_axes(self, output):
         if self.form == "list":
             pieces = np.split(output, np.cumsum(self.extents)[:-1])
-            return [self.arrange_sample(piece) for piece in pieces]
+            return [self.sample_to_user_axes(piece) for piece in pieces]
         n_steps = self.extents[0] if len(self.extents) else 0
         if self.form == "table":
             return output.reshape(-1, n_steps)
         output = output.reshape(-1, n_steps, self.n_features)
         return np.ascontiguousarray(np.moveaxis(output, 2, 1)) if self.channels_first else output
 
-    def arrange_sample(self, output):
+    def sample_to_user_axes(self, output):
         if self.form != "list":
             n_behind = max(0, self.extents[0] - len(output))
             output = np.pad(output, ((0, n_behind), (0, 0)))
@@ -93,7 +93,7 @@ class SequenceFormat(RowFormat):
         return np.ascontiguousarray(output.T) if self.channels_first else output
 
     def to_array(self, output):
-        return self.arrange(output)
+        return self.to_user_axes(output)
 
     def in_frame(self, array):
         if self.frames is not None:
@@ -123,11 +123,11 @@ class SequenceFormat(RowFormat):
         # All steps of all sequences are the same zeros, in no memory.
         steps = np.broadcast_to(np.zeros(1, codes.dtype), (lengths.max(initial=1), self.n_features))
         starts = np.zeros(len(lengths), int)
-        targets = Sequences(steps, starts, lengths, twin)
-        return Codes(codes, twin, targets.sample_shape, targets)
+        targets = SequenceDataset(steps, starts, lengths, twin)
+        return CodeDataset(codes, twin, targets.sample_shape, targets)
 
 
-class Sequences(Rows):
+class SequenceDataset(ArrayDataset):
     """Sequences as pieces of a validated matrix of steps.
 
     Parameters
@@ -142,7 +142,7 @@ class Sequences(Rows):
     """
 
     kind = "sequences"
-    is_partial = True
+    has_missing = True
 
     def __init__(self, steps, starts, lengths, format, sample_weight=None):
         super().__init__(steps, sample_weight, format)
@@ -184,19 +184,19 @@ class Sequences(Rows):
             counts[: x.shape[1]] += (weight * ~x.isnan()).sum(0)
         mean = sums / counts
         # Where nothing is known of a step, it is as the others are.
-        return torch.where(counts > 0, mean, self.centre) if (counts == 0).any() else mean
+        return torch.where(counts > 0, mean, self.center) if (counts == 0).any() else mean
 
     @property
-    def centre(self):
+    def center(self):
         return self._mean_of_steps(lambda x: x).nan_to_num(0.0)
 
     def moments(self):
         """Return the `Moments` of the features."""
-        mean = self.centre
+        mean = self.center
         variance = self._mean_of_steps(lambda x: (x - mean).square()).nan_to_num(0.0)
-        deviation = variance.sqrt()
-        deviation = torch.where(deviation > ROUNDING * mean.abs(), deviation, 0.0)
-        return Moments(mean, deviation, self.mean())
+        std = variance.sqrt()
+        std = torch.where(std > ROUNDING * mean.abs(), std, 0.0)
+        return Moments(mean, std, self.mean())
 
     def _mean_of_steps(self, function):
         """Return the weighted mean of a function of the values for each feature."""
@@ -217,7 +217,7 @@ class Sequences(Rows):
         lengths = np.full(n_samples, n_steps)
         format = SequenceFormat("array", n_features, lengths)
         starts = np.arange(n_samples) * n_steps
-        return Sequences(x.reshape(-1, n_features), starts, lengths, format)
+        return SequenceDataset(x.reshape(-1, n_features), starts, lengths, format)
 
     @property
     def _extents(self):
@@ -233,7 +233,7 @@ class Sequences(Rows):
         places = starts[:, None] + np.arange(values.shape[1])
         output[places[is_step]] = values[is_step]
 
-    def take(self, which, dtype):
+    def get_batch(self, which, dtype):
         """Read sequences as a tensor of shape (n_taken, n_steps, n_features), and their weights.
 
         There are as many steps as the longest of them has; NaN is behind the end of others.
@@ -243,10 +243,10 @@ class Sequences(Rows):
         starts, lengths = self._starts[which], self._lengths[which]
         longest = lengths.max(initial=1)
         places = np.minimum(starts[:, None] + np.arange(longest), len(self.X) - 1)
-        x = as_tensor(take(self.X, places.ravel()), dtype).view(*places.shape, -1)
+        x = as_tensor(take_rows(self.X, places.ravel()), dtype).view(*places.shape, -1)
         if lengths.min(initial=longest) < longest:
             x[torch.from_numpy(~_is_step(lengths, longest))] = torch.nan
-        return x, self._take_weight(which, dtype)
+        return x, self._get_weight(which, dtype)
 
 
 def _is_step(lengths, n_steps):

@@ -9,14 +9,14 @@ from sklearn.utils.validation import validate_data
 from skae._data.arrays import read_weights
 from skae._data.batches import along, chunks
 from skae._data.checks import as_array, as_numbers
-from skae._data.column_layout import Groups
+from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
-from skae._data.dataset import RowFormat, Rows, take
+from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows
 from skae._data.dtypes import as_table
 from skae._data.frames import FrameFormat, aligned, check_frame
 
 
-class TableFormat(RowFormat):
+class TableFormat(ArrayFormat):
     """What it takes to make tables as the user's from a net's output.
 
     Parameters
@@ -27,7 +27,7 @@ class TableFormat(RowFormat):
 
     Attributes
     ----------
-    groups : Groups
+    column_layout : ColumnLayout
         How the columns lie in a tensor.
     order : ndarray of int
         Which column is where in it: numbers are first.
@@ -39,11 +39,11 @@ class TableFormat(RowFormat):
         self.order = np.argsort(columns.is_category, kind="stable")
         n_numbers = int((~columns.is_category).sum())
         widths = [columns.widths[i] for i in self.order[n_numbers:]]
-        self.groups = Groups(n_numbers, tuple(widths))
+        self.column_layout = ColumnLayout(n_numbers, tuple(widths))
 
-    def arrange(self, output):
+    def to_user_axes(self, output):
         """Return the sums over the elements of each column."""
-        sums = np.add.reduceat(output, self.groups.starts.numpy(), axis=1)
+        sums = np.add.reduceat(output, self.column_layout.starts.numpy(), axis=1)
         arranged = np.empty_like(sums)
         arranged[:, self.order] = sums
         return arranged
@@ -52,7 +52,7 @@ class TableFormat(RowFormat):
         """Return numbers and most probable categories as a table like the user's."""
         index = None if self.frame is None else self.frame.index
         cells = np.empty((len(output), len(self.order)))
-        pieces = np.split(output, self.groups.starts.numpy()[1:], axis=1)
+        pieces = np.split(output, self.column_layout.starts.numpy()[1:], axis=1)
         for column, piece in zip(self.order, pieces, strict=True):
             is_category = self.columns.columns[column].is_category
             cells[:, column] = piece.argmax(1) if is_category else piece[:, 0]
@@ -83,12 +83,12 @@ class TableLayout(NamedTuple):
         return cls(*(getattr(architecture, n, cls._field_defaults[n]) for n in cls._fields))
 
     def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as a `Table`.
+        """Validate X and return it as a `TableDataset`.
 
         Parameters
         ----------
         estimator : BaseEstimator
-            As for `read_rows`.
+            As for `read_array`.
         X : DataFrame of pandas or polars, or array-like of shape (n_samples, n_features)
         sample_weight : array-like of shape (n_samples,) or None
         reset : bool
@@ -122,7 +122,7 @@ class TableLayout(NamedTuple):
         if frame is not None and columns.names is not None:
             frame = frame._replace(columns=columns.frame.columns)
         format = TableFormat(columns, frame)
-        return Table(columns.read(X), format, weight, _is_single(X, columns))
+        return TableDataset(columns.read(X), format, weight, _is_single(X, columns))
 
 
 def _is_single(X, columns):
@@ -134,7 +134,7 @@ def _is_single(X, columns):
     return bool(of_numbers) and set(of_numbers) == {"float32"}
 
 
-class Table(Rows):
+class TableDataset(ArrayDataset):
     """Rows of a table, read as tensors with NaN where a cell is missing.
 
     A number is one element. A category is a group of them, 1 for the one that it is and else 0;
@@ -152,7 +152,7 @@ class Table(Rows):
     """
 
     kind = "tables"
-    is_partial = True
+    has_missing = True
 
     def __init__(self, cells, format, sample_weight=None, is_single=False):
         super().__init__(cells, sample_weight, format)
@@ -163,19 +163,19 @@ class Table(Rows):
         return False
 
     @property
-    def groups(self):
+    def column_layout(self):
         """How the columns lie in a tensor."""
-        return self.format.groups
+        return self.format.column_layout
 
     @property
-    def share(self):
+    def fraction(self):
         """As how much of a column each element counts, an array."""
-        sizes = self.groups.sizes
-        return (1 / sizes)[self.groups.columns].numpy()
+        sizes = self.column_layout.sizes
+        return (1 / sizes)[self.column_layout.columns].numpy()
 
     @property
     def sample_shape(self):
-        return (int(self.groups.sizes.sum()),)
+        return (int(self.column_layout.sizes.sum()),)
 
     @property
     def dtype(self):
@@ -191,7 +191,7 @@ class Table(Rows):
 
     def column_range(self):
         """Return the ends of what is known of each number, and of ones and zeros, as tensors."""
-        n = self.groups.n_numbers
+        n = self.column_layout.n_numbers
         cells = self.X if self.index is None else self.X[self.index]
         low, high = torch.zeros(self.sample_shape), torch.ones(self.sample_shape)
         for end, reduce in ((low, np.fmin.reduce), (high, np.fmax.reduce)):
@@ -212,18 +212,20 @@ class Table(Rows):
 
     def explained(self, residual, total):
         """Return the mean over the columns that vary of the share that is explained of each."""
-        residual, total = (self.format.arrange(squares[None])[0] for squares in (residual, total))
+        residual, total = (
+            self.format.to_user_axes(squares[None])[0] for squares in (residual, total)
+        )
         varies = total > 0
         if not varies.any():
             return float(not residual.any())
         return float((1 - residual[varies] / total[varies]).mean())
 
-    def take(self, which, dtype):
+    def get_batch(self, which, dtype):
         """Read rows as a tensor of shape (n_taken, n_elements), and their weights."""
         if self.index is not None:
             which = self.index[which]
-        cells, n = take(self.X, which)[:, self.format.order], self.groups.n_numbers
-        starts = self.groups.starts.numpy()[n:]
+        cells, n = take_rows(self.X, which)[:, self.format.order], self.column_layout.n_numbers
+        starts = self.column_layout.starts.numpy()[n:]
         x = np.zeros(
             (len(cells), *self.sample_shape), np.float32 if dtype == torch.float32 else float
         )
@@ -233,5 +235,5 @@ class Table(Rows):
         x[row, starts[column] + categories[row, column].astype(int)] = 1
         missing = np.isnan(categories)
         for i in np.flatnonzero(missing.any(0)):
-            x[missing[:, i], starts[i] : starts[i] + self.groups.widths[i]] = np.nan
-        return torch.from_numpy(x), self._take_weight(which, dtype)
+            x[missing[:, i], starts[i] : starts[i] + self.column_layout.widths[i]] = np.nan
+        return torch.from_numpy(x), self._get_weight(which, dtype)

@@ -44,7 +44,7 @@ def read_texts(X, name="X"):
 
 
 def check_not_empty(texts, name):
-    """Refuse texts of which nothing can be learnt."""
+    """Refuse texts of which nothing can be learned."""
     empty = [i for i, text in enumerate(texts) if not text.strip()]
     if empty:
         raise ValueError(
@@ -102,7 +102,7 @@ def _join(pieces, fits):
     return joined
 
 
-class Texts(Dataset):
+class TextDataset(Dataset):
     """Rows of token numbers.
 
     Parameters
@@ -111,7 +111,7 @@ class Texts(Dataset):
     """
 
     kind = "texts"
-    is_partial = False
+    has_missing = False
 
     #: Of results.
     dtype = torch.float32
@@ -131,7 +131,7 @@ class Texts(Dataset):
         twin.lengths, twin._starts = self.lengths[index], self._starts[index]
         return twin
 
-    def take(self, which, dtype=None):
+    def get_batch(self, which, dtype=None):
         """Return rows as a tensor of shape (n_samples, n_tokens), padded, and no weights."""
         del dtype  # numbers of tokens are integers
         lengths, starts = self.lengths[which], self._starts[which]
@@ -156,16 +156,16 @@ class Texts(Dataset):
         return np.fromiter(chain.from_iterable(self.rows()), np.int32)
 
 
-class TextPairs(Texts):
+class TextPairDataset(TextDataset):
     """Texts and what they are to be translated into.
 
     Parameters
     ----------
-    sources, targets : Texts
+    sources, targets : TextDataset
         As many of the one as of the other.
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Of mean 1.
-    groups : ndarray of shape (n_samples,) or None, default=None
+    duplicate_ids : ndarray of shape (n_samples,) or None, default=None
         Numbers that pairs have in common that share a text.
 
     Attributes
@@ -176,9 +176,9 @@ class TextPairs(Texts):
 
     targets = None
 
-    def __init__(self, sources, targets, sample_weight=None, groups=None):
+    def __init__(self, sources, targets, sample_weight=None, duplicate_ids=None):
         self.sources, self.targets = sources, targets
-        self._weight, self._groups = sample_weight, groups
+        self._weight, self._duplicate_ids = sample_weight, duplicate_ids
 
     @property
     def lengths(self):
@@ -188,34 +188,36 @@ class TextPairs(Texts):
         return len(self.sources)
 
     def select(self, index):
-        weight, groups = self._weight, self._groups
+        weight, duplicate_ids = self._weight, self._duplicate_ids
         if weight is not None:
             weight = weight[index] / weight[index].mean()
-        groups = None if groups is None else groups[index]
-        return TextPairs(self.sources.select(index), self.targets.select(index), weight, groups)
+        duplicate_ids = None if duplicate_ids is None else duplicate_ids[index]
+        return TextPairDataset(
+            self.sources.select(index), self.targets.select(index), weight, duplicate_ids
+        )
 
-    def spread(self, n_pairs):
+    def subsample(self, n_pairs):
         """Return up to ``n_pairs``, evenly spread."""
         n_pairs = min(n_pairs, len(self))
         return self.select(np.linspace(0, len(self) - 1, n_pairs).astype(int))
 
     @property
-    def groups(self):
+    def duplicate_ids(self):
         """Numbers from 0 on that pairs have in common that share a text."""
-        return np.unique(self._groups, return_inverse=True)[1]
+        return np.unique(self._duplicate_ids, return_inverse=True)[1]
 
     def weighted(self):
         """Return which pairs have a weight above 0."""
         return np.flatnonzero(self._weight)
 
-    def take(self, which, dtype=None):
-        tokens, _ = self.sources.take(which)
+    def get_batch(self, which, dtype=None):
+        tokens, _ = self.sources.get_batch(which)
         if self._weight is None:
             return tokens, None
         return tokens, torch.from_numpy(self._weight[which]).to(dtype)
 
 
-def linked(*columns):
+def duplicate_ids(*columns):
     """Return a number for each row, equal for rows linked by equal texts in a column.
 
     Parameters

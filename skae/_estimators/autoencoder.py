@@ -11,7 +11,7 @@ class Autoencoder(LossParameters, ArchitectureParameters, BaseAutoencoder):
     The encoder maps a row to a few numbers, the code; the decoder maps the code back.
     With linear layers this is PCA; with hidden layers the code can follow curved
     structure [2]_. By default training starts at PCA and keeps the best weights on
-    held-out rows, so that on standardised tables the result is rarely worse than PCA.
+    held-out rows, so that on standardized tables the result is rarely worse than PCA.
     Columns should be on comparable scales, for instance by a
     `~sklearn.preprocessing.StandardScaler` before it in a pipeline.
 
@@ -34,7 +34,7 @@ class Autoencoder(LossParameters, ArchitectureParameters, BaseAutoencoder):
     --------
     DenoisingAutoencoder : Learns from damaged rows to restore them.
     SparseAutoencoder : Long codes, of which few units are active in a row.
-    VariationalAutoencoder : Codes of a known distribution, from which to draw new rows.
+    VariationalAutoencoder : CodeDataset of a known distribution, from which to draw new rows.
     sklearn.decomposition.PCA : The linear special case, exact and much faster.
     skae.architectures.Dense : Layers and their parameters.
 

@@ -10,7 +10,7 @@ from skae._estimators.baseline import warn_if_poor, warn_if_unscaled
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
-from skae._modules.autoencoder import AutoencoderModule, Centre, Chain
+from skae._modules.autoencoder import AutoencoderModule, Center, Chain
 from skae._modules.pca_start import MAX_ROWS, start_at_pca
 from skae._params import fit_context
 from skae._runtime import seeded, threads
@@ -18,7 +18,7 @@ from skae.architectures._build import build_modules
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
 from skae.losses._mixed import LOSSES
-from skae.losses._tabular import TableLoss
+from skae.losses._tabular import TabularLoss
 
 
 class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
@@ -75,7 +75,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         """Train for one more epoch, on the rows of X, at a constant ``lr``.
 
         The first call starts a new model. The next ones go on with its weights and with
-        the state of the optimiser.
+        the state of the optimizer.
 
         Parameters
         ----------
@@ -101,40 +101,40 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
 
     def _read_samples(self, X, sample_weight=None, reset=False):
         """Read rows that the loss compares with, and refuse those that it cannot take."""
-        rows = self._read_input(X, sample_weight, reset)
-        self._check_bounds(rows, self._loss_parameter, self._losses)
-        return rows
+        dataset = self._read_input(X, sample_weight, reset)
+        self._check_bounds(dataset, self._loss_parameter, self._losses)
+        return dataset
 
-    def _make_module(self, rows):
+    def _make_module(self, dataset):
         architecture = self._make_architecture()
-        self.n_components_ = self._n_components(architecture, rows.sample_shape)
+        self.n_components_ = self._n_components(architecture, dataset.sample_shape)
         bottleneck, loss = self._make_bottleneck(), self._make_loss()
-        groups = None
-        if rows.kind == "tables":
-            loss, groups = TableLoss(loss), rows.groups
-        if hasattr(loss, "adapt"):
-            loss.adapt(rows)
+        column_layout = None
+        if dataset.kind == "tables":
+            loss, column_layout = TabularLoss(loss), dataset.column_layout
+        if hasattr(loss, "setup"):
+            loss.setup(dataset)
         activation = self._output_activation(loss)
-        with seeded(self._new_seed(), "cpu"), threads(work=0):
+        with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
             encoder, decoder = build_modules(
                 architecture,
-                rows.sample_shape,
+                dataset.sample_shape,
                 bottleneck.encoder_width(self.n_components_),
                 self.n_components_,
-                groups,
+                column_layout,
             )
-            is_standardised = rows.kind == "sequences" and hasattr(encoder, "standardise")
-            if is_standardised:
-                moments = rows.moments()
-                encoder.standardise(moments)
+            is_standardized = dataset.kind == "sequences" and hasattr(encoder, "standardize")
+            if is_standardized:
+                moments = dataset.moments()
+                encoder.standardize(moments)
                 if activation == "identity":
-                    decoder.standardise(moments)
+                    decoder.standardize(moments)
             if activation == "identity":
                 parts = encoder, bottleneck, decoder, loss
-                start_at_pca(*parts, self.n_components_, rows, is_standardised)
-        if bottleneck.centres_input and not is_standardised:
-            mean = rows.spread(MAX_ROWS).centre.to(torch.float32)
-            encoder = nn.Sequential(Centre(mean), encoder)
+                start_at_pca(*parts, self.n_components_, dataset, is_standardized)
+        if bottleneck.centers_input and not is_standardized:
+            mean = dataset.subsample(MAX_ROWS).center.to(torch.float32)
+            encoder = nn.Sequential(Center(mean), encoder)
         parts = (
             encoder,
             bottleneck,
@@ -142,14 +142,14 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             getattr(loss, "activation", ACTIVATIONS[activation])(),
             loss,
         )
-        return self._join(*parts, self._make_corruption(rows))
+        return self._join(*parts, self._make_corruption(dataset))
 
     def _join(self, *parts):
         return AutoencoderModule(*parts)
 
-    def _renew(self, module, rows):
+    def _renew(self, module, dataset):
         module.bottleneck = self._make_bottleneck()
-        module.corruption = self._make_corruption(rows)
+        module.corruption = self._make_corruption(dataset)
         module.to(self.device_)
 
     def _make_loss(self):
@@ -162,22 +162,22 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
     def _make_bottleneck(self):
         return LinearBottleneck()
 
-    def _make_corruption(self, rows):
+    def _make_corruption(self, dataset):
         """Return what damages the rows in training, or None."""
-        del rows
+        del dataset
 
-    def _describe(self, rows, validation):
+    def _describe(self, dataset, validation):
         del validation
-        self._learn_lengths(rows)
+        self._learn_lengths(dataset)
 
-    def _check_fit(self, rows):
-        if rows.kind == "images":
-            warn_if_unscaled(self, rows)
-        warn_if_poor(self, rows)
+    def _check_fit(self, dataset):
+        if dataset.kind == "images":
+            warn_if_unscaled(self, dataset)
+        warn_if_poor(self, dataset)
 
-    def _as_in_training(self, rows):
+    def _as_in_training(self, dataset):
         """Return rows as training shows them, and the weights of their cells or 1."""
-        return rows, 1.0
+        return dataset, 1.0
 
     @property
     def _n_comparable_components(self):
@@ -217,8 +217,8 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
 
     def _element_losses(self, X):
         """Return the samples of X, and the loss of each element of them."""
-        rows = self._read_samples(X)
-        return rows, self._map(_element_losses, rows)
+        dataset = self._read_samples(X)
+        return dataset, self._map(_element_losses, dataset)
 
     # What a fitted estimator shows.
 

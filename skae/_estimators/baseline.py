@@ -16,13 +16,13 @@ MAX_ELEMENTS = 2**21
 MARGIN = 0.01
 
 #: Standard deviations between which images need no other scale.
-DEVIATIONS = 0.03, 3.0
+STDS = 0.03, 3.0
 
 #: Mean that needs no other scale, in standard deviations.
 MAX_OFFSET = 30
 
 
-def warn_if_poor(estimator, rows):
+def warn_if_poor(estimator, dataset):
     """Warn if a model reconstructs worse than PCA with as many components, or the mean.
 
     PCA is fitted on up to 1,024 rows and both are judged on as many others, so that
@@ -33,24 +33,24 @@ def warn_if_poor(estimator, rows):
     ----------
     estimator : BaseAutoencoder
         Fitted.
-    rows : Rows
+    dataset : ArrayDataset
         What it was fitted on.
     """
     name, n_components = type(estimator).__name__, estimator._n_comparable_components
-    if rows.sample_weight is not None:  # PCA takes no weights
+    if dataset.sample_weight is not None:  # PCA takes no weights
         return
-    if not rows.is_regular:  # nor sequences of unequal lengths
-        _warn_if_negative(name, estimator._r2(rows.spread(MAX_ROWS)), _ADVICE)
+    if not dataset.is_regular:  # nor sequences of unequal lengths
+        _warn_if_negative(name, estimator._r2(dataset.subsample(MAX_ROWS)), _ADVICE)
         return
-    n_features = prod(rows.sample_shape)
-    n_rows = min(len(rows) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
+    n_features = prod(dataset.sample_shape)
+    n_rows = min(len(dataset) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
     if n_rows < 2:
         return
-    sample = rows.spread(2 * n_rows)
+    sample = dataset.subsample(2 * n_rows)
     fitted, judged = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
     X, baseline = _array(judged), _array(fitted)
     seen, weight = estimator._as_in_training(judged)
-    weight = np.broadcast_to(weight, (len(X), *rows.sample_shape)).reshape(X.shape)
+    weight = np.broadcast_to(weight, (len(X), *dataset.sample_shape)).reshape(X.shape)
     total = (weight * (X - baseline.mean(0)) ** 2).sum()
     if not total:
         return
@@ -71,7 +71,7 @@ def warn_if_poor(estimator, rows):
             )
 
 
-def warn_if_unscaled(estimator, rows):
+def warn_if_unscaled(estimator, dataset):
     """Warn if images are on a scale that nets do not learn well from.
 
     Tables can be scaled by a step of a pipeline, but none of scikit-learn's takes images.
@@ -79,19 +79,19 @@ def warn_if_unscaled(estimator, rows):
     Parameters
     ----------
     estimator : BaseAutoencoder
-    rows : Images
+    dataset : ImageDataset
         What it was fitted on.
     """
-    n_samples = max(1, MAX_ELEMENTS // prod(rows.sample_shape))
-    x, _ = rows.spread(min(n_samples, MAX_ROWS)).take(slice(None), torch.float64)
-    deviation, mean = (float(value) for value in torch.std_mean(x, correction=0))
-    least, most = DEVIATIONS
-    if deviation == 0 or (least < deviation < most and abs(mean) < MAX_OFFSET * deviation):
+    n_samples = max(1, MAX_ELEMENTS // prod(dataset.sample_shape))
+    x, _ = dataset.subsample(min(n_samples, MAX_ROWS)).get_batch(slice(None), torch.float64)
+    std, mean = (float(value) for value in torch.std_mean(x, correction=0))
+    least, most = STDS
+    if std == 0 or (least < std < most and abs(mean) < MAX_OFFSET * std):
         return
-    unit = "" if rows.scale == 1 else f" of the largest {rows.X.dtype}"
+    unit = "" if dataset.scale == 1 else f" of the largest {dataset.X.dtype}"
     warn(
         f"{type(estimator).__name__} was fitted on images with a mean of {mean:.3g} and a standard "
-        f"deviation of {deviation:.3g}{unit}, and learns best from values that spread from about "
+        f"deviation of {std:.3g}{unit}, and learns best from values that spread from about "
         "0 to 1. Scale X, for instance by (X - X.min()) / (X.max() - X.min()); "
         "check_baseline=False turns this check off.",
         ScaleWarning,
@@ -108,8 +108,8 @@ def _warn(message, advice):
     warn(f"{message}. {advice}; {end}", PoorFitWarning)
 
 
-def _array(rows):
-    return rows.take(slice(None), rows.dtype)[0].flatten(1).numpy().astype(np.float64)
+def _array(dataset):
+    return dataset.get_batch(slice(None), dataset.dtype)[0].flatten(1).numpy().astype(np.float64)
 
 
 _ADVICE = "Try more max_epochs, another lr, or wider hidden layers"

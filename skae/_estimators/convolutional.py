@@ -11,7 +11,7 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, BaseAuto
     """Autoencoder for images and signals, made of convolutions.
 
     A convolution computes the same for every place of an image from what is around it, so
-    that what is learnt in one corner is known in all. X can be images of shape (n_samples,
+    that what is learned in one corner is known in all. X can be images of shape (n_samples,
     height, width) or (n_samples, height, width, channels), signals, or flat rows with
     ``image_shape``. Images of unsigned integers are read as intensities from 0 to 1, and
     come back from ``reconstruct`` and ``inverse_transform`` as what they were.

@@ -11,47 +11,50 @@ from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.parameters import estimator
 from skae._params import StrOptions, real
 from skae._runtime import seeded
-from skae.corruptions import CORRUPTIONS, Corruption, TableCorruption
+from skae.corruptions import CORRUPTIONS, Corruption, TabularCorruption
 
 
 class Denoising:
     """What damages rows in training, by ``corruption``, ``noise_level`` and ``damaged_only``."""
 
-    data_range = None
+    #: The range that all values stay in, or None.
+    _data_range = None
 
-    def _make_corruption(self, rows):
-        self._check_units(rows)
+    def _make_corruption(self, dataset):
+        self._check_units(dataset)
         is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
         low, high = 0.0, 1.0
-        if self.data_range is not None:
-            low, high = _ordered_pair("data_range", self.data_range)
-            _check_range(rows, low, high)
+        if self._data_range is not None:
+            low, high = _ordered_pair("data_range", self._data_range)
+            _check_range(dataset, low, high)
         elif self.corruption == "salt_and_pepper":
-            low, high = rows.column_range()
-        make = partial(TableCorruption, rows.groups) if rows.kind == "tables" else Corruption
+            low, high = dataset.column_range()
+        make = Corruption
+        if dataset.kind == "tables":
+            make = partial(TabularCorruption, dataset.column_layout)
         return make(
             corruption=self.corruption,
             noise_level=self._checked_noise_level(1.0 if is_share else float("inf")),
             low=low,
             high=high,
-            clip=self.data_range is not None,
+            clip=self._data_range is not None,
             damaged_only=self.damaged_only,
-            partial=rows.is_partial,
+            has_missing=dataset.has_missing,
         )
 
-    def _check_units(self, rows):
+    def _check_units(self, dataset):
         """Refuse parameters in the units of unsigned integers, which are read as 0 to 1."""
-        if rows.kind == "tables" and self.data_range is not None:
+        if dataset.kind == "tables" and self._data_range is not None:
             raise ValueError(
-                f"data_range={self.data_range!r} is for data of one unit, and each column of a "
+                f"data_range={self._data_range!r} is for data of one unit, and each column of a "
                 "table has its own: leave it None"
             )
-        given = {"noise_level": self.noise_level, "data_range": self.data_range}
+        given = {"noise_level": self.noise_level, "data_range": self._data_range}
         for name, value in given.items():
-            if rows.scale > 1 and value is not None and np.max(value) > 1:
+            if dataset.scale > 1 and value is not None and np.max(value) > 1:
                 raise ValueError(
                     f"{name}={value!r} must be on the scale from 0 to 1, as which unsigned "
-                    f"integers are read: divide it by {rows.scale}"
+                    f"integers are read: divide it by {dataset.scale}"
                 )
 
     def _checked_noise_level(self, upper):
@@ -62,7 +65,7 @@ class Denoising:
         if levels[0] < 0 or levels[1] > upper:
             raise ValueError(
                 f"noise_level must be within [0, {upper:g}] for corruption={self.corruption!r}, "
-                f"which takes it for {'a share of the cells' if upper == 1 else 'a deviation'}; "
+                f"which takes it for {'a fraction of the cells' if upper == 1 else 'a standard deviation'}; "
                 f"got {self.noise_level!r}"
             )
         if levels[1] == 0 and self.damaged_only:
@@ -71,18 +74,18 @@ class Denoising:
             )
         return level
 
-    def _hold_out(self, rows, X_val):
-        fitted, validation = super()._hold_out(rows, X_val)
-        if X_val is not None and self.data_range is not None:
-            _check_range(validation, *_ordered_pair("data_range", self.data_range))
+    def _hold_out(self, dataset, X_val):
+        fitted, validation = super()._hold_out(dataset, X_val)
+        if X_val is not None and self._data_range is not None:
+            _check_range(validation, *_ordered_pair("data_range", self._data_range))
         return fitted, validation
 
-    def _as_in_training(self, rows):
-        x, _ = rows.take(slice(None), rows.dtype)
+    def _as_in_training(self, dataset):
+        x, _ = dataset.get_batch(slice(None), dataset.dtype)
         with seeded(0, self.device_):
             damaged, weight = self.net_.module_.corruption(x.to(self.device_))
         weight = 1.0 if weight is None else weight.cpu().numpy()
-        return rows.with_values(damaged.cpu().numpy()), weight
+        return dataset.with_values(damaged.cpu().numpy()), weight
 
 
 @estimator
@@ -120,7 +123,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
         are the smallest and the largest value of each column. For images of unsigned
         integers this and Gaussian noise are on the scale from 0 to 1.
     damaged_only : bool, default=False
-        Whether only cells that were damaged count in the loss, as in masked modelling
+        Whether only cells that were damaged count in the loss, as in masked modeling
         [3]_. Of no effect for Gaussian noise, which damages all.
     <loss>
     <output_activation>
@@ -169,6 +172,10 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
         "damaged_only": ["boolean"],
     }
 
+    @property
+    def _data_range(self):
+        return self.data_range
+
 
 def _ordered_pair(name, value):
     """Return a range as a tuple, or say what is wrong with the parameter."""
@@ -180,8 +187,8 @@ def _ordered_pair(name, value):
     return float(value[0]), float(value[1])
 
 
-def _check_range(rows, low, high):
-    least, largest = rows.range()
+def _check_range(dataset, low, high):
+    least, largest = dataset.range()
     if least < low or largest > high:
         raise ValueError(
             f"data_range=({low:g}, {high:g}) must hold all values of X, which go from {least:g} "

@@ -24,7 +24,7 @@ from skae._params import (
     real,
     unchanged_on_error,
 )
-from skae._training.fits import Fit, fit_all
+from skae._training.fits import FitTask, fit_all
 
 
 @parameter_class
@@ -190,7 +190,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
             # cannot be held out and trained on at once.
             weight = self._draw.weight(seed)
             params = {} if weight is None else {"sample_weight": weight}
-            fits.append(Fit(member, self._seen(samples, features), **params))
+            fits.append(FitTask(member, self._seen(samples, features), **params))
         for fit in fit_all(fits, self.n_jobs, self.verbose):
             if fit.error is not None:
                 which = f"member {fits.index(fit)} of {type(self).__name__}, {fit.estimator!r}"
@@ -199,7 +199,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         self.estimators_ = members
         self.n_components_ = sum(member.n_components_ for member in members)
         scores = (fit.estimator.score_samples(fit.data[0]) for fit in fits)
-        spreads = [_centre_and_scale(of_one, rows.sample_weight) for of_one in scores]
+        spreads = [_center_and_scale(of_one, rows.sample_weight) for of_one in scores]
         self.score_centers_, self.score_scales_ = np.transpose(spreads)
         self._learn_lengths(rows)
 
@@ -305,22 +305,22 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         check_is_fitted(self)
         samples = self._samples(X, self._read_input(X))
         total = 0.0
-        for member, features, centre, scale in self._members():
+        for member, features, center, scale in self._members():
             scores = member.score_samples(self._seen(samples, features))
-            total = total + (scores - centre) / scale
+            total = total + (scores - center) / scale
         return total / len(self.estimators_)
 
     def _members(self):
-        """Yield each member, the columns that it sees, and centre and scale of its scores."""
+        """Yield each member, the columns that it sees, and center and scale of its scores."""
         spreads = self.score_centers_.tolist(), self.score_scales_.tolist()
         yield from zip(self.estimators_, self.estimators_features_, *spreads, strict=True)
 
     def _element_losses(self, X):
         rows = self._read_input(X)
         samples, total = self._samples(X, rows), 0.0
-        for member, features, centre, scale in self._members():
+        for member, features, center, scale in self._members():
             seen, losses = member._element_losses(self._seen(samples, features))
-            losses = (losses + centre * seen.share) / scale
+            losses = (losses + center * seen.fraction) / scale
             if len(features) < self.n_features_in_:
                 wide = np.zeros((len(losses), self.n_features_in_), losses.dtype)
                 wide[:, features] = losses * (self.n_features_in_ / len(features))
@@ -375,8 +375,8 @@ class _Draw(NamedTuple):
         """Return the rows of the member of a seed, in their order."""
         rng, weight = np.random.RandomState(seed), self.sample_weight
         if self.bootstrap:
-            share = None if weight is None else weight / weight.sum()
-            return np.sort(rng.choice(self.n_samples, self.n_drawn, p=share))
+            fraction = None if weight is None else weight / weight.sum()
+            return np.sort(rng.choice(self.n_samples, self.n_drawn, p=fraction))
         candidates = np.arange(self.n_samples) if weight is None else np.flatnonzero(weight)
         if self.n_drawn == len(candidates):
             return candidates
@@ -409,8 +409,10 @@ class _Members(nn.Module):
         super().__init__()
         self.autoencoders = nn.ModuleList(modules)
         self.widths = widths
-        self.is_partial = modules[0].is_partial
-        self.work = max(module.work for module in modules)  # they run one after the other
+        self.has_missing = modules[0].has_missing
+        self.n_multiplications = max(
+            module.n_multiplications for module in modules
+        )  # they run one after the other
         self.features = None
         if any(len(seen) < n_features for seen in features):
             self.features = [torch.from_numpy(seen) for seen in features]
@@ -462,8 +464,8 @@ def _set_seeds(estimator, seed):
     estimator.set_params(**{name: int(rng.randint(np.iinfo(np.int32).max)) for name in names})
 
 
-def _centre_and_scale(scores, sample_weight):
+def _center_and_scale(scores, sample_weight):
     """Return the median and the interquartile range, which outliers do not move."""
     how = {} if sample_weight is None else {"weights": sample_weight, "method": "inverted_cdf"}
-    low, centre, high = np.quantile(scores.astype(np.float64), [0.25, 0.5, 0.75], **how)
-    return centre, high - low or scores.std() or 1.0
+    low, center, high = np.quantile(scores.astype(np.float64), [0.25, 0.5, 0.75], **how)
+    return center, high - low or scores.std() or 1.0

@@ -9,24 +9,24 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.sequences import read_lengths
-from skae._estimators.predictor import Inference
+from skae._estimators.predictor import Predictor
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 
 #: Figures of a fit are of no more rows than these.
 MAX_DESCRIBED_ROWS = 100_000
 
 
-class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Inference):
+class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predictor):
     """What all fitted autoencoders can do.
 
-    A subclass brings ``score_samples``, ``_element_losses``, and what `Inference` needs.
+    A subclass brings ``score_samples``, ``_element_losses``, and what `Predictor` needs.
     """
 
-    def _learn_lengths(self, rows):
+    def _learn_lengths(self, dataset):
         """Learn how long sequences are by their codes."""
         self.__dict__.pop("length_regressor_", None)  # of an earlier fit
-        if rows.kind == "sequences":
-            sample = rows.spread(MAX_SEQUENCES)
+        if dataset.kind == "sequences":
+            sample = dataset.subsample(MAX_SEQUENCES)
             encode = partial(self._map, _encoded, sample, (self.n_components_,))
             self.length_regressor_ = fit_lengths(encode, sample.lengths)
 
@@ -55,7 +55,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             Codes, as ``transform`` gives them.
         lengths : int, array-like of int of shape (n_samples,) or None, default=None
             For sequences, how many steps to decode to, the same or one for each. None is
-            what the code lets expect, as learnt from the training sequences.
+            what the code lets expect, as learned from the training sequences.
 
         Returns
         -------
@@ -111,8 +111,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             the columns and dtypes of the training rows, and missing cells are filled.
         """
         check_is_fitted(self)
-        rows = self._read_input(X)
-        return rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
+        dataset = self._read_input(X)
+        return dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
 
     @available_if(lambda self: self._takes_holes)
     def impute(self, X):
@@ -132,13 +132,13 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             they are. Of sequences, missing values are filled, but not the padding.
         """
         check_is_fitted(self)
-        rows = self._read_input(X)
-        return rows.format.complete(
-            X, rows.format.in_frame(rows.format.to_array(self._reconstruct(rows)))
+        dataset = self._read_input(X)
+        return dataset.format.complete(
+            X, dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
         )
 
-    def _reconstruct(self, rows):
-        return self._map(_restored, rows)
+    def _reconstruct(self, dataset):
+        return self._map(_restored, dataset)
 
     def reconstruction_errors(self, X):
         """Return the squared difference of each value from its reconstruction.
@@ -160,9 +160,9 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             deviations for numbers, and for categories of all probabilities together.
         """
         check_is_fitted(self)
-        rows = self._read_input(X)
-        errors = self._map(self._squared_errors, rows)
-        return rows.format.in_frame(rows.format.arrange(errors))
+        dataset = self._read_input(X)
+        errors = self._map(self._squared_errors, dataset)
+        return dataset.format.in_frame(dataset.format.to_user_axes(errors))
 
     def feature_losses(self, X):
         """Return the loss of each value, as it counts in the loss of its sample.
@@ -189,8 +189,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Infer
             If the loss is one of whole samples, such as "ssim".
         """
         check_is_fitted(self)
-        rows, losses = self._element_losses(X)
-        return rows.format.in_frame(rows.format.arrange(losses))
+        dataset, losses = self._element_losses(X)
+        return dataset.format.in_frame(dataset.format.to_user_axes(losses))
 
     @staticmethod
     def _squared_errors(module, x):

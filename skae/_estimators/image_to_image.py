@@ -1,4 +1,4 @@
-"""Regression of images on images: colourising, restoring, enlarging."""
+"""Regression of images on images: colorizing, restoring, enlarging."""
 
 from collections.abc import Callable
 from math import prod
@@ -9,11 +9,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, Transf
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import as_array
-from skae._data.images import ImageLayout, Pairs, read_images
+from skae._data.images import ImageLayout, ImagePairDataset, read_images
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
 from skae._modules.autoencoder import AutoencoderModule
-from skae._modules.image_to_image import FLIPS, Augmentation, _PairModule
+from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
 from skae._params import StrOptions, fit_context, integer
 from skae._runtime import seeded, threads
 from skae.architectures import UNet
@@ -40,7 +40,7 @@ class ImageToImageRegressor(
     TransformerMixin,
     NeuralEstimator,
 ):
-    """Learns to make one image of another: to colourise, restore, fill in, enlarge.
+    """Learns to make one image of another: to colorize, restore, fill in, enlarge.
 
     ``fit(X, Y)`` takes pairs: X what will be given, Y what is wanted of it. Both can be
     images of shape (n_samples, height, width) or (n_samples, height, width, channels), or
@@ -48,7 +48,7 @@ class ImageToImageRegressor(
     that is a whole multiple of the other's. Images of unsigned integers are read as
     intensities from 0 to 1, and ``predict`` gives the type and shape of Y.
 
-    The net is a U-Net [2]_. X and Y are standardised inside, by one mean and deviation
+    The net is a U-Net [2]_. X and Y are standardized inside, by one mean and deviation
     each, so that their scale does not matter. By default training starts at the linear
     filter that fits best, so that the result is rarely worse than one.
 
@@ -149,7 +149,7 @@ class ImageToImageRegressor(
         """Train for one more epoch, on pairs, at a constant ``lr``.
 
         The first call starts a new model. The next ones go on with its weights and with
-        the state of the optimiser.
+        the state of the optimizer.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class ImageToImageRegressor(
                 f"X holds {len(inputs)} samples, but y {len(targets)}: pairs need as many of both"
             )
         self._check_bounds(targets, "loss", LOSSES, name="y")
-        return Pairs(inputs, targets)
+        return ImagePairDataset(inputs, targets)
 
     def _read_targets(self, y, sample_weight, inputs, reset):
         y = as_array(y, "y")
@@ -203,33 +203,35 @@ class ImageToImageRegressor(
             self._target_format = targets.format.for_new_rows()
         return targets
 
-    def _make_module(self, rows):
+    def _make_module(self, dataset):
         loss = self._make_loss()
-        if hasattr(loss, "adapt"):
-            loss.adapt(rows.targets)
+        if hasattr(loss, "setup"):
+            loss.setup(dataset.targets)
         activation = self._output_activation(loss)
-        with seeded(self._new_seed(), "cpu"), threads(work=0):
+        with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
             architecture = self._make_architecture()
-            modules = architecture.build(rows.sample_shape, rows.targets.sample_shape)
+            modules = architecture.build(dataset.sample_shape, dataset.targets.sample_shape)
             encoder, decoder = (module.float() for module in modules)
-            sample = rows.spread(max(1, MAX_REGRESSED // _n_values(rows)))
+            sample = dataset.subsample(max(1, MAX_REGRESSED // _n_values(dataset)))
             x, target = (
-                part.take(slice(None), torch.float32)[0] for part in (sample, sample.targets)
+                part.get_batch(slice(None), torch.float32)[0] for part in (sample, sample.targets)
             )
-            encoder.standardise(x)
+            encoder.standardize(x)
             if activation == "identity":
-                decoder.standardise(target)
+                decoder.standardize(target)
                 decoder.start_at_regression(encoder.blocks(x), target)
         self.n_components_ = encoder.eval()(x[:1])[-1].numel()
-        module = _PairModule(encoder, LinearBottleneck(), decoder, ACTIVATIONS[activation](), loss)
-        self._renew(module, rows)
+        module = ImageToImageModule(
+            encoder, LinearBottleneck(), decoder, ACTIVATIONS[activation](), loss
+        )
+        self._renew(module, dataset)
         return module
 
-    def _renew(self, module, rows):
+    def _renew(self, module, dataset):
         module.augmentation = Augmentation(self.flips, self.max_shift)
 
-    def _check_fit(self, rows):
-        score = self._r2(rows.spread(MAX_CHECKED))
+    def _check_fit(self, dataset):
+        score = self._r2(dataset.subsample(MAX_CHECKED))
         if score < 0:
             warn(
                 f"{type(self).__name__} predicts worse than the mean image would (R2 "
@@ -299,9 +301,9 @@ class ImageToImageRegressor(
         return tags
 
 
-def _n_values(rows):
+def _n_values(dataset):
     """Return the number of values of an image or of its target, whichever has more."""
-    return max(prod(part.sample_shape) for part in (rows, rows.targets))
+    return max(prod(part.sample_shape) for part in (dataset, dataset.targets))
 
 
 def _smallest_maps(module, x):

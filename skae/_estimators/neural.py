@@ -8,16 +8,16 @@ import torch
 from sklearn.utils import check_random_state
 
 from skae._estimators.parameters import SharedParameters
-from skae._estimators.predictor import Inference
+from skae._estimators.predictor import Predictor
 from skae._params import unchanged_on_error
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, fresh
 from skae._training.cost import cost
 from skae._training.deferral import DeferrableFit
-from skae._training.loop import Training, train
+from skae._training.loop import TrainingRun, train
 from skae._training.net import Net
 from skae._training.optimizers import optimizer_params
-from skae.architectures._training_defaults import DEFAULT_EFFORT, Recipe
+from skae.architectures._training_defaults import DEFAULT_BUDGET, TrainingDefaults
 from skae.exceptions import InterruptedWarning, warn
 
 #: Fewer samples than this are too few to hold some out.
@@ -27,7 +27,7 @@ MIN_HOLD_OUT = 20
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(DeferrableFit, Inference, SharedParameters):
+class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
     """Base of all estimators: a net that is trained on samples of some kind.
 
     A subclass brings ``_make_architecture``, ``_parameters_of_the_architecture``,
@@ -44,11 +44,11 @@ class NeuralEstimator(DeferrableFit, Inference, SharedParameters):
         """Give the training to be done; around it is the rest of a fit."""
         with self._unchanged_on_error():
             with _gradients():
-                rows, go_on = self._read(data, sample_weight, go_on=self.warm_start)
-                fitted, validation = self._hold_out(rows, validation_data)
-                self._set_up(fitted, go_on, anneals=True)
-                effort, batch_size = self._recipe().effort, self.net_.batch_size
-                epochs = effort.max_epochs(self.max_epochs, len(fitted), batch_size)
+                dataset, resume = self._read(data, sample_weight, resume=self.warm_start)
+                fitted, validation = self._hold_out(dataset, validation_data)
+                self._set_up(fitted, resume, anneals=True)
+                budget, batch_size = self._training_defaults().budget, self.net_.batch_size
+                epochs = budget.max_epochs(self.max_epochs, len(fitted), batch_size)
                 training = self._training(fitted, validation, epochs, shows_bar)
             yield training
             self._end(training)
@@ -61,74 +61,77 @@ class NeuralEstimator(DeferrableFit, Inference, SharedParameters):
         """Train for one epoch, going on from where the last call stopped."""
         with self._unchanged_on_error():
             with _gradients():
-                rows, go_on = self._read(data, sample_weight, go_on=True)
-                self._set_up(rows, go_on, anneals=False)
-                training = self._training(rows, None, epochs=1)
+                dataset, resume = self._read(data, sample_weight, resume=True)
+                self._set_up(dataset, resume, anneals=False)
+                training = self._training(dataset, None, epochs=1)
             train([training])
             self._end(training)
-            self._describe(rows, None)
+            self._describe(dataset, None)
         self._warn_unless(training.finished)
         return self
 
-    def _read(self, data, sample_weight, go_on):
+    def _read(self, data, sample_weight, resume):
         """Return the samples to train on, and whether training goes on, as it may if it can."""
-        go_on = go_on and hasattr(self, "net_")
-        rows = self._read_samples(*data, sample_weight=sample_weight, reset=not go_on)
+        resume = resume and hasattr(self, "net_")
+        dataset = self._read_samples(*data, sample_weight=sample_weight, reset=not resume)
         if sample_weight is not None:
-            rows = rows.select(rows.weighted())  # the others are as good as not there
-        if not go_on:
+            dataset = dataset.select(dataset.weighted())  # the others are as good as not there
+        if not resume:
             self._rng = check_random_state(self.random_state)
-        return rows, go_on
+        return dataset, resume
 
-    def _check_bounds(self, rows, parameter, losses, name="X"):
+    def _check_bounds(self, dataset, parameter, losses, name="X"):
         """Refuse targets that the loss a parameter names cannot take."""
         loss = getattr(self, parameter)
         bounds = getattr(losses.get(loss), "target_range", None) if isinstance(loss, str) else None
-        if bounds is None or rows.kind == "tables":
+        if bounds is None or dataset.kind == "tables":
             return
-        low, high = rows.range()
+        low, high = dataset.range()
         if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:
             raise ValueError(
                 f"{parameter}={loss!r} needs {name} within {list(bounds)}, but "
                 f"its values go from {low:g} to {high:g}. Scale {name}, for instance "
-                f"{rows.format.how_to_scale(name)}, or use another {parameter}."
+                f"{dataset.format.how_to_scale(name)}, or use another {parameter}."
             )
 
-    def _set_up(self, rows, go_on, anneals):
+    def _set_up(self, dataset, resume, anneals):
         """Make a net for the rows, or one to train on that is a copy of the present one."""
         built_with = self._parameters_of_the_net()
-        recipe = self._recipe()
+        training_defaults = self._training_defaults()
         session = {
-            "lr": recipe.lr,
+            "lr": training_defaults.lr,
             "lr_schedule": self.lr_schedule if anneals else None,
             "anneals": anneals,
             "max_grad_norm": self.max_grad_norm,
             "precision": self._precision(),
-            "batch_size": recipe.effort.batch_size(self.batch_size, len(rows)),
+            "batch_size": training_defaults.budget.batch_size(self.batch_size, len(dataset)),
         }
-        if go_on:
+        if resume:
             changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
             if changed:
                 raise ValueError(
                     f"{', '.join(changed)} changed since the net was built, and training on cannot "
                     "change that. Set it back, or call fit with warm_start=False to start anew."
                 )
-            self.net_ = copy.copy(self.net_).go_on(**session)
-            self._renew(self.net_.module_, rows)
+            self.net_ = copy.copy(self.net_).resume(**session)
+            self._renew(self.net_.module_, dataset)
             return
         self._built_with = built_with
         device = resolve_device(self.device)
         optimizer = optimizer_params(
-            recipe.optimizer, recipe.lr, self.weight_decay, recipe.optimizer_params
+            training_defaults.optimizer,
+            training_defaults.lr,
+            self.weight_decay,
+            training_defaults.optimizer_params,
         )
-        module = self._make_module(rows)
-        module.is_partial = rows.is_partial
-        module.work, module.width = cost(module.eval(), rows)
+        module = self._make_module(dataset)
+        module.has_missing = dataset.has_missing
+        module.n_multiplications, module.width = cost(module.eval(), dataset)
         self.net_ = Net(module, device=str(device), **optimizer, **session)
 
-    def _recipe(self):
+    def _training_defaults(self):
         """Return how to train."""
-        return Recipe(self.optimizer, self.lr, DEFAULT_EFFORT, self.optimizer_params)
+        return TrainingDefaults(self.optimizer, self.lr, DEFAULT_BUDGET, self.optimizer_params)
 
     def _parameters_of_the_net(self):
         """Return the parameters that training on cannot change."""
@@ -136,27 +139,27 @@ class NeuralEstimator(DeferrableFit, Inference, SharedParameters):
         params = {name: getattr(self, name) for name in fixed}
         return params | self._parameters_of_the_architecture()
 
-    def _renew(self, module, rows):
+    def _renew(self, module, dataset):
         """Give a module that is trained on the parts that parameters may change."""
 
-    def _describe(self, rows, validation):
+    def _describe(self, dataset, validation):
         """Set the fitted attributes that take a look at the samples."""
 
-    def _check_fit(self, rows):
+    def _check_fit(self, dataset):
         """Warn if the fit is poor."""
 
-    def _hold_out(self, rows, validation_data):
+    def _hold_out(self, dataset, validation_data):
         """Return the rows to fit, and the rows to validate on or None."""
         if validation_data is not None:
             try:
-                return rows, self._read_samples(*validation_data)
+                return dataset, self._read_samples(*validation_data)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error
-        if self.early_stopping == "auto" and len(rows) < MIN_HOLD_OUT or not self.early_stopping:
-            return rows, None
-        order, n_held_out = self._order_to_hold_out(rows)
+        if self.early_stopping == "auto" and len(dataset) < MIN_HOLD_OUT or not self.early_stopping:
+            return dataset, None
+        order, n_held_out = self._order_to_hold_out(dataset)
         if n_held_out >= len(order) and self.early_stopping == "auto":
-            return rows, None
+            return dataset, None
         if n_held_out >= len(order):
             raise ValueError(
                 f"early_stopping=True holds out {n_held_out} of {len(order)} samples, which leaves "
@@ -165,20 +168,20 @@ class NeuralEstimator(DeferrableFit, Inference, SharedParameters):
         held_out, fitted = order[:n_held_out], order[n_held_out:]
         held_out.sort()  # in place, as all of this for the sake of memory
         fitted.sort()
-        return rows.select(fitted), rows.select(held_out)
+        return dataset.select(fitted), dataset.select(held_out)
 
-    def _order_to_hold_out(self, rows):
+    def _order_to_hold_out(self, dataset):
         """Return all rows in random order, and how many of the first of them to hold out."""
-        order = self._rng.permutation(len(rows))
+        order = self._rng.permutation(len(dataset))
         return order, max(1, round(len(order) * self.validation_fraction))
 
-    def _training(self, rows, validation, epochs, shows_bar=True):
+    def _training(self, dataset, validation, epochs, shows_bar=True):
         callbacks = [fresh(callback) for callback in self.callbacks or ()]
         if validation is not None and self.early_stopping:
             callbacks.append(self._best_weights())
         if self.verbose and shows_bar:
-            callbacks.append(self._progress(rows, epochs))
-        return Training(self.net_, rows, validation, callbacks, epochs, self._new_seed())
+            callbacks.append(self._progress(dataset, epochs))
+        return TrainingRun(self.net_, dataset, validation, callbacks, epochs, self._new_seed())
 
     def _end(self, training):
         if training.error is not None:
@@ -190,9 +193,9 @@ class NeuralEstimator(DeferrableFit, Inference, SharedParameters):
         """Return the callback that chooses the best epoch."""
         return BestWeights(self.patience)
 
-    def _progress(self, rows, epochs):
+    def _progress(self, dataset, epochs):
         """Return the callback that shows how far training is."""
-        del rows
+        del dataset
         return Progress(epochs)
 
     def _precision(self):

@@ -50,23 +50,23 @@ output_activation : str, default="auto"
 TRAINING = """\
 optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or class, \
             default="adam"
-        Optimiser, by name or a class of `torch.optim`. "muon" makes the steps of matrices
+        Optimizer, by name or a class of `torch.optim`. "muon" makes the steps of matrices
         orthogonal; the other parameters are trained by Adam.
     optimizer_params : dict or None, default=None
-        Further parameters of the optimiser, such as ``{"momentum": 0.9}``.
+        Further parameters of the optimizer, such as ``{"momentum": 0.9}``.
     lr : float, default=2e-3
         Learning rate, the highest one if it changes.
     lr_schedule : {"cosine", "one_cycle"}, callable or None, default="one_cycle"
         How the learning rate changes over ``max_epochs``. "cosine" lets it fall to 0,
         "one_cycle" rise to ``lr`` during the first tenth and then fall [1]_. A callable
-        takes the optimiser and returns a `torch.optim.lr_scheduler`, stepped after every
+        takes the optimizer and returns a `torch.optim.lr_scheduler`, stepped after every
         epoch. None keeps it as it is.
     weight_decay : float, default=0.0
-        Weight decay of the optimiser.
+        Weight decay of the optimizer.
     max_grad_norm : float or None, default=None
         Scale gradients down to this norm where theirs is larger.
     batch_size : int or "auto", default="auto"
-        Rows in a step of the optimiser. "auto" is the power of 2 next to a fiftieth of
+        Rows in a step of the optimizer. "auto" is the power of 2 next to a fiftieth of
         the rows, from 32 to 512.
     max_epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" is what 4,000 steps allow, from 4 to 100.
@@ -87,7 +87,7 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
     callbacks : list of skorch callbacks or None, default=None
         Called while training. They are copied, so that they stay as they are.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the last fit, with the state of the optimiser,
+        Whether ``fit`` goes on from the last fit, with the state of the optimizer,
         instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         Source of all that is random: initial weights, order of batches, held-out rows,
@@ -99,7 +99,7 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
 TEXT_TRAINING = """\
 optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"} or class, \
             default="auto"
-        Optimiser, by name or a class of `torch.optim`. "muon" makes the steps of matrices
+        Optimizer, by name or a class of `torch.optim`. "muon" makes the steps of matrices
         orthogonal; the other parameters are trained by Adam. "auto" is what suits the
         architecture.
     lr : float or "auto", default="auto"
@@ -107,7 +107,7 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"
     max_grad_norm : float or None, default=1.0
         Scale gradients down to this norm where theirs is larger.
     batch_size : int or "auto", default="auto"
-        Pairs of mean length in a step of the optimiser: there are fewer of long ones, so that
+        Pairs of mean length in a step of the optimizer: there are fewer of long ones, so that
         all steps are of about as many tokens. "auto" is the power of 2 next to a thousandth of
         the pairs, from 32 to 64, for a transformer to 128.
     max_epochs : int or "auto", default="auto"

@@ -15,7 +15,7 @@ from skae._runtime import threads
 from skae.exceptions import warn
 
 
-class Inference:
+class Predictor:
     """Reads samples, and passes them through a net.
 
     A subclass brings ``_module``, ``device_``, ``_input_kind``, ``_make_architecture`` and
@@ -30,29 +30,29 @@ class Inference:
                 architecture._validate_params()
             self._layout = LAYOUTS[self._input_kind].of(architecture)
             self._format = None
-        rows = self._layout.read(self, X, sample_weight, reset, self._format)
+        dataset = self._layout.read(self, X, sample_weight, reset, self._format)
         if reset:
-            self._format = rows.format.for_new_rows()
-            self._sample_shape = rows.sample_shape
-        return rows
+            self._format = dataset.format.for_new_rows()
+            self._sample_shape = dataset.sample_shape
+        return dataset
 
-    def _score(self, rows):
+    def _score(self, dataset):
         """Return the share of variance that is predicted of the samples' targets."""
-        if len(rows) < 2:
+        if len(dataset) < 2:
             warn("R2 is not defined for less than two samples.", UndefinedMetricWarning)
             return float("nan")
-        return self._r2(rows)
+        return self._r2(dataset)
 
-    def _r2(self, rows):
-        return rows.targets.explained(*self._squares(rows))
+    def _r2(self, dataset):
+        return dataset.targets.explained(*self._squares(dataset))
 
-    def _squares(self, rows, watch=None):
+    def _squares(self, dataset, watch=None):
         """Return each value's residual and total squares; ``watch`` sees the codes."""
-        mean = rows.targets.mean()
+        mean = dataset.targets.mean()
         residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
-        add = torch.nansum if rows.is_partial else torch.sum
-        with self._inference(rows) as (module, device):
-            for _, x, target, weight in chunks(rows, rows.dtype, device):
+        add = torch.nansum if dataset.has_missing else torch.sum
+        with self._inference(dataset) as (module, device):
+            for _, x, target, weight in chunks(dataset, dataset.dtype, device):
                 code = module.encode(x)
                 if watch is not None:
                     watch(module, code)
@@ -65,14 +65,14 @@ class Inference:
                 total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
         return residual, total
 
-    def _map(self, function, rows, shape=None):
+    def _map(self, function, dataset, shape=None):
         """Apply ``function(module, x)`` to the rows, a chunk at a time.
 
         Parameters
         ----------
         function : callable
             Also gets the target, where the samples have others than themselves.
-        rows : Rows
+        dataset : ArrayDataset
         shape : tuple of int or None, default=None
             Of what the function makes of one. None if that is a target.
 
@@ -80,28 +80,28 @@ class Inference:
         -------
         ndarray
         """
-        dtype = np.float32 if rows.dtype == torch.float32 else np.float64
+        dtype = np.float32 if dataset.dtype == torch.float32 else np.float64
         if shape is None:
-            output, write = rows.targets.new_output(dtype), rows.targets.write
+            output, write = dataset.targets.new_output(dtype), dataset.targets.write
         else:
-            output, write = np.empty((len(rows), *shape), dtype), setitem
-        with self._inference(rows) as (module, device):
-            for which, x, target, _ in chunks(rows, rows.dtype, device):
+            output, write = np.empty((len(dataset), *shape), dtype), setitem
+        with self._inference(dataset) as (module, device):
+            for which, x, target, _ in chunks(dataset, dataset.dtype, device):
                 given = [x] if target is x else [x, target]
                 write(output, which, function(module, *given).cpu().numpy())
         return output
 
     @contextmanager
-    def _inference(self, rows):
+    def _inference(self, dataset):
         """Give the module in the precision of the rows, and its device, without gradients."""
         module, device = self._module, self.device_
-        work = module.work
-        if rows.dtype == torch.float64:
+        n_multiplications = module.n_multiplications
+        if dataset.dtype == torch.float64:
             # float32 results in a float64 array would depend on the rows beside a row.
             device = torch.device("cpu") if device.type == "mps" else device  # has no float64
             module = copy.deepcopy(module).to(device).double()
-        n_rows = min(len(rows), chunk_length(rows))
-        with torch.inference_mode(), threads(n_rows * work):
+        n_rows = min(len(dataset), chunk_length(dataset))
+        with torch.inference_mode(), threads(n_rows * n_multiplications):
             yield module, device
 
     @property

@@ -47,7 +47,7 @@ class RecurrentAutoencoder(FlatArchitecture, RecurrentParameters, LossParameters
     See Also
     --------
     skae.architectures.Recurrent : The same parameters as an object, for all autoencoders.
-    skae.sequences : Sequences from long tables, and long series as windows.
+    skae.sequences : SequenceDataset from long tables, and long series as windows.
 
     References
     ----------

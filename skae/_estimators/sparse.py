@@ -72,7 +72,7 @@ class SparseAutoencoder(Autoencoder):
     --------
     Autoencoder : Short codes without zeros.
     sklearn.decomposition.DictionaryLearning : Sparse codes of a linear decoder, which it
-        finds by solving an optimisation problem for each row.
+        finds by solving an optimization problem for each row.
 
     Notes
     -----
@@ -131,10 +131,10 @@ class SparseAutoencoder(Autoencoder):
         if not self.sparse_output:
             return super().transform(X)
         check_is_fitted(self)
-        rows, blocks, places = self._read_input(X), [], []
-        with self._inference(rows) as (module, device):
-            for which, x, _, _ in chunks(rows, rows.dtype, device):
-                places.append(np.arange(len(rows))[which])
+        dataset, blocks, places = self._read_input(X), [], []
+        with self._inference(dataset) as (module, device):
+            for which, x, _, _ in chunks(dataset, dataset.dtype, device):
+                places.append(np.arange(len(dataset))[which])
                 blocks.append(sparse.csr_array(module.encode(x).cpu().numpy()))
         codes = sparse.vstack(blocks, format="csr")[np.argsort(np.concatenate(places))]
         is_array = get_config()["sparse_interface"] == "sparray"
@@ -160,9 +160,9 @@ class SparseAutoencoder(Autoencoder):
     def _n_comparable_components(self):
         return max(1, round(self.mean_active_))
 
-    def _describe(self, rows, validation):
-        super()._describe(rows, validation)
-        sample = rows.spread(MAX_DESCRIBED_ROWS)
+    def _describe(self, dataset, validation):
+        super()._describe(dataset, validation)
+        sample = dataset.subsample(MAX_DESCRIBED_ROWS)
         n_active = np.zeros(self.n_components_)  # rows that each unit is active in
 
         def count(module, code):
@@ -172,9 +172,9 @@ class SparseAutoencoder(Autoencoder):
         self.mean_active_ = float(n_active.sum() / len(sample))
         self.dead_fraction_ = float((n_active == 0).mean())
         self.explained_variance_ = float(1 - residual.sum() / (total.sum() or 1.0))
-        if validation is not None:  # where noise learnt by heart explains nothing
-            residual, total = self._squares(validation.spread(MAX_DESCRIBED_ROWS))
+        if validation is not None:  # where noise learned by heart explains nothing
+            residual, total = self._squares(validation.subsample(MAX_DESCRIBED_ROWS))
         explained = np.maximum(total - residual, 0)
         # If nothing is explained, all features are as unimportant.
         explained = explained if explained.any() else np.ones_like(explained)
-        self.feature_importances_ = self._format.arrange_sample(explained / explained.sum())
+        self.feature_importances_ = self._format.sample_to_user_axes(explained / explained.sum())

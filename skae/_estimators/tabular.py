@@ -109,9 +109,9 @@ class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAut
     def _make_loss(self):
         return LOSSES[self.loss]()
 
-    def _make_corruption(self, rows):
+    def _make_corruption(self, dataset):
         if self.corruption is not None:
-            return super()._make_corruption(rows)
+            return super()._make_corruption(dataset)
         if self.damaged_only:
             raise ValueError("damaged_only=True needs a corruption: without one nothing counts")
         return None

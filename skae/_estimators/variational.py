@@ -32,7 +32,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     The encoder gives a normal distribution over codes for each row, which training keeps
     near the standard normal distribution; the decoder gives a distribution over rows for
     each code. Together they are a model of the density of the data, of which training
-    maximises a lower bound [2]_. ``transform`` gives the mean of a row's codes.
+    maximizes a lower bound [2]_. ``transform`` gives the mean of a row's codes.
 
     With ``likelihood="gaussian"`` and the default architecture, training starts at
     probabilistic PCA, the linear model of this kind.
@@ -76,7 +76,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
     See Also
     --------
-    Autoencoder : Codes without a distribution.
+    Autoencoder : CodeDataset without a distribution.
     sklearn.decomposition.PCA : Probabilistic PCA is the linear special case; ``PCA`` has
         its exact likelihood.
     sklearn.mixture.GaussianMixture : Another density, and one to fit to codes.
@@ -315,29 +315,29 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     def _join(self, *parts):
         return VariationalModule(*parts, n_importance_samples=self.n_importance_samples)
 
-    def _renew(self, module, rows):
-        super()._renew(module, rows)
+    def _renew(self, module, dataset):
+        super()._renew(module, dataset)
         module.n_importance_samples = self.n_importance_samples
 
-    def _read(self, data, sample_weight, go_on):
-        rows, go_on = super()._read(data, sample_weight, go_on)
-        if not go_on:
-            self._dtype = np.float32 if rows.dtype == torch.float32 else np.float64
-        return rows, go_on
+    def _read(self, data, sample_weight, resume):
+        dataset, resume = super()._read(data, sample_weight, resume)
+        if not resume:
+            self._dtype = np.float32 if dataset.dtype == torch.float32 else np.float64
+        return dataset, resume
 
-    def _set_up(self, rows, go_on, anneals):
+    def _set_up(self, dataset, resume, anneals):
         if self.free_bits and self.n_importance_samples > 1:
             raise ValueError(
                 "free_bits is a change of the divergence, which the importance-weighted bound does "
                 f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
             )
-        super()._set_up(rows, go_on, anneals)
-        if not go_on:
+        super()._set_up(dataset, resume, anneals)
+        if not resume:
             self._score_seed = self._new_seed()
 
-    def _describe(self, rows, validation):
-        super()._describe(rows, validation)
-        sample = rows.spread(MAX_DESCRIBED_ROWS)
+    def _describe(self, dataset, validation):
+        super()._describe(dataset, validation)
+        sample = dataset.subsample(MAX_DESCRIBED_ROWS)
         total = squares = 0.0
         with self._inference(sample) as (module, device):
             for _, x, _, _ in chunks(sample, sample.dtype, device):
@@ -348,9 +348,9 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         if self.likelihood == "gaussian":
             self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
 
-    def _check_fit(self, rows):
+    def _check_fit(self, dataset):
         if self.n_active_units_ or self.beta == 0:
-            super()._check_fit(rows)
+            super()._check_fit(dataset)
             return
         warn(
             "The posterior has collapsed: no component varies with the rows, so the codes say "

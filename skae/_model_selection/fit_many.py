@@ -5,7 +5,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import indexable
 
 from skae._sklearn import num_samples, safe_indexing
-from skae._training.fits import Fit, fit_all
+from skae._training.fits import FitTask, fit_all
 
 
 def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=None, verbose=0):
@@ -18,7 +18,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     fitted alone, up to rounding, which steps that are too large can amplify.
 
     What trains together are nets of rows of numbers whose layers are those of
-    `skae.architectures.Dense`, with an optimiser of `torch.optim` that treats every number
+    `skae.architectures.Dense`, with an optimizer of `torch.optim` that treats every number
     alike, such as Adam. All others are fitted one by one.
 
     Read more in the :ref:`User Guide <many_models>`.
@@ -57,7 +57,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
 
     See Also
     --------
-    BatchedGridSearchCV : Fit all candidates of a grid on all folds.
+    BatchedGridSearchCV : FitTask all candidates of a grid on all folds.
     EnsembleAutoencoder : Many models as one.
 
     Examples
@@ -86,7 +86,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
             which_rows = None if which is None else _positions(which, i, num_samples(X))
             subsets[id(which)] = _select(which_rows, X, y, sample_weight)
         data, params = subsets[id(which)]
-        fits.append(Fit(estimator, *data, **params))
+        fits.append(FitTask(estimator, *data, **params))
     errors = [fit.error for fit in fit_all(fits, n_jobs, verbose)]
     for i, error in enumerate(errors):
         if error is not None:

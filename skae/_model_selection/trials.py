@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skae._params import did_you_mean
-from skae._sklearn import check_method_params, safe_split
-from skae._training.fits import Fit, fit_all
+from skae._sklearn import check_method_params, safe_split, score_estimator
+from skae._training.fits import FitTask, fit_all
 
 
 def with_params(estimator, params):
@@ -68,7 +68,7 @@ class Trial:
     candidate: int
     fold: Fold
     model: Any
-    fit: Fit
+    fit: FitTask
     preparation: float
 
     @property
@@ -130,7 +130,7 @@ def trials_by_preprocessing(models, candidates, folds):
 def _trials_on(fold, members):
     preprocessing = Preprocessing(members[0][1], fold)
     for number, model in members:
-        model, fit = preprocessing.prepare(model)
+        model, fit = preprocessing.fit_for(model)
         yield Trial(number, fold, model, fit, preprocessing.seconds)
 
 
@@ -154,12 +154,12 @@ class Preprocessing:
             self._error = error
         self.seconds = perf_counter() - start
 
-    def prepare(self, model):
+    def fit_for(self, model):
         """Return a clone of a model with these steps in it, and the fit that is left to do."""
         model = clone(model)
         if _has_last_step(model):
             model.steps = [*self._fitted.steps[:-1], model.steps[-1]]
-        fit = Fit(last_step(model), *self._stand_in.data, **self._stand_in.fit_params)
+        fit = FitTask(last_step(model), *self._stand_in.data, **self._stand_in.fit_params)
         fit.error = self._error
         return model, fit
 

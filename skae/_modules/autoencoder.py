@@ -6,7 +6,7 @@ from torch import nn
 from skae.losses._base import per_sample
 
 
-class Centre(nn.Module):
+class Center(nn.Module):
     """Subtract the mean of the data.
 
     Parameters
@@ -53,16 +53,16 @@ class AutoencoderModule(nn.Module):
 
     Attributes
     ----------
-    work, width : int
+    n_multiplications, width : int
         Multiplications that a sample takes and values that the widest layer gives of it, of
         a sequence for one step; set by who knows its shape.
-    is_partial : bool
+    has_missing : bool
         Whether samples can have cells that are NaN, of which nothing is known. They do not
         count in the loss.
     """
 
-    work, width = 0, 1
-    is_partial = False
+    n_multiplications, width = 0, 1
+    has_missing = False
 
     def __init__(self, encoder, bottleneck, decoder, output_activation, loss, corruption=None):
         super().__init__()
@@ -108,7 +108,7 @@ class AutoencoderModule(nn.Module):
     def forward(self, x):
         return self.decode(self.encode(x), x)
 
-    def prepare(self, x, target, training):
+    def training_inputs(self, x, target, training):
         """Return what the encoder gets, its target, and the weight of each element or None."""
         del training
         x, cell_weight = (x, None) if self.corruption is None else self.corruption(x)
@@ -136,7 +136,7 @@ class AutoencoderModule(nn.Module):
         tensor of shape (n_samples,)
         """
         prediction = self.predict(code, target)
-        return sample_losses(self.loss, prediction, target, cell_weight, self.is_partial)
+        return sample_losses(self.loss, prediction, target, cell_weight, self.has_missing)
 
     def element_losses(self, code, target):
         """Return the loss of each element, NaN where the target is.
@@ -156,7 +156,7 @@ class AutoencoderModule(nn.Module):
         return torch.where(target.isnan(), target, values)
 
     def objective(self, x, target, weight=None, cell_weight=None):
-        """Return what training minimises, a mean over the samples.
+        """Return what training minimizes, a mean over the samples.
 
         Parameters
         ----------
@@ -173,24 +173,24 @@ class AutoencoderModule(nn.Module):
         return _weighted_mean(losses, weight) + penalty
 
 
-def sample_losses(loss, prediction, target, cell_weight=None, partial=False):
+def sample_losses(loss, prediction, target, cell_weight=None, has_missing=False):
     """Return the loss of each sample, of which elements may count more or less.
 
-    With ``partial`` those whose target is NaN do not count.
+    With ``has_missing`` those whose target is NaN do not count.
     """
     known = None
-    if partial:
+    if has_missing:
         known = ~target.isnan()
         target = target.nan_to_num(0.0)
     values = loss(prediction, target)
-    if values.ndim == 1 and (cell_weight is not None or partial):
+    if values.ndim == 1 and (cell_weight is not None or has_missing):
         what = "damaged_only=True needs" if cell_weight is not None else "sequences need"
         raise ValueError(
             f"{what} a loss with one value per element, but the given loss returns one per sample"
         )
     if cell_weight is not None:
         values = values * cell_weight
-    return per_sample(values, loss.reduction, known, getattr(loss, "share", 1.0))
+    return per_sample(values, loss.reduction, known, getattr(loss, "fraction", 1.0))
 
 
 def _weighted_mean(values, weight):

@@ -61,13 +61,13 @@ def _shifted(images, axis, by):
     return images.take_along_dim(places.clamp(0, side - 1).view(shape), axis)
 
 
-class _PairModule(AutoencoderModule):
+class ImageToImageModule(AutoencoderModule):
     """A U-Net, its loss and the augmentation of its pairs.
 
     What passes from encoder to decoder is a list of maps, the last of which is the code.
     """
 
-    def prepare(self, x, target, training):
+    def training_inputs(self, x, target, training):
         if training:
             x, target = self.augmentation(x, target)
         return x, target, None

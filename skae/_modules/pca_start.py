@@ -34,12 +34,12 @@ class PrincipalAxes(NamedTuple):
     rank: int
 
 
-def principal_axes(rows, n_components):
+def principal_axes(dataset, n_components):
     """Return the `PrincipalAxes` of rows, or None if these are beyond float32."""
-    n_features = prod(rows.sample_shape)
-    n_rows = min(len(rows), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
-    x, weight = rows.spread(n_rows).take(slice(None), torch.float32)
-    x = rows.filled(x).flatten(1)
+    n_features = prod(dataset.sample_shape)
+    n_rows = min(len(dataset), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
+    x, weight = dataset.subsample(n_rows).get_batch(slice(None), torch.float32)
+    x = dataset.filled(x).flatten(1)
     weight = x.new_ones(len(x)) if weight is None else weight
     if not x.isfinite().all():  # training will say so
         return None
@@ -63,7 +63,7 @@ def principal_axes(rows, n_components):
     return PrincipalAxes(mean, components, variances, noise, mean_variance, len(found))
 
 
-def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows, is_standardised=False):
+def start_at_pca(encoder, bottleneck, decoder, loss, n_components, dataset, is_standardized=False):
     """Make encoder and decoder the best linear ones, if both have a method ``start_at``.
 
     What training adds from there on is what PCA cannot. A loss that learns the variance
@@ -78,20 +78,20 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows, is_stan
     loss : nn.Module
         One of `skae.losses`.
     n_components : int
-    rows : Rows
-    is_standardised : bool, default=False
+    dataset : ArrayDataset
+    is_standardized : bool, default=False
         Whether encoder and decoder bring the data to mean 0 and deviation 1 inside.
     """
     encoder, decoder = only_layer(encoder), only_layer(decoder)
     has_start = hasattr(encoder, "start_at") and hasattr(decoder, "start_at")
     if not has_start and not hasattr(loss, "start_at"):
         return
-    axes = principal_axes(rows, n_components)
+    axes = principal_axes(dataset, n_components)
     start = has_start and axes and bottleneck.linear_start(axes)
     if start:
         if hasattr(loss, "to_logits"):
             start = start[0], loss.to_logits(*start[1])
-        if is_standardised:
+        if is_standardized:
             start = _of_size_1(start, bottleneck, axes)
         encoder.start_at(*start[0])
         decoder.start_at(*start[1])
@@ -102,7 +102,7 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, rows, is_stan
 def _of_size_1(start, bottleneck, axes):
     """Return a start with codes of the size that layers inside encoder and decoder expect."""
     (weight, bias), (decoder_weight, decoder_bias) = start
-    if bottleneck.centres_input:  # outside of other encoders
+    if bottleneck.centers_input:  # outside of other encoders
         bias = bias - weight @ axes.mean
     size = axes.variances.mean().sqrt() if bottleneck.is_scale_free else 1.0
     size = size if size > 0 else 1.0

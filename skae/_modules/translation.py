@@ -22,8 +22,8 @@ class TranslationModule(nn.Module):
        CVPR 2016. :arxiv:`1512.00567`
     """
 
-    work, width = 0, 1
-    is_partial = False
+    n_multiplications, width = 0, 1
+    has_missing = False
 
     def __init__(self, encoder, decoder, label_smoothing):
         super().__init__()
@@ -33,7 +33,7 @@ class TranslationModule(nn.Module):
     def set_progress(self, progress):
         """Nothing changes in the course of training but the learning rate."""
 
-    def prepare(self, source, target, training):
+    def training_inputs(self, source, target, training):
         """Return both texts of the pairs as they are."""
         del training
         return source, target, None

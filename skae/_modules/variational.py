@@ -19,7 +19,7 @@ class VariationalModule(AutoencoderModule):
     n_importance_samples : int, default=1
         Draws of the code that the bound on the log-likelihood is computed from. With
         several it is the importance-weighted bound [1]_, trained by doubly
-        reparametrised gradients [2]_.
+        reparametrized gradients [2]_.
 
     References
     ----------
@@ -43,7 +43,7 @@ class VariationalModule(AutoencoderModule):
         return -_weighted_mean(self._importance_weighted_bound(x, target), weight)
 
     def _importance_weighted_bound(self, x, target):
-        """Return the bound of each sample, with doubly reparametrised gradients."""
+        """Return the bound of each sample, with doubly reparametrized gradients."""
         encoded, beta = self.encoder(x), self.bottleneck.beta_now
         mean, _ = self.bottleneck.posterior(encoded)
         noise = torch.randn_like(mean.expand(self.n_importance_samples, *mean.shape))
@@ -53,8 +53,8 @@ class VariationalModule(AutoencoderModule):
         doubly = beta == 1 and code.requires_grad
         if doubly:
             encoded = encoded.detach()
-            deviation = (self.bottleneck.posterior(encoded)[1] / 2).exp()
-            noise = noise + (code - code.detach()) / deviation  # adds 0, and the path
+            std = (self.bottleneck.posterior(encoded)[1] / 2).exp()
+            noise = noise + (code - code.detach()) / std  # adds 0, and the path
         likelihood, ratio = self._log_terms(code, encoded, noise, target)
         log_weights = likelihood + beta * ratio
         if doubly:
@@ -89,7 +89,7 @@ class VariationalModule(AutoencoderModule):
         ratio = (noise.square() + log_variance - code.square()).sum(-1) / 2
         target = target.expand(len(code), *target.shape).flatten(0, 1)
         prediction = self.predict(code.flatten(0, 1), target)
-        losses = sample_losses(self.loss, prediction, target, partial=self.is_partial)
+        losses = sample_losses(self.loss, prediction, target, has_missing=self.has_missing)
         return -losses.view(code.shape[:2]), ratio
 
     def sample(self, code, target=None):
@@ -121,6 +121,6 @@ class VariationalModule(AutoencoderModule):
 
     def _blocks(self, encoded, x, noise):
         """Yield the terms of as many draws at a time as memory bears."""
-        n_steps = x.shape[1] if self.is_partial else 1
+        n_steps = x.shape[1] if self.has_missing else 1
         for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * n_steps * self.width))):
             yield self._log_terms(self._codes(encoded, some), encoded, some, x)

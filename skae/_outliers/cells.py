@@ -26,7 +26,7 @@ class Cells:
             names = list(self._frame.columns)
             self._columns = {name: _joined([table[name] for table in tables]) for name in names}
 
-    def take(self, which):
+    def assemble(self, which):
         """Return rows made of cells.
 
         Parameters

@@ -23,12 +23,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.frames import aligned, check_frame
 from skae._outliers.cells import as_frame, as_objects, dense_table
-from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Repair
-from skae._outliers.scorer import TabularTypicality
+from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, CounterfactualSearch
+from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
 from skae._params import ParameterMixin, StrOptions, fit_context, parameter_class, real
 from skae._sklearn import check_method_params, num_samples, routing_enabled, safe_indexing
-from skae._training.fits import Fit, fit_all
+from skae._training.fits import FitTask, fit_all
 
 #: Differences of scores are to be finite: the logarithm of a density of 0 is not.
 MAX_SCORE = np.finfo(np.float64).max / 4
@@ -59,7 +59,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Anything with ``fit`` and ``score_samples``: autoencoders, `PCA`, `GaussianMixture`,
         `KernelDensity`, `IsolationForest`, ``LocalOutlierFactor(novelty=True)``, or a pipeline
         that ends in one. It is cloned, and if it has no ``random_state`` of its own, gets one
-        from that below. None is `TabularTypicality()`, for tables of all kinds. With
+        from that below. None is `TabularOutlierScorer()`, for tables of all kinds. With
         `FrozenEstimator` around a fitted one, ``fit`` calibrates it, on rows that it has not
         seen.
     contamination : "auto" or float, default="auto"
@@ -100,7 +100,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     See Also
     --------
-    TabularTypicality : The default scores, for tables of all kinds.
+    TabularOutlierScorer : The default scores, for tables of all kinds.
     EnsembleAutoencoder : Steady scores of autoencoders.
     sklearn.ensemble.IsolationForest : Outliers by random trees.
 
@@ -199,8 +199,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             calibration_scores = _held_out_scores(X, folds, fitted)
         offset = offset_of(calibration_scores, self.contamination)
         normal = np.flatnonzero(scores >= min(offset, scores.max()))
-        spread = np.linspace(0, len(normal) - 1, min(MAX_NORMAL, len(normal))).astype(int)
-        background = safe_indexing(*indexable(X), normal[spread])
+        sampled = np.linspace(0, len(normal) - 1, min(MAX_NORMAL, len(normal))).astype(int)
+        background = safe_indexing(*indexable(X), normal[sampled])
         self._names, self.estimator_, self.offset_ = names, estimator, offset
         self.calibration_scores_, self.background_ = calibration_scores, background
         return self
@@ -208,7 +208,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     def _original(self, seed):
         """Return the estimator to fit clones of."""
         if self.estimator is None:
-            return TabularTypicality(random_state=seed)
+            return TabularOutlierScorer(random_state=seed)
         if isinstance(self.estimator, type) or not hasattr(self.estimator, "score_samples"):
             raise ValueError(
                 "estimator must have a method score_samples, as autoencoders, PCA, "
@@ -241,10 +241,12 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     def _fitted(self, original, X, folds, params):
         """Yield clones, one fitted on all rows, then one for each fold."""
-        fits = [Fit(clone(original), X, None, **params)]  # some ask for y
+        fits = [FitTask(clone(original), X, None, **params)]  # some ask for y
         for train, _ in folds:
             of_fold = check_method_params(X, params, train)
-            fits.append(Fit(clone(original), safe_indexing(*indexable(X), train), None, **of_fold))
+            fits.append(
+                FitTask(clone(original), safe_indexing(*indexable(X), train), None, **of_fold)
+            )
         for fit in fit_all(fits, self.n_jobs):
             if fit.error is not None:
                 raise fit.error
@@ -452,7 +454,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         X, repair = self._repair(X)
         repair.go(until_normal=True)
         repair.become_normal()
-        repair.trim()
+        repair.trim_fraction()
         repaired = repair.repaired()
         return as_frame(repaired, X) if hasattr(X, "columns") else repaired
 
@@ -518,7 +520,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
                 f"X is a {_type_name(X)}, but the training rows were a {_type_name(normal)}. "
                 "Explanations are of rows in the same format."
             )
-        return X, Repair(self.score_samples, X, normal, self.offset_)
+        return X, CounterfactualSearch(self.score_samples, X, normal, self.offset_)
 
     @property
     def n_features_in_(self):

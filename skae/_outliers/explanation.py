@@ -79,7 +79,7 @@ def _modes(values):
     return (values[:, None] == values[None]).sum(1).argmax(0)
 
 
-class Repair:
+class CounterfactualSearch:
     """Rows on their way to what is expected, one cell after the other.
 
     Parameters
@@ -124,11 +124,11 @@ class Repair:
 
     def repaired(self):
         """Return the rows as they are by now, in the user's format."""
-        return self._cells.take(np.where(self.is_replaced, self._other, self._own))
+        return self._cells.assemble(np.where(self.is_replaced, self._other, self._own))
 
     def expected(self):
         """Return what is expected in each cell, in the user's format."""
-        return self._cells.take(self._other)
+        return self._cells.assemble(self._other)
 
     def go(self, until_normal=False):
         """Replace cells of rows while that raises their scores.
@@ -161,7 +161,7 @@ class Repair:
             self.is_replaced[row], self.gains[row] = True, differences[like]
         self.scores = self._scores_with(self._at, self.is_replaced)
 
-    def trim(self):
+    def trim_fraction(self):
         """Undo replacements that rows stay normal without, the least useful ones first."""
         for columns in np.argsort(self.gains, axis=1, kind="stable").T:
             rows = np.flatnonzero(self.is_normal & self.is_replaced[self._at, columns])
@@ -248,5 +248,5 @@ class Repair:
         for start in range(0, len(rows), n_at_a_time):
             part = slice(start, start + n_at_a_time)
             own, other = self._own[rows[part]], self._other[rows[part]]
-            scores[part] = self._score(self._cells.take(np.where(replaced(part), other, own)))
+            scores[part] = self._score(self._cells.assemble(np.where(replaced(part), other, own)))
         return scores

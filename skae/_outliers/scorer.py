@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.tables import Table, TableLayout
+from skae._data.tables import TableDataset, TableLayout
 from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.tabular import TabularAutoencoder
 from skae._params import (
@@ -25,8 +25,8 @@ from skae._params import (
     unchanged_on_error,
 )
 
-#: Neighbours that a suspected row is judged by.
-N_JURORS = 10
+#: Neighbors that a suspected row is judged by.
+N_VOTERS = 10
 
 #: Rows that are scored at once.
 CHUNK_ROWS = 2**13
@@ -42,14 +42,14 @@ LEAST_VARIANCE = 1e-4
 
 
 @parameter_class
-class TabularTypicality(ParameterMixin):
+class TabularOutlierScorer(ParameterMixin):
     """Typicality of rows: how near they are to others, and to what autoencoders expect.
 
     It is what ``OutlierDetector()`` scores rows by, made to work for all kinds of tables
     without being tuned, whether or not the training rows hold anomalies:
 
-    - An isolation forest picks the rows that stand out most, a share ``trim``. Those of them
-      whose nearest neighbours were mostly not picked are trusted again, until there are none
+    - An isolation forest picks the rows that stand out most, a share ``trim_fraction``. Those of them
+      whose nearest neighbors were mostly not picked are trusted again, until there are none
       such: they are at the edge of what is normal, while anomalies that are alike keep company
       with each other. The rest teach nothing.
     - Autoencoders, a linear one and a deep one, learn the trusted rows, with some of their
@@ -72,7 +72,7 @@ class TabularTypicality(ParameterMixin):
         Number of autoencoders.
     n_neighbors : int, default=4
         Nearest rows whose mean distance counts.
-    trim : float, default=0.3
+    trim_fraction : float, default=0.3
         Share of the training rows that is suspected at first, in [0, 1). 0 trusts all: where
         the training rows are known to be normal, it makes scores a little better.
     max_samples : int, default=10_000
@@ -91,8 +91,8 @@ class TabularTypicality(ParameterMixin):
     ----------
     ensemble_ : EnsembleAutoencoder
         The autoencoders. They read scaled numbers and numbered categories, not the table.
-    trusted_ : ndarray of int
-        The training rows that were learnt from.
+    inlier_indices_ : ndarray of int
+        The training rows that were learned from.
     n_features_in_ : int
         Number of columns of the training rows.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -106,16 +106,16 @@ class TabularTypicality(ParameterMixin):
     ----------
     .. [1] C. C. Aggarwal and S. Sathe, "Theoretical foundations and algorithms for outlier
        ensembles", ACM SIGKDD Explorations 17, 2015.
-    .. [2] P. C. Mahalanobis, "On the generalised distance in statistics", Proceedings of the
+    .. [2] P. C. Mahalanobis, "On the generalized distance in statistics", Proceedings of the
        National Institute of Sciences of India 2, 1936.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skae import TabularTypicality
+    >>> from skae import TabularOutlierScorer
     >>> rng = np.random.default_rng(0)
     >>> X = rng.uniform(size=(200, 1)) + rng.normal(scale=0.05, size=(200, 4))
-    >>> typicality = TabularTypicality(random_state=0).fit(X)
+    >>> typicality = TabularOutlierScorer(random_state=0).fit(X)
     >>> odd = np.array([[0.7, 0.7, 0.7, 0.2]])
     >>> bool(typicality.score_samples(odd) < typicality.score_samples(X).min())
     True
@@ -124,7 +124,7 @@ class TabularTypicality(ParameterMixin):
     estimator: Any = field(default=None, kw_only=False)
     n_estimators: int = 2
     n_neighbors: int = 4
-    trim: float = 0.3
+    trim_fraction: float = 0.3
     max_samples: int = 10_000
     categorical_features: Any = "from_dtype"
     max_categories: int = 100
@@ -134,7 +134,7 @@ class TabularTypicality(ParameterMixin):
     _parameter_constraints = {
         "n_estimators": [integer(1)],
         "n_neighbors": [integer(1)],
-        "trim": [real(0, 1)],
+        "trim_fraction": [real(0, 1)],
         "max_samples": [integer(1)],
         "max_categories": [integer(2)],
         "n_jobs": [Integral, None],
@@ -180,19 +180,19 @@ class TabularTypicality(ParameterMixin):
         # As unlikely as what is seen in less than one row, if it were a normal deviation.
         self._new_category = np.sqrt(2 * np.log(len(cells) + 1))
         is_trusted = self._is_trusted(cells, rng)
-        self.trusted_ = sample[is_trusted]
+        self.inlier_indices_ = sample[is_trusted]
         self.ensemble_ = EnsembleAutoencoder(
             self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
         ).fit(cells[is_trusted])
         filled = self._filled(cells[is_trusted])
         self._residuals = _Residuals(self._surprises(filled))
         trusted = self._vectors(filled)
-        self._neighbourhoods = [
-            _Neighbourhood(trusted, scale, self.n_neighbors, self.n_jobs)
+        self._neighborhoods = [
+            _Neighborhood(trusted, scale, self.n_neighbors, self.n_jobs)
             for scale in (1.0, self._scale(trusted))
         ]
         logs = self._log_distances(cells)
-        low, self._centres, high = np.quantile(logs, [0.25, 0.5, 0.75], axis=1)
+        low, self._centers, high = np.quantile(logs, [0.25, 0.5, 0.75], axis=1)
         spreads = np.where(high > low, high - low, logs.std(1))
         self._spreads = np.where(spreads > 0, spreads, 1.0)
 
@@ -233,7 +233,7 @@ class TabularTypicality(ParameterMixin):
         scores : ndarray of shape (n_samples,)
             Minus the smooth maximum of the logarithms of three distances, each minus its median
             and divided by its interquartile range among the training rows. The higher, the more
-            typical; the lowest are outliers. A row is not its own neighbour: one at distance 0
+            typical; the lowest are outliers. A row is not its own neighbor: one at distance 0
             is left out.
         """
         check_is_fitted(self)
@@ -241,7 +241,7 @@ class TabularTypicality(ParameterMixin):
         scores = np.empty(len(rows))
         for which in gen_batches(len(rows), CHUNK_ROWS):
             logs = self._log_distances(rows.X[which])
-            scaled = (logs.T - self._centres) / self._spreads
+            scaled = (logs.T - self._centers) / self._spreads
             scores[which] = -logsumexp(scaled, axis=1, b=1 / len(logs))
         return scores
 
@@ -292,7 +292,7 @@ class TabularTypicality(ParameterMixin):
         vectors = self._vectors(filled)
         distances = [
             self._residuals.distances(self._surprises(filled)),
-            *(one.distances(vectors) for one in self._neighbourhoods),
+            *(one.distances(vectors) for one in self._neighborhoods),
         ]
         return np.log(distances)
 
@@ -302,7 +302,7 @@ class TabularTypicality(ParameterMixin):
     def _is_trusted(self, cells, rng):
         """Return which of the training rows to learn from."""
         vectors = self._vectors(cells)
-        n_suspects = int(self.trim * len(vectors))
+        n_suspects = int(self.trim_fraction * len(vectors))
         is_suspect = np.zeros(len(vectors), bool)
         if not n_suspects:
             return ~is_suspect
@@ -311,42 +311,44 @@ class TabularTypicality(ParameterMixin):
         is_suspect[order[:n_suspects]] = True
         vectors = vectors / self._scale(vectors)
         index = NearestNeighbors(
-            n_neighbors=min(N_JURORS, len(vectors) - 1), n_jobs=self.n_jobs
+            n_neighbors=min(N_VOTERS, len(vectors) - 1), n_jobs=self.n_jobs
         ).fit(vectors)
-        jurors = index.kneighbors(return_distance=False)
+        voters = index.kneighbors(return_distance=False)
         while True:
-            is_alone = is_suspect & (is_suspect[jurors].mean(1) <= 0.5)
+            is_alone = is_suspect & (is_suspect[voters].mean(1) <= 0.5)
             if not is_alone.any():
                 return ~is_suspect
             is_suspect &= ~is_alone
 
     def _vectors(self, cells):
         """Return rows as vectors: numbers, categories one-hot with one place for new ones."""
-        x = Table(cells, self._format).take(slice(None), torch.float64)[0].numpy()
-        return np.nan_to_num(self._with_new_categories(x, self._format.groups))
+        x = TableDataset(cells, self._format).get_batch(slice(None), torch.float64)[0].numpy()
+        return np.nan_to_num(self._with_new_categories(x, self._format.column_layout))
 
     def _scale(self, vectors):
         """Return standard deviations of numbers, and 1 for categories."""
-        scale, n_numbers = np.ones(vectors.shape[1]), self._format.groups.n_numbers
-        deviations = vectors[:, :n_numbers].std(0)
-        scale[:n_numbers] = np.where(deviations > 0, deviations, 1.0)
+        scale, n_numbers = np.ones(vectors.shape[1]), self._format.column_layout.n_numbers
+        stds = vectors[:, :n_numbers].std(0)
+        scale[:n_numbers] = np.where(stds > 0, stds, 1.0)
         return scale
 
     def _surprises(self, cells):
         """Return by how much rows differ from their reconstructions."""
         rows = self.ensemble_._read_input(cells)
-        x = rows.take(slice(None), rows.dtype)[0].numpy()
+        x = rows.get_batch(slice(None), rows.dtype)[0].numpy()
         restored = self.ensemble_._reconstruct(rows)
-        difference = self._with_new_categories(x, rows.groups)
+        difference = self._with_new_categories(x, rows.column_layout)
         difference[:, : x.shape[1]] -= restored
         return np.nan_to_num(difference)
 
-    def _with_new_categories(self, x, groups):
+    def _with_new_categories(self, x, column_layout):
         """Append for each column of categories how much a row's is one that is not known."""
-        starts = groups.starts[groups.n_numbers :].numpy()
+        starts = column_layout.starts[column_layout.n_numbers :].numpy()
         if not len(starts):
             return x.copy()
-        known = np.add.reduceat(x[:, groups.n_numbers :], starts - groups.n_numbers, axis=1)
+        known = np.add.reduceat(
+            x[:, column_layout.n_numbers :], starts - column_layout.n_numbers, axis=1
+        )
         return np.column_stack([x, (1 - known) * self._new_category])
 
     def __sklearn_tags__(self):
@@ -356,7 +358,7 @@ class TabularTypicality(ParameterMixin):
         return tags
 
 
-class _Neighbourhood:
+class _Neighborhood:
     """Distance to the nearest of some rows.
 
     Parameters
@@ -395,8 +397,8 @@ class _Residuals:
 
     def __init__(self, residuals):
         self.mean = residuals.mean(0)
-        centred = residuals - self.mean
-        covariance = centred.T @ centred / len(centred)
+        centerd = residuals - self.mean
+        covariance = centerd.T @ centerd / len(centerd)
         variances = np.diag(covariance)
         widened = np.where(variances > 0, variances * (1 + SHRINKAGE) + LEAST_VARIANCE, 1.0)
         np.fill_diagonal(covariance, widened)

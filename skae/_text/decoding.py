@@ -110,14 +110,14 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         log_p, rows, token = (x.gather(1, chosen) for x in (best, rows, token))
         log_p = log_p.masked_fill(ends.gather(1, chosen), -torch.inf)
         is_open = [len(found[i]) < k for i in sample.tolist()]
-        goes_on = torch.tensor(is_open, device=prefix.device) & (log_p[:, 0] > -torch.inf)
+        has_epochs_before = torch.tensor(is_open, device=prefix.device) & (log_p[:, 0] > -torch.inf)
         tokens = torch.cat([tokens[rows.flatten()], token.view(-1, 1)], dim=1)
-        tokens = tokens.view(-1, k, n_steps)[goes_on].flatten(0, 1)
-        if goes_on.all():
+        tokens = tokens.view(-1, k, n_steps)[has_epochs_before].flatten(0, 1)
+        if has_epochs_before.all():
             state = state if k == 1 else state.reorder(rows.flatten())
         else:
-            state = state.select(rows[goes_on].flatten())
-        sample, log_p = sample[goes_on], log_p[goes_on]
+            state = state.select(rows[has_epochs_before].flatten())
+        sample, log_p = sample[has_epochs_before], log_p[has_epochs_before]
     return [_rank(some, length_penalty)[:n_best] for some in found]
 
 

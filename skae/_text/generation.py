@@ -12,8 +12,8 @@ from skae._data.batches import spans
 from skae._data.texts import (
     END,
     PADDING,
-    TextPairs,
-    Texts,
+    TextDataset,
+    TextPairDataset,
     check_not_empty,
     read_texts,
     split_sentences,
@@ -26,7 +26,7 @@ from skae._text.tokenizers import decode, encode
 from skae.metrics._texts import TEXT_SCORES, read_references
 
 
-class TextInference:
+class TextGeneration:
     """Methods of a translator that has a net, tokenizers and ``max_length_``."""
 
     def predict(self, X, *, prefix=None):
@@ -54,7 +54,7 @@ class TextInference:
         if prefix is not None:
             is_first = np.diff(owner, prepend=-1) > 0
             begins = [prefix[i] if first else "" for i, first in zip(owner, is_first, strict=True)]
-        found = self._search(Texts(self._encode(parts)), begins)
+        found = self._search(TextDataset(self._encode(parts)), begins)
         translated = decode(self.target_tokenizer_, [best[0][0] for best in found])
         joined = [[] for _ in texts]
         for i, text in zip(owner, translated, strict=True):
@@ -194,7 +194,7 @@ class TextInference:
         if len(texts) != len(translations):
             raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
         targets = self._read_sources(translations, "y", self.target_tokenizer_)
-        pairs = TextPairs(self._read_sources(texts), targets)
+        pairs = TextPairDataset(self._read_sources(texts), targets)
         return self._map(TranslationModule.log_likelihood, pairs, ())
 
     def score(self, X, y):
@@ -233,7 +233,7 @@ class TextInference:
         parts, owner = self._split(texts)
         Z = np.zeros((len(texts), self.n_components_), np.float32)
         if parts:
-            sources = Texts(self._encode(parts))
+            sources = TextDataset(self._encode(parts))
             means = self._map(_mean_state, sources, (self.n_components_,))
             np.add.at(Z, owner, means * sources.lengths[:, None])
             Z /= np.maximum(np.bincount(owner, sources.lengths, len(texts)), 1)[:, None]
@@ -269,7 +269,7 @@ class TextInference:
         )
         weights = []
         with self._inference(sources) as (module, device):
-            x, y = (rows.take([0])[0].to(device) for rows in (sources, targets))
+            x, y = (rows.get_batch([0])[0].to(device) for rows in (sources, targets))
             module.hidden(x, y, weights)
         mean = torch.stack([w.mean(1) for w in weights]).mean(0)
         tokenizers = self.source_tokenizer_, self.target_tokenizer_
@@ -316,7 +316,7 @@ class TextInference:
     def _read_sources(self, texts, name="X", tokenizer=None):
         """Return texts that cannot be cut as rows of tokens."""
         check_not_empty(texts, name)
-        rows = Texts(self._encode(texts, tokenizer))
+        rows = TextDataset(self._encode(texts, tokenizer))
         long = np.flatnonzero(rows.lengths > self.max_length_)
         if len(long):
             raise ValueError(
@@ -370,9 +370,9 @@ class TextInference:
                     f"prefix[{long[0]}] has {len(rows[long[0]])} tokens, and max_length_ is "
                     f"{self.max_length_}"
                 )
-        begins = Texts(rows)
+        begins = TextDataset(rows)
         for which in spans(sources) if len(sources) else ():
-            source, begin = (part.take(which)[0].to(device) for part in (sources, begins))
+            source, begin = (part.get_batch(which)[0].to(device) for part in (sources, begins))
             yield which, module.start(source), begin
 
     def _constraints(self):

@@ -8,13 +8,20 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from skae._data.arrays import read_weights
-from skae._data.texts import END, TextPairs, Texts, check_not_empty, linked, read_texts
+from skae._data.texts import (
+    END,
+    TextDataset,
+    TextPairDataset,
+    check_not_empty,
+    duplicate_ids,
+    read_texts,
+)
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import ArchitectureParameters, estimator
 from skae._modules.translation import TranslationModule
 from skae._params import HasMethods, StrOptions, fit_context, integer, real
 from skae._runtime import has_bfloat16, resolve_device, seeded, threads
-from skae._text.generation import TextInference
+from skae._text.generation import TextGeneration
 from skae._text.tokenizers import KINDS, decode, train_tokenizer, vocabulary_length
 from skae._training.callbacks import BestWeights, Progress
 from skae._training.optimizers import OPTIMIZERS
@@ -45,14 +52,14 @@ class Seq2SeqTranslator(
     ArchitectureParameters,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    TextInference,
+    TextGeneration,
     NeuralEstimator,
 ):
     """Learns to translate from pairs of texts.
 
     ``fit(X, y)`` takes texts and their translations, such as sentences in English and in
     French; ``predict`` translates new ones. Texts are cut into parts of words, which are
-    learnt from the training pairs too, and nothing has to be prepared. ``transform`` makes
+    learned from the training pairs too, and nothing has to be prepared. ``transform`` makes
     numbers of texts, features for other estimators.
 
     By default the net is a small recurrent one with attention [2]_ or, for many pairs, a small
@@ -213,7 +220,7 @@ class Seq2SeqTranslator(
         """Train for one more epoch, on pairs, at a constant ``lr``.
 
         The first call starts a new model, of which the vocabulary and the size stay as they
-        are. The next ones go on with its weights and with the state of the optimiser.
+        are. The next ones go on with its weights and with the state of the optimizer.
 
         Parameters
         ----------
@@ -250,11 +257,11 @@ class Seq2SeqTranslator(
         if reset:
             self._n_pairs = len(sources)
             self._train_tokenizers(sources, targets)
-        pairs = TextPairs(
-            Texts(self._encode(sources)),
-            Texts(self._encode(targets, self.target_tokenizer_)),
+        pairs = TextPairDataset(
+            TextDataset(self._encode(sources)),
+            TextDataset(self._encode(targets, self.target_tokenizer_)),
             weight,
-            linked(sources, targets),
+            duplicate_ids(sources, targets),
         )
         return self._leave_out_long(pairs, reset)
 
@@ -289,7 +296,7 @@ class Seq2SeqTranslator(
 
     def _make_module(self, rows):
         n_tokens = map(vocabulary_length, (self.source_tokenizer_, self.target_tokenizer_))
-        with seeded(self._new_seed(), "cpu"), threads(work=0):
+        with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
             architecture = self._make_architecture()
             modules = architecture.build(
                 *n_tokens, shared=self.shared_vocabulary, n_pairs=len(rows)
@@ -307,15 +314,19 @@ class Seq2SeqTranslator(
             return Transformer()
         return super()._make_architecture()
 
-    def _recipe(self):
+    def _training_defaults(self):
         """Return that of the architecture, with what the user wants otherwise."""
         architecture = self._make_architecture()
-        recipe = getattr(architecture, "recipe", Transformer.recipe)
+        training_defaults = getattr(
+            architecture, "training_defaults", Transformer.training_defaults
+        )
         wanted = {"lr": self.lr, "optimizer": self.optimizer}
-        recipe = replace(recipe, **{k: v for k, v in wanted.items() if v != "auto"})
+        training_defaults = replace(
+            training_defaults, **{k: v for k, v in wanted.items() if v != "auto"}
+        )
         if self.optimizer != "auto" or self.optimizer_params is not None:
-            recipe = replace(recipe, optimizer_params=self.optimizer_params)
-        return recipe
+            training_defaults = replace(training_defaults, optimizer_params=self.optimizer_params)
+        return training_defaults
 
     def _precision(self):
         if self.precision == "auto":
@@ -324,15 +335,17 @@ class Seq2SeqTranslator(
 
     def _order_to_hold_out(self, rows):
         """Hold out pairs that share no text with others, so that they tell of new texts."""
-        share = self.validation_fraction
-        n_wanted = min(0.1 * len(rows), MAX_HELD_OUT) if share == "auto" else share * len(rows)
+        fraction = self.validation_fraction
+        n_wanted = (
+            min(0.1 * len(rows), MAX_HELD_OUT) if fraction == "auto" else fraction * len(rows)
+        )
         n_wanted = max(1, round(n_wanted))
-        sizes = np.bincount(rows.groups)
+        sizes = np.bincount(rows.duplicate_ids)
         chance = self._rng.permutation(len(sizes)) + len(sizes) * (sizes > max(1, n_wanted / 2))
         by_chance = np.argsort(chance)
         n_held_out = sizes[by_chance].cumsum()
         n_held_out = n_held_out[np.searchsorted(n_held_out, n_wanted)]
-        return np.argsort(chance[rows.groups], kind="stable"), int(n_held_out)
+        return np.argsort(chance[rows.duplicate_ids], kind="stable"), int(n_held_out)
 
     def _best_weights(self):
         if self.stop_by == "loss":
@@ -341,7 +354,7 @@ class Seq2SeqTranslator(
 
     def _score_pairs(self, pairs):
         """Return the score of the translations of some pairs, found greedily."""
-        pairs = pairs.spread(MAX_SCORED)
+        pairs = pairs.subsample(MAX_SCORED)
         found = self._search(pairs.sources, None, beam_size=1)
         right = decode(self.target_tokenizer_, pairs.targets.rows())
         predicted = decode(self.target_tokenizer_, [best[0][0] for best in found])
@@ -352,9 +365,9 @@ class Seq2SeqTranslator(
 
     def _check_fit(self, rows):
         tokens = rows.targets.flat()
-        share = np.unique(tokens, return_counts=True)[1] / len(tokens)
-        loss = self.net_.mean_loss(rows.spread(MAX_CHECKED))
-        if loss > -(share * np.log(share)).sum():
+        fraction = np.unique(tokens, return_counts=True)[1] / len(tokens)
+        loss = self.net_.mean_loss(rows.subsample(MAX_CHECKED))
+        if loss > -(fraction * np.log(fraction)).sum():
             warn(
                 f"{type(self).__name__} predicts the next token worse than the frequencies of "
                 f"tokens would (loss {loss:.2f}). Try more max_epochs or another lr; "

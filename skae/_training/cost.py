@@ -7,14 +7,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 @torch.no_grad()
-def cost(module, rows):
+def cost(module, dataset):
     """Return what a module takes for one sample.
 
     Parameters
     ----------
     module : nn.Module
         In evaluation mode, lest it learn from the sample.
-    rows : object such as `skae.inputs.Rows`
+    dataset : object such as `skae._data.ArrayDataset`
         Samples of the kind and shape.
 
     Returns
@@ -26,13 +26,13 @@ def cost(module, rows):
         Number of values that its widest layer gives, of a sequence for one step.
     """
     parameters = list(module.parameters())
-    if rows.kind == "texts":
-        return int(rows.lengths.sum(1).mean() * sum(p.numel() for p in parameters)), 1
-    sample_shape = rows.sample_shape
-    if rows.kind != "images":  # nets of matrices use each weight once, or once for each step
-        n_steps = 1 if rows.lengths is None else sample_shape[0]
+    if dataset.kind == "texts":
+        return int(dataset.lengths.sum(1).mean() * sum(p.numel() for p in parameters)), 1
+    sample_shape = dataset.sample_shape
+    if dataset.kind != "images":  # nets of matrices use each weight once, or once for each step
+        n_steps = 1 if dataset.lengths is None else sample_shape[0]
         widths = [prod(sample_shape) // n_steps, *(len(p) for p in parameters if p.ndim)]
-        uses = 1 if rows.lengths is None else 2 * n_steps
+        uses = 1 if dataset.lengths is None else 2 * n_steps
         return uses * sum(p.numel() for p in parameters), max(widths)
     widths = [prod(sample_shape)]
 

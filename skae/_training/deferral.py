@@ -12,7 +12,7 @@ _deferred = ContextVar("deferred", default=None)
 class DeferrableFit:
     """Base of estimators whose training can be left to others.
 
-    A subclass brings ``_fitting``: a context that gives the `Training` to be done, and around
+    A subclass brings ``_fitting``: a context that gives the `TrainingRun` to be done, and around
     it is the rest of a fit.
     """
 

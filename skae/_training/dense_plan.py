@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from torch import nn
 
-from skae._modules.autoencoder import AutoencoderModule, Centre
+from skae._modules.autoencoder import AutoencoderModule, Center
 from skae.architectures._dense import BatchNorm, Dropout, Linear, Shortcut, TransposedLinear
 from skae.architectures._tabular import Indicators
 from skae.bottlenecks import Bottleneck, LinearBottleneck
 
 #: By exact type: a subclass may compute something else.
-INPUTS = (Centre, Indicators)
+INPUTS = (Center, Indicators)
 
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU)
 
@@ -50,7 +50,7 @@ class Stage:
         return [p for layer in layers if layer is not None for p in layer.parameters()]
 
     @property
-    def structure(self):
+    def stack_key(self):
         """What has to be equal for several to be computed at once."""
         linear, layers = self.linear, (self.normalization, self.activation)
         shapes = linear.weight.shape, self.width, linear.bias is None
@@ -78,14 +78,14 @@ class Plan(NamedTuple):
         return sum(widths) + widths[-1]
 
     @property
-    def structure(self):
+    def stack_key(self):
         """What has to be equal for models to train as one; None if they cannot."""
         bottleneck, corruption = (
-            () if part is None else part.structure() for part in (self.bottleneck, self.corruption)
+            () if part is None else part.stack_key() for part in (self.bottleneck, self.corruption)
         )
         if bottleneck is None or corruption is None or not writes_gradient(self.loss):
             return None
-        stages = [tuple(stage.structure for stage in half) for half in (self.encoder, self.decoder)]
+        stages = [tuple(stage.stack_key for stage in half) for half in (self.encoder, self.decoder)]
         n_learnt = len(list(self.loss.parameters()))
         parts = tuple(_structure(part) for part in (self.loss, *self.inputs))
         kinds = type(self.bottleneck), n_learnt, parts
@@ -93,7 +93,7 @@ class Plan(NamedTuple):
 
 
 def _structure(part):
-    return type(part), part.structure() if hasattr(part, "structure") else None
+    return type(part), part.stack_key() if hasattr(part, "stack_key") else None
 
 
 def writes_gradient(loss):
@@ -101,11 +101,11 @@ def writes_gradient(loss):
     return hasattr(loss, "mean_and_gradient")
 
 
-def plan(module):
+def plan_dense(module):
     """Return the `Plan` of a module, or None if it is no dense autoencoder's."""
     if not isinstance(module, AutoencoderModule):
         return None
-    takes_samples = not module.is_partial or (
+    takes_samples = not module.has_missing or (
         writes_gradient(module.loss) and getattr(module.loss, "skips_unknown", False)
     )
     if not module.decodes_once or not takes_samples:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from skae._modules.autoencoder import sample_losses
-from skae._training.dense_plan import plan, writes_gradient
+from skae._training.dense_plan import plan_dense, writes_gradient
 from skae.architectures._dense import BatchNorm, TransposedLinear
 
 aten = torch.ops.aten
@@ -33,7 +33,7 @@ def dense_step(*modules):
         exist and stay where they are: those of several at equal distances in one storage, and
         so do the values.
     """
-    plans = [plan(module) for module in modules]
+    plans = [plan_dense(module) for module in modules]
     return None if None in plans else DenseStep(plans)
 
 
@@ -98,7 +98,7 @@ class DenseStep:
         return loss + penalty
 
     def _step_of_bottleneck(self, encoded, weight):
-        if self.bottleneck.structure() is not None:
+        if self.bottleneck.stack_key() is not None:
             return self.bottleneck.step(encoded, weight)
         # One that is not written for several models, and there is one.
         weight = weight if weight is None else weight[0]
@@ -263,7 +263,7 @@ class _Layer(NamedTuple):
 def _absorber(layers, i):
     """Return what takes the bias of a layer away again with the mean of the batch, or None.
 
-    The code's bias is taken away by the decoder's first normalisation.
+    The code's bias is taken away by the decoder's first normalization.
     """
     layer = layers[i]
     is_linear = layer.normalization is layer.activation is layer.dropout is None
@@ -422,7 +422,7 @@ _ACTIVATIONS = {
 
 
 class _Normalization:
-    """Layer or batch normalisation with its derivative, in place.
+    """Layer or batch normalization with its derivative, in place.
 
     Parameters
     ----------
@@ -445,7 +445,7 @@ class _Normalization:
         torch.addcmul(self.bias, self.normalized, self.weight, out=z)
 
     def _running(self):
-        """Return the running moments, by which a single row is normalised."""
+        """Return the running moments, by which a single row is normalized."""
         moments = zip(*((x.running_mean, x.running_var) for x in self.layers), strict=True)
         return [_as_rows(torch.stack(m)) for m in moments]
 

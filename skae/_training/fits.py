@@ -12,7 +12,7 @@ from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from skae._training.deferral import can_be_deferred, deferred_fit
-from skae._training.loop import cohorts
+from skae._training.loop import model_batches
 from skae._training.loop import train as train_nets
 
 #: Memory of nets that wait for their training or its end, in bytes.
@@ -22,7 +22,7 @@ MAX_WAITING_BYTES = 2.5e8
 MAX_FITS_SENT = 64
 
 
-class Fit:
+class FitTask:
     """A fit to be made, in the same steps as others.
 
     Parameters
@@ -40,7 +40,7 @@ class Fit:
         Why the fit failed; the estimator is then as it was before.
     seconds : float
         Time that the fit took, its share of the time of those that it was trained with.
-    training : Training or None
+    training : TrainingRun or None
         Set by ``begin`` for skae's estimators, while the fit lasts.
     n_epochs : int
         Epochs that training takes in all, known after ``begin``. Only for skae's.
@@ -117,7 +117,7 @@ def train(fits, until=None):
 
     Parameters
     ----------
-    fits : list of Fit
+    fits : list of FitTask
     until : int or None, default=None
         After how many epochs to pause.
 
@@ -144,7 +144,7 @@ def fit_all(fits, n_jobs=None, verbose=0):
 
     Parameters
     ----------
-    fits : list of Fit
+    fits : list of FitTask
         Those next to each other are trained together, if they can.
     n_jobs : int or None, default=None
         Number of processes, as in `joblib.Parallel`.
@@ -229,24 +229,24 @@ def _waves(fits):
 def _plan_in_words(fits):
     """Say how many fits train together, and why others do not."""
     trainings = [fit.training for fit in fits if fit.training is not None]
-    groups = cohorts(trainings)
-    stacks = [str(len(group)) for group in groups if len(group) > 1]
+    batches = model_batches(trainings)
+    stacks = [str(len(batch)) for batch in batches if len(batch) > 1]
     n_alone = len(fits) - sum(map(int, stacks))
     words = []
     if stacks:
         words.append(f"trained together: {' + '.join(stacks)}")
     if n_alone:
-        alike = Counter(training.structure for training in trainings)
-        reasons = {_why_alone(*group, alike) for group in groups if len(group) == 1}
+        alike = Counter(training.stack_key for training in trainings)
+        reasons = {_why_alone(*batch, alike) for batch in batches if len(batch) == 1}
         reasons |= {_why_not_begun(fit) for fit in fits if fit.training is None}
         words.append(f"one by one: {n_alone} ({'; '.join(sorted(reasons))})")
     return f"[skae] {len(fits)} fits, {', '.join(words)}"
 
 
 def _why_alone(training, alike):
-    if training.obstacle is not None:
-        return training.obstacle
-    if alike[training.structure] > 1:
+    if training.why_not_stackable is not None:
+        return training.why_not_stackable
+    if alike[training.stack_key] > 1:
         return "its net is so large that others would slow it down"
     return "no other net has its shapes"
 

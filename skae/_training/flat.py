@@ -1,6 +1,6 @@
 """All parameters of a module as one vector while it trains. torch only.
 
-An optimiser that treats every number alike does the same work on one long vector as
+An optimizer that treats every number alike does the same work on one long vector as
 on many short ones, in a fraction of the calls.
 """
 
@@ -11,7 +11,7 @@ from torch import nn, optim
 
 from skae._training.muon import Muon
 
-#: Optimisers whose update of a number depends on that number's history alone.
+#: Optimizers whose update of a number depends on that number's history alone.
 ELEMENTWISE_OPTIMIZERS = (
     optim.ASGD,
     optim.Adadelta,
@@ -165,7 +165,7 @@ class FlatView:
             self.flat.grad.copy_(self.grads)
             self.grads.zero_()
 
-    def spread_values(self):
+    def copy_values_to_module(self):
         """Let the module have the values of the flat parameter."""
         if self.is_reduced:
             self.values.copy_(self.flat.detach())
@@ -176,7 +176,7 @@ class FlatView:
 
 
 def step_function(optimizer, flat):
-    """Return a function that takes one step of the optimiser on a flat parameter.
+    """Return a function that takes one step of the optimizer on a flat parameter.
 
     Adam's kernel is called directly where it is fused: finding the one parameter anew at
     every step costs several times what updating a small net does.

@@ -11,23 +11,23 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skae._runtime import make_generator, seeded, states
 from skae._training.callbacks import forget_weights, has_stopped, is_own, wants_batches
-from skae._training.dense_plan import plan
+from skae._training.dense_plan import plan_dense
 from skae._training.flat import ELEMENTWISE_OPTIMIZERS
 from skae._training.optimizers import LR_SCHEDULES
-from skae._training.stack import Stack, pace
+from skae._training.stack import Stack, optimizer_key
 
 #: Memory that nets which train as one take at most, in bytes. More would be slower: what a
 #: step touches has to stay in the cache.
 MAX_STACK_BYTES = 4e6
 
 
-class Training:
+class TrainingRun:
     """The way of one net through its data.
 
     Parameters
     ----------
     net : Net
-    dataset, validation : objects such as `skae.inputs.Rows`
+    dataset, validation : objects such as `skae._data.ArrayDataset`
         ``validation`` may be None.
     callbacks : list of skorch callbacks
         Not used anywhere else, see `skae._training.callbacks.fresh`.
@@ -53,7 +53,7 @@ class Training:
     """
 
     def __init__(self, net, dataset, validation, callbacks, n_epochs, seed):
-        net.prepare(callbacks, seed)
+        net.begin_run(callbacks, seed)
         self.net, self.dataset, self.validation = net, dataset, validation
         self.flat = net.flat
         self.batches = net.get_iterator(dataset, training=True)
@@ -71,7 +71,7 @@ class Training:
 
     # What ``train`` asks of it.
 
-    def goes_on(self, until):
+    def has_epochs_before(self, until):
         """Say whether there are epochs to train before ``until``, None for the end."""
         until = self.n_epochs if until is None else min(until, self.n_epochs)
         return self.error is None and not self._is_over and self.epochs_done < until
@@ -145,7 +145,7 @@ class Training:
             step = scheduler.step
         except (TypeError, AttributeError) as error:
             raise ValueError(
-                "lr_schedule must be a function of the optimiser that returns a scheduler, such as "
+                "lr_schedule must be a function of the optimizer that returns a scheduler, such as "
                 f"lambda optimizer: StepLR(optimizer, 10). Calling it failed: {error}"
             ) from error
         if isinstance(scheduler, ReduceLROnPlateau):
@@ -155,9 +155,9 @@ class Training:
     def set_learning_rate(self, optimizer):
         """Set the learning rate of the next step, if the schedule is one of ``LR_SCHEDULES``."""
         if isinstance(self.net.lr_schedule, str):
-            share = LR_SCHEDULES[self.net.lr_schedule](self.progress)
+            fraction = LR_SCHEDULES[self.net.lr_schedule](self.progress)
             for group in optimizer.param_groups:
-                group["lr"] = self.net.lr * share
+                group["lr"] = self.net.lr * fraction
 
     @property
     def progress(self):
@@ -167,31 +167,31 @@ class Training:
     # Together with others.
 
     @property
-    def obstacle(self):
+    def why_not_stackable(self):
         """Why the net cannot train as one with others; None if it can."""
         if self.dataset.kind not in ("rows", "tables"):
             return f"its samples are {self.dataset.kind}"
         if self.notifies_batches:
             return "its callbacks are told of every batch"
         if self.net.optimizer not in ELEMENTWISE_OPTIMIZERS:
-            return f"its optimiser is {self.net.optimizer.__name__}"
-        if self.flat is None or self._plan is None or self._plan.structure is None:
+            return f"its optimizer is {self.net.optimizer.__name__}"
+        if self.flat is None or self._plan is None or self._plan.stack_key is None:
             return "its layers, bottleneck, loss or noise are none that stack"
         return None
 
     @property
     def _plan(self):
-        return plan(self.net.module_)
+        return plan_dense(self.net.module_)
 
     @property
-    def structure(self):
+    def stack_key(self):
         """What has to be equal for nets to train as one; None for a net that cannot."""
-        if self.obstacle is not None:
+        if self.why_not_stackable is not None:
             return None
         net, flat = self.net, self.flat
         has_weights = self.dataset.sample_weight is not None
         kinds = net.optimizer, net.batch_size, flat.dtype, flat.device, has_weights
-        return (*self._plan.structure, *kinds)
+        return (*self._plan.stack_key, *kinds)
 
     @property
     def n_bytes(self):
@@ -226,7 +226,7 @@ def train(trainings, until=None):
 
     Parameters
     ----------
-    trainings : list of Training
+    trainings : list of TrainingRun
     until : int or None, default=None
         After how many epochs to pause. None is the end.
 
@@ -235,26 +235,26 @@ def train(trainings, until=None):
     KeyboardInterrupt
         If one of several is interrupted, or training had not begun.
     """
-    for cohort in cohorts(trainings):
+    for model_batch in model_batches(trainings):
         try:
-            if len(cohort) > 1:
-                _train_cohort(cohort, until)
+            if len(model_batch) > 1:
+                _train_model_batch(model_batch, until)
             else:
-                with cohort[0].random_state():
-                    _train_cohort(cohort, until)
+                with model_batch[0].random_state():
+                    _train_model_batch(model_batch, until)
         except KeyboardInterrupt:
             if len(trainings) > 1:
                 raise
             trainings[0].interrupt()
 
 
-def cohorts(trainings):
+def model_batches(trainings):
     """Return lists of trainings that share their steps, no more than the cache bears."""
     found = []
     for alike in _alike(trainings).values():
         n_cohorts = 1
         if len(alike) > 1 and alike[0].net.device == "cpu":
-            alike = sorted(alike, key=pace)  # neighbours can share an optimiser
+            alike = sorted(alike, key=optimizer_key)  # neighbors can share an optimizer
             n_cohorts = -(-len(alike) // max(1, int(MAX_STACK_BYTES // alike[0].n_bytes)))
         bounds = np.linspace(0, len(alike), n_cohorts + 1).astype(int)
         found += [alike[a:b] for a, b in pairwise(bounds)]
@@ -267,20 +267,20 @@ def _alike(trainings):
         return {None: trainings}
     by_structure = defaultdict(list)
     for training in trainings:
-        structure = training.structure
-        by_structure[training if structure is None else structure].append(training)
+        stack_key = training.stack_key
+        by_structure[training if stack_key is None else stack_key].append(training)
     return by_structure
 
 
-def _train_cohort(trainings, until):
+def _train_model_batch(trainings, until):
     """Train nets of one structure."""
     stacks, start = [], perf_counter()
     # Training needs gradients, whatever the mode around.
     with torch.inference_mode(False), torch.enable_grad():
         try:
-            _each(trainings, Training.begin)
-            while running := [t for t in trainings if t.goes_on(until)]:
-                running = _each(running, Training.begin_epoch)
+            _each(trainings, TrainingRun.begin)
+            while running := [t for t in trainings if t.has_epochs_before(until)]:
+                running = _each(running, TrainingRun.begin_epoch)
                 trained = {t for stack in stacks for t in stack.trainings}
                 if trained != set(running) or any(stack.is_outdated() for stack in stacks):
                     _close(stacks)
@@ -301,7 +301,7 @@ def _train_epoch(stack):
             training.error = error
         return
     for training, loss in losses:
-        _each([training], Training.end_epoch, loss)
+        _each([training], TrainingRun.end_epoch, loss)
 
 
 def _each(trainings, action, *args):
@@ -317,7 +317,7 @@ def _each(trainings, action, *args):
             training.interrupt()
         except Exception as error:
             training.error = error
-    return [training for training in trainings if training.goes_on(None)]
+    return [training for training in trainings if training.has_epochs_before(None)]
 
 
 def _close(stacks):

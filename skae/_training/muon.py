@@ -1,4 +1,4 @@
-"""Muon: an optimiser whose steps of weight matrices are orthogonal. torch only."""
+"""Muon: an optimizer whose steps of weight matrices are orthogonal. torch only."""
 
 from math import prod
 
@@ -76,7 +76,7 @@ class Muon(optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Take a step; parameters and result as for every optimiser of torch."""
+        """Take a step; parameters and result as for every optimizer of torch."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -1,7 +1,7 @@
 """A skorch net whose batches are slices and records are epochs.
 
 `Net` keeps skorch's callbacks and history, and leaves out what costs time: the data loader,
-the record and notification of every batch, and the optimiser's walk over the parameters.
+the record and notification of every batch, and the optimizer's walk over the parameters.
 ``_training.py`` has the loop.
 """
 
@@ -28,7 +28,7 @@ class Net(NeuralNet):
     ----------
     module : AutoencoderModule
     lr_schedule : str, callable or None
-        A name of ``LR_SCHEDULES``, or a function of the optimiser that returns a torch
+        A name of ``LR_SCHEDULES``, or a function of the optimizer that returns a torch
         scheduler, which then steps with every epoch.
     max_grad_norm : float or None
         Bound on the norm of the gradient.
@@ -56,7 +56,7 @@ class Net(NeuralNet):
         self.max_grad_norm = max_grad_norm
         self.anneals = anneals
 
-    def prepare(self, callbacks, seed):
+    def begin_run(self, callbacks, seed):
         """Get ready for a training.
 
         Parameters
@@ -89,7 +89,7 @@ class Net(NeuralNet):
 
     @property
     def flat(self):
-        """The optimiser's parameter that holds all others, or None if there is none."""
+        """The optimizer's parameter that holds all others, or None if there is none."""
         is_flat = can_flatten(self.module_, self.optimizer)
         return self.optimizer_.param_groups[0]["params"][0] if is_flat else None
 
@@ -98,13 +98,13 @@ class Net(NeuralNet):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.module_, twin.history_ = copy.deepcopy((self.module_, self.history_))
-        # Made anew: copies of an optimiser lack what it keeps beside its state.
+        # Made anew: copies of an optimizer lack what it keeps beside its state.
         twin.initialize_optimizer()
         twin.optimizer_.load_state_dict(self.optimizer_.state_dict())
         return twin
 
-    def go_on(self, lr, **params):
-        """Change parameters between sessions, keeping the state of the optimiser."""
+    def resume(self, lr, **params):
+        """Change parameters between sessions, keeping the state of the optimizer."""
         self.lr = lr
         for name, value in params.items():
             setattr(self, name, value)
@@ -123,18 +123,18 @@ class Net(NeuralNet):
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of a data set, in a new order every epoch of training."""
-        if not hasattr(dataset, "take"):
+        if not hasattr(dataset, "get_batch"):
             return super().get_iterator(dataset, training)
         order = make_generator(self._seed, "cpu") if training else None
         return Batches(dataset, self.batch_size, torch.device(self.device), order)
 
     def initialize_optimizer(self):
-        """Make an optimiser of one flat parameter, where that comes to the same."""
+        """Make an optimizer of one flat parameter, where that comes to the same."""
         named_parameters = self.module_.named_parameters()
         is_flat = can_flatten(self.module_, self.optimizer)
         if is_flat:
             named_parameters = [("flat", flat_parameter(self.module_))]
-        else:  # optimisers such as LBFGS take a parameter's memory as it lies
+        else:  # optimizers such as LBFGS take a parameter's memory as it lies
             for parameter in self.module_.parameters():
                 parameter.data = parameter.data.contiguous()
         args, kwargs = self.get_params_for_optimizer("optimizer", named_parameters)
@@ -159,7 +159,7 @@ class Net(NeuralNet):
 
         Parameters
         ----------
-        dataset : object such as `skae.inputs.Rows`
+        dataset : object such as `skae._data.ArrayDataset`
         step : callable or None, default=None
             Gives the loss of a batch; None is ``validation_step``.
         """
@@ -189,7 +189,7 @@ class Net(NeuralNet):
         x, (target, weight) = batch
         self._set_training(False)
         self.module_.set_progress(1.0)
-        x, target, cell_weight = self.module_.prepare(x, target, training=False)
+        x, target, cell_weight = self.module_.training_inputs(x, target, training=False)
         return self.module_.objective(x, target, weight, cell_weight)
 
     def record_loss(self, name, loss):

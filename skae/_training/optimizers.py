@@ -1,4 +1,4 @@
-"""Optimisers by name or class, as parameters of a skorch net."""
+"""Optimizers by name or class, as parameters of a skorch net."""
 
 from inspect import signature
 from math import cos, pi
@@ -37,15 +37,15 @@ FUSED_OPTIMIZERS = (optim.Adam, optim.AdamW, optim.SGD)
 
 
 def optimizer_params(optimizer, lr, weight_decay, params):
-    """Return skorch's parameters for an optimiser.
+    """Return skorch's parameters for an optimizer.
 
     Parameters
     ----------
     optimizer : str or class
-        A name of ``OPTIMIZERS`` or a torch optimiser.
+        A name of ``OPTIMIZERS`` or a torch optimizer.
     lr, weight_decay : float
     params : dict or None
-        The optimiser's own parameters, by name.
+        The optimizer's own parameters, by name.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def optimizer_params(optimizer, lr, weight_decay, params):
     Raises
     ------
     ValueError
-        If the optimiser does not take a parameter.
+        If the optimizer does not take a parameter.
     """
     optimizer = OPTIMIZERS.get(optimizer, optimizer)
     params = dict(params or {})

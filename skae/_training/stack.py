@@ -22,23 +22,23 @@ class Stack:
 
     Parameters
     ----------
-    trainings : list of Training
+    trainings : list of TrainingRun
         One, or several of one structure.
     """
 
     def __init__(self, trainings):
-        # The longest data sets first, those that can share an optimiser side by side.
-        groups = {}
+        # The longest data sets first, those that can share an optimizer side by side.
+        optimizer_groups = {}
         for training in sorted(trainings, key=lambda training: -len(training.dataset)):
-            groups.setdefault(pace(training), []).append(training)
-        self.trainings = [training for group in groups.values() for training in group]
+            optimizer_groups.setdefault(optimizer_key(training), []).append(training)
+        self.trainings = [training for group in optimizer_groups.values() for training in group]
         self.module = self.trainings[0].net.module_
         self.device = torch.device(self.trainings[0].net.device)
         self._open_views()
-        self.groups = []
-        for group in groups.values():
-            first = sum(len(other.trainings) for other in self.groups)
-            self.groups.append(Group(group, self.values, self.grads, first))
+        self.optimizer_groups = []
+        for group in optimizer_groups.values():
+            first = sum(len(other.trainings) for other in self.optimizer_groups)
+            self.optimizer_groups.append(OptimizerGroup(group, self.values, self.grads, first))
         self._steps = {}
 
     def _open_views(self):
@@ -60,8 +60,8 @@ class Stack:
                 self._hooks.append(module.register_state_dict_post_hook(_without_the_others))
 
     def close(self):
-        """Give the nets memory of their own, and the optimisers what they keep of each."""
-        for group in self.groups:
+        """Give the nets memory of their own, and the optimizers what they keep of each."""
+        for group in self.optimizer_groups:
             group.close()
         for view in self.views:
             view.__exit__()
@@ -73,7 +73,9 @@ class Stack:
 
     def is_outdated(self):
         """Say whether callbacks have changed what nets have in common, or frozen layers."""
-        if any(len({pace(t) for t in group.trainings}) > 1 for group in self.groups):
+        if any(
+            len({optimizer_key(t) for t in group.trainings}) > 1 for group in self.optimizer_groups
+        ):
             return True
         return any(view.is_outdated() for view in self.views)
 
@@ -91,18 +93,20 @@ class Stack:
         with ExitStack() as contexts:
             # One thread for several nets: two would wait for each other at every product, the
             # longer the busier the machine is. Processes share such work better.
-            work = self.trainings[0].net.batch_size * self.module.work if is_one else 0
-            contexts.enter_context(threads(work))
+            n_multiplications = (
+                self.trainings[0].net.batch_size * self.module.n_multiplications if is_one else 0
+            )
+            contexts.enter_context(threads(n_multiplications))
             for training in self.trainings:
                 contexts.enter_context(drawing_from(training.noise, training.net.module_))
-            for group in self.groups:
+            for group in self.optimizer_groups:
                 group.begin_epoch()
             for which, batch in self._batches():
                 losses = self._step(which).take(batch)
                 size = self.module.size(batch[1][0]) if is_one else batch[0].shape[-2]
                 totals[which].add_(losses, alpha=size)
                 counts[0] += size if is_one else 0
-        for group in self.groups:
+        for group in self.optimizer_groups:
             group.end_epoch()
         means = [total / count for total, count in zip(totals.tolist(), counts, strict=True)]
         return list(zip(self.trainings, means, strict=True))
@@ -117,8 +121,8 @@ class Stack:
         """Return the step of some of the nets, which make up whole groups."""
         key = which.start, which.stop
         if key not in self._steps:
-            groups = [group for group in self.groups if group.is_within(which)]
-            self._steps[key] = Step(self, self.trainings[which], groups, which)
+            optimizer_groups = [group for group in self.optimizer_groups if group.is_within(which)]
+            self._steps[key] = Step(self, self.trainings[which], optimizer_groups, which)
         return self._steps[key]
 
 
@@ -129,8 +133,8 @@ def _without_the_others(module, state, *_):
             state[name] = value.clone()
 
 
-def pace(training):
-    """Return what has to be equal for trainings to share an optimiser and its numbers, a text."""
+def optimizer_key(training):
+    """Return what has to be equal for trainings to share an optimizer and its numbers, a text."""
     net, flat = training.net, training.flat
     if flat is None or callable(net.lr_schedule):
         return str(id(training))
@@ -145,12 +149,12 @@ def _is_like(value, flat):
     return isinstance(value, torch.Tensor) and value.shape == flat.shape
 
 
-class Group:
-    """Trainings whose nets share an optimiser, since its numbers are equal for all.
+class OptimizerGroup:
+    """Trainings whose nets share an optimizer, since its numbers are equal for all.
 
     Parameters
     ----------
-    trainings : list of Training
+    trainings : list of TrainingRun
     values, grads : tensor of shape (n_nets, n_parameters) or None
         Of all nets of the stack; None for a net whose parameters are no vector.
     first : int
@@ -184,7 +188,7 @@ class Group:
         return which.start <= self.first < which.stop
 
     def begin_epoch(self):
-        """Take up the settings of the nets' own optimisers, which callbacks may have changed."""
+        """Take up the settings of the nets' own optimizers, which callbacks may have changed."""
         own, common = self.trainings[0].net.optimizer_.param_groups, self.optimizer.param_groups
         if len(self.trainings) > 1:
             common[0].update({k: v for k, v in own[0].items() if k != "params"})
@@ -211,7 +215,7 @@ class Group:
             training.net.optimizer_._opt_called = True
 
     def close(self):
-        """Let each net's own optimiser have what the common one keeps of it."""
+        """Let each net's own optimizer have what the common one keeps of it."""
         for i in range(len(self.trainings)):
             self._hand_over(i)
 
@@ -229,19 +233,19 @@ def _copy(value):
 
 
 class Step:
-    """One step of the optimisers of nets side by side.
+    """One step of the optimizers of nets side by side.
 
     Parameters
     ----------
     stack : Stack
-    trainings : list of Training
-    groups : list of Group
+    trainings : list of TrainingRun
+    optimizer_groups : list of OptimizerGroup
     which : slice
         Of the stack's trainings.
     """
 
-    def __init__(self, stack, trainings, groups, which):
-        self.trainings, self.groups = trainings, groups
+    def __init__(self, stack, trainings, optimizer_groups, which):
+        self.trainings, self.optimizer_groups = trainings, optimizer_groups
         self.nets = [training.net for training in trainings]
         self.modules = [net.module_ for net in self.nets]
         self.view = stack.views[0] if len(stack.views) == 1 else None
@@ -267,14 +271,14 @@ class Step:
 
     def _take(self, batch):
         if self.grads is None:
-            losses = self.groups[0].optimizer.step(lambda: self._gradients(batch))
+            losses = self.optimizer_groups[0].optimizer.step(lambda: self._gradients(batch))
         else:
             losses = self._gradients(batch)
-            for group in self.groups:
+            for group in self.optimizer_groups:
                 group.step()
             if self.view is not None:
-                self.view.spread_values()
-        for group in self.groups:
+                self.view.copy_values_to_module()
+        for group in self.optimizer_groups:
             group.after_step()
         return losses.detach()
 
@@ -303,7 +307,7 @@ class Step:
     def _losses_and_gradients(self, batch):
         x, (target, weight) = batch
         if self.may_anneal:
-            for group in self.groups:
+            for group in self.optimizer_groups:
                 progress = group.progress
                 for training in group.trainings:
                     if training.net.anneals:
@@ -323,9 +327,11 @@ class Step:
     def _prepare(self, x, target):
         """Let the modules damage what they get in training."""
         if len(self.modules) == 1:
-            return self.modules[0].prepare(x, target, training=True)
+            return self.modules[0].training_inputs(x, target, training=True)
         if self.modules[0].corruption is None:
             return x, target, None
         pairs = zip(self.modules, x, strict=True)
-        damaged, _, weights = zip(*(m.prepare(x, x, training=True) for m, x in pairs), strict=True)
+        damaged, _, weights = zip(
+            *(m.training_inputs(x, x, training=True) for m, x in pairs), strict=True
+        )
         return torch.stack(damaged), target, None if weights[0] is None else torch.stack(weights)

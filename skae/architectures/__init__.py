@@ -16,7 +16,7 @@ With ``input_kind = "sequences"`` it gets sequences, and ``input_shape`` is (n_s
 n_features) of the longest. A batch is padded: behind the end of a sequence, and where a value
 is missing, it is NaN. The decoder has an attribute ``takes_target = True`` and gets such a
 batch beside the code, in which it sees how many steps to make. Both may have a method
-``standardise(moments)``, which gets means and deviations of the training sequences. `Recurrent`
+``standardize(moments)``, which gets means and deviations of the training sequences. `Recurrent`
 is one of these.
 
 With ``input_kind = "tables"`` it gets tables with categories and missing cells, and ``build``
@@ -34,7 +34,7 @@ is_token)`` gives its state before the first token, an object with the methods o
 `skae.architectures.DecoderState`; ``decoder(tokens, state, weights=None)`` takes tokens of shape
 (n_samples, n_tokens) and gives what the next ones are told from, (n_samples, n_tokens, width),
 and the state after them; it appends its attention to the list ``weights``, if there is one.
-``output``, a linear layer without bias, makes logits of that. An attribute ``recipe``, a
+``output``, a linear layer without bias, makes logits of that. An attribute ``training_defaults``, a
 `skae.architectures.Recipe`, may say how to train it. `Transformer` and
 `RecurrentEncoderDecoder` are two of these.
 
@@ -48,7 +48,7 @@ from skae.architectures._dense import Dense, Shortcut
 from skae.architectures._encoder_decoder import RecurrentEncoderDecoder
 from skae.architectures._recurrent import Recurrent
 from skae.architectures._tabular import Tabular
-from skae.architectures._training_defaults import Effort, Recipe
+from skae.architectures._training_defaults import TrainingBudget, TrainingDefaults
 from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
@@ -56,8 +56,8 @@ __all__ = [
     "Conv",
     "DecoderState",
     "Dense",
-    "Effort",
-    "Recipe",
+    "TrainingBudget",
+    "TrainingDefaults",
     "Recurrent",
     "RecurrentEncoderDecoder",
     "Shortcut",

@@ -65,14 +65,14 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width, bias=False)
         self.output = nn.Linear(width, width, bias=False)
 
-    def look_at(self, x, angles=None):
+    def project_kv(self, x, angles=None):
         """Return keys and values of what is looked at, (n_samples, n_heads, n_steps, size)."""
         key, value = (self._heads(part) for part in self.key_value(x).chunk(2, dim=2))
-        return [turn(key, angles), value]
+        return [apply_rotary(key, angles), value]
 
     def forward(self, x, key, value, angles=None, **how):
         """Return what each step of ``x`` finds, in its shape; see `attend`."""
-        query = turn(self._heads(self.query(x)), angles)
+        query = apply_rotary(self._heads(self.query(x)), angles)
         found = attend(query, key, value, **how)
         return self.output(found.transpose(1, 2).reshape(x.shape))
 
@@ -80,7 +80,7 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.n_heads, -1)).transpose(1, 2)
 
 
-def turn(x, angles):
+def apply_rotary(x, angles):
     """Turn pairs of numbers by angles, cosines and sines of shape (n_steps, size), or by none."""
     if angles is None:
         return x
@@ -120,13 +120,13 @@ def attend(query, key, value, is_token=None, causal=False, weights=None):
     if causal:
         future = torch.full(scores.shape[2:], -torch.inf, dtype=scores.dtype, device=scores.device)
         scores = scores + future.triu(1)
-    share = scores.softmax(-1)
+    fraction = scores.softmax(-1)
     if weights is not None:
-        weights.append(share)
-    return share @ value
+        weights.append(fraction)
+    return fraction @ value
 
 
-def gaps(is_token):
+def padding_mask(is_token):
     """Return a mask of tokens, or None if there is nothing to mask."""
     return None if is_token.all() else is_token
 

@@ -58,7 +58,7 @@ def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
     return architecture
 
 
-def build_modules(architecture, input_shape, encoder_width, code_width, groups=None):
+def build_modules(architecture, input_shape, encoder_width, code_width, column_layout=None):
     """Build encoder and decoder, and check that they fit the data and each other.
 
     Parameters
@@ -70,7 +70,7 @@ def build_modules(architecture, input_shape, encoder_width, code_width, groups=N
         How many numbers the encoder must give.
     code_width : int
         How many numbers the decoder takes.
-    groups : Groups or None, default=None
+    column_layout : ColumnLayout or None, default=None
         How the elements of a table's row make columns.
 
     Returns
@@ -88,7 +88,12 @@ def build_modules(architecture, input_shape, encoder_width, code_width, groups=N
     if isinstance(architecture, UNet):
         raise TypeError("UNet makes one image of another: it is for ImageToImageRegressor")
     name = f"{type(architecture).__name__}.build"
-    sizes = (input_shape, encoder_width, code_width, *([] if groups is None else [groups]))
+    sizes = (
+        input_shape,
+        encoder_width,
+        code_width,
+        *([] if column_layout is None else [column_layout]),
+    )
     modules = _check_modules(name, architecture.build(*sizes))
     # Copies, so that modules handed out twice are not shared; in the precision of training.
     encoder, decoder = (module.float() for module in copy.deepcopy(modules))
@@ -96,7 +101,7 @@ def build_modules(architecture, input_shape, encoder_width, code_width, groups=N
         raise ValueError(f"{name} gives modules without parameters to train")
     x, code = _probe(input_shape), _probe((code_width,))
     inputs = [code]
-    if groups is not None:
+    if column_layout is not None:
         x[0] = torch.nan  # a row of which nothing is known
     if getattr(architecture, "input_kind", "rows") == "sequences":
         x[0, 1:] = torch.nan  # a sequence of one step

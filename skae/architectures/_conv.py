@@ -109,14 +109,12 @@ class ConvLayerParameters(ParameterMixin):
         "spatial_dims": [integer(1, 2), StrOptions({"auto"})],
     }
 
-    #: What the data is read as.
-    input_kind = "images"
     #: How many stages, from the first on, leave the size as it is.
-    n_full_size_stages = 0
+    _n_full_size_stages = 0
     #: The channels that "auto" takes from, and the pixels that it leaves of a side.
-    auto_channels, auto_least_side = (16, 32, 64, 128), 7
+    _channel_choices, _min_side = (16, 32, 64, 128), 7
 
-    def plan(self, input_shape):
+    def _plan(self, input_shape):
         """Return the sizes of all stages, a `Plan`, or say what does not fit."""
         self._validate_params()
         if self.kernel_size % 2 == 0:
@@ -153,21 +151,21 @@ class ConvLayerParameters(ParameterMixin):
 
     def _of_each_stage(self, name, n_stages, at_full_size):
         """Return a parameter as one number for each stage, whatever it is given as."""
-        value, n_smaller = getattr(self, name), n_stages - self.n_full_size_stages
+        value, n_smaller = getattr(self, name), n_stages - self._n_full_size_stages
         numbers = _integers(name, value, at_full_size, n_smaller)
         if len(numbers) != n_smaller:
             raise ValueError(
                 f"channels={self.channels!r} makes maps smaller {max(n_smaller, 0)} times, but "
                 f"{name}={value!r} has {len(numbers)} numbers. Give as many, or one for all."
             )
-        return (at_full_size,) * self.n_full_size_stages + numbers
+        return (at_full_size,) * self._n_full_size_stages + numbers
 
     def _auto_channels(self, side):
-        n_full_size, many = self.n_full_size_stages, self.auto_channels
+        n_full_size, many = self._n_full_size_stages, self._channel_choices
         if not isinstance(self.strides, Integral):
             return many[: n_full_size + len(self.strides)]
         sides = [ceil(side / self.strides ** (n - n_full_size)) for n in range(1, len(many) + 1)]
-        return many[: max(1, sum(side >= self.auto_least_side for side in sides))]
+        return many[: max(1, sum(side >= self._min_side for side in sides))]
 
 
 @parameter_class
@@ -221,6 +219,9 @@ class Conv(ConvParameters):
     (torch.Size([5, 4]), torch.Size([5, 1, 27, 20]))
     """
 
+    #: What the data is read as.
+    input_kind = "images"
+
     def code_length(self, input_shape, n_components):
         """Return the length of the code.
 
@@ -239,7 +240,7 @@ class Conv(ConvParameters):
         """
         if self.code == "dense":
             return n_components
-        plan = self.plan(input_shape)
+        plan = self._plan(input_shape)
         n_maps = plan.widths[-1] if n_components == "auto" else n_components
         return n_maps * prod(plan.sizes[-1])
 
@@ -267,7 +268,7 @@ class Conv(ConvParameters):
         ValueError
             If a parameter is out of its range, or the input too small for the stages.
         """
-        plan = self.plan(input_shape)
+        plan = self._plan(input_shape)
         layers = ConvLayers(self, n_dims=len(input_shape) - 1)
         down = layers.encoder_stages(plan)
         last, *up = (

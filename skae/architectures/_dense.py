@@ -290,10 +290,10 @@ class Dropout(Random, nn.Module):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that takes its running statistics for a batch of one.
+    """Batch normalization that takes its running statistics for a batch of one.
 
     The variance of a single row is zero, and torch refuses to train on it, so that
-    a last batch of one row would stop the fit. Maps of any size are normalised as well.
+    a last batch of one row would stop the fit. Maps of any size are normalized as well.
     """
 
     def _check_input_dim(self, input):

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from skae._params import StrOptions, integer, parameter_class
-from skae.architectures._attention import Attention, DecoderState, gaps
-from skae.architectures._recurrent_layers import CELLS, Recurrence, Steps, initialise, join
+from skae.architectures._attention import Attention, DecoderState, padding_mask
+from skae.architectures._recurrent_layers import CELLS, Recurrence, Steps, initialize, join
 from skae.architectures._text_layers import TEXT_LAYERS, TextArchitecture
-from skae.architectures._training_defaults import Effort, Recipe
+from skae.architectures._training_defaults import TrainingBudget, TrainingDefaults
 
 #: How large logits can become at first, from outputs between -1 and 1.
 SHARPNESS = 3.0
@@ -79,19 +79,21 @@ class RecurrentEncoderDecoder(TextArchitecture):
     }
 
     #: How translators train it by default.
-    recipe = Recipe(
+    training_defaults = TrainingDefaults(
         "adam",
         4e-3,
-        Effort(1000, batch_sizes=(32, 64), epochs=(10, 100), max_steps=12_500),
+        TrainingBudget(1000, batch_sizes=(32, 64), epochs=(10, 100), max_steps=12_500),
         {"betas": (0.9, 0.98)},
     )
 
     def _build_halves(self, source, target, output, n_heads, dropout):
         width = self.hidden_size
-        sees = SeesStates(width, n_heads) if self.attention else SeesCode(width)
+        context = SeesStates(width, n_heads) if self.attention else SeesCode(width)
         return (
             RecurrentTextEncoder(source, self.cell, self.n_encoder_layers, dropout),
-            RecurrentTextDecoder(target, self.cell, self.n_decoder_layers, dropout, sees, output),
+            RecurrentTextDecoder(
+                target, self.cell, self.n_decoder_layers, dropout, context, output
+            ),
         )
 
 
@@ -120,7 +122,7 @@ class RecurrentTextEncoder(nn.Module):
 class RecurrentTextDecoder(nn.Module):
     """Make states of the next tokens of those so far and of the encoder's states."""
 
-    def __init__(self, embedding, cell, n_layers, dropout, sees, output):
+    def __init__(self, embedding, cell, n_layers, dropout, context, output):
         super().__init__()
         width = embedding.embedding_dim
         self.embedding, self.scale, self.dropout = embedding, width**0.5, dropout
@@ -129,17 +131,17 @@ class RecurrentTextDecoder(nn.Module):
         )
         self.n_states = 2 if cell == "lstm" else 1
         self.begin = nn.Linear(width, n_layers * self.n_states * width)
-        self.sees = sees
+        self.context = context
         self.joint = nn.Linear(2 * width, width)
         self.output = output
         for layer in self.layers:
-            initialise(layer)
+            initialize(layer)
 
     def start(self, states, is_token):
         """Return the state before the first token, with what is seen of the source."""
         code = ends(states, is_token)
         past = self.begin(code).tanh().chunk(len(self.layers) * self.n_states, dim=1)
-        return DecoderState([is_token, *self.sees.look_at(states, code)], list(past))
+        return DecoderState([is_token, *self.context.project_kv(states, code)], list(past))
 
     def forward(self, tokens, state, weights=None):
         """Go on by some tokens.
@@ -157,7 +159,7 @@ class RecurrentTextDecoder(nn.Module):
         state : DecoderState
         """
         is_token, *memory = state.memory
-        x = self.dropout(self.sees.add_to_input(self.embedding(tokens) * self.scale, memory))
+        x = self.dropout(self.context.add_to_input(self.embedding(tokens) * self.scale, memory))
         past = []
         for i, layer in enumerate(self.layers):
             before = state.past[i * self.n_states : (i + 1) * self.n_states]
@@ -165,7 +167,7 @@ class RecurrentTextDecoder(nn.Module):
             past += after
             states = self.dropout(states)
             x = x + states if i else states
-        seen = self.sees(x, memory, is_token=gaps(is_token), weights=weights)
+        seen = self.context(x, memory, is_token=padding_mask(is_token), weights=weights)
         hidden = self.joint(torch.cat([x, seen], dim=2)).tanh() * SHARPNESS
         return self.dropout(hidden), state.after(past, tokens.shape[1])
 
@@ -173,9 +175,9 @@ class RecurrentTextDecoder(nn.Module):
 class SeesStates(Attention):
     """What a decoder sees that looks at all states of the encoder."""
 
-    def look_at(self, states, code):
+    def project_kv(self, states, code):
         """Return what is kept of the source."""
-        return super().look_at(states)
+        return super().project_kv(states)
 
     def add_to_input(self, x, memory):
         """Return what the decoder's layers get of the tokens."""
@@ -193,7 +195,7 @@ class SeesCode(nn.Module):
         super().__init__()
         self.input, self.context = nn.Linear(width, width), nn.Linear(width, width)
 
-    def look_at(self, states, code):
+    def project_kv(self, states, code):
         """Return what is kept of the source."""
         return [self.input(code)[:, None], self.context(code)[:, None]]
 

@@ -29,7 +29,7 @@ hidden_layer_sizes : tuple of int or int, default=32
         given size.
     pooling : {"last", "mean", "attention"}, default="last"
         What of the steps the code is made of: the state at the end of each run, the mean
-        over the steps, or a mean with weights that are learnt.
+        over the steps, or a mean with weights that are learned.
     decoder_input : {"code", "output"}, default="code"
         What the decoder sees at each step beside its position: the code, or also its output
         of the step before, which takes much longer to compute.
@@ -85,9 +85,6 @@ class RecurrentParameters(ParameterMixin):
         "channels_first": ["boolean"],
     }
 
-    #: What the data is read as.
-    input_kind = "sequences"
-
 
 @partial(parameter_class, docs={"<recurrence>": RECURRENCE})
 class Recurrent(RecurrentParameters):
@@ -123,6 +120,9 @@ class Recurrent(RecurrentParameters):
     >>> code.shape, decoder(code, x).shape
     (torch.Size([5, 4]), torch.Size([5, 20, 3]))
     """
+
+    #: What the data is read as.
+    input_kind = "sequences"
 
     def build(self, input_shape, encoder_width, code_width):
         """Build the encoder and the decoder.
@@ -193,11 +193,11 @@ class Recurrent(RecurrentParameters):
         return tuple(int(size) for size in sizes)
 
     def _teacher_forcing(self):
-        shares = self.teacher_forcing
-        shares = (shares, shares) if isinstance(shares, Real) else tuple(shares)
-        if len(shares) != 2 or not all(isinstance(s, Real) and 0 <= s <= 1 for s in shares):
+        fractions = self.teacher_forcing
+        fractions = (fractions, fractions) if isinstance(fractions, Real) else tuple(fractions)
+        if len(fractions) != 2 or not all(isinstance(s, Real) and 0 <= s <= 1 for s in fractions):
             raise ValueError(
                 "The 'teacher_forcing' parameter must be a share from 0 to 1, or two of them, for "
                 f"the begin and the end of the training. Got {self.teacher_forcing!r}."
             )
-        return tuple(float(share) for share in shares)
+        return tuple(float(fraction) for fraction in fractions)

@@ -29,14 +29,14 @@ class LinearEncoder(nn.Module):
         """Return a tensor of shape (n_samples, n_outputs)."""
         n_steps = len(self.scale.mean)
         n_behind = n_steps - x.shape[1]  # cuts off what is behind the longest, if negative
-        x = self.scale.standardise(F.pad(x, (0, 0, 0, n_behind), value=torch.nan))
+        x = self.scale.standardize(F.pad(x, (0, 0, 0, n_behind), value=torch.nan))
         return self.linear(x.flatten(1))
 
     @torch.no_grad()
     def start_at(self, weight, bias):
         """Become the linear map ``x @ weight.T + bias`` of flat sequences."""
         n, scale = len(weight), self.scale
-        self.linear.weight[:n] = weight * scale.deviation.flatten()
+        self.linear.weight[:n] = weight * scale.std.flatten()
         self.linear.bias[:n] = bias + weight @ scale.mean.flatten()
 
 
@@ -63,9 +63,9 @@ class LinearDecoder(nn.Module):
     @torch.no_grad()
     def start_at(self, weight, bias, scale):
         """Give what ``scale`` restores to the linear map ``code @ weight.T + bias``."""
-        deviation, mean = (m.repeat(len(bias) // len(m)) for m in (scale.deviation, scale.mean))
-        self.linear.weight.copy_(weight / deviation[:, None])
-        self.linear.bias.copy_((bias - mean) / deviation)
+        std, mean = (m.repeat(len(bias) // len(m)) for m in (scale.std, scale.mean))
+        self.linear.weight.copy_(weight / std[:, None])
+        self.linear.bias.copy_((bias - mean) / std)
 
 
 def set_to_zero(linear, n_outputs):
@@ -94,17 +94,17 @@ class RecurrentEncoder(nn.Module):
         self.recurrence = recurrence
         self.pooling = pooling
         self.last = last
-        for layer in recurrence.layers[0]:  # so that it means nothing before it is learnt
+        for layer in recurrence.layers[0]:  # so that it means nothing before it is learned
             layer.weight_ih_l0.data[:, n_features:] = 0.0
 
-    def standardise(self, moments):
-        """Take the `skae.inputs.Moments` of the data."""
-        self.scale.adapt(moments.mean, moments.deviation)
+    def standardize(self, moments):
+        """Take the `skae._data.Moments` of the data."""
+        self.scale.setup(moments.mean, moments.std)
 
     def forward(self, x):
         """Return the code of sequences, shape (n_samples, encoder_width)."""
         steps = Steps(x)
-        inputs = torch.cat([self.scale.standardise(x), ~steps.known], dim=2)
+        inputs = torch.cat([self.scale.standardize(x), ~steps.known], dim=2)
         return self.last(self.pooling(self.recurrence(inputs, steps), steps))
 
 
@@ -122,9 +122,9 @@ class ShortcutEncoder(RecurrentEncoder):
         super().__init__(*args)
         self.shortcut = shortcut
 
-    def standardise(self, moments):
-        super().standardise(moments)
-        self.shortcut.scale.adapt(moments.step_mean, moments.deviation)
+    def standardize(self, moments):
+        super().standardize(moments)
+        self.shortcut.scale.setup(moments.step_mean, moments.std)
 
     def forward(self, x):
         return super().forward(x) + self.shortcut(x)
@@ -172,9 +172,9 @@ class RecurrentDecoder(nn.Module):
         self.teacher_forcing = teacher_forcing
         self.reverse = reverse
 
-    def standardise(self, moments):
-        """Take the `skae.inputs.Moments` of the data."""
-        self.scale.adapt(moments.mean, moments.deviation)
+    def standardize(self, moments):
+        """Take the `skae._data.Moments` of the data."""
+        self.scale.setup(moments.mean, moments.std)
 
     def forward(self, code, target):
         """Return sequences.
@@ -202,7 +202,7 @@ class RecurrentDecoder(nn.Module):
         if not self.feeds_back:
             output = start + self._output(inputs, steps)
         elif self.training and torch.rand(()) < self._share_of_forced:
-            before = F.pad(in_order(self.scale.standardise(target)), (0, 0, 1, -1))
+            before = F.pad(in_order(self.scale.standardize(target)), (0, 0, 1, -1))
             output = start + self._output(torch.cat([inputs, before], dim=2), steps)
         else:
             output = self._feed_back(inputs, start)

@@ -97,7 +97,7 @@ def detached(state):
 
 
 @torch.no_grad()
-def initialise(layer):
+def initialize(layer):
     """Let a layer remember at first: orthogonal recurrent weights, open forget gates [1]_.
 
     References
@@ -125,20 +125,20 @@ class Scale(nn.Module):
     def __init__(self, shape):
         super().__init__()
         self.register_buffer("mean", torch.zeros(shape))
-        self.register_buffer("deviation", torch.ones(shape))
+        self.register_buffer("std", torch.ones(shape))
 
-    def adapt(self, mean, deviation):
+    def setup(self, mean, std):
         """Take the moments of the data, tensors that broadcast to the shape."""
         self.mean.copy_(mean)
-        self.deviation.copy_(torch.where(deviation > 0, deviation, 1.0))
+        self.std.copy_(torch.where(std > 0, std, 1.0))
 
-    def standardise(self, x):
+    def standardize(self, x):
         """Return values with a mean of 0 and a deviation of 1, and 0 for those that are NaN."""
-        return ((x - self.mean) / self.deviation).nan_to_num(0.0)
+        return ((x - self.mean) / self.std).nan_to_num(0.0)
 
     def restore(self, x):
-        """Undo `standardise`."""
-        return x * self.deviation + self.mean
+        """Undo `standardize`."""
+        return x * self.std + self.mean
 
 
 class Positions(nn.Module):
@@ -202,7 +202,7 @@ class Recurrence(nn.Module):
             for n, size in zip(inputs, sizes[1:], strict=True)
         )
         for layer in (layer for directions in self.layers for layer in directions):
-            initialise(layer)
+            initialize(layer)
 
     def forward(self, x, steps):
         """Return the last layer's outputs, each direction's in the order that it ran in.
@@ -252,8 +252,8 @@ class MeanOverSteps(nn.Module):
 
     def forward(self, outputs, steps):
         """Return a tensor of shape (n_samples, width)."""
-        share = steps.is_step.to(outputs[0]) / steps.lengths[:, None]
-        return torch.cat([torch.einsum("nt,nth->nh", share, o) for o in outputs], dim=1)
+        fraction = steps.is_step.to(outputs[0]) / steps.lengths[:, None]
+        return torch.cat([torch.einsum("nt,nth->nh", fraction, o) for o in outputs], dim=1)
 
 
 class Attention(nn.Module):

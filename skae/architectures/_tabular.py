@@ -55,9 +55,6 @@ class TabularParameters(ParameterMixin):
         "shortcut": ["boolean"],
     }
 
-    #: What the data is read as.
-    input_kind = "tables"
-
 
 @partial(parameter_class, docs={"<table>": TABLE})
 class Tabular(TabularParameters):
@@ -82,6 +79,9 @@ class Tabular(TabularParameters):
     >>> vae.set_params(check_baseline=False).fit(X).sample(2).columns.tolist()
     ['age', 'job']
     """
+
+    #: What the data is read as.
+    input_kind = "tables"
 
     def build(self, input_shape, encoder_width, code_width, column_layout):
         """Build the encoder and the decoder.
@@ -136,7 +136,7 @@ class Indicators(nn.Module):
         super().__init__()
         self.register_buffer("starts", starts)
 
-    def structure(self):
+    def stack_key(self):
         """Return what has to be equal for models to train as one."""
         return tuple(self.starts.tolist())
 

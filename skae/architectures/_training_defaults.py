@@ -9,7 +9,7 @@ from math import ceil, log2
 
 
 @dataclass(frozen=True)
-class Effort:
+class TrainingBudget:
     """What a kind of data takes.
 
     Parameters
@@ -19,7 +19,7 @@ class Effort:
     batch_sizes, epochs : tuple (fewest, most)
         Bounds.
     max_steps : int
-        Steps of the optimiser to take.
+        Steps of the optimizer to take.
     """
 
     batches_per_epoch: int
@@ -47,24 +47,24 @@ def _within(bounds, number):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingDefaults:
     """How to train an architecture where "auto" is asked for.
 
     Parameters
     ----------
     optimizer : str
     lr : float
-    effort : Effort
+    budget : TrainingBudget
     optimizer_params : dict
     """
 
     optimizer: str
     lr: float
-    effort: Effort
+    budget: TrainingBudget
     optimizer_params: dict
 
 
 #: The result of ``benchmarks/bench_tables.py`` over many tables at once.
-DEFAULT_EFFORT = Effort(
+DEFAULT_BUDGET = TrainingBudget(
     batches_per_epoch=50, batch_sizes=(32, 512), epochs=(4, 100), max_steps=4000
 )

@@ -7,16 +7,16 @@ import torch
 from torch import nn
 
 from skae._params import StrOptions, integer, parameter_class
-from skae.architectures._attention import Attention, DecoderState, gaps
+from skae.architectures._attention import Attention, DecoderState, padding_mask
 from skae.architectures._text_layers import TEXT_LAYERS, TextArchitecture
-from skae.architectures._training_defaults import Effort, Recipe
+from skae.architectures._training_defaults import TrainingBudget, TrainingDefaults
 
 
 @partial(parameter_class, docs={"<text_layers>": TEXT_LAYERS})
 class Transformer(TextArchitecture):
     """Architecture of attention, for translators [1]_.
 
-    Layers are normalised before what they do, which trains more steadily than normalising
+    Layers are normalized before what they do, which trains more steadily than normalizing
     behind it [2]_.
 
     Parameters
@@ -69,8 +69,11 @@ class Transformer(TextArchitecture):
     }
 
     #: How translators train it by default.
-    recipe = Recipe(
-        "muon", 6e-3, Effort(1000, batch_sizes=(32, 128), epochs=(6, 100), max_steps=8_000), {}
+    training_defaults = TrainingDefaults(
+        "muon",
+        6e-3,
+        TrainingBudget(1000, batch_sizes=(32, 128), epochs=(6, 100), max_steps=8_000),
+        {},
     )
 
     def _build_halves(self, source, target, output, n_heads, dropout):
@@ -80,10 +83,10 @@ class Transformer(TextArchitecture):
                 f"hidden_size={width} must be a multiple of twice n_heads={n_heads}: positions "
                 "turn pairs of numbers"
             )
-        inner = 4 * width if self.feedforward_size == "auto" else self.feedforward_size
+        fc1 = 4 * width if self.feedforward_size == "auto" else self.feedforward_size
         n_layers = self.n_encoder_layers, self.n_decoder_layers
         encoder_layers, decoder_layers = (
-            nn.ModuleList(Layer(width, n_heads, inner, dropout, attends) for _ in range(n))
+            nn.ModuleList(Layer(width, n_heads, fc1, dropout, attends) for _ in range(n))
             for n, attends in zip(n_layers, (False, True), strict=True)
         )
         for layer in (*encoder_layers, *decoder_layers):
@@ -129,18 +132,18 @@ class Layer(nn.Module):
 
     Parameters
     ----------
-    width, n_heads, inner : int
+    width, n_heads, fc1 : int
     dropout : nn.Module
     attends : bool
         Whether to look at another sequence.
     """
 
-    def __init__(self, width, n_heads, inner, dropout, attends):
+    def __init__(self, width, n_heads, fc1, dropout, attends):
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.itself = Attention(width, n_heads)
-        self.other = Attention(width, n_heads) if attends else None
-        self.inner, self.outer = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.self_attention = Attention(width, n_heads)
+        self.cross_attention = Attention(width, n_heads) if attends else None
+        self.fc1, self.fc2 = nn.Linear(width, fc1), nn.Linear(fc1, width)
         self.dropout = dropout
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
@@ -149,26 +152,26 @@ class Layer(nn.Module):
     @torch.no_grad()
     def scale_outputs(self, scale):
         """Make what the layer adds at first smaller."""
-        for part in (self.itself, self.other):
+        for part in (self.self_attention, self.cross_attention):
             if part is not None:
                 part.output.weight *= scale
-        self.outer.weight *= scale
+        self.fc2.weight *= scale
 
     def add_attention(self, x, angles, past=(), **how):
         """Add what ``x`` finds in itself; return it and the keys and values."""
         normal = self.norm(x)
-        seen = self.itself.look_at(normal, angles)
+        seen = self.self_attention.project_kv(normal, angles)
         if past:
             seen = [torch.cat(pair, dim=2) for pair in zip(past, seen, strict=True)]
-        return x + self.dropout(self.itself(normal, *seen, angles=angles, **how)), seen
+        return x + self.dropout(self.self_attention(normal, *seen, angles=angles, **how)), seen
 
     def add_attention_on(self, x, seen, **how):
         """Add what ``x`` finds in another sequence, by its keys and values."""
-        return x + self.dropout(self.other(self.norm(x), *seen, **how))
+        return x + self.dropout(self.cross_attention(self.norm(x), *seen, **how))
 
     def add_net(self, x):
         """Add what the net makes of each step."""
-        return x + self.dropout(self.outer(self.inner(self.norm(x)).relu()))
+        return x + self.dropout(self.fc2(self.fc1(self.norm(x)).relu()))
 
 
 class TransformerEncoder(nn.Module):
@@ -178,13 +181,13 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         width = embedding.embedding_dim
         self.embedding, self.scale = embedding, width**0.5
-        self.positions = RotaryPositions(layers[0].itself.head_size)
+        self.positions = RotaryPositions(layers[0].self_attention.head_size)
         self.layers, self.dropout = layers, dropout
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
 
     def forward(self, source):
         """Return states of shape (n_samples, n_tokens, width)."""
-        is_token = gaps(source != 0)
+        is_token = padding_mask(source != 0)
         x = self.dropout(self.embedding(source) * self.scale)
         angles = self.positions(source.shape[1], 0, x.dtype)
         for layer in self.layers:
@@ -200,13 +203,15 @@ class TransformerDecoder(nn.Module):
         super().__init__()
         width = embedding.embedding_dim
         self.embedding, self.scale = embedding, width**0.5
-        self.positions = RotaryPositions(layers[0].itself.head_size)
+        self.positions = RotaryPositions(layers[0].self_attention.head_size)
         self.layers, self.dropout, self.output = layers, dropout, output
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
 
     def start(self, states, is_token):
         """Return the state before the first token, with the keys and values of the source."""
-        seen = [tensor for layer in self.layers for tensor in layer.other.look_at(states)]
+        seen = [
+            tensor for layer in self.layers for tensor in layer.cross_attention.project_kv(states)
+        ]
         return DecoderState([is_token, *seen])
 
     def forward(self, tokens, state, weights=None):
@@ -225,7 +230,7 @@ class TransformerDecoder(nn.Module):
         state : DecoderState
         """
         is_token, *memory = state.memory
-        is_token = gaps(is_token)
+        is_token = padding_mask(is_token)
         n_steps, past = tokens.shape[1], []
         x = self.dropout(self.embedding(tokens) * self.scale)
         angles = self.positions(n_steps, state.n_steps, x.dtype)

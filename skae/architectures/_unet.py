@@ -79,8 +79,10 @@ class UNet(UNetParameters):
     (torch.Size([5, 16, 8, 10]), torch.Size([5, 3, 30, 40]))
     """
 
-    n_full_size_stages = 1
-    auto_least_side = 4
+    #: What the data is read as.
+    input_kind = "images"
+    _n_full_size_stages = 1
+    _min_side = 4
 
     def build(self, input_shape, output_shape):
         """Build the encoder and the decoder.
@@ -110,7 +112,7 @@ class UNet(UNetParameters):
         n_inputs, *size = input_shape
         n_dims = len(size)
         reduced = n_inputs * down_scale**n_dims, *(side // down_scale for side in size)
-        plan = self.plan(reduced)
+        plan = self._plan(reduced)
         layers = ConvLayers(self, n_dims)
         down = layers.encoder_stages(plan)
         up = [
@@ -160,13 +162,13 @@ class UNetEncoder(ConvEncoder):
         _register_units(self)
 
     @torch.no_grad()
-    def standardise(self, x):
+    def standardize(self, x):
         """Take images to have the mean and the deviation of these."""
-        self.mean, self.deviation = _units(x)
+        self.mean, self.std = _units(x)
 
     def blocks(self, x):
         """Return what the stages get of images."""
-        return gather_blocks((x - self.mean) / self.deviation, self.scale)
+        return pixel_unshuffle((x - self.mean) / self.std, self.scale)
 
     def forward(self, x):
         x = self.blocks(x)
@@ -197,9 +199,9 @@ class UNetDecoder(nn.Module):
         _register_units(self)
 
     @torch.no_grad()
-    def standardise(self, target):
+    def standardize(self, target):
         """Give images the mean and the deviation of these."""
-        self.mean, self.deviation = _units(target)
+        self.mean, self.std = _units(target)
 
     def forward(self, maps):
         image, *maps = maps
@@ -210,7 +212,7 @@ class UNetDecoder(nn.Module):
         output = self.last(x.to(image.dtype))
         if self.linear_filter is not None:
             output = output + self.linear_filter(image)
-        return spread_blocks(output, self.scale) * self.deviation + self.mean
+        return pixel_shuffle(output, self.scale) * self.std + self.mean
 
     @torch.no_grad()
     def start_at_regression(self, image, target):
@@ -224,22 +226,22 @@ class UNetDecoder(nn.Module):
         """
         if self.linear_filter is None:
             return
-        target = (target - self.mean) / self.deviation
-        self.linear_filter.regress(image, gather_blocks(target, self.scale))
+        target = (target - self.mean) / self.std
+        self.linear_filter.regress(image, pixel_unshuffle(target, self.scale))
         self.last.weight.zero_()
         self.last.bias.zero_()
 
 
 def _register_units(module):
     module.register_buffer("mean", torch.zeros(()))
-    module.register_buffer("deviation", torch.ones(()))
+    module.register_buffer("std", torch.ones(()))
 
 
 def _units(x):
     """Return the mean of all values and their deviation, 1 if they are all the same."""
-    deviation, mean = torch.std_mean(x.double(), correction=0)
-    is_constant = deviation <= 1e-6 * mean.abs()
-    return mean.float(), torch.where(is_constant, 1.0, deviation).float()
+    std, mean = torch.std_mean(x.double(), correction=0)
+    is_constant = std <= 1e-6 * mean.abs()
+    return mean.float(), torch.where(is_constant, 1.0, std).float()
 
 
 class _UpStage(nn.Module):
@@ -319,7 +321,7 @@ class LinearFilter(nn.Module):
         return torch.cat([x, x.new_ones(len(x), 1)], 1)
 
 
-def gather_blocks(x, side):
+def pixel_unshuffle(x, side):
     """Return the values of each block of pixels as the channels of one place."""
     if side == 1:
         return x
@@ -328,8 +330,8 @@ def gather_blocks(x, side):
     return x.unflatten(2, (-1, side)).movedim(3, 2).flatten(1, 2)
 
 
-def spread_blocks(x, side):
-    """Return the channels of each place as the values of a block: undo ``gather_blocks``."""
+def pixel_shuffle(x, side):
+    """Return the channels of each place as the values of a block: undo ``pixel_unshuffle``."""
     if side == 1:
         return x
     if x.ndim == 4:

@@ -41,7 +41,7 @@ class ElementwiseLoss(nn.Module):
         return values.sum((-2, -1)) * scale
 
 
-def per_sample(values, reduction="mean", counts=None, share=1.0):
+def per_sample(values, reduction="mean", counts=None, fraction=1.0):
     """Average or add up the values of each sample.
 
     Parameters
@@ -50,7 +50,7 @@ def per_sample(values, reduction="mean", counts=None, share=1.0):
     reduction : {"mean", "sum"}, default="mean"
     counts : boolean tensor of the shape of ``values`` or None, default=None
         Which of them count.
-    share : tensor of the shape of a sample or float, default=1.0
+    fraction : tensor of the shape of a sample or float, default=1.0
         Of those that count, as how much each does.
 
     Returns
@@ -66,4 +66,4 @@ def per_sample(values, reduction="mean", counts=None, share=1.0):
         return values.sum(1)
     if counts is None:
         return values.mean(1)
-    return values.sum(1) / (counts * share).flatten(1).sum(1).clamp_min(MIN_COUNT)
+    return values.sum(1) / (counts * fraction).flatten(1).sum(1).clamp_min(MIN_COUNT)

@@ -58,7 +58,7 @@ class GaussianLikelihood(ElementwiseLoss):
     #: Steps of the logarithm of the variance, beside those of a weight of the net: it has
     #: a long way to go, and a single number is in no danger of taking it too fast.
     PACE = 10.0
-    #: Least variance that can be learnt, as a share of the one at the start.
+    #: Least variance that can be learned, as a share of the one at the start.
     MIN_SHARE = 1e-6
 
     def __init__(self, noise_variance=None):

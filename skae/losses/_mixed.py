@@ -88,11 +88,11 @@ class MixedLoss(nn.Module):
         self.weights = [float(weight) for weight in weights.values()]
         self.losses = nn.ModuleList(LOSSES[name]() for name in weights)
 
-    def adapt(self, rows):
+    def setup(self, dataset):
         """Take from the data what the losses need of them."""
         for loss in self.losses:
-            if hasattr(loss, "adapt"):
-                loss.adapt(rows)
+            if hasattr(loss, "setup"):
+                loss.setup(dataset)
 
     def forward(self, prediction, target):
         values = [loss(prediction, target) for loss in self.losses]

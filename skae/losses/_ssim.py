@@ -38,14 +38,14 @@ class StructuralDissimilarity(nn.Module):
         super().__init__()
         self.data_range = data_range
 
-    def adapt(self, rows):
+    def setup(self, dataset):
         """Take the range of the values from the data, 1 for intensities from 0 to 1."""
-        if rows.kind != "images":
+        if dataset.kind != "images":
             raise ValueError(
                 "the structural loss 'ssim' compares images: it needs an architecture for these, "
                 "such as Conv"
             )
-        low, high = rows.range()
+        low, high = dataset.range()
         is_intensity = (low >= 0 and high <= 1) or low == high
         self.data_range = 1.0 if is_intensity else float(high - low)
 

@@ -23,7 +23,7 @@ def _is_likelihood(loss):
     return hasattr(loss.number_loss, "sample")
 
 
-class TableLoss(nn.Module):
+class TabularLoss(nn.Module):
     """One term for each column: a loss of numbers, and the cross-entropy of categories.
 
     Each is divided by what the best constant prediction leaves of it on the training rows, so
@@ -59,27 +59,27 @@ class TableLoss(nn.Module):
         self.reduction = number_loss.reduction
 
     @torch.no_grad()
-    def adapt(self, rows):
-        """Learn the weights of the columns from a `Table`."""
-        self.groups = rows.groups
-        self.softmax = GroupSoftmax(self.groups)
-        columns = self.groups.columns
-        widths = torch.tensor(self.groups.widths)
-        unseen = torch.log(len(rows) + widths) / widths
-        weight = torch.ones(len(self.groups.sizes))
+    def setup(self, dataset):
+        """Learn the weights of the columns from a `TableDataset`."""
+        self.column_layout = dataset.column_layout
+        self.softmax = CategorySoftmax(self.column_layout)
+        columns = self.column_layout.columns
+        widths = torch.tensor(self.column_layout.widths)
+        unseen = torch.log(len(dataset) + widths) / widths
+        weight = torch.ones(len(self.column_layout.sizes))
         if self.reduction == "mean":
-            weight = torch.tensor([self._weight(rows, i) for i in range(len(weight))])
+            weight = torch.tensor([self._weight(dataset, i) for i in range(len(weight))])
         #: How much of a column an element is.
-        self.register_buffer("share", torch.from_numpy(rows.share))
+        self.register_buffer("fraction", torch.from_numpy(dataset.fraction))
         self.register_buffer("weight", weight[columns].float())
         self.register_buffer("unseen", unseen[self.softmax.group].float())
 
-    def _weight(self, rows, i):
+    def _weight(self, dataset, i):
         """Return one over the loss of the best constant prediction of a column."""
-        cells, row_weight = rows.known_cells(i)
+        cells, row_weight = dataset.known_cells(i)
         if not len(cells):
             return 1.0
-        if i >= self.groups.n_numbers:
+        if i >= self.column_layout.n_numbers:
             counts = torch.bincount(cells.long().clamp_min(0), row_weight)
             baseline = torch.special.entr(counts / counts.sum()).sum()
         else:
@@ -90,7 +90,7 @@ class TableLoss(nn.Module):
 
     def activation(self):
         """Return the module that makes probabilities of logits."""
-        return GroupSoftmax(self.groups)
+        return CategorySoftmax(self.column_layout)
 
     def forward(self, prediction, target):
         """Return the loss of each element; that of a column is the sum of its elements."""
@@ -101,7 +101,7 @@ class TableLoss(nn.Module):
         numbers, logits = self.softmax.split(prediction)
         true_numbers, categories = self.softmax.split(target)
         log_softmax = self.softmax.log_softmax(logits)
-        is_seen = self.softmax.spread(self.softmax.total(categories))
+        is_seen = self.softmax.broadcast(self.softmax.total(categories))
         entropies = (1 - is_seen) * self.unseen - categories * log_softmax
         losses = torch.cat([self.number_loss(numbers, true_numbers), entropies], -1)
         return losses * self.weight, log_softmax, is_seen
@@ -112,21 +112,21 @@ class TableLoss(nn.Module):
         """Return the mean loss of the samples, and write its derivative; see `skae.losses`."""
         known = ~target.isnan()
         target = target.nan_to_num(0.0)
-        count = torch.linalg.vecdot(known.to(out.dtype), self.share)[..., None]
+        count = torch.linalg.vecdot(known.to(out.dtype), self.fraction)[..., None]
         scale = known / count.clamp_min_(MIN_COUNT).mul_(out.shape[-2])
         if weight is not None:
             scale.mul_(weight)
         losses, log_softmax, is_seen = self._losses(prediction, target)
-        n = self.groups.n_numbers
+        n = self.column_layout.n_numbers
         self.number_loss.gradient(prediction[..., :n], target[..., :n], out[..., :n])
         out[..., n:] = log_softmax.exp_().mul_(is_seen).sub_(target[..., n:])
         loss = torch.linalg.vecdot(losses.flatten(-2), scale.flatten(-2))
         out.mul_(scale).mul_(self.weight)
         return loss
 
-    def structure(self):
+    def stack_key(self):
         """Return what has to be equal for models to train as one."""
-        return type(self.number_loss), self.groups
+        return type(self.number_loss), self.column_layout
 
     @torch.no_grad()
     def to_logits(self, weight, bias):
@@ -134,7 +134,7 @@ class TableLoss(nn.Module):
 
         It is the first order of the logarithm around the mean.
         """
-        n = self.groups.n_numbers
+        n = self.column_layout.n_numbers
         probability = bias[n:].clamp_min(LEAST_PROBABILITY)
         slope = 1 / probability.clamp_min(0.1)
         weight = torch.cat([weight[:n], weight[n:] * slope[:, None]])
@@ -159,33 +159,33 @@ class TableLoss(nn.Module):
         noise = -torch.empty_like(logits).exponential_().log()
         drawn = [
             torch.zeros_like(group).scatter_(-1, group.argmax(-1, keepdim=True), 1.0)
-            for group in (logits + noise).split(self.groups.widths, -1)
+            for group in (logits + noise).split(self.column_layout.widths, -1)
         ]
         return torch.cat([self.number_loss.sample(numbers), *drawn], -1)
 
 
-class GroupSoftmax(nn.Module):
+class CategorySoftmax(nn.Module):
     """Softmax over each group of categories; numbers stay as they are.
 
     Parameters
     ----------
-    groups : Groups
+    column_layout : ColumnLayout
 
     Examples
     --------
     >>> import torch
     >>> from skae._data.column_layout import Groups
-    >>> GroupSoftmax(Groups(n_numbers=1, widths=(2,)))(torch.tensor([[7.0, 1.0, 1.0]]))
+    >>> CategorySoftmax(Groups(n_numbers=1, widths=(2,)))(torch.tensor([[7.0, 1.0, 1.0]]))
     tensor([[7.0000, 0.5000, 0.5000]])
     """
 
-    def __init__(self, groups):
+    def __init__(self, column_layout):
         super().__init__()
-        self.n_numbers = groups.n_numbers
-        widths = torch.tensor(groups.widths, dtype=torch.int64)
+        self.n_numbers = column_layout.n_numbers
+        widths = torch.tensor(column_layout.widths, dtype=torch.int64)
         group = torch.arange(len(widths)).repeat_interleave(widths)
         # Elements of each group side by side, the first one again where there are fewer.
-        within = torch.arange(max(groups.widths, default=1)).expand(len(widths), -1)
+        within = torch.arange(max(column_layout.widths, default=1)).expand(len(widths), -1)
         first = (widths.cumsum(0) - widths)[:, None]
         places = torch.where(within < widths[:, None], first + within, first)
         membership = torch.nn.functional.one_hot(group, max(1, len(widths)))[:, : len(widths)]
@@ -205,10 +205,10 @@ class GroupSoftmax(nn.Module):
         """Return the logarithm of the softmax of each group."""
         side_by_side = logits.detach().index_select(-1, self.places.flatten())
         highest = side_by_side.unflatten(-1, self.places.shape).amax(-1)
-        logits = logits - self.spread(highest)
-        return logits - self.spread(self.total(logits.exp()).log())
+        logits = logits - self.broadcast(highest)
+        return logits - self.broadcast(self.total(logits.exp()).log())
 
-    def spread(self, x):
+    def broadcast(self, x):
         """Return the value of each group for each of its elements."""
         return x.index_select(-1, self.group)
 

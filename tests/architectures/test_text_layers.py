@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skae._data.batches import Batches
-from skae._data.texts import TextPairs, Texts, linked, split_text
+from skae._data.texts import TextDataset, TextPairDataset, linked, split_text
 from skae._modules.translation import TranslationModule
 from skae._text.tokenizers import auto_vocabulary_size, train_tokenizer
 from skae.architectures import RecurrentEncoderDecoder, Transformer
@@ -109,7 +109,9 @@ def test_dropout_keeps_the_mean_and_draws_anew():
 def pairs_of_random_lengths(n, seed=0):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 30, size=(n, 2))
-    return TextPairs(*(Texts([[3 + i % 90] * k for i, k in enumerate(c)]) for c in lengths.T))
+    return TextPairDataset(
+        *(TextDataset([[3 + i % 90] * k for i, k in enumerate(c)]) for c in lengths.T)
+    )
 
 
 @pytest.mark.parametrize("n", [1, 7, 2000])

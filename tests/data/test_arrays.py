@@ -8,12 +8,12 @@ import torch
 from scipy import sparse
 
 from skae._data.batches import Batches, chunks
-from skae._data.dataset import Rows
+from skae._data.dataset import ArrayDataset
 
 
 def test_float32_rows_are_not_copied():
     X = np.zeros((10, 3), "float32")
-    x, weight = Rows(X).take(slice(2, 5), torch.float32)
+    x, weight = ArrayDataset(X).get_batch(slice(2, 5), torch.float32)
     assert weight is None
     X[3, 1] = 7
     assert x[1, 1] == 7
@@ -21,16 +21,16 @@ def test_float32_rows_are_not_copied():
 
 def test_select_shares_the_matrix():
     X = np.arange(20.0).reshape(10, 2)
-    rows = Rows(X, np.arange(10.0)).select(np.array([1, 3, 5])).select(np.array([2, 0]))
+    rows = ArrayDataset(X, np.arange(10.0)).select(np.array([1, 3, 5])).select(np.array([2, 0]))
     assert rows.X is X
-    x, weight = rows.take(slice(None), torch.float64)
+    x, weight = rows.get_batch(slice(None), torch.float64)
     assert x.tolist() == [[10, 11], [2, 3]]
     np.testing.assert_allclose(weight, [5 / 3, 1 / 3])  # of mean 1
 
 
 def test_an_epoch_takes_each_row_once_in_a_new_order():
     X = np.arange(1003.0)[:, None]
-    batches = Batches(Rows(X), 10, torch.device("cpu"), torch.Generator().manual_seed(0))
+    batches = Batches(ArrayDataset(X), 10, torch.device("cpu"), torch.Generator().manual_seed(0))
     first, second = ([x.flatten().tolist() for x, _ in batches] for _ in range(2))
     assert [len(batch) for batch in first] == [10] * 100 + [3]
     for epoch in (first, second):
@@ -40,7 +40,9 @@ def test_an_epoch_takes_each_row_once_in_a_new_order():
 
 def test_order_does_not_depend_on_chunks(monkeypatch):
     def epoch():
-        batches = Batches(Rows(X), 10, torch.device("cpu"), torch.Generator().manual_seed(0))
+        batches = Batches(
+            ArrayDataset(X), 10, torch.device("cpu"), torch.Generator().manual_seed(0)
+        )
         return [x.flatten().tolist() for x, _ in batches]
 
     X = np.arange(1003.0)[:, None]
@@ -51,7 +53,7 @@ def test_order_does_not_depend_on_chunks(monkeypatch):
 
 def test_chunks_are_bounded():
     X = sparse.csr_array((600, 50_000), dtype="float32")
-    sizes = [x.numel() for _, x, _, _ in chunks(Rows(X), torch.float32, "cpu")]
+    sizes = [x.numel() for _, x, _, _ in chunks(ArrayDataset(X), torch.float32, "cpu")]
     assert max(sizes) <= 2**24
     assert sum(sizes) == 600 * 50_000
 

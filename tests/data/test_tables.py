@@ -24,13 +24,13 @@ from skae import (
     VariationalAutoencoder,
     fit_many,
 )
-from skae._data.column_layout import Groups
+from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.frames import aligned
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, flat_parameter
 from skae.architectures import Dense
-from skae.corruptions import TableCorruption
+from skae.corruptions import TabularCorruption
 
 N = 60
 QUICK = {"max_epochs": 3, "random_state": 0, "check_baseline": False}
@@ -547,7 +547,7 @@ def test_nets_of_tables_train_together(frame, capsys):
 def test_the_written_step_equals_autograd(frame, loss):
     model = make(loss=loss, corruption=None).fit(frame)
     module = model.net_.module_.double()
-    x, _ = model._read_input(frame).take(slice(None), torch.float64)
+    x, _ = model._read_input(frame).get_batch(slice(None), torch.float64)
     weight = torch.rand(N, dtype=torch.float64)
     flat = flat_parameter(module)
     with FlatView(module, flat):
@@ -565,7 +565,7 @@ def test_the_written_step_equals_autograd(frame, loss):
 
 @pytest.fixture
 def cells():
-    groups = Groups(n_numbers=2, widths=(3,))
+    groups = ColumnLayout(n_numbers=2, widths=(3,))
     x = torch.cat([torch.randn(500, 2), torch.eye(3)[torch.arange(500) % 3]], 1)
     x[0] = torch.nan
     return groups, x
@@ -575,7 +575,7 @@ def damage(groups, x, corruption, damaged_only=False):
     torch.manual_seed(0)
     low, high = torch.full((5,), -9.0), torch.full((5,), 9.0)
     params = {"noise_level": 0.3, "low": low, "high": high, "clip": False}
-    return TableCorruption(groups, corruption=corruption, damaged_only=damaged_only, **params)(x)
+    return TabularCorruption(groups, corruption=corruption, damaged_only=damaged_only, **params)(x)
 
 
 def test_masking_hides_whole_cells(cells):

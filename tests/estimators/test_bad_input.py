@@ -132,7 +132,7 @@ PARAMETERS = {
         "callbacks must hold skorch callbacks. Got 'x'",
     ),
     "dropout of all": ({"architecture": Dense(dropout=1.0)}, "'dropout' parameter of Dense"),
-    "optimiser's parameter": (
+    "optimizer's parameter": (
         {"optimizer_params": {"momentum": 0.9}},
         "optimizer Adam cannot be made .* unexpected keyword argument 'momentum'",
     ),

@@ -98,7 +98,7 @@ VARIATIONAL = {
         r"likelihood='bernoulli' needs X within \[0, 1\], .*or use another likelihood",
     ),
     "no noise": ({"noise_variance": 0.0}, "'noise_variance' parameter of VariationalAutoencoder"),
-    "noise in words": ({"noise_variance": "learnt"}, "Did you mean 'learned'"),
+    "noise in words": ({"noise_variance": "learned"}, "Did you mean 'learned'"),
     "warm-up": ({"kl_warmup": 1.5}, "'kl_warmup' parameter of VariationalAutoencoder"),
     "free bits": ({"free_bits": -0.1}, "'free_bits' parameter of VariationalAutoencoder"),
     "no draws": ({"n_importance_samples": 0}, "'n_importance_samples' parameter of Variational"),

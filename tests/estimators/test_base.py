@@ -242,9 +242,9 @@ def test_pipeline_before_a_classifier():
     model = make_pipeline(MinMaxScaler(), ae, LogisticRegression(max_iter=1000))
     model.fit(X[:1200], y[:1200])
     assert model.score(X[1200:], y[1200:]) > 0.8
-    unlabelled = clone(ae).fit(MinMaxScaler().fit_transform(X[:1200]))
+    unlabeled = clone(ae).fit(MinMaxScaler().fit_transform(X[:1200]))
     np.testing.assert_array_equal(  # labels have no effect
-        unlabelled.transform(X[:5]), model["autoencoder"].transform(X[:5])
+        unlabeled.transform(X[:5]), model["autoencoder"].transform(X[:5])
     )
 
 

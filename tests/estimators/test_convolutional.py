@@ -35,11 +35,11 @@ def make(**params):
 SHAPES = {
     "images": ((9, 7), {}),
     "one channel": ((9, 7, 1), {}),
-    "colours": ((9, 7, 3), {}),
+    "colors": ((9, 7, 3), {}),
     "channels first": ((3, 9, 7), {"channels_first": True}),
     "flat": ((63,), {"image_shape": (9, 7)}),
-    "flat colours": ((189,), {"image_shape": (9, 7, 3)}),
-    "flat colours first": ((189,), {"image_shape": (3, 9, 7), "channels_first": True}),
+    "flat colors": ((189,), {"image_shape": (9, 7, 3)}),
+    "flat colors first": ((189,), {"image_shape": (3, 9, 7), "channels_first": True}),
     "signal": ((17,), {}),
     "signal with channels": ((17, 2), {"spatial_dims": 1}),
     "signal, channels first": ((2, 17), {"spatial_dims": 1, "channels_first": True}),
@@ -64,7 +64,7 @@ def test_output_is_like_input(layout, dtype, rng):
     assert model.score_samples(X) == pytest.approx(-errors.reshape(12, -1).mean(1), rel=1e-5)
 
 
-@pytest.mark.parametrize("layout", ["colours", "channels first", "flat colours"])
+@pytest.mark.parametrize("layout", ["colors", "channels first", "flat colors"])
 def test_layouts_of_the_same_images_give_the_same_model(layout, rng):
     shape, params = SHAPES[layout]
     images = rng.random((12, 9, 7, 3))
@@ -126,11 +126,11 @@ def test_a_spatial_code_has_places(downsampling, digits):
 def test_auto_channels_fit_the_size():
     sizes = {(1, 28, 28): 2, (1, 8, 8): 1, (3, 5, 100): 1, (1, 1): 1, (1, 140): 4}
     for shape, n_stages in sizes.items():
-        assert len(Conv().plan(shape).strides) == n_stages
+        assert len(Conv().plan_dense(shape).strides) == n_stages
 
 
 def test_starts_at_principal_components(digits):
-    # Nothing is learnt, so what is there from the start is PCA's.
+    # Nothing is learned, so what is there from the start is PCA's.
     model = make(lr=1e-12, max_epochs=1, early_stopping=False).fit(digits)
     flat = digits.reshape(60, -1)
     axes = np.linalg.svd(flat - flat.mean(0), full_matrices=False)[2][:3]
@@ -243,7 +243,7 @@ def test_mixed_precision_changes_training_alone(digits):
     assert mixed.net_.module_.encoder(_tensor(digits)).dtype.itemsize == 4
 
 
-def coloured(images):
+def colored(images):
     return np.stack([images, images**2, 1 - images], -1)
 
 
@@ -260,7 +260,7 @@ def test_tensors_and_lists_of_tensors(digits):
 
 
 def test_optimizers_that_flatten_parameters(digits):
-    make(channels=(4, 6), optimizer=torch.optim.LBFGS, lr=0.5).fit(coloured(digits))
+    make(channels=(4, 6), optimizer=torch.optim.LBFGS, lr=0.5).fit(colored(digits))
 
 
 def test_default_dtype_does_not_matter(digits):
@@ -287,7 +287,7 @@ def test_structural_loss_does_not_depend_on_an_offset(digits):
     make(loss="ssim").fit(np.full((24, 8, 8), 255.0))
 
 
-def test_a_batch_of_one_with_batch_normalisation(digits):
+def test_a_batch_of_one_with_batch_normalization(digits):
     make(normalization="batch", batch_size=59, early_stopping=False).fit(digits)
 
 

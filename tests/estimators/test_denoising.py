@@ -31,7 +31,7 @@ def test_gaussian(x):
     assert (damaged - x).mean().item() == pytest.approx(0, abs=0.01)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("corruption", [masking, salt_and_pepper, swap])
 def test_cells_are_drawn(corruption, share, x):
     damaged, which = corruption(x + 1, share)

@@ -138,7 +138,7 @@ def test_members_share_the_rows(X, quick, monkeypatch):
 # Results.
 
 
-def test_scores_are_a_mean_of_standardised_ones(X, quick):
+def test_scores_are_a_mean_of_standardized_ones(X, quick):
     for params in [{}, {"max_features": 0.5}, {"bootstrap": True}]:
         ensemble = EnsembleAutoencoder(quick, 3, random_state=0, **params).fit(X[:100])
         expected = []

@@ -29,7 +29,7 @@ def make(channels=(4, 6), **params):
     return ImageToImageRegressor(channels, **{**quick, **params})
 
 
-def coloured(images):
+def colored(images):
     return np.stack([images, images**2, 1 - images], -1)
 
 
@@ -112,7 +112,7 @@ def test_learns_what_a_linear_filter_cannot(digits):
 
 
 def test_score_is_r2(digits):
-    X, y = digits, coloured(digits)
+    X, y = digits, colored(digits)
     model = make().fit(X, y)
     residual = ((y - model.predict(X)) ** 2).sum()
     total = ((y - y.mean(0)) ** 2).sum()
@@ -125,7 +125,7 @@ def test_score_is_r2(digits):
 
 
 def test_scorers_and_grid_search(digits):
-    X, y = digits, coloured(digits)
+    X, y = digits, colored(digits)
     for score in (psnr_score, ssim_score):
         scores = cross_val_score(make(), X, y, scoring=make_scorer(score), cv=2)
         assert np.isfinite(scores).all()
@@ -139,7 +139,7 @@ def test_scorers_and_grid_search(digits):
     + [{"ssim": 0.8, "absolute_error": 0.2}],
 )
 def test_losses(loss, digits):
-    model = make(loss=loss).fit(digits, coloured(digits))
+    model = make(loss=loss).fit(digits, colored(digits))
     assert model.predict(digits).shape == (80, 8, 8, 3)
     assert len(model.loss_curve_) == 2
     clone(model)
@@ -191,7 +191,7 @@ def test_augmentation_of_signals(digits):
 
 
 def test_validation_pairs_are_taken(digits):
-    X, y = digits, coloured(digits)
+    X, y = digits, colored(digits)
     model = make().fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
     assert "valid_loss" in model.history_[-1]
     with pytest.raises(ValueError, match="X_val and y_val go together"):
@@ -199,7 +199,7 @@ def test_validation_pairs_are_taken(digits):
 
 
 def test_weights_of_pairs(digits):
-    X, y = digits, coloured(digits)
+    X, y = digits, colored(digits)
     weight = np.r_[np.ones(40), np.zeros(40)]
     half = make(early_stopping=False).fit(X[:40], y[:40])
     weighted = make(early_stopping=False).fit(X, y, weight)
@@ -234,7 +234,7 @@ MISTAKES = {
         "For rows of numbers give target_shape",
     ),
     "other target": (
-        lambda X: make().fit(X, X).partial_fit(X, coloured(X)),
+        lambda X: make().fit(X, X).partial_fit(X, colored(X)),
         r"y holds samples of shape \(8, 8, 3\), but the fit was on",
     ),
     "other input": (lambda X: make().fit(X, X).predict(X[:, 1:]), r"\(7, 8\), but the fit was on"),

@@ -167,7 +167,7 @@ def test_what_is_missing_does_not_count_in_the_loss(name):
     loss = make_loss(name)
     prediction = torch.tensor([[[1.0], [5.0], [7.0]]], requires_grad=True)
     target = torch.tensor([[[3.0], [torch.nan], [torch.nan]]])
-    value = sample_losses(loss, prediction, target, partial=True)
+    value = sample_losses(loss, prediction, target, has_missing=True)
     torch.testing.assert_close(value, sample_losses(loss, prediction[:, :1], target[:, :1]))
     value.sum().backward()
     assert (prediction.grad[0, 1:] == 0).all()
@@ -311,8 +311,8 @@ def test_scale_of_features_does_not_matter(scale):
 def test_learns_more_than_linear_maps_can(rng):
     X = np.exp(-((np.arange(20) - rng.uniform(3, 17, (400, 1))) ** 2) / 4)  # a bump somewhere
     linear = RecurrentAutoencoder(2, **QUICK, lr=1e-12).fit(X).score(X)
-    learnt = RecurrentAutoencoder(2, **QUICK | {"max_epochs": 40}).fit(X).score(X)
-    assert learnt > linear + 0.1
+    learned = RecurrentAutoencoder(2, **QUICK | {"max_epochs": 40}).fit(X).score(X)
+    assert learned > linear + 0.1
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values())

@@ -151,7 +151,7 @@ def test_objective_of_several_draws_is_their_bound():
     assert objective == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_doubly_reparametrised_gradients_are_those_of_the_bound():
+def test_doubly_reparametrized_gradients_are_those_of_the_bound():
     x = torch.randn(3, 5, dtype=torch.float64)
 
     def mean_gradient(module, n_draws):

@@ -51,12 +51,12 @@ def test_absolute_error_fits_medians(fast):
         def build(self, input_shape, encoder_width, code_width):
             return nn.Linear(1, 1), Constant()
 
-    def centre(loss):
+    def center(loss):
         ae = Autoencoder(**params, loss=loss, architecture=Architecture()).fit(X)
         return ae.reconstruct(X)[0, 0]
 
-    assert centre("absolute_error") == pytest.approx(0, abs=0.1)
-    assert centre("squared_error") == pytest.approx(10 / 3, abs=0.2)
+    assert center("absolute_error") == pytest.approx(0, abs=0.1)
+    assert center("squared_error") == pytest.approx(10 / 3, abs=0.2)
 
 
 def first_column_only(prediction, target):

@@ -33,11 +33,11 @@ def test_scores_are_those_of_scikit_image(divisor, pairs):
     assert ssim_score(y, noisy) == pytest.approx(np.mean(ssim), rel=1e-6)
     first = np.moveaxis(y, -1, 1), np.moveaxis(noisy, -1, 1)
     assert ssim_score(*first, channels_first=True) == pytest.approx(np.mean(ssim), rel=1e-6)
-    grey = y[..., 0], noisy[..., 0]
+    gray = y[..., 0], noisy[..., 0]
     ssim = [
-        structural_similarity(*p, data_range=data_range, **SKIMAGE) for p in zip(*grey, strict=True)
+        structural_similarity(*p, data_range=data_range, **SKIMAGE) for p in zip(*gray, strict=True)
     ]
-    assert ssim_score(*grey) == pytest.approx(np.mean(ssim), rel=1e-6)
+    assert ssim_score(*gray) == pytest.approx(np.mean(ssim), rel=1e-6)
 
 
 def test_scores_of_equal_images(pairs):

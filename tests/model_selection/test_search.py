@@ -33,7 +33,7 @@ from skae import (
     BatchedRandomizedSearchCV,
     DenoisingAutoencoder,
 )
-from skae._training.fits import Fit
+from skae._training.fits import FitTask
 from skae.architectures import Dense
 
 GRID = {"n_components": [1, 3], "lr": [1e-3, 1e-2]}
@@ -526,7 +526,7 @@ def test_callbacks_of_sklearn_see_one_task(autoencoder, X):
 # Halving.
 
 
-class PausedFit(Fit):
+class PausedFit(FitTask):
     """A fit that can be paused, since with a constant rate a shorter one is its beginning."""
 
     def begin(self):
@@ -555,7 +555,7 @@ def pauses(monkeypatch):
         for fit in fits:
             fit.train(until)
 
-    monkeypatch.setattr(skae._model_selection.trials, "Fit", PausedFit)
+    monkeypatch.setattr(skae._model_selection.trials, "FitTask", PausedFit)
     monkeypatch.setattr(skae._model_selection.halving, "train", train)
     return pauses
 

@@ -205,8 +205,8 @@ def test_columns_are_found_by_name(wine, library):
     more = more if library == "pandas" else to_polars(more)
     np.testing.assert_array_equal(detector.predict(more), detector.predict(frame))
     assert list(detector.explain(more[:2]).columns) == list(wine.columns)
-    less = wine.rename(columns={"hue": "colour"})
-    with pytest.raises(ValueError, match=r"missing:\n- hue\n(.|\n)*\['colour'\]"):
+    less = wine.rename(columns={"hue": "color"})
+    with pytest.raises(ValueError, match=r"missing:\n- hue\n(.|\n)*\['color'\]"):
         detector.predict(less if library == "pandas" else to_polars(less))
 
 
@@ -262,7 +262,7 @@ def test_auto_flags_few_clean_rows(rng, kind):
             assert 0.002 < (detector.predict(rows) == -1).mean() < 0.04
 
 
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("fraction", [0.02, 0.05, 0.1])
 def test_auto_flags_planted_outliers(rng, share):
     X = rng.standard_normal((1000, 6))
     n_outliers = int(share * 1000)

@@ -11,13 +11,15 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
-from skae import Autoencoder, TabularAutoencoder, TabularTypicality
+from skae import Autoencoder, TabularAutoencoder, TabularOutlierScorer
 
 SMALL = TabularAutoencoder(2, hidden_layer_sizes=(), max_epochs=3, early_stopping=False)
 
 
 def make(**params):
-    return TabularTypicality(**{"estimator": SMALL, "n_estimators": 2, "random_state": 0, **params})
+    return TabularOutlierScorer(
+        **{"estimator": SMALL, "n_estimators": 2, "random_state": 0, **params}
+    )
 
 
 @pytest.fixture
@@ -64,15 +66,15 @@ def test_the_default_finds_anomalies_that_it_was_fitted_on(rng, numbers):
     heap = [3.0, -2.0, 3.0, -2.0] + rng.normal(scale=0.05, size=(20, 4))
     mixed_up = rng.permuted(numbers[:10], axis=0) * [1, -1, 1, -1]
     X = np.concatenate([numbers, heap, mixed_up])
-    typicality = TabularTypicality(random_state=0).fit(X)
+    typicality = TabularOutlierScorer(random_state=0).fit(X)
     is_normal = np.arange(len(X)) < len(numbers)
     assert roc_auc_score(is_normal, typicality.score_samples(X)) > 0.98
-    assert not np.isin(np.arange(300, 320), typicality.trusted_).any()
+    assert not np.isin(np.arange(300, 320), typicality.inlier_indices_).any()
 
 
 def test_rows_at_the_edge_are_trusted_and_heaps_are_not(rng):
     X = np.concatenate([rng.normal(size=(200, 2)), rng.normal(8, 0.1, size=(20, 2))])
-    trusted = make().fit(X).trusted_
+    trusted = make().fit(X).inlier_indices_
     assert trusted.max() < 200
     assert len(trusted) > 140
     assert np.abs(X[trusted]).max() > 2
@@ -80,7 +82,7 @@ def test_rows_at_the_edge_are_trusted_and_heaps_are_not(rng):
 
 def test_all_rows_are_trusted_where_none_are_trimmed(rng, numbers):
     X = np.concatenate([numbers, rng.normal(5, 0.1, size=(20, 4))])
-    np.testing.assert_array_equal(make(trim=0).fit(X).trusted_, np.arange(320))
+    np.testing.assert_array_equal(make(trim=0).fit(X).inlier_indices_, np.arange(320))
     naive, wary = (make(trim=trim).fit(X).score_samples(X[300:]) for trim in (0, 0.3))
     assert wary.max() < naive.min()
 
@@ -115,7 +117,9 @@ def test_missing_cells_are_neither_odd_nor_an_excuse(mixed):
     assert np.isfinite(typicality.score_samples(nothing)).all()
 
 
-@pytest.mark.parametrize("params", [{"trim": 0}, {}, {"n_neighbors": 1}, {"n_neighbors": 10**6}])
+@pytest.mark.parametrize(
+    "params", [{"trim_fraction": 0}, {}, {"n_neighbors": 1}, {"n_neighbors": 10**6}]
+)
 def test_scores_of_new_rows_do_not_depend_on_the_rows_beside_them(mixed, params):
     typicality = make(**params).fit(mixed)
     together = typicality.score_samples(mixed)
@@ -210,11 +214,13 @@ def test_rows_that_are_all_equal():
 def test_max_samples_draws_rows(rng):
     X = rng.normal(size=(200, 3))
     typicality = make(max_samples=50).fit(X)
-    assert len(typicality.trusted_) <= 50
-    assert typicality.trusted_.max() > 50
-    assert np.all(np.diff(typicality.trusted_) > 0)
+    assert len(typicality.inlier_indices_) <= 50
+    assert typicality.inlier_indices_.max() > 50
+    assert np.all(np.diff(typicality.inlier_indices_) > 0)
     assert np.isfinite(typicality.score_samples(X)).all()
-    np.testing.assert_array_equal(make(max_samples=200).fit(X).trusted_, make().fit(X).trusted_)
+    np.testing.assert_array_equal(
+        make(max_samples=200).fit(X).inlier_indices_, make().fit(X).inlier_indices_
+    )
 
 
 def test_estimators_of_ones_own(numbers):
@@ -250,8 +256,8 @@ def test_rare_categories_are_joined(rng):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"trim": 1}, "trim"),
-        ({"trim": -0.1}, "trim"),
+        ({"trim_fraction": 1}, "trim_fraction"),
+        ({"trim_fraction": -0.1}, "trim_fraction"),
         ({"n_neighbors": 0}, "n_neighbors"),
         ({"n_estimators": 0}, "n_estimators"),
         ({"max_samples": 0}, "max_samples"),
@@ -323,8 +329,8 @@ def test_the_same_seed_gives_the_same_scores(mixed):
     assert not np.array_equal(make(random_state=1).fit(mixed).score_samples(mixed), scores)
 
 
-@pytest.mark.parametrize("n_features", [4, 30])  # a tree of neighbours, and none
-def test_a_row_is_not_its_own_neighbour(rng, n_features):
+@pytest.mark.parametrize("n_features", [4, 30])  # a tree of neighbors, and none
+def test_a_row_is_not_its_own_neighbor(rng, n_features):
     """Rows that it was fitted on are as near to the others as new rows of the same place."""
     X = rng.normal(size=(200, n_features))
     typicality = make().fit(X)

@@ -31,7 +31,7 @@ WHO = {"I": "Je", "You": "Tu"}
 DOES = {"see": "vois", "want": "veux"}
 SIZE = {"small": "petit", "big": "grand"}
 WHAT = {"cat": "chat", "dog": "chien", "horse": "cheval", "bird": "canari"}
-COLOUR = {"black": "noir", "white": "blanc", "grey": "gris"}
+COLOUR = {"black": "noir", "white": "blanc", "gray": "gris"}
 PAIRS = [
     (f"{a} {b} a {c} {e} {d}.", f"{WHO[a]} {DOES[b]} un {SIZE[c]} {WHAT[d]} {COLOUR[e]}\u202f!")
     for a in WHO

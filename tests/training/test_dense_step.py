@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from skae import Autoencoder
-from skae._modules.autoencoder import AutoencoderModule, Centre
+from skae._modules.autoencoder import AutoencoderModule, Center
 from skae._modules.variational import VariationalModule
-from skae._training.dense_plan import plan
+from skae._training.dense_plan import plan_dense
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, flat_parameter
 from skae.architectures import Dense, Shortcut
@@ -109,9 +109,9 @@ def test_bottlenecks(bottleneck, weighted, layers):
 
 
 @pytest.mark.parametrize("bottleneck", [LinearBottleneck(), TopKBottleneck(2)], ids=str)
-def test_centred_input(bottleneck):
+def test_centerd_input(bottleneck):
     module = make_module(bottleneck=bottleneck)
-    module.encoder = nn.Sequential(Centre(batch()[0]), module.encoder)
+    module.encoder = nn.Sequential(Center(batch()[0]), module.encoder)
     assert_step_equals_autograd(module)
 
 
@@ -147,16 +147,16 @@ def test_weights_of_cells(loss, weighted):
 def test_several_draws_are_left_to_autograd():
     module = make_module(loss=GaussianLikelihood(), bottleneck=GaussianBottleneck())
     parts = module.encoder, module.bottleneck, module.decoder, module.output_activation
-    assert plan(VariationalModule(*parts, module.loss)) is not None
-    assert plan(VariationalModule(*parts, module.loss, n_importance_samples=2)) is None
+    assert plan_dense(VariationalModule(*parts, module.loss)) is not None
+    assert plan_dense(VariationalModule(*parts, module.loss, n_importance_samples=2)) is None
 
 
 def test_losses_with_parameters_are_left_to_autograd():
     weighted = nn.Bilinear(6, 6, 1)
     module = make_module(loss=lambda prediction, target: weighted(prediction, target)[:, 0])
-    assert plan(module) is not None
+    assert plan_dense(module) is not None
     module.loss.function = weighted
-    assert plan(module) is None
+    assert plan_dense(module) is None
 
 
 @pytest.mark.parametrize("output", ["sigmoid", "tanh", "relu", "gelu"])
@@ -207,7 +207,7 @@ def test_shortcuts_anywhere(decoder, X, fast):
     ae.fit(X[:, :6])
     assert ae.loss_curve_[0] == pytest.approx(-ae.score_samples(X[:, :6]).mean(), rel=1e-5)
     module = ae.net_.module_.double()
-    if plan(module) is not None:
+    if plan_dense(module) is not None:
         assert_step_equals_autograd(module)
 
 
@@ -237,9 +237,9 @@ def add_dropout(module):
 @pytest.mark.parametrize("change", [replace_activation, share_weight, add_hook, add_dropout])
 def test_other_modules_are_left_to_autograd(change):
     module = make_module()
-    assert plan(module) is not None
+    assert plan_dense(module) is not None
     change(module)
-    assert plan(module) is None
+    assert plan_dense(module) is None
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

@@ -35,7 +35,7 @@ from skae import (
     fit_many,
 )
 from skae._runtime import threads
-from skae._training.fits import Fit, train
+from skae._training.fits import FitTask, train
 from skae.architectures import Dense, RecurrentEncoderDecoder
 
 RATES = [{"lr": 1e-3}, {"lr": 1e-2, "weight_decay": 0.1}, {"lr": 3e-3}]
@@ -61,7 +61,13 @@ def assert_as_alone(capsys):
     """Fits estimators at once, and asserts that they are as if fitted alone."""
 
     def assert_as_alone(
-        models, X, y=None, rows=None, sample_weight=None, plan="trained together: ", goes_on=True
+        models,
+        X,
+        y=None,
+        rows=None,
+        sample_weight=None,
+        plan_dense="trained together: ",
+        has_epochs_before=True,
     ):
         data = [pick(one, X, y, sample_weight) for one in rows or [None] * len(models)]
         alone = [clone(model) for model in models]
@@ -70,11 +76,11 @@ def assert_as_alone(capsys):
         capsys.readouterr()
         assert fit_many(models, X, y, rows=rows, sample_weight=sample_weight, verbose=1) == models
         out = capsys.readouterr().out
-        assert plan in out
-        assert ("one by one" in plan) == ("one by one" in out)
+        assert plan_dense in out
+        assert ("one by one" in plan_dense) == ("one by one" in out)
         for one, other in zip(models, alone, strict=True):
             assert_equal(one, other, X)
-        if goes_on:  # with the same state of the optimiser
+        if has_epochs_before:  # with the same state of the optimizer
             for one, other, (args, params) in zip(models, alone, data, strict=True):
                 one.partial_fit(*args, **params)
                 assert_equal(one, other.partial_fit(*args, **params), X)
@@ -191,7 +197,7 @@ def test_layers(layers, nets, X, assert_as_alone):
 
 
 @pytest.mark.parametrize("tied_weights", [False, True])
-def test_biases_that_normalisation_takes_away_stay(tied_weights, nets, X):
+def test_biases_that_normalization_takes_away_stay(tied_weights, nets, X):
     # Their gradients are rounding errors, which Adam would make steps of.
     layers = {"normalization": "batch", "shortcut": False, "tied_weights": tied_weights}
     models = nets(architecture=Dense((6,), **layers), max_epochs=1)
@@ -258,13 +264,13 @@ def test_bounds_of_the_gradient_may_differ(nets, X, assert_as_alone):
 
 def test_equal_numbers_share_an_optimizer(nets, X, assert_as_alone, monkeypatch):
     sizes = []
-    init = skae._training.stack.Group.__init__
+    init = skae._training.stack.OptimizerGroup.__init__
 
     def spy(self, trainings, *args):
         sizes.append(len(trainings))
         init(self, trainings, *args)
 
-    monkeypatch.setattr(skae._training.stack.Group, "__init__", spy)
+    monkeypatch.setattr(skae._training.stack.OptimizerGroup, "__init__", spy)
     fit_many(nets(vary={"lr": [1e-3, 1e-2], "weight_decay": [0.0]}, n=6), X)
     assert sizes == [3, 3]
 
@@ -284,7 +290,7 @@ def test_equal_numbers_share_an_optimizer(nets, X, assert_as_alone, monkeypatch)
 def test_rows_of_their_own(lengths, weighted, nets, X, rng, assert_as_alone):
     rows = [rng.permutation(120)[:n] for n in lengths]
     weight = rng.uniform(0.5, 1.5, 120) if weighted else None
-    vary = {"lr": [1e-3], "weight_decay": [0.0]}  # an optimiser for those of one length
+    vary = {"lr": [1e-3], "weight_decay": [0.0]}  # an optimizer for those of one length
     assert_as_alone(nets(vary=vary), X, rows=rows, sample_weight=weight)
 
 
@@ -312,7 +318,11 @@ def test_each_stops_in_its_time(nets, X, assert_as_alone):
 def test_numbers_of_epochs_may_differ(nets, X, assert_as_alone):
     vary = {"max_epochs": [2, 5, 3], "kl_warmup": [0.5]}
     models = nets(VariationalAutoencoder, vary, lr_schedule="cosine")
-    assert [model.n_iter_ for model in assert_as_alone(models, X, goes_on=False)] == [2, 5, 3]
+    assert [model.n_iter_ for model in assert_as_alone(models, X, has_epochs_before=False)] == [
+        2,
+        5,
+        3,
+    ]
 
 
 def test_training_goes_on_from_a_fit(nets, X, assert_as_alone):
@@ -383,7 +393,7 @@ def shift(x, noise_level):
 @pytest.mark.parametrize(
     ("kind", "params", "reason"),
     [
-        (Autoencoder, {"optimizer": "muon"}, "its optimiser is Muon"),
+        (Autoencoder, {"optimizer": "muon"}, "its optimizer is Muon"),
         (Autoencoder, {"callbacks": [OnBatches()]}, "its callbacks are told of every batch"),
         (Autoencoder, {"loss": cauchy}, "its layers, bottleneck, loss or noise"),
         (Autoencoder, {"loss": {"huber": 1.0}}, "its layers, bottleneck, loss or noise"),
@@ -393,20 +403,24 @@ def shift(x, noise_level):
     ],
 )
 def test_the_others_are_fitted_one_by_one(kind, params, reason, nets, X, assert_as_alone):
-    plan = f"[skae] 2 fits, one by one: 2 ({reason}"
-    assert_as_alone(nets(kind, n=2, **params), X, plan=plan)
+    plan_dense = f"[skae] 2 fits, one by one: 2 ({reason}"
+    assert_as_alone(nets(kind, n=2, **params), X, plan_dense=plan_dense)
 
 
 def test_images_and_sequences_are_fitted_one_by_one(rng, assert_as_alone):
     params = {"max_epochs": 2, "random_state": 0, "check_baseline": False}
     images = [ConvAutoencoder(2, **params, lr=lr) for lr in (1e-3, 1e-2)]
-    assert_as_alone(images, rng.random((20, 8, 8)), plan="one by one: 2 (its samples are images)")
+    assert_as_alone(
+        images, rng.random((20, 8, 8)), plan_dense="one by one: 2 (its samples are images)"
+    )
     pairs = [ImageToImageRegressor((2,), **params, lr=lr) for lr in (1e-3, 1e-2)]
     X, y = rng.random((2, 20, 8, 8))
-    assert_as_alone(pairs, X, y, plan="one by one: 2 (its samples are images)", goes_on=False)
+    assert_as_alone(
+        pairs, X, y, plan_dense="one by one: 2 (its samples are images)", has_epochs_before=False
+    )
     sequences = [RecurrentAutoencoder(2, **params, lr=lr) for lr in (1e-3, 1e-2)]
-    plan = "one by one: 2 (its samples are sequences)"
-    assert_as_alone(sequences, rng.random((20, 5, 2)), plan=plan)
+    plan_dense = "one by one: 2 (its samples are sequences)"
+    assert_as_alone(sequences, rng.random((20, 5, 2)), plan_dense=plan_dense)
 
 
 @pytest.mark.parametrize("rows", [None, [np.arange(12), None]])
@@ -416,8 +430,8 @@ def test_translators_are_fitted_one_by_one(rows, assert_as_alone):
     architecture = RecurrentEncoderDecoder(8, dropout=0.0)
     params |= {"architecture": architecture, "early_stopping": False}
     models = [Seq2SeqTranslator(**params, lr=lr) for lr in (1e-3, 1e-2)]
-    plan = "one by one: 2 (its samples are texts)"
-    assert_as_alone(models, X, X[::-1], rows=rows, plan=plan, goes_on=False)
+    plan_dense = "one by one: 2 (its samples are texts)"
+    assert_as_alone(models, X, X[::-1], rows=rows, plan_dense=plan_dense, has_epochs_before=False)
 
 
 class Threshold(Autoencoder):
@@ -454,7 +468,7 @@ def test_all_kinds_in_one_call(nets, X, capsys):
         "[skae] 7 fits, trained together: 3 + 3, one by one: 1 (its fit is none of skae's)"
     )
     assert second == (
-        "[skae] 2 fits, one by one: 2 (its optimiser is Muon; no other net has its shapes)"
+        "[skae] 2 fits, one by one: 2 (its optimizer is Muon; no other net has its shapes)"
     )
     for one, other in zip(models, alone, strict=True):
         np.testing.assert_allclose(one.transform(X), other.transform(X), atol=1e-4)
@@ -464,17 +478,19 @@ def test_all_kinds_in_one_call(nets, X, capsys):
 
 
 def test_large_stacks_are_cut(nets, X, monkeypatch, assert_as_alone):
-    assert len(skae._training.loop.cohorts(trainings(nets(n=7), X))) == 1
+    assert len(skae._training.loop.model_batches(trainings(nets(n=7), X))) == 1
     n_bytes = trainings(nets(n=1), X)[0].n_bytes
     monkeypatch.setattr(skae._training.loop, "MAX_STACK_BYTES", 2.5 * n_bytes)
-    assert_as_alone(nets(n=7), X, plan="together: 2 + 2 + 2, one by one: 1 (its net is so large")
+    assert_as_alone(
+        nets(n=7), X, plan_dense="together: 2 + 2 + 2, one by one: 1 (its net is so large"
+    )
     monkeypatch.setattr(skae._training.loop, "MAX_STACK_BYTES", 1)
-    assert_as_alone(nets(n=3), X, plan="[skae] 3 fits, one by one: 3 (its net is so large")
+    assert_as_alone(nets(n=3), X, plan_dense="[skae] 3 fits, one by one: 3 (its net is so large")
 
 
 def trainings(models, X):
     """Return the trainings of models about to be fitted."""
-    fits = [Fit(model, X) for model in models]
+    fits = [FitTask(model, X) for model in models]
     for fit in fits:
         fit.begin()
     return [fit.training for fit in fits]
@@ -482,7 +498,9 @@ def trainings(models, X):
 
 def test_many_fits_wait_in_turns(nets, X, monkeypatch, assert_as_alone):
     monkeypatch.setattr(skae._training.fits, "MAX_WAITING_BYTES", 8000)  # more than two take
-    assert_as_alone(nets(n=7), X, plan="3 fits, trained together: 3\n[skae] 1 fits, one by one: 1")
+    assert_as_alone(
+        nets(n=7), X, plan_dense="3 fits, trained together: 3\n[skae] 1 fits, one by one: 1"
+    )
 
 
 @pytest.fixture
@@ -495,7 +513,7 @@ def two_threads():
 
 def test_threads_change_nothing(nets, X, two_threads, assert_as_alone):
     params = {"early_stopping": True, "max_epochs": 5, "n": 9}
-    models = assert_as_alone(nets(**params), X, plan="9 fits, trained together: 9")
+    models = assert_as_alone(nets(**params), X, plan_dense="9 fits, trained together: 9")
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
     for one, other in zip(models, fit_many(nets(**params), X), strict=True):
@@ -544,7 +562,9 @@ class Nested(Callback):
 @pytest.mark.parametrize("n", [1, 2])
 def test_fits_within_fits_do_not_wait_for_each_other(n, nets, X, two_threads, assert_as_alone):
     models = nets(callbacks=[Nested()], n=n, max_epochs=1)
-    assert_as_alone(models, X, plan=["one by one: 1", "together: 2"][n - 1], goes_on=False)
+    assert_as_alone(
+        models, X, plan_dense=["one by one: 1", "together: 2"][n - 1], has_epochs_before=False
+    )
 
 
 def test_a_stack_is_made_once(nets, X, monkeypatch):
@@ -585,8 +605,8 @@ def test_invalid_ones_do_not_keep_others_apart(nets, X, capsys):
     with pytest.raises(ValueError, match="patience") as caught:
         fit_many(models, X, verbose=1)
     assert caught.value.__notes__ == ["This was the fit of estimators[1]."]
-    plan = "[skae] 6 fits, trained together: 3, one by one: 3 (it is not valid)\n"
-    assert capsys.readouterr().out == plan
+    plan_dense = "[skae] 6 fits, trained together: 3, one by one: 3 (it is not valid)\n"
+    assert capsys.readouterr().out == plan_dense
 
 
 def test_a_failed_refit_leaves_the_earlier_one(nets, X):
@@ -708,7 +728,7 @@ def test_no_estimators(X):
 
 
 class Record(Callback):
-    """Records the learning rate, what the optimiser keeps, and a random number."""
+    """Records the learning rate, what the optimizer keeps, and a random number."""
 
     def on_epoch_end(self, net, **kwargs):
         optimizer = net.optimizer_
@@ -729,7 +749,7 @@ class Shake(Callback):
 
 
 class Halve(Callback):
-    """Sets numbers of an optimiser."""
+    """Sets numbers of an optimizer."""
 
     def on_epoch_end(self, net, **kwargs):
         for group in net.optimizer_.param_groups:
@@ -758,7 +778,7 @@ def test_callbacks_of_epochs(callbacks, params, n_with, nets, X, assert_as_alone
     models = nets(n=4, vary={"lr": [1e-2, 1e-2, 1e-3]}, **{"lr_schedule": None, **params})
     for model in models[:n_with]:
         model.callbacks = callbacks
-    assert_as_alone(models, X, plan="4 fits, trained together: 4\n", goes_on=False)
+    assert_as_alone(models, X, plan_dense="4 fits, trained together: 4\n", has_epochs_before=False)
     for model in models[:n_with]:
         alone = clone(model).fit(X)
         for name in {"lr", "steps", "moment", "random"} & set(alone.history_[0]):
@@ -856,7 +876,7 @@ def test_nothing_of_the_stack_is_left_behind(nets, X):
 def test_pauses_change_nothing(kind, params, n, nets, X):
     params = {"max_epochs": 6, **params}
     models, alone = nets(kind, n=n, **params), nets(kind, n=n, **params)
-    fits = [Fit(model, X) for model in models]
+    fits = [FitTask(model, X) for model in models]
     for fit in fits:
         fit.begin()
     for until in (1, 2, 2, 5):
@@ -873,7 +893,7 @@ def test_pauses_change_nothing(kind, params, n, nets, X):
 
 def test_those_that_stop_at_a_pause_go_on_as_they_are(nets, X):
     models = nets(n=4, vary={"max_epochs": [2, 6]}, lr_schedule="cosine")
-    fits = [Fit(model, X) for model in models]
+    fits = [FitTask(model, X) for model in models]
     for fit in fits:
         fit.begin()
     train(fits, 3)

@@ -42,7 +42,7 @@ def test_reduced_precision_keeps_small_steps():
         assert flat.grad.norm() > 0
         assert view.grads.norm() == 0
         flat.detach().add_(1e-5)  # less than bfloat16 can tell
-        view.spread_values()
+        view.copy_values_to_module()
     assert {p.dtype for p in both.parameters()} == {torch.float32}
     torch.testing.assert_close(module.weight, before + 1e-5, rtol=0, atol=1e-7)
     assert all(p.grad is None for p in both.parameters())

@@ -1,4 +1,4 @@
-"""The optimiser with orthogonal steps."""
+"""The optimizer with orthogonal steps."""
 
 import copy
 

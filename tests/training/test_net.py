@@ -37,7 +37,7 @@ class RecordLR(Callback):
         net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
 
 
-# Optimisers and schedules.
+# Optimizers and schedules.
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "nadam", "radam", "rmsprop"])
@@ -115,7 +115,7 @@ def test_plateau_schedule_watches_the_loss(X, fast):
 
 @pytest.mark.parametrize("schedule", [lambda optimizer: None, optim.lr_scheduler.StepLR])
 def test_schedule_that_is_none(schedule, X, fast):
-    with pytest.raises(ValueError, match="lr_schedule must be a function of the optimiser"):
+    with pytest.raises(ValueError, match="lr_schedule must be a function of the optimizer"):
         Autoencoder(**fast | {"lr_schedule": schedule}).fit(X)
 
 
@@ -410,7 +410,9 @@ def test_gradient_clipping_callback(X, fast):
 
 def test_scoring_callback(X, fast):
     def spread(net, X, y=None):
-        return float(np.std(net.module_.encode(X.take(slice(None), torch.float32)[0]).tolist()))
+        return float(
+            np.std(net.module_.encode(X.get_batch(slice(None), torch.float32)[0]).tolist())
+        )
 
     scoring = EpochScoring(spread, name="spread", use_caching=False)
     ae = Autoencoder(**fast, callbacks=[scoring]).fit(X, X_val=X[:30])
