@@ -1,9 +1,9 @@
-"""Bottlenecks: what the code is like.
+"""Bottlenecks: the properties of the code.
 
 A bottleneck is a module between encoder and decoder, without parameters of its own.
 ``forward`` turns the encoder's output into the code. In training the decoder gets what
-``draw`` returns, together with a penalty for the loss; ``step`` does the same with the
-derivatives written out, for nets whose passes are written out as well.
+``draw`` returns, and the loss gets a penalty. ``step`` does the same with the derivatives
+written out, for nets that are trained without autograd.
 """
 
 from math import log
@@ -30,15 +30,15 @@ __all__ = [
 class Bottleneck(Random, nn.Module):
     """Base of all bottlenecks.
 
-    A subclass overrides ``forward`` or ``draw``, and ``step`` where the time that
-    autograd takes for it matters. With ``stack_key`` and a ``step`` that takes further axes
-    before that of the samples, several models can train at once.
+    A subclass overrides ``forward`` or ``draw``, and ``step`` where autograd would be too
+    slow. If it has ``stack_key`` and a ``step`` that accepts further axes before that of the
+    samples, several models can train at once.
 
     Attributes
     ----------
     progress : float
-        Share of the training that is over, for what changes in its course. 1 outside of
-        training.
+        Fraction of the training that is done, for values that change during training. It
+        is 1 outside of training.
     centers_input : bool
         Whether the encoder gets the samples less their mean.
     is_scale_free : bool
@@ -49,55 +49,96 @@ class Bottleneck(Random, nn.Module):
     centers_input = False
     is_scale_free = False
 
+    def __init__(self):
+        super().__init__()
+
     def encoder_width(self, n_components):
-        """Return how many outputs the encoder needs for ``n_components`` codes."""
+        """Return the number of encoder outputs for a code of ``n_components`` numbers.
+
+        Parameters
+        ----------
+        n_components : int
+            Length of the code.
+
+        Returns
+        -------
+        int
+            Number of outputs.
+        """
         return n_components
 
     def stack_key(self):
-        """Return what has to be equal for models to train as one, None if they cannot."""
+        """Return what must be equal for models to train as one, None if they cannot.
+
+        Returns
+        -------
+        tuple or None
+            The key.
+        """
+
+    def forward(self, encoded):
+        """Return the code.
+
+        Parameters
+        ----------
+        encoded : tensor of shape (..., n_samples, encoder_width)
+            Output of the encoder.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_components)
+            The code.
+        """
+        raise NotImplementedError
 
     def numbers(self):
-        """Return what may differ between such models, at this point of the training.
+        """Return the numbers that may differ between models that train as one.
 
-        For ``step``, which gets them as tensors of shape (n_models, 1, 1) where there are
-        several models.
+        They are for ``step``. With several models, it gets tensors of shape (n_models, 1, 1).
 
         Returns
         -------
         tuple of float
+            Their values at this point of the training.
         """
         return ()
 
     def draw(self, encoded, weight=None):
-        """Return what training passes on to the decoder, and a penalty.
+        """Return the code that training passes to the decoder, and a penalty.
 
         Parameters
         ----------
         encoded : tensor of shape (n_samples, encoder_width)
+            Output of the encoder.
         weight : tensor of shape (n_samples,) or None, default=None
             Weights of the samples.
 
         Returns
         -------
         code : tensor of shape (n_samples, n_components)
+            Input of the decoder.
         penalty : tensor of shape () or float
-            What is added to the mean loss.
+            Added to the mean loss.
         """
         del weight
         return self(encoded), 0.0
 
     def step(self, encoded, weight=None):
-        """Do as ``draw``, and return the derivatives as a function.
+        """Do the same as ``draw``, and return the derivatives as a function.
 
         Parameters
         ----------
         encoded : tensor of shape (..., n_samples, encoder_width)
+            Output of the encoder.
         weight : tensor of shape (..., n_samples) or None, default=None
+            Weights of the samples.
 
         Returns
         -------
         code : tensor of shape (..., n_samples, n_components)
+            Input of the decoder.
         penalty : tensor of shape (...) or float
+            Added to the mean loss.
         backward : callable
             ``backward(grad, out)`` writes to ``out`` the derivative by ``encoded`` of
             the loss, whose derivative by the code is ``grad``, and of the penalty.
@@ -121,11 +162,12 @@ class Bottleneck(Random, nn.Module):
         Parameters
         ----------
         axes : skae._modules.pca_start.PrincipalAxes
-            Of the training rows.
+            Principal axes of the training data.
 
         Returns
         -------
         encoder, decoder : tuple of tensor (weight, bias), or None
+            The linear maps to start from; None for a random start.
         """
         del axes
 
@@ -155,11 +197,11 @@ class LinearBottleneck(Bottleneck):
 
 
 class SparseBottleneck(Bottleneck):
-    """Base of bottlenecks of which few units are active.
+    """Base of bottlenecks whose codes have few active units.
 
-    Samples are centerd, and training starts at random directions of unit length, with the
-    encoder the transpose of the decoder [1]_. Each unit is then active in the rows that it
-    describes from the first step on; others would be dead before they have learned anything.
+    Samples are centered, and training starts at random directions of unit length, with the
+    encoder the transpose of the decoder [1]_. From the first step on, each unit is then active for
+    the samples that it describes. Other units would die before they learn anything.
 
     References
     ----------
@@ -175,7 +217,18 @@ class SparseBottleneck(Bottleneck):
         return (directions, bias), (directions.t(), axes.mean)
 
     def is_active(self, code):
-        """Say which units of a code are active, a boolean tensor of its shape."""
+        """Say which units of a code are active.
+
+        Parameters
+        ----------
+        code : tensor of shape (..., n_components)
+            Codes.
+
+        Returns
+        -------
+        boolean tensor of the shape of ``code``
+            True for active units.
+        """
         return code != 0
 
 
@@ -226,8 +279,8 @@ class TopKBottleneck(SparseBottleneck):
 class L1Bottleneck(SparseBottleneck):
     """Rectified code, with a penalty on the sum of its units.
 
-    The penalty rises from 0 during the first tenth of the training, since units that it
-    switches off before they have learned anything stay dead [1]_.
+    The penalty rises from 0 during the first tenth of the training, because units that it
+    switches off before they learn anything stay dead [1]_.
 
     Parameters
     ----------
@@ -286,7 +339,7 @@ class KLSparseBottleneck(SparseBottleneck):
 
     The penalty is the Kullback-Leibler divergence between two coins, one that falls with
     the target activation and one with the unit's mean activation over the batch, summed
-    over the units [1]_. It keeps rare units alive as it keeps frequent ones down.
+    over the units [1]_. It keeps rare units alive and makes frequent units rarer.
 
     Parameters
     ----------
@@ -310,7 +363,7 @@ class KLSparseBottleneck(SparseBottleneck):
     0.0
     """
 
-    #: Of the mean activations, so that their logarithms are finite.
+    #: Bounds of the mean activations, which keep their logarithms finite.
     RANGE = 1e-6, 1 - 1e-6
 
     def __init__(self, target, weight):
@@ -361,17 +414,28 @@ class KLSparseBottleneck(SparseBottleneck):
         return code, self._penalty(mean, weight), backward
 
     def is_active(self, code):
-        """Say which units of a code are active: those above twice the target."""
+        """Say which units of a code are active: those above twice the target.
+
+        Parameters
+        ----------
+        code : tensor of shape (..., n_components)
+            Codes.
+
+        Returns
+        -------
+        boolean tensor of the shape of ``code``
+            True for active units.
+        """
         return code > 2 * self.target
 
 
-#: Bounds of the logarithm of a posterior variance. Without them a row far from all others
-#: would have an infinite one, and no score.
+#: Bounds of the logarithm of a posterior variance. Without them, a sample far from all
+#: others would have an infinite variance, and no score.
 MIN_LOG_VARIANCE, MAX_LOG_VARIANCE = -20.0, 20.0
 
 
 class GaussianBottleneck(Bottleneck):
-    """Code of a normal posterior distribution, of which the encoder gives the parameters.
+    """Code of a normal posterior distribution, whose parameters the encoder gives.
 
     The first half of the encoder's outputs is the mean, the second the logarithm of the
     variance. Training draws from the posterior [1]_; outside of it the code is the mean.
@@ -381,10 +445,10 @@ class GaussianBottleneck(Bottleneck):
     Parameters
     ----------
     beta : float, default=1.0
-        Weight of the divergence [2]_. With 0 nothing keeps the variance from vanishing, so
-        that none is drawn and the code is the mean in training, too.
+        Weight of the divergence [2]_. With 0, nothing keeps the variance from vanishing, so
+        the code is the mean in training, too.
     warmup : float, default=0.0
-        Share of the training over which the weight rises from 0 to ``beta``.
+        Fraction of the training over which the weight rises from 0 to ``beta``.
     free_bits : float, default=0.0
         Divergence of each unit, in nats on average over the batch, that costs nothing
         [3]_.
@@ -429,13 +493,35 @@ class GaussianBottleneck(Bottleneck):
 
     @staticmethod
     def posterior(encoded):
-        """Return mean and log-variance of the codes, each of shape (n_samples, n_components)."""
+        """Return the mean and the log-variance of the codes.
+
+        Parameters
+        ----------
+        encoded : tensor of shape (..., n_samples, 2 * n_components)
+            Output of the encoder.
+
+        Returns
+        -------
+        mean, log_variance : tensor of shape (..., n_samples, n_components)
+            Parameters of the posterior.
+        """
         mean, log_variance = encoded.chunk(2, -1)
         return mean, log_variance.clamp(MIN_LOG_VARIANCE, MAX_LOG_VARIANCE)
 
     @classmethod
     def divergence(cls, encoded):
-        """Return each unit's divergence from the prior, shape (n_samples, n_components)."""
+        """Return each unit's divergence from the prior.
+
+        Parameters
+        ----------
+        encoded : tensor of shape (..., n_samples, 2 * n_components)
+            Output of the encoder.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_components)
+            Divergences in nats.
+        """
         mean, log_variance = cls.posterior(encoded)
         return (mean.square() + log_variance.exp() - 1 - log_variance) / 2
 
@@ -487,6 +573,16 @@ class GaussianBottleneck(Bottleneck):
         """Start at probabilistic PCA, the best linear model of this kind.
 
         Its posterior is exact where the columns of the decoder are orthogonal.
+
+        Parameters
+        ----------
+        axes : skae._modules.pca_start.PrincipalAxes
+            Principal axes of the training data.
+
+        Returns
+        -------
+        encoder, decoder : tuple of tensor (weight, bias)
+            The linear maps to start from.
         """
         noise = axes.noise_variance
         signal = (axes.variances - noise).clamp_min(noise * 1e-3)

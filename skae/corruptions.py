@@ -1,7 +1,7 @@
 """Corruptions: how a denoising autoencoder damages its input in training.
 
 A corruption is a function of a batch and a noise level. It returns the damaged batch,
-and which of its cells are damaged where that is not all of them.
+and which of its cells are damaged, or None for all of them.
 """
 
 import copy
@@ -21,14 +21,18 @@ def gaussian(x, noise_level, generator=None):
     Parameters
     ----------
     x : tensor of shape (n_samples, ...)
+        The batch.
     noise_level : float
+        Standard deviation of the noise.
     generator : torch.Generator or None, default=None
         Source of the noise; None is torch's own.
 
     Returns
     -------
     x_damaged : tensor of the shape of ``x``
+        The damaged batch.
     damaged : None
+        All values are damaged.
 
     Examples
     --------
@@ -43,19 +47,23 @@ def gaussian(x, noise_level, generator=None):
 
 
 def masking(x, noise_level, generator=None):
-    """Set a share ``noise_level`` of the cells to 0 [1]_.
+    """Set a fraction ``noise_level`` of the cells to 0 [1]_.
 
     Parameters
     ----------
     x : tensor of shape (n_samples, ...)
+        The batch.
     noise_level : float
+        Fraction of the values to damage.
     generator : torch.Generator or None, default=None
         Source of the noise; None is torch's own.
 
     Returns
     -------
     x_damaged : tensor of the shape of ``x``
+        The damaged batch.
     damaged : boolean tensor of the shape of ``x``
+        Which values are damaged.
 
     References
     ----------
@@ -75,20 +83,25 @@ def masking(x, noise_level, generator=None):
 
 
 def salt_and_pepper(x, noise_level, low=0.0, high=1.0, generator=None):
-    """Set a share ``noise_level`` of the cells to the smallest or the largest value.
+    """Set a fraction ``noise_level`` of the cells to the smallest or the largest value.
 
     Parameters
     ----------
     x : tensor of shape (n_samples, ...)
+        The batch.
     noise_level : float
+        Fraction of the values to damage.
     low, high : float or tensor of the shape of a sample, default=0.0 and 1.0
+        The smallest and the largest value.
     generator : torch.Generator or None, default=None
         Source of the noise; None is torch's own.
 
     Returns
     -------
     x_damaged : tensor of the shape of ``x``
+        The damaged batch.
     damaged : boolean tensor of the shape of ``x``
+        Which values are damaged.
 
     Examples
     --------
@@ -106,22 +119,26 @@ def salt_and_pepper(x, noise_level, low=0.0, high=1.0, generator=None):
 
 
 def swap(x, noise_level, generator=None):
-    """Replace a share ``noise_level`` of the cells by that of another row of the batch.
+    """Replace a fraction ``noise_level`` of the cells by cells of another sample.
 
     Each column keeps its distribution, but its dependence on the others is damaged.
-    A batch of one row stays as it is.
+    A batch of one sample stays unchanged.
 
     Parameters
     ----------
     x : tensor of shape (n_samples, ...)
+        The batch.
     noise_level : float
+        Fraction of the values to damage.
     generator : torch.Generator or None, default=None
         Source of the noise; None is torch's own.
 
     Returns
     -------
     x_damaged : tensor of the shape of ``x``
+        The damaged batch.
     damaged : boolean tensor of the shape of ``x``
+        Which values are damaged.
 
     Examples
     --------
@@ -151,7 +168,7 @@ CORRUPTIONS = {
 
 
 class Corruption(Random, nn.Module):
-    """Damage the batches of one training, and weigh their cells in the loss.
+    """Damage the batches of a training run, and weight their cells in the loss.
 
     Parameters
     ----------
@@ -168,7 +185,7 @@ class Corruption(Random, nn.Module):
     damaged_only : bool
         Whether only damaged cells count in the loss.
     has_missing : bool, default=False
-        Whether cells can be NaN, which then stay as they are.
+        Whether values can be NaN, which then stay NaN.
     """
 
     def __init__(self, corruption, noise_level, low, high, clip, damaged_only, has_missing=False):
@@ -190,18 +207,20 @@ class Corruption(Random, nn.Module):
         Parameters
         ----------
         x : tensor of shape (n_samples, ...)
+            The batch.
 
         Returns
         -------
         x_damaged : tensor of the shape of ``x``
+            The damaged batch.
         cell_weight : tensor of the shape of ``x`` or None
-            0 for cells that do not count; of mean 1, so that the loss is the mean over
-            those that do.
+            0 for cells that do not count. The mean weight is 1, so that the loss is the
+            mean over those that count.
         """
         x_damaged, damaged = self._damage(x, self._draw_level())
         n_known = x.numel()
         if self.has_missing:
-            known = ~(x.isnan() | x_damaged.isnan())  # also those swapped with nothing
+            known = ~(x.isnan() | x_damaged.isnan())  # a missing value may have been swapped in
             x_damaged = torch.where(known, x_damaged, x)
             damaged, n_known = None if damaged is None else damaged & known, (~x.isnan()).sum()
         if self.clip:
@@ -213,11 +232,17 @@ class Corruption(Random, nn.Module):
 
     @property
     def is_known(self):
-        """Whether the function is none of the user's."""
+        """Whether the function is one of skae's."""
         return self.function in CORRUPTIONS.values()
 
     def stack_key(self):
-        """Return what has to be equal for models to train as one, None if they cannot."""
+        """Return what must be equal for models to train as one, None if they cannot.
+
+        Returns
+        -------
+        tuple or None
+            The key.
+        """
         return (self.function, self.damaged_only) if self.is_known else None
 
     def _draw_level(self):
@@ -261,13 +286,13 @@ class Corruption(Random, nn.Module):
 class TabularCorruption(Corruption):
     """Damage whole cells of tables; parameters as for `Corruption`.
 
-    Masked cells are missing, and swapped ones may come to be. Gaussian noise and salt and pepper
-    are for numbers alone.
+    Masked cells become missing, and swapped ones may. Gaussian noise and salt and pepper
+    damage only numbers.
 
     Parameters
     ----------
     column_layout : ColumnLayout
-        How the elements make columns.
+        How the elements form columns.
     **params : dict
     """
 
@@ -309,7 +334,7 @@ class TabularCorruption(Corruption):
         return torch.cat([numbers, categories], 1), damaged
 
     def _others(self, x, shape):
-        """Return for each cell that of another row."""
+        """Return for each cell the one of another sample."""
         below = torch.randint(1, max(2, len(x)), shape, device=x.device, generator=self.generator)
         rows = (torch.arange(len(x), device=x.device)[:, None] + below) % len(x)
         return x.gather(0, rows[:, self.columns])

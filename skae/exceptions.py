@@ -1,4 +1,4 @@
-"""Warnings of skae, so that they can be filtered by class, and how they are given."""
+"""Warnings of skae, which can be filtered by class, and helpers to warn and to raise."""
 
 import sys
 import warnings
@@ -29,23 +29,44 @@ class InterruptedWarning(UserWarning):
 
 
 class PosteriorCollapseWarning(PoorFitWarning):
-    """The codes of a variational autoencoder say nothing of the rows."""
+    """The codes of a variational autoencoder say nothing about the samples."""
 
 
 def missing(package, extra):
-    """Return the error for a package that an extra of skae installs."""
+    """Return the error for an optional package that is not installed.
+
+    Parameters
+    ----------
+    package : str
+        Name of the package, as pip knows it.
+    extra : str
+        The extra of skae that installs it.
+
+    Returns
+    -------
+    ModuleNotFoundError
+        To raise; its message says how to install the package.
+    """
     return ModuleNotFoundError(
         f"This needs the package {package}, which is not installed: "
         f"pip install {package}, or skae with its extra [{extra}]"
     )
 
 
-#: Packages between a user's line and the place where skae warns.
+#: Packages that may lie between the user's line and the place where skae warns.
 _LIBRARIES = {"skae", "sklearn", "skorch", "torch", "joblib", "contextlib"}
 
 
 def warn(message, category):
-    """Warn, and point at the line outside of skae and its libraries that led here."""
+    """Warn, and point at the line of the user's code that led here.
+
+    Parameters
+    ----------
+    message : str
+        Text of the warning.
+    category : type
+        Class of the warning.
+    """
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and _package(frame) in _LIBRARIES:
         level, frame = level + 1, frame.f_back

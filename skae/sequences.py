@@ -1,7 +1,7 @@
 """Sequences from long tables, and long series as windows.
 
-What autoencoders with `~skae.architectures.Recurrent` layers take are lists of arrays of shape
-(time, n_features). The functions here make these of tables with a row for each step, and score
+Autoencoders with `~skae.architectures.Recurrent` layers take lists of arrays of shape (time,
+n_features). The functions here make such lists from tables with a row for each step, and score
 series that are too long to be one sequence.
 """
 
@@ -22,7 +22,7 @@ MAX_WINDOW_VALUES = 2**20
 
 
 def from_long_frame(frame, id_column, time_column=None):
-    """Make sequences of a table that has a row for each step.
+    """Make sequences from a table that has a row for each step.
 
     Parameters
     ----------
@@ -37,13 +37,14 @@ def from_long_frame(frame, id_column, time_column=None):
     Returns
     -------
     sequences : list of ndarray of shape (time, n_features)
+        The sequences, in the order of their first rows.
     ids : ndarray of shape (n_samples,)
-        What the id of each is, in the order of their first rows.
+        The id of each sequence.
 
     Raises
     ------
     TypeError
-        If it is no DataFrame, or a lazy one.
+        If ``frame`` is no DataFrame, or a lazy one.
     ValueError
         If a column is not there or not numeric, an id or a time is missing, or a sequence has
         the same time twice.
@@ -119,6 +120,7 @@ def sliding_windows(series, length, stride=1, *, channels_first=False):
     Parameters
     ----------
     series : array-like of shape (n_steps,) or (n_steps, n_features)
+        The series.
     length : int
         Steps of a window.
     stride : int, default=1
@@ -130,7 +132,7 @@ def sliding_windows(series, length, stride=1, *, channels_first=False):
     -------
     windows : ndarray of shape (n_windows, length), (n_windows, length, n_features) or \
             (n_windows, n_features, length)
-        A read-only view, in no memory of its own. Steps behind the last whole window are
+        A read-only view of the series. Steps behind the last whole window are
         left out.
 
     Raises

@@ -1,3 +1,5 @@
+import signal
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -34,3 +36,11 @@ def fast():
         "random_state": 0,
         "check_baseline": False,
     }
+
+
+@pytest.fixture
+def sigint():
+    """Lets SIGINT interrupt, as Ctrl+C does, where the tests run with it ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)

@@ -1,10 +1,15 @@
 """scikit-learn's own checks, for every estimator and every kind of architecture."""
 
 import inspect
+import pickle
 import re
 
+import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -42,36 +47,19 @@ OBJECTIVES = [
     SparseAutoencoder,
     VariationalAutoencoder,
 ]
+#: Each estimator, architecture and objective at least once: all of scikit-learn's checks.
 ESTIMATORS = [
-    *(
-        objective(**QUICK, architecture=architecture)
-        for objective in OBJECTIVES
-        for architecture in ARCHITECTURES
-    ),
-    Autoencoder(**QUICK, architecture=Dense((16,), normalization="layer"), n_components=2),
-    Autoencoder(**QUICK, early_stopping=True, lr_schedule="one_cycle", loss="huber"),
-    DenoisingAutoencoder(**QUICK, corruption="salt_and_pepper", damaged_only=True),
-    DenoisingAutoencoder(**QUICK, corruption="swap", noise_level=(0.0, 0.5)),
-    SparseAutoencoder(**QUICK, sparsity="l1", n_components=3),
+    Autoencoder(**QUICK),
+    Autoencoder(**QUICK, architecture=Conv((4,))),
+    Autoencoder(**QUICK, architecture=Recurrent(4), n_components=2),
+    DenoisingAutoencoder(**QUICK, architecture=Dense((16, 8), activation="gelu", dropout=0.2)),
+    DenoisingAutoencoder(**QUICK, architecture="tabular", corruption="swap"),
     SparseAutoencoder(**QUICK, sparsity="kl", architecture=Dense((), tied_weights=True)),
     VariationalAutoencoder(**QUICK, n_importance_samples=3, kl_warmup=0.5),
-    VariationalAutoencoder(**QUICK, beta=0.0, noise_variance=0.5),
-    ConvAutoencoder(**QUICK),
     ConvAutoencoder(**QUICK, channels=(4,), code="spatial", normalization="batch"),
-    ConvAutoencoder(
-        **QUICK, channels=(4,), upsampling="bilinear", downsampling="max_pool", n_residual_blocks=1
-    ),
     ImageToImageRegressor((4,), **QUICK),
-    RecurrentAutoencoder(
-        **QUICK, hidden_layer_sizes=(8, 4), cell="gru", pooling="attention", dropout=0.2
-    ),
-    RecurrentAutoencoder(**QUICK, decoder_input="output", pooling="mean", bidirectional=False),
-    TabularAutoencoder(**QUICK),
-    TabularAutoencoder(
-        **QUICK, corruption="swap", loss="huber", categorical_features=[0], max_categories=3
-    ),
-    Autoencoder(**QUICK, optimizer="muon"),
-    EnsembleAutoencoder(Autoencoder(**QUICK, architecture=Dense((8,))), n_estimators=2),
+    RecurrentAutoencoder(**QUICK, hidden_layer_sizes=(8,), decoder_input="output"),
+    TabularAutoencoder(**QUICK, categorical_features=[0], max_categories=3),
     EnsembleAutoencoder(
         [Autoencoder(2, **QUICK), VariationalAutoencoder(2, **QUICK)],
         n_estimators=2,
@@ -79,12 +67,37 @@ ESTIMATORS = [
         max_features=0.5,
     ),
 ]
+#: Each pair of them, and what parameters change most: they fit, encode and round-trip.
+VARIANTS = [
+    *(
+        objective(**QUICK, architecture=architecture)
+        for objective in OBJECTIVES
+        for architecture in ARCHITECTURES
+    ),
+    Autoencoder(**QUICK, architecture=Dense((16,), normalization="layer"), n_components=2),
+    Autoencoder(**QUICK, early_stopping=True, lr_schedule="one_cycle", loss="huber"),
+    Autoencoder(**QUICK, optimizer="muon"),
+    DenoisingAutoencoder(**QUICK, corruption="salt_and_pepper", damaged_only=True),
+    DenoisingAutoencoder(**QUICK, corruption="swap", noise_level=(0.0, 0.5)),
+    SparseAutoencoder(**QUICK, sparsity="l1", n_components=3),
+    VariationalAutoencoder(**QUICK, beta=0.0, noise_variance=0.5),
+    ConvAutoencoder(**QUICK),
+    ConvAutoencoder(
+        **QUICK, channels=(4,), upsampling="bilinear", downsampling="max_pool", n_residual_blocks=1
+    ),
+    RecurrentAutoencoder(
+        **QUICK, hidden_layer_sizes=(8, 4), cell="gru", pooling="attention", dropout=0.2
+    ),
+    RecurrentAutoencoder(**QUICK, pooling="mean", bidirectional=False),
+    TabularAutoencoder(**QUICK, corruption="swap", loss="huber"),
+    EnsembleAutoencoder(Autoencoder(**QUICK, architecture=Dense((8,))), n_estimators=2),
+]
 DETECTORS = [
     OutlierDetector(),
     OutlierDetector(PCA()),
     OutlierDetector(Autoencoder(**QUICK)),
     TabularOutlierScorer(),
-    TabularOutlierScorer(TabularAutoencoder(**QUICK), n_estimators=1, trim=0),
+    TabularOutlierScorer(TabularAutoencoder(**QUICK), n_estimators=1, trim_fraction=0),
 ]
 TRANSLATORS = [
     Seq2SeqTranslator(**QUICK),
@@ -116,6 +129,21 @@ EXPECTED_FAILURES = {
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda _: EXPECTED_FAILURES)
 def test_sklearn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("estimator", VARIANTS, ids=str)
+def test_variants_fit_encode_and_round_trip(estimator, X):
+    model = clone(estimator).set_params(random_state=0).fit(X)
+    codes = model.transform(X)
+    again = clone(estimator).set_params(random_state=0).fit(X)
+    np.testing.assert_array_equal(codes, again.transform(X))
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(codes, loaded.transform(X))
+    assert codes.shape == (len(X), model.n_components_)
+    assert model.inverse_transform(codes).shape == model.reconstruct(X).shape == X.shape
+    scores = model.score_samples(X)
+    assert scores.shape == (len(X),)
+    assert np.isfinite(scores).all()
 
 
 @parametrize_with_checks(DETECTORS)
@@ -153,7 +181,14 @@ def test_parameters_are_documented_in_order(objective):
     assert not re.search(r"^<\w+>", inspect.getdoc(objective), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("estimator", [*ESTIMATORS, *TRANSLATORS], ids=str)
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, *VARIANTS, *TRANSLATORS], ids=str)
 def test_repr_names_the_parameters_that_differ(estimator):
     assert "max_epochs=2" in repr(estimator)
     assert type(estimator).__name__ in estimator._repr_html_()
+
+
+@pytest.mark.parametrize("wrong", [PCA(), StandardScaler(), PCA, "pca", []], ids=repr)
+@pytest.mark.parametrize("meta", [EnsembleAutoencoder, OutlierDetector, TabularOutlierScorer])
+def test_wrong_estimators_are_shown_before_fit_refuses_them(meta, wrong):
+    assert meta.__name__ in meta(wrong)._repr_html_()
+    assert meta.__name__ in make_pipeline(meta(wrong))._repr_html_()

@@ -9,7 +9,7 @@ __all__ = ["LAYOUTS"]
 
 #: By kind of input, what says how X is to be read.
 LAYOUTS = {
-    "rows": ArrayLayout,
+    "arrays": ArrayLayout,
     "images": ImageLayout,
     "sequences": SequenceLayout,
     "tables": TableLayout,

@@ -91,7 +91,7 @@ class ArrayDataset(Dataset):
     """
 
     #: What kind of input architectures know them as.
-    kind = "rows"
+    kind = "arrays"
     #: What stands for a value of 1.
     scale = 1
     #: As how much of a feature an element counts.

@@ -33,8 +33,8 @@ class Autoencoder(LossParameters, ArchitectureParameters, BaseAutoencoder):
     See Also
     --------
     DenoisingAutoencoder : Learns from damaged rows to restore them.
-    SparseAutoencoder : Long codes, of which few units are active in a row.
-    VariationalAutoencoder : CodeDataset of a known distribution, from which to draw new rows.
+    SparseAutoencoder : Long codes with few active units per row.
+    VariationalAutoencoder : Learns a distribution of codes, and draws new rows.
     sklearn.decomposition.PCA : The linear special case, exact and much faster.
     skae.architectures.Dense : Layers and their parameters.
 

@@ -1,4 +1,4 @@
-"""The scikit-learn contract, once for all autoencoders."""
+"""The base class of all autoencoders: fitting, and scoring by the loss."""
 
 from math import prod
 
@@ -22,39 +22,34 @@ from skae.losses._tabular import TabularLoss
 
 
 class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
-    """Base of all autoencoders: how they are made, trained and checked.
+    """Base class of all autoencoders: how they are built, trained and checked.
 
-    A subclass brings its parameters, ``_make_loss`` and, where they differ from the plain
-    autoencoder's, ``_make_bottleneck``, ``_make_corruption`` and ``_join``.
+    A subclass defines its parameters and ``_make_loss``. It may override ``_make_bottleneck``,
+    ``_make_corruption`` and ``_join``.
     """
 
-    #: The parameter that names the loss, and what it can name.
+    #: The parameter that names the loss, and the losses that it can name.
     _loss_parameter, _losses = "loss", LOSSES
-    #: Parameters beside the shared ones that training on cannot change.
+    #: Parameters, in addition to the shared ones, that cannot change when training continues.
     _net_parameters = ("n_components", "loss", "output_activation")
 
     # Training.
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, *, X_val=None):
-        """Train on the rows of X.
+        """Train on X.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. Sparse input is made dense a batch at a time. Architectures for
-            images also take arrays of shape (n_samples, ...), see `ConvAutoencoder`, those
-            for sequences also lists of arrays, see `RecurrentAutoencoder`, and those for
-            tables DataFrames with text, dates and missing cells, see `TabularAutoencoder`,
-            here and in all other methods.
+        X : <X>
+            <training_samples>
         y : None
-            Ignored, so that the estimator can stand in a pipeline with labels.
+            Ignored, so that the estimator can be in a pipeline with labels.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row in the loss.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features) or None, \
-                default=None
-            Rows to compute ``valid_loss`` on, and to choose the best epoch by if
-            ``early_stopping``, which otherwise holds out ``validation_fraction`` of X.
+            Weight of each sample in the loss.
+        X_val : <X_val> or None, default=None
+            Samples for ``valid_loss``. Early stopping uses them to choose the best epoch. If
+            None, it holds out ``validation_fraction`` of X.
 
         Returns
         -------
@@ -64,27 +59,27 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data is invalid, or if the loss becomes NaN or
-            infinite. An estimator that was fitted before stays as it was.
+            If a parameter or the data is invalid, or if the loss becomes NaN or infinite. An
+            estimator that was fitted before keeps its earlier fit.
         """
         del y
         return self._fit((X,), sample_weight, None if X_val is None else (X_val,))
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Train for one more epoch, on the rows of X, at a constant ``lr``.
+        """Train for one more epoch on X, at a constant ``lr``.
 
-        The first call starts a new model. The next ones go on with its weights and with
-        the state of the optimizer.
+        The first call starts a new model. Later calls continue with its weights and the state
+        of the optimizer.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows.
+        X : <X>
+            <training_samples>
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row in the loss.
+            Weight of each sample in the loss.
 
         Returns
         -------
@@ -100,7 +95,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         return self._fit_one_epoch((X,), sample_weight)
 
     def _read_samples(self, X, sample_weight=None, reset=False):
-        """Read rows that the loss compares with, and refuse those that it cannot take."""
+        """Read samples, and raise an error if the loss cannot take their values."""
         dataset = self._read_input(X, sample_weight, reset)
         self._check_bounds(dataset, self._loss_parameter, self._losses)
         return dataset
@@ -153,7 +148,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         module.to(self.device_)
 
     def _make_loss(self):
-        """Return the module that compares reconstructions with their targets."""
+        """Return the module that computes the loss of reconstructions."""
         raise NotImplementedError
 
     def _output_activation(self, loss):
@@ -163,7 +158,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         return LinearBottleneck()
 
     def _make_corruption(self, dataset):
-        """Return what damages the rows in training, or None."""
+        """Return the module that corrupts samples in training, or None."""
         del dataset
 
     def _describe(self, dataset, validation):
@@ -176,12 +171,12 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         warn_if_poor(self, dataset)
 
     def _as_in_training(self, dataset):
-        """Return rows as training shows them, and the weights of their cells or 1."""
+        """Return samples as in training, and the weights of their values or 1."""
         return dataset, 1.0
 
     @property
     def _n_comparable_components(self):
-        """How many components PCA needs for a fair comparison, or None if there is none."""
+        """Number of components of PCA in a fair comparison, or None if no comparison is fair."""
         return self.n_components_
 
     def _n_components(self, architecture, sample_shape):
@@ -195,41 +190,39 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
     def _auto_n_components(self, n_features):
         return max(1, round(n_features**0.5))
 
-    # Using the model.
+    # Scoring.
 
     def score_samples(self, X):
-        """Score rows by how well they are reconstructed.
+        """Score samples by how well they are reconstructed.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+        X : <X>
+            <samples>
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the loss of each row, averaged over its features. The higher, the more
-            normal; the lowest are outliers. Of tables and sequences averaged over what is
-            not missing, and 0 where all is.
+            <scores>
         """
         check_is_fitted(self)
         return -self._map(_losses, self._read_samples(X), ())
 
     def _element_losses(self, X):
-        """Return the samples of X, and the loss of each element of them."""
+        """Return the samples of X, and the loss of each of their elements."""
         dataset = self._read_samples(X)
         return dataset, self._map(_element_losses, dataset)
 
-    # What a fitted estimator shows.
+    # Fitted attributes.
 
     @property
     def encoder_(self):
-        """The encoder alone: maps (n_samples, n_features) to the codes."""
+        """The encoder, a module that maps a tensor of samples to their codes."""
         return _chain(self.net_.module_.encoder, self.net_.module_.bottleneck)
 
     @property
     def decoder_(self):
-        """The decoder alone: maps codes to (n_samples, n_features)."""
+        """The decoder, a module that maps a tensor of codes to reconstructions."""
         return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
 
 

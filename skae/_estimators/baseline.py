@@ -1,4 +1,4 @@
-"""Check of a fitted model against the cheapest ones: PCA and the mean."""
+"""Check of a fitted model against simple baselines: PCA and the mean."""
 
 from math import prod
 
@@ -12,22 +12,21 @@ MAX_ROWS = 1024
 
 MAX_ELEMENTS = 2**21
 
-#: Differences in R2 below this are left unmentioned.
+#: Differences in R2 below this give no warning.
 MARGIN = 0.01
 
-#: Standard deviations between which images need no other scale.
+#: Range of standard deviations in which images need no scaling.
 STDS = 0.03, 3.0
 
-#: Mean that needs no other scale, in standard deviations.
+#: Largest mean that needs no scaling, in standard deviations.
 MAX_OFFSET = 30
 
 
 def warn_if_poor(estimator, dataset):
     """Warn if a model reconstructs worse than PCA with as many components, or the mean.
 
-    PCA is fitted on up to 1,024 rows and both are judged on as many others, so that
-    the check costs little beside the fit. Where training damages rows, both have to
-    restore damaged ones.
+    PCA is fitted on up to 1,024 rows and both are evaluated on as many others, so the
+    check is cheap. If rows are damaged in training, both have to restore damaged rows.
 
     Parameters
     ----------
@@ -47,9 +46,9 @@ def warn_if_poor(estimator, dataset):
     if n_rows < 2:
         return
     sample = dataset.subsample(2 * n_rows)
-    fitted, judged = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
-    X, baseline = _array(judged), _array(fitted)
-    seen, weight = estimator._as_in_training(judged)
+    fitted, evaluated = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
+    X, baseline = _array(evaluated), _array(fitted)
+    seen, weight = estimator._as_in_training(evaluated)
     weight = np.broadcast_to(weight, (len(X), *dataset.sample_shape)).reshape(X.shape)
     total = (weight * (X - baseline.mean(0)) ** 2).sum()
     if not total:
@@ -72,7 +71,7 @@ def warn_if_poor(estimator, dataset):
 
 
 def warn_if_unscaled(estimator, dataset):
-    """Warn if images are on a scale that nets do not learn well from.
+    """Warn if images are on a scale that nets learn poorly from.
 
     Tables can be scaled by a step of a pipeline, but none of scikit-learn's takes images.
 

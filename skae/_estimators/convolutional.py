@@ -10,13 +10,13 @@ from skae.architectures._conv import ConvParameters
 class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, BaseAutoencoder):
     """Autoencoder for images and signals, made of convolutions.
 
-    A convolution computes the same for every place of an image from what is around it, so
-    that what is learned in one corner is known in all. X can be images of shape (n_samples,
+    A convolution applies the same filter at every position of an image, so a pattern that is
+    learned at one position is known at all of them. X can be images of shape (n_samples,
     height, width) or (n_samples, height, width, channels), signals, or flat rows with
     ``image_shape``. Images of unsigned integers are read as intensities from 0 to 1, and
-    come back from ``reconstruct`` and ``inverse_transform`` as what they were.
+    ``reconstruct`` and ``inverse_transform`` return their type.
 
-    It is the plain autoencoder; for the others give them the architecture, as in
+    This is the plain autoencoder. Other autoencoders take the architecture, as in
     ``VariationalAutoencoder(architecture=Conv(channels=(16, 32)))``.
 
     Read more in the :ref:`User Guide <images>`.
@@ -24,8 +24,8 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, BaseAuto
     Parameters
     ----------
     n_components : int or "auto", default="auto"
-        Length of the code, "auto" the square root of the number of values of an image; of
-        a spatial code the number of its maps.
+        Length of the code, "auto" is the square root of the number of values of an image.
+        For a spatial code, the number of its maps.
     <convolution>
     <loss>
     <output_activation>
@@ -38,7 +38,7 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, BaseAuto
     See Also
     --------
     skae.architectures.Conv : The same parameters as an object, for all autoencoders.
-    ImageToImageRegressor : Learns pictures from other pictures.
+    ImageToImageRegressor : Learns to predict images from images.
 
     References
     ----------

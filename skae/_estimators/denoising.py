@@ -15,14 +15,14 @@ from skae.corruptions import CORRUPTIONS, Corruption, TabularCorruption
 
 
 class Denoising:
-    """What damages rows in training, by ``corruption``, ``noise_level`` and ``damaged_only``."""
+    """Mixin of ``corruption``, ``noise_level`` and ``damaged_only``: damages rows in training."""
 
     #: The range that all values stay in, or None.
     _data_range = None
 
     def _make_corruption(self, dataset):
         self._check_units(dataset)
-        is_share = isinstance(self.corruption, str) and self.corruption != "gaussian"
+        is_fraction = isinstance(self.corruption, str) and self.corruption != "gaussian"
         low, high = 0.0, 1.0
         if self._data_range is not None:
             low, high = _ordered_pair("data_range", self._data_range)
@@ -34,7 +34,7 @@ class Denoising:
             make = partial(TabularCorruption, dataset.column_layout)
         return make(
             corruption=self.corruption,
-            noise_level=self._checked_noise_level(1.0 if is_share else float("inf")),
+            noise_level=self._checked_noise_level(1.0 if is_fraction else float("inf")),
             low=low,
             high=high,
             clip=self._data_range is not None,
@@ -43,7 +43,7 @@ class Denoising:
         )
 
     def _check_units(self, dataset):
-        """Refuse parameters in the units of unsigned integers, which are read as 0 to 1."""
+        """Reject parameters in units of unsigned integers, which are read as 0 to 1."""
         if dataset.kind == "tables" and self._data_range is not None:
             raise ValueError(
                 f"data_range={self._data_range!r} is for data of one unit, and each column of a "
@@ -63,9 +63,10 @@ class Denoising:
         if not isinstance(level, Real):
             level = levels = _ordered_pair("noise_level", level)
         if levels[0] < 0 or levels[1] > upper:
+            unit = "a fraction of the cells" if upper == 1 else "a standard deviation"
             raise ValueError(
                 f"noise_level must be within [0, {upper:g}] for corruption={self.corruption!r}, "
-                f"which takes it for {'a fraction of the cells' if upper == 1 else 'a standard deviation'}; "
+                f"which takes it for {unit}; "
                 f"got {self.noise_level!r}"
             )
         if levels[1] == 0 and self.damaged_only:
@@ -92,9 +93,9 @@ class Denoising:
 class DenoisingAutoencoder(Denoising, Autoencoder):
     """Autoencoder that restores damaged rows.
 
-    In training each row is damaged, anew in every epoch, and the loss compares what the
-    net makes of it with the row as it was [2]_. ``transform`` and ``reconstruct`` damage
-    nothing, so that ``reconstruct`` of noisy rows gives the rows without noise.
+    In training, each row is damaged, differently in every epoch. The loss compares the output
+    of the net with the undamaged row [2]_. ``transform`` and ``reconstruct`` damage nothing, so
+    ``reconstruct`` removes the noise of noisy rows.
 
     Read more in the :ref:`User Guide <denoising>`.
 
@@ -108,15 +109,14 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
         cells: "masking" sets them to 0, "salt_and_pepper" to the smallest or the largest
         value, "swap" to the value of another row in the same column. A callable takes a
         batch, a tensor of shape (n_samples, n_features), and the noise level, and
-        returns a tensor of that shape, alone or with a boolean one that says which cells
-        are damaged; alone, those that differ are. Of sequences, cells that are NaN stay
-        so. Of tables with ``architecture="tabular"``, masked cells are missing, and noise,
-        salt and pepper are for numbers alone.
+        returns a tensor of that shape, or this tensor and a boolean mask of the damaged
+        cells. Without a mask, cells that differ are damaged. In sequences, NaN stays NaN. In
+        tables with ``architecture="tabular"``, masked cells are missing, and noise, salt and
+        pepper change only numbers.
     noise_level : float or tuple (low, high), default=0.2
-        Standard deviation of Gaussian noise, in the units of X, of tables in deviations of
-        each column; share of the cells that
-        are drawn, in [0, 1], for the others by name. Of a range, a level is drawn for
-        every batch.
+        For "gaussian", the standard deviation of the noise, in the units of X; for tables, in
+        standard deviations of each column. For the others, the fraction of cells that are
+        drawn, in [0, 1]. From a range, a level is drawn for every batch.
     data_range : tuple (low, high) or None, default=None
         Range that values can have, such as (0, 1) for pixels: damaged values are clipped
         to it, and salt and pepper are its ends. None clips nothing, and salt and pepper
@@ -124,7 +124,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
         integers this and Gaussian noise are on the scale from 0 to 1.
     damaged_only : bool, default=False
         Whether only cells that were damaged count in the loss, as in masked modeling
-        [3]_. Of no effect for Gaussian noise, which damages all.
+        [3]_. It has no effect for Gaussian noise, which damages all cells.
     <loss>
     <output_activation>
     <architecture>
@@ -136,7 +136,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
 
     See Also
     --------
-    Autoencoder : The same without damage.
+    Autoencoder : The same without corruption.
     skae.corruptions : The corruptions as functions.
 
     References
@@ -178,7 +178,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
 
 
 def _ordered_pair(name, value):
-    """Return a range as a tuple, or say what is wrong with the parameter."""
+    """Return a range as a tuple; raise an error if it is invalid."""
     is_pair = len(value) == 2 and all(isinstance(end, Real) and isfinite(end) for end in value)
     if not is_pair or not value[0] <= value[1]:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Many autoencoders as one, for scores that depend less on chance."""
+"""Ensembles of autoencoders, whose scores depend less on chance."""
 
 from dataclasses import field
 from math import ceil
@@ -29,40 +29,39 @@ from skae._training.fits import FitTask, fit_all
 
 @parameter_class
 class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
-    """Ensemble of autoencoders: the mean of many, which chance moves less than one.
+    """Ensemble of autoencoders: averages many models, so results depend less on chance.
 
-    The members are copies of one or several autoencoders. Each starts from a seed of its
-    own, and may see a part of the rows or columns. Members of the same shape are trained
-    together, in a fraction of the time that they take one by one.
+    The members are copies of one or several autoencoders. Each has its
+    own seed, and can be trained on a part of the rows or columns. Members of the same shape are
+    trained together, which is much faster than one by one.
 
     ``score_samples`` puts the scores of each member on one scale and averages them [1]_.
-    The less alike the members are, the more this steadies and improves anomaly scores [2]_:
-    give autoencoders of several widths and depths, or let ``max_features`` differ. This helps
-    most where the training rows hold anomalies.
+    The more the members differ, the more stable and accurate the outlier scores are [2]_: use
+    autoencoders of several widths and depths, or a smaller ``max_features``. This helps most if
+    there are anomalies among the training rows.
 
     Parameters
     ----------
     estimator : autoencoder, list of autoencoders or None, default=None
-        What the members are copies of. A list is gone through in turn, and again, until
-        there are ``n_estimators``. Its autoencoders can be of any objective, width and depth,
-        but have to read X as samples of one kind: rows, images or sequences. None is
-        ``Autoencoder()``.
+        The members are copies of it. A list is repeated until there are ``n_estimators``
+        members. Its autoencoders can differ in objective, width and depth, but must read X in
+        the same way: as rows, images or sequences. None is ``Autoencoder()``.
     n_estimators : int, default=10
         Number of members.
     max_samples : int or float, default=1.0
-        Rows that each member is trained on, as a number or a share, which is rounded up.
+        Rows that each member is trained on, as a number or a fraction, which is rounded up.
     bootstrap : bool, default=False
-        Whether they are drawn with replacement, by ``sample_weight`` if there are weights. A
-        row then counts as often as it is drawn.
+        Whether rows are drawn with replacement, with probabilities by ``sample_weight`` if it
+        is given. A row counts as often as it is drawn.
     max_features : int or float, default=1.0
-        Columns that each member sees, likewise, for rows of numbers. They are drawn such that
-        all columns are seen by the same number of members, give or take one.
+        Columns that each member is trained on, as a number or a fraction, for rows of numbers.
+        All columns are used by the same number of members, or by one more.
     n_jobs : int or None, default=None
         Number of processes that share the training. None is this one, -1 as many as there are
         cores.
     random_state : int, RandomState instance or None, default=None
-        Source of the seeds of the members, whose own ``random_state`` is not used, and of
-        their rows and columns. An int gives the same ensemble at every fit.
+        Seed of the members and of the draws of rows and columns. The ``random_state`` of the
+        members is not used. An int gives the same ensemble at every fit.
     verbose : int, default=0
         1 prints how many members train together, 0 nothing.
 
@@ -71,16 +70,16 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
     estimators_ : list of autoencoders
         The fitted members.
     estimators_features_ : list of ndarray of int
-        Columns that each member sees.
+        Columns that each member is trained on.
     estimators_samples_ : list of ndarray of int
-        Rows that each member was trained on. They are drawn again at every access, so that
-        no memory is needed to keep them.
+        Rows that each member was trained on. They are drawn again at every access, to save
+        memory.
     score_centers_, score_scales_ : ndarray of shape (n_estimators,)
         Median and interquartile range of the scores that each member gives the training rows.
-        ``score_samples`` subtracts the one and divides by the other. Outliers in the training
-        rows do not move them, as they would a mean and a standard deviation.
+        ``score_samples`` subtracts the median and divides by the range. Unlike the mean and the
+        standard deviation, they are robust to outliers in the training rows.
     n_components_ : int
-        Length of the codes of all members together.
+        Total length of the codes of all members.
     device_ : torch.device
         Device of the members.
     n_features_in_ : int
@@ -90,7 +89,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
 
     See Also
     --------
-    Autoencoder : A single one.
+    Autoencoder : A single autoencoder.
     sklearn.ensemble.IsolationForest : Ensemble of trees for anomaly scores.
 
     References
@@ -149,12 +148,12 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows, or images or sequences if the members take these.
+            Training rows, or images or sequences if the members take them.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row in the members' losses; with ``bootstrap`` how likely it is
-            drawn.
+            Weight of each row in the losses of the members; with ``bootstrap``, the
+            probability that it is drawn is proportional to it.
 
         Returns
         -------
@@ -165,7 +164,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         ------
         ValueError
             If a parameter or the data is invalid, or if the training of a member fails. An
-            ensemble that was fitted before stays as it was.
+            ensemble that was fitted before does not change.
         """
         del y
         with unchanged_on_error(self):
@@ -174,11 +173,11 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
 
     def _fit(self, X, sample_weight):
         originals = self._originals()
-        rows = self._read_input(X, sample_weight, reset=True)
-        samples, n_members = self._samples(X, rows), self.n_estimators
+        dataset = self._read_input(X, sample_weight, reset=True)
+        samples, n_members = self._samples(X, dataset), self.n_estimators
         rng = check_random_state(self.random_state)
-        self.estimators_features_ = self._draw_features(rng, rows)
-        self._draw = self._row_draw(rows)
+        self.estimators_features_ = self._draw_features(rng, dataset)
+        self._draw = self._row_draw(dataset)
         self._seeds = rng.randint(np.iinfo(np.int32).max, size=n_members)
         members = [clone(originals[i % len(originals)]) for i in range(n_members)]
         fits = []
@@ -199,14 +198,13 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         self.estimators_ = members
         self.n_components_ = sum(member.n_components_ for member in members)
         scores = (fit.estimator.score_samples(fit.data[0]) for fit in fits)
-        spreads = [_center_and_scale(of_one, rows.sample_weight) for of_one in scores]
-        self.score_centers_, self.score_scales_ = np.transpose(spreads)
-        self._learn_lengths(rows)
+        normalizers = [_center_and_scale(of_one, dataset.sample_weight) for of_one in scores]
+        self.score_centers_, self.score_scales_ = np.transpose(normalizers)
+        self._learn_lengths(dataset)
 
     def _originals(self):
         """Return the autoencoders that the members are copies of."""
-        given = Autoencoder() if self.estimator is None else self.estimator
-        originals = list(given) if isinstance(given, (list, tuple)) else [given]
+        originals = self._given()
         others = [one for one in originals if not isinstance(one, BaseAutoencoder)]
         if others or not originals:
             got = repr(others[0]) if others else "an empty list"
@@ -234,23 +232,29 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
             )
         return originals
 
+    def _given(self):
+        """Return ``estimator`` as a list, as the user gave it."""
+        given = Autoencoder() if self.estimator is None else self.estimator
+        return list(given) if isinstance(given, (list, tuple)) else [given]
+
     @property
-    def _input_kind(self):
-        return self._originals()[0]._input_kind
+    def _input_kind(self):  # also before ``fit`` has checked the estimator: tags ask for it
+        given = (one for one in self._given() if isinstance(one, BaseAutoencoder))
+        return next((one._input_kind for one in given), "arrays")
 
     def _make_architecture(self):
         return self._originals()[0]._make_architecture()
 
-    def _draw_features(self, rng, rows):
-        """Return the columns of each member, all seen by the same number of them, or nearly."""
+    def _draw_features(self, rng, dataset):
+        """Return the columns of each member; each column is drawn almost equally often."""
         n_members, n_features = self.n_estimators, self.n_features_in_
         n_seen = _count(self.max_features, n_features)
         if n_seen == n_features:
             return [np.arange(n_features)] * n_members
-        if rows.kind != "rows":
+        if dataset.kind != "arrays":
             raise ValueError(
                 f"max_features={self.max_features} is for rows of numbers, but X is read as "
-                f"{rows.kind}. Leave it at 1.0."
+                f"{dataset.kind}. Leave it at 1.0."
             )
         if n_seen > n_features:
             raise ValueError(
@@ -268,19 +272,19 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
             features.append(seen)
         return features
 
-    def _row_draw(self, rows):
-        n_samples = len(rows.weighted())
+    def _row_draw(self, dataset):
+        n_samples = len(dataset.weighted())
         n_drawn = _count(self.max_samples, n_samples)
         if n_drawn > n_samples and not self.bootstrap:
             raise ValueError(
                 f"max_samples={n_drawn} asks for more rows than the {n_samples} that there are. "
                 "Lower it, or draw with bootstrap=True."
             )
-        return _Draw(len(rows), n_drawn, self.bootstrap, rows.sample_weight)
+        return _Draw(len(dataset), n_drawn, self.bootstrap, dataset.sample_weight)
 
-    def _samples(self, X, rows):
-        """Return what members get of X: the validated table if it is one."""
-        return rows.X if rows.kind == "rows" else X
+    def _samples(self, X, dataset):
+        """Return the input of the members: the validated array if X is one."""
+        return dataset.X if dataset.kind == "arrays" else X
 
     def _seen(self, samples, features):
         return samples if len(features) == self.n_features_in_ else samples[:, features]
@@ -298,9 +302,9 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Mean of the members' scores, each minus the median and divided by the
-            interquartile range of those of the training rows. The higher, the more normal;
-            the lowest are outliers.
+            Mean of the members' scores. From each, the median of the training rows is
+            subtracted, and it is divided by their interquartile range. The higher, the more
+            normal: outliers have the lowest scores.
         """
         check_is_fitted(self)
         samples = self._samples(X, self._read_input(X))
@@ -312,12 +316,12 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
 
     def _members(self):
         """Yield each member, the columns that it sees, and center and scale of its scores."""
-        spreads = self.score_centers_.tolist(), self.score_scales_.tolist()
-        yield from zip(self.estimators_, self.estimators_features_, *spreads, strict=True)
+        normalizers = self.score_centers_.tolist(), self.score_scales_.tolist()
+        yield from zip(self.estimators_, self.estimators_features_, *normalizers, strict=True)
 
     def _element_losses(self, X):
-        rows = self._read_input(X)
-        samples, total = self._samples(X, rows), 0.0
+        dataset = self._read_input(X)
+        samples, total = self._samples(X, dataset), 0.0
         for member, features, center, scale in self._members():
             seen, losses = member._element_losses(self._seen(samples, features))
             losses = (losses + center * seen.fraction) / scale
@@ -326,7 +330,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
                 wide[:, features] = losses * (self.n_features_in_ / len(features))
                 losses = wide
             total = total + losses
-        return rows, total / len(self.estimators_)
+        return dataset, total / len(self.estimators_)
 
     @staticmethod
     def _squared_errors(module, x):
@@ -338,7 +342,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         widths = [member.n_components_ for member in self.estimators_]
         return _Members(modules, widths, self.estimators_features_, self.n_features_in_)
 
-    # What a fitted ensemble shows.
+    # Fitted attributes.
 
     @property
     def estimators_samples_(self):
@@ -362,7 +366,7 @@ class _Draw(NamedTuple):
     ----------
     n_samples, n_drawn : int
     bootstrap : bool
-        Whether with replacement.
+        Whether rows are drawn with replacement.
     sample_weight : ndarray of shape (n_samples,) or None
     """
 
@@ -372,7 +376,7 @@ class _Draw(NamedTuple):
     sample_weight: np.ndarray | None
 
     def rows(self, seed):
-        """Return the rows of the member of a seed, in their order."""
+        """Return the sorted rows of the member with a seed."""
         rng, weight = np.random.RandomState(seed), self.sample_weight
         if self.bootstrap:
             fraction = None if weight is None else weight / weight.sum()
@@ -383,7 +387,7 @@ class _Draw(NamedTuple):
         return np.sort(rng.choice(candidates, self.n_drawn, replace=False))
 
     def weight(self, seed):
-        """Return the weight of each row for this member, or None if it sees all alike."""
+        """Return the weight of each row for this member, or None if all are equal."""
         if not self.bootstrap and self.sample_weight is None and self.n_drawn == self.n_samples:
             return None
         times_drawn = np.bincount(self.rows(seed), minlength=self.n_samples)
@@ -393,13 +397,13 @@ class _Draw(NamedTuple):
 
 
 class _Members(nn.Module):
-    """The nets of all members as that of one autoencoder.
+    """The nets of all members, combined as the net of one autoencoder.
 
     Parameters
     ----------
     modules : list of AutoencoderModule
     widths : list of int
-        Lengths of their codes.
+        Lengths of the codes.
     features : list of ndarray of int
         The columns that each sees.
     n_features : int
@@ -410,9 +414,8 @@ class _Members(nn.Module):
         self.autoencoders = nn.ModuleList(modules)
         self.widths = widths
         self.has_missing = modules[0].has_missing
-        self.n_multiplications = max(
-            module.n_multiplications for module in modules
-        )  # they run one after the other
+        # The maximum: they run one after the other.
+        self.n_multiplications = max(module.n_multiplications for module in modules)
         self.features = None
         if any(len(seen) < n_features for seen in features):
             self.features = [torch.from_numpy(seen) for seen in features]
@@ -453,7 +456,7 @@ class _Members(nn.Module):
 
 
 def _count(wanted, n):
-    """Return how many of n are wanted, as a number or as a share that is rounded up."""
+    """Return a number of n items, given as a number or as a fraction that is rounded up."""
     return int(wanted) if isinstance(wanted, Integral) else ceil(round(wanted * n, 6))
 
 
@@ -465,7 +468,7 @@ def _set_seeds(estimator, seed):
 
 
 def _center_and_scale(scores, sample_weight):
-    """Return the median and the interquartile range, which outliers do not move."""
+    """Return the median and the interquartile range, which are robust to outliers."""
     how = {} if sample_weight is None else {"weights": sample_weight, "method": "inverted_cdf"}
     low, center, high = np.quantile(scores.astype(np.float64), [0.25, 0.5, 0.75], **how)
     return center, high - low or scores.std() or 1.0

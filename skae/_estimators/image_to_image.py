@@ -26,7 +26,7 @@ from skae.losses._mixed import LOSSES
 #: Values of images that scales and the start at a linear regression are computed from.
 MAX_REGRESSED = 2**20
 
-#: Images that the check of the fit looks at.
+#: Images that the check of the fit uses, at most.
 MAX_CHECKED = 256
 
 
@@ -40,17 +40,17 @@ class ImageToImageRegressor(
     TransformerMixin,
     NeuralEstimator,
 ):
-    """Learns to make one image of another: to colorize, restore, fill in, enlarge.
+    """Regression of images on images: to colorize, restore, fill in or enlarge.
 
-    ``fit(X, Y)`` takes pairs: X what will be given, Y what is wanted of it. Both can be
-    images of shape (n_samples, height, width) or (n_samples, height, width, channels), or
-    signals, with numbers of channels of their own and of the same size, or one of a size
-    that is a whole multiple of the other's. Images of unsigned integers are read as
-    intensities from 0 to 1, and ``predict`` gives the type and shape of Y.
+    ``fit(X, Y)`` takes pairs of input images X and target images Y. Both can be images of shape
+    (n_samples, height, width) or (n_samples, height, width, channels), or signals. Their
+    numbers of channels can differ. Their sizes must be equal, or one a whole multiple of the
+    other. Images of unsigned integers are read as intensities from 0 to 1, and ``predict``
+    returns the type and shape of Y.
 
-    The net is a U-Net [2]_. X and Y are standardized inside, by one mean and deviation
-    each, so that their scale does not matter. By default training starts at the linear
-    filter that fits best, so that the result is rarely worse than one.
+    The net is a U-Net [2]_. X and Y are standardized inside, each by one mean and one standard
+    deviation, so their scale does not matter. By default training starts at the best linear
+    filter, so the result is rarely worse than that.
 
     Read more in the :ref:`User Guide <image_to_image>`.
 
@@ -58,9 +58,9 @@ class ImageToImageRegressor(
     ----------
     <unet_channels>
     flips : {"horizontal", "vertical", "both"} or None, default=None
-        Flip half of the training pairs along this axis, anew in each epoch.
+        Flip half of the training pairs along this axis, other pairs in each epoch.
     max_shift : int, default=0
-        Shift training pairs by up to so many pixels of the smaller image.
+        Shift training pairs by up to this number of pixels of the smaller image.
     target_shape : tuple of int or None, default=None
         Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
         ``image_shape``.
@@ -77,7 +77,7 @@ class ImageToImageRegressor(
 
     See Also
     --------
-    DenoisingAutoencoder : Learns to restore from undamaged data alone.
+    DenoisingAutoencoder : Learns to restore images from undamaged data alone.
     skae.metrics : Scores of images, for `sklearn.metrics.make_scorer`.
 
     References
@@ -120,9 +120,9 @@ class ImageToImageRegressor(
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Images or signals that are given.
+            Input images or signals.
         y : array-like of shape (n_samples, ...)
-            Images or signals that are wanted.
+            Target images or signals.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each pair in the loss.
         X_val, y_val : array-like of shape (n_val, ...) or None, default=None
@@ -138,7 +138,7 @@ class ImageToImageRegressor(
         ------
         ValueError
             If a parameter or the data is invalid, or if the loss becomes NaN or
-            infinite. An estimator that was fitted before stays as it was.
+            infinite. An estimator that was fitted before does not change.
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both or neither")
@@ -148,7 +148,7 @@ class ImageToImageRegressor(
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one more epoch, on pairs, at a constant ``lr``.
 
-        The first call starts a new model. The next ones go on with its weights and with
+        The first call starts a new model. The next ones continue with its weights and with
         the state of the optimizer.
 
         Parameters
@@ -171,7 +171,7 @@ class ImageToImageRegressor(
         return self._fit_one_epoch((X, y), sample_weight)
 
     def _read_samples(self, X, y, sample_weight=None, reset=False):
-        """Read pairs, and refuse targets that the loss cannot take."""
+        """Read pairs, and reject targets that the loss cannot take."""
         inputs = self._read_input(X, sample_weight, reset)
         if y is None:
             raise ValueError(
@@ -241,7 +241,7 @@ class ImageToImageRegressor(
             )
 
     def predict(self, X):
-        """Predict the images that belong to those given.
+        """Predict target images.
 
         Parameters
         ----------
@@ -276,7 +276,7 @@ class ImageToImageRegressor(
         return self._map(_smallest_maps, self._read_input(X), (self.n_components_,))
 
     def score(self, X, y, sample_weight=None):
-        """Return the share of variance predicted, R2 weighted by variance.
+        """Return the fraction of variance predicted, R2 weighted by variance.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Training, once for all estimators: autoencoders and regressors."""
+"""Training, shared by all estimators: autoencoders, regressors and translators."""
 
 import copy
 from contextlib import contextmanager
@@ -20,28 +20,29 @@ from skae._training.optimizers import optimizer_params
 from skae.architectures._training_defaults import DEFAULT_BUDGET, TrainingDefaults
 from skae.exceptions import InterruptedWarning, warn
 
-#: Fewer samples than this are too few to hold some out.
+#: With fewer samples than this, none are held out by default.
 MIN_HOLD_OUT = 20
 
-#: By how much scaled values may exceed their range.
+#: Tolerance by which scaled values may exceed their range.
 ROUNDING = 1e-6
 
 
 class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
-    """Base of all estimators: a net that is trained on samples of some kind.
+    """Base class of all estimators: a network that is trained on samples.
 
-    A subclass brings ``_make_architecture``, ``_parameters_of_the_architecture``,
-    ``_read_samples``, ``_make_module`` and, where there is something to do, ``_renew``,
-    ``_describe`` and ``_check_fit``.
+    A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
+    ``_read_samples`` and ``_make_module``. It may override ``_renew``, ``_describe`` and
+    ``_check_fit``.
     """
 
-    #: Parameters beside the shared ones that training on cannot change.
+    #: Parameters, in addition to the shared ones, that cannot change when training continues.
     _net_parameters = ()
+
     # Training.
 
     @contextmanager
     def _fitting(self, data, sample_weight, validation_data, shows_bar):
-        """Give the training to be done; around it is the rest of a fit."""
+        """Prepare a fit, yield its `TrainingRun`, and complete the fit after the training."""
         with self._unchanged_on_error():
             with _gradients():
                 dataset, resume = self._read(data, sample_weight, resume=self.warm_start)
@@ -58,7 +59,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
             self._check_fit(fitted)
 
     def _fit_one_epoch(self, data, sample_weight):
-        """Train for one epoch, going on from where the last call stopped."""
+        """Train for one epoch, and continue from the last call if there was one."""
         with self._unchanged_on_error():
             with _gradients():
                 dataset, resume = self._read(data, sample_weight, resume=True)
@@ -71,17 +72,17 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         return self
 
     def _read(self, data, sample_weight, resume):
-        """Return the samples to train on, and whether training goes on, as it may if it can."""
+        """Return the samples to train on, and whether training continues from an earlier fit."""
         resume = resume and hasattr(self, "net_")
         dataset = self._read_samples(*data, sample_weight=sample_weight, reset=not resume)
         if sample_weight is not None:
-            dataset = dataset.select(dataset.weighted())  # the others are as good as not there
+            dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
         if not resume:
             self._rng = check_random_state(self.random_state)
         return dataset, resume
 
     def _check_bounds(self, dataset, parameter, losses, name="X"):
-        """Refuse targets that the loss a parameter names cannot take."""
+        """Raise an error if targets are out of the range of the loss that a parameter names."""
         loss = getattr(self, parameter)
         bounds = getattr(losses.get(loss), "target_range", None) if isinstance(loss, str) else None
         if bounds is None or dataset.kind == "tables":
@@ -95,7 +96,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
             )
 
     def _set_up(self, dataset, resume, anneals):
-        """Make a net for the rows, or one to train on that is a copy of the present one."""
+        """Build a network for the dataset or, to resume training, copy the present one."""
         built_with = self._parameters_of_the_net()
         training_defaults = self._training_defaults()
         session = {
@@ -110,8 +111,8 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
             changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
             if changed:
                 raise ValueError(
-                    f"{', '.join(changed)} changed since the net was built, and training on cannot "
-                    "change that. Set it back, or call fit with warm_start=False to start anew."
+                    f"{', '.join(changed)} changed since the net was built, so training cannot "
+                    "continue. Set it back, or call fit with warm_start=False to start again."
                 )
             self.net_ = copy.copy(self.net_).resume(**session)
             self._renew(self.net_.module_, dataset)
@@ -130,26 +131,26 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         self.net_ = Net(module, device=str(device), **optimizer, **session)
 
     def _training_defaults(self):
-        """Return how to train."""
+        """Return the optimizer, its learning rate and parameters, and the budget."""
         return TrainingDefaults(self.optimizer, self.lr, DEFAULT_BUDGET, self.optimizer_params)
 
     def _parameters_of_the_net(self):
-        """Return the parameters that training on cannot change."""
+        """Return the parameters that cannot change when training continues, by name."""
         fixed = ["device", "optimizer", "optimizer_params", "weight_decay", *self._net_parameters]
         params = {name: getattr(self, name) for name in fixed}
         return params | self._parameters_of_the_architecture()
 
     def _renew(self, module, dataset):
-        """Give a module that is trained on the parts that parameters may change."""
+        """Update the parts of a module that parameters may change when training continues."""
 
     def _describe(self, dataset, validation):
-        """Set the fitted attributes that take a look at the samples."""
+        """Set the fitted attributes that are computed from the samples."""
 
     def _check_fit(self, dataset):
         """Warn if the fit is poor."""
 
     def _hold_out(self, dataset, validation_data):
-        """Return the rows to fit, and the rows to validate on or None."""
+        """Return the samples to train on, and the validation samples or None."""
         if validation_data is not None:
             try:
                 return dataset, self._read_samples(*validation_data)
@@ -166,12 +167,12 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
                 "none to fit. Give X_val, a smaller validation_fraction or early_stopping=False."
             )
         held_out, fitted = order[:n_held_out], order[n_held_out:]
-        held_out.sort()  # in place, as all of this for the sake of memory
+        held_out.sort()  # in place, to save memory
         fitted.sort()
         return dataset.select(fitted), dataset.select(held_out)
 
     def _order_to_hold_out(self, dataset):
-        """Return all rows in random order, and how many of the first of them to hold out."""
+        """Return the indices of the samples in random order, and how many to hold out."""
         order = self._rng.permutation(len(dataset))
         return order, max(1, round(len(order) * self.validation_fraction))
 
@@ -190,16 +191,16 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         self.net_.module_.eval()
 
     def _best_weights(self):
-        """Return the callback that chooses the best epoch."""
+        """Return the callback that restores the best epoch."""
         return BestWeights(self.patience)
 
     def _progress(self, dataset, epochs):
-        """Return the callback that shows how far training is."""
+        """Return the callback that shows the progress of training."""
         del dataset
         return Progress(epochs)
 
     def _precision(self):
-        """Return the precision to train in, None for that of the parameters."""
+        """Return the precision of training, or None for that of the parameters."""
 
     def _warn_unless(self, finished):
         if not finished:
@@ -214,8 +215,8 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
 
     @contextmanager
     def _unchanged_on_error(self):
-        """Put the attributes and the state of the random numbers back if fitting fails."""
-        rng = self.__dict__.get("_rng")  # the one attribute that changes in itself
+        """Restore the attributes and the random state if fitting fails."""
+        rng = self.__dict__.get("_rng")  # the only attribute that is changed in place
         state = None if rng is None else rng.get_state()
         try:
             with unchanged_on_error(self):
@@ -225,7 +226,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
                 rng.set_state(state)
             raise
 
-    # What a fitted estimator shows.
+    # Fitted attributes.
 
     @property
     def _module(self):
@@ -233,12 +234,12 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
 
     @property
     def device_(self):
-        """The device of the net: that of training, or the CPU if it was loaded without it."""
+        """Device of the network: that of the training, or the CPU if that is not available now."""
         return torch.device(self.net_.device)
 
     @property
     def history_(self):
-        """What skorch recorded of each epoch."""
+        """Skorch's record of each epoch."""
         return self.net_.history
 
     @property
@@ -257,7 +258,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
 
 @contextmanager
 def _gradients():
-    """Allow for gradients, whatever the mode around."""
+    """Enable gradients, even inside ``torch.inference_mode`` or ``torch.no_grad``."""
     with torch.inference_mode(False), torch.enable_grad():
         yield
 

@@ -1,7 +1,7 @@
-"""What the constructors of all autoencoders share: parameters, constraints, documentation.
+"""Parameters that estimators share, with their constraints and documentation.
 
-Estimators are dataclasses: their annotated fields are their parameters, inherited ones
-among them, and the constructor that follows from them assigns and does nothing else.
+Estimators are dataclasses: their annotated fields, including the inherited ones, are their
+parameters. The generated constructor assigns them and does nothing else.
 """
 
 import re
@@ -24,132 +24,138 @@ from skae.losses._mixed import LOSSES, make_loss
 
 ARCHITECTURE = """\
 architecture : str or object with ``build``, default="dense"
-        The encoder's and decoder's layers: a parameter object such as
-        `skae.architectures.Dense` for rows, `skae.architectures.Conv` for images and
-        signals, `skae.architectures.Recurrent` for sequences or
-        `skae.architectures.Tabular` for tables with categories and missing cells; "dense",
-        "conv", "recurrent" and "tabular" are those with their defaults. Its parameters can
-        be set and searched as ``architecture__<name>``."""
+        Layers of the encoder and the decoder: a parameter object such as
+        `skae.architectures.Dense` for arrays of numbers, `skae.architectures.Conv` for
+        images and signals, `skae.architectures.Recurrent` for sequences, or
+        `skae.architectures.Tabular` for tables with categories and missing values. "dense",
+        "conv", "recurrent" and "tabular" are these objects with their defaults. Their
+        parameters can be set and searched as ``architecture__<name>``."""
 
 LOSS = """\
 loss : {{"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ssim"}}, \
             dict or callable, default="{0}"
-        How far an output is from its target. "binary_cross_entropy" needs values in
-        [0, 1]; "ssim", structural similarity, images. A dict mixes losses, as
-        ``{{"ssim": 0.8, "absolute_error": 0.2}}``. A callable takes the output and the
-        target, both tensors of shape (n_samples, n_features), (n_samples, channels,
-        height, width) or (n_samples, n_steps, n_features), and returns one value per
-        element or, but for sequences, per sample."""
+        Loss that compares an output with its target. "binary_cross_entropy" needs values
+        in [0, 1], and "ssim" (structural similarity) needs images. A dict is a weighted sum
+        of losses, such as ``{{"ssim": 0.8, "absolute_error": 0.2}}``. A callable takes the
+        output and the target, both tensors of shape (n_samples, n_features), (n_samples,
+        channels, height, width) or (n_samples, n_steps, n_features). It returns one value
+        per element or, except for sequences, one per sample."""
 
 OUTPUT_ACTIVATION = """\
 output_activation : str, default="auto"
-        Activation of the last layer. "auto" follows the loss: "sigmoid" for
-        "binary_cross_entropy", otherwise "identity". Any activation of
-        `skae.architectures.Dense`."""
+        Activation of the last layer: any activation of `skae.architectures.Dense`. "auto"
+        depends on the loss: it is "sigmoid" for "binary_cross_entropy", otherwise
+        "identity"."""
 
 TRAINING = """\
 optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or class, \
             default="adam"
-        Optimizer, by name or a class of `torch.optim`. "muon" makes the steps of matrices
-        orthogonal; the other parameters are trained by Adam.
+        Optimizer: a name or a class of `torch.optim`. "muon" orthogonalizes the updates of
+        weight matrices; Adam trains the other parameters.
     optimizer_params : dict or None, default=None
-        Further parameters of the optimizer, such as ``{"momentum": 0.9}``.
+        Additional parameters of the optimizer, such as ``{"momentum": 0.9}``.
     lr : float, default=2e-3
-        Learning rate, the highest one if it changes.
+        Learning rate; its maximum if it changes.
     lr_schedule : {"cosine", "one_cycle"}, callable or None, default="one_cycle"
-        How the learning rate changes over ``max_epochs``. "cosine" lets it fall to 0,
-        "one_cycle" rise to ``lr`` during the first tenth and then fall [1]_. A callable
-        takes the optimizer and returns a `torch.optim.lr_scheduler`, stepped after every
-        epoch. None keeps it as it is.
+        How the learning rate changes over ``max_epochs``. With "cosine" it falls to 0. With
+        "one_cycle" it rises to ``lr`` during the first tenth and then falls [1]_. A callable
+        takes the optimizer and returns a `torch.optim.lr_scheduler`, which makes a step after
+        every epoch. None keeps the learning rate constant.
     weight_decay : float, default=0.0
         Weight decay of the optimizer.
     max_grad_norm : float or None, default=None
-        Scale gradients down to this norm where theirs is larger.
+        Maximum norm of the gradients; larger gradients are scaled down to it.
     batch_size : int or "auto", default="auto"
-        Rows in a step of the optimizer. "auto" is the power of 2 next to a fiftieth of
-        the rows, from 32 to 512.
+        Number of samples in a step of the optimizer. "auto" is the power of 2 nearest to a
+        fiftieth of the number of samples, from 32 to 512.
     max_epochs : int or "auto", default="auto"
-        Passes over the training rows. "auto" is what 4,000 steps allow, from 4 to 100.
+        Number of passes over the training samples. "auto" is the number that takes about
+        4,000 steps, from 4 to 100.
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out rows and restore the weights of the epoch with the least loss
-        on them. "auto" does so from 20 rows up.
+        Whether to hold out samples, and to restore the weights of the epoch with the lowest
+        loss on them. "auto" does so if there are at least 20 samples.
     validation_fraction : float, default=0.1
-        Share of the rows that early stopping holds out, unless ``fit`` gets ``X_val``.
+        Fraction of the samples that early stopping holds out, unless ``X_val`` is passed to
+        ``fit``.
     patience : int or None, default=None
-        Epochs without improvement after which early stopping ends the training. None
-        never ends it, so that the learning rate falls to the end of its schedule.
+        Number of epochs without improvement after which early stopping ends the training.
+        None always trains for ``max_epochs``, so that the schedule of the learning rate is
+        completed.
     check_baseline : bool, default=True
-        Warn after ``fit`` if the model is poor beside the cheapest ones, such as PCA
-        with as many components or the mean, or if images are on a scale that is hard to
-        learn from. It costs little: at most 2,048 rows are looked at.
+        Whether to warn after ``fit`` if the model is worse than a simple one, such as the
+        mean or PCA with as many components, or if the scale of images makes them hard to
+        learn. The check is cheap, as it uses at most 2,048 samples.
     device : str or torch.device, default="auto"
-        Where to train. "auto" takes a GPU (CUDA, then MPS) if there is one.
+        Device to train on. "auto" is a GPU (CUDA, then MPS) if there is one, otherwise the
+        CPU.
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are copied, so that they stay as they are.
+        Callbacks that are called during training. They are copied first, so the given
+        objects do not change.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the last fit, with the state of the optimizer,
-        instead of starting anew.
+        Whether ``fit`` continues from the last fit, with the state of the optimizer, instead
+        of starting again.
     random_state : int, RandomState instance or None, default=None
-        Source of all that is random: initial weights, order of batches, held-out rows,
-        dropout, noise. An int gives the same model at every fit.
+        Source of all randomness: initial weights, order of batches, held-out samples,
+        dropout and noise. With an int, every fit gives the same model.
     verbose : int, default=0
-        1 shows a progress bar with the loss, 0 nothing."""
+        1 shows a progress bar with the loss, and 0 shows nothing."""
 
-#: What differs for translators.
+#: Parameters whose documentation differs for translators.
 TEXT_TRAINING = """\
 optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"} or class, \
             default="auto"
-        Optimizer, by name or a class of `torch.optim`. "muon" makes the steps of matrices
-        orthogonal; the other parameters are trained by Adam. "auto" is what suits the
+        Optimizer: a name or a class of `torch.optim`. "muon" orthogonalizes the updates of
+        weight matrices; Adam trains the other parameters. "auto" depends on the
         architecture.
     lr : float or "auto", default="auto"
-        Learning rate, the highest one if it changes. "auto" is what suits the architecture.
+        Learning rate; its maximum if it changes. "auto" depends on the architecture.
     max_grad_norm : float or None, default=1.0
-        Scale gradients down to this norm where theirs is larger.
+        Maximum norm of the gradients; larger gradients are scaled down to it.
     batch_size : int or "auto", default="auto"
-        Pairs of mean length in a step of the optimizer: there are fewer of long ones, so that
-        all steps are of about as many tokens. "auto" is the power of 2 next to a thousandth of
-        the pairs, from 32 to 64, for a transformer to 128.
+        Number of pairs of mean length in a step of the optimizer. Batches of long pairs have
+        fewer, so that all steps have about as many tokens. "auto" is the power of 2 nearest to
+        a thousandth of the number of pairs, from 32 to 64, or to 128 for a transformer.
     max_epochs : int or "auto", default="auto"
-        Passes over the training pairs. "auto" is what 12,500 steps allow, from 10 to 100; for a
-        transformer 8,000 steps, from 6 to 100.
+        Number of passes over the training pairs. "auto" is the number that takes about 12,500
+        steps, from 10 to 100; for a transformer 8,000 steps, from 6 to 100.
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out pairs and restore the weights of the epoch that is the best on
-        them, see ``stop_by``. "auto" does so from 20 pairs up.
+        Whether to hold out pairs, and to restore the weights of the epoch that is best on
+        them; see ``stop_by``. "auto" does so if there are at least 20 pairs.
     validation_fraction : float or "auto", default="auto"
-        Share of the pairs that early stopping holds out, unless ``fit`` gets ``X_val``.
-        "auto" is a tenth, but not more than 1,000 pairs.
+        Fraction of the pairs that early stopping holds out, unless ``X_val`` is passed to
+        ``fit``. "auto" is a tenth, but at most 1,000 pairs.
     check_baseline : bool, default=True
-        Warn after ``fit`` if the model predicts the next token worse than the frequencies of
-        tokens would.
+        Whether to warn after ``fit`` if the model predicts the next token worse than the
+        frequencies of tokens do.
     verbose : int, default=0
-        1 shows a progress bar with the loss and the tokens per second, 0 nothing."""
+        1 shows a progress bar with the loss and the tokens per second, and 0 shows
+        nothing."""
 
 FITTED_NET = """\
 net_ : skorch.NeuralNet
-        The trained net.
+        The trained network.
     history_ : skorch.history.History
-        Record of each epoch: ``train_loss``, ``valid_loss`` if there are validation
-        rows, and ``dur``, its seconds.
+        Record of each epoch: ``train_loss``; ``valid_loss`` if there are validation
+        samples; and ``dur``, its duration in seconds.
     loss_curve_ : list of float
         Mean training loss of each epoch.
     n_iter_ : int
         Number of epochs trained.
     device_ : torch.device
-        Device that it was trained on.
+        Device of the network.
     n_features_in_ : int
-        Number of features of the training rows, of values of an image.
+        Number of features of the training data; for images, the number of values of one.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, if the training rows were a DataFrame."""
+        Names of the columns, if the training data was a DataFrame."""
 
 FITTED = f"""\
 encoder_, decoder_ : torch.nn.Module
-        The two halves, usable alone: the encoder maps a float32 tensor of shape
-        (n_samples, n_features), of images (n_samples, channels, height, width), of
-        sequences (n_samples, n_steps, n_features), to codes, the decoder codes to
-        reconstructions. Those of tables take and give a number for each column of numbers,
-        then a group of numbers for each other one, its categories. The decoder of sequences
-        also takes a tensor like the encoder's.
+        The two halves of the network, as modules. The encoder maps a float32 tensor to codes.
+        The tensor has shape (n_samples, n_features); for images (n_samples, channels, height,
+        width); for sequences (n_samples, n_steps, n_features). The decoder maps codes to
+        reconstructions. For tables, the tensors hold one number for each numeric column, then
+        one number for each category of the other columns. The decoder for sequences also
+        takes a tensor like that of the encoder.
     n_components_ : int
         Length of the code.
     {FITTED_NET}"""
@@ -165,7 +171,7 @@ def _entries(block):
     return {entry.partition(" ")[0]: entry.rstrip() for entry in entries if entry}
 
 
-#: What docstrings of estimators can refer to by name, as ``<training>``.
+#: Texts that docstrings of estimators can include by a mark, such as ``<training>``.
 SHARED_DOCS = {
     "<architecture>": ARCHITECTURE,
     "<convolution>": CONVOLUTION,
@@ -236,7 +242,7 @@ class SharedParameters(ParameterMixin):
 
 @estimator
 class CodeParameters(ParameterMixin):
-    """Parameters of the code, for all that squeeze their input through one."""
+    """Parameters of the code, for estimators that have one."""
 
     n_components: int | str = field(default="auto", kw_only=False)
 
@@ -253,7 +259,7 @@ class ArchitectureParameters(ParameterMixin):
 
     #: The architectures that have names.
     _architectures = ARCHITECTURES
-    #: What an architecture may read.
+    #: The kinds of data that an architecture can take.
     _input_kinds = INPUT_KINDS
 
     def _make_architecture(self):
@@ -261,14 +267,14 @@ class ArchitectureParameters(ParameterMixin):
 
     @property
     def _input_kind(self):
-        """What X is read as, see `skae.architectures`."""
+        """Kind of data that X is read as; see `skae.architectures`."""
         architecture = self.architecture
         if isinstance(architecture, str):
             architecture = self._architectures.get(architecture)
-        return getattr(architecture, "input_kind", "rows")
+        return getattr(architecture, "input_kind", "arrays")
 
     def _parameters_of_the_architecture(self):
-        """Return what training on cannot change, by name."""
+        """Return the parameters that cannot change when training continues, by name."""
         architecture = self._make_architecture()
         params = {"architecture": architecture}
         if isinstance(architecture, BaseEstimator):
@@ -276,7 +282,9 @@ class ArchitectureParameters(ParameterMixin):
         return params
 
     def set_params(self, **params):
-        """Set parameters by name, those of the architecture as ``architecture__<name>``.
+        """Set parameters by name.
+
+        Parameters of the architecture are named ``architecture__<name>``.
 
         Parameters
         ----------
@@ -291,40 +299,40 @@ class ArchitectureParameters(ParameterMixin):
         Raises
         ------
         ValueError
-            If a name is unknown; the message has the nearest known one.
+            If a name is unknown. The message suggests the most similar known name.
         """
         architecture = params.get("architecture", self.architecture)
         if any(name.startswith("architecture__") for name in params) and (
             isinstance(architecture, str) and architecture in self._architectures
         ):
-            # A name has no parameters to set; the object that it stands for has.
+            # Replace the name by the object that it stands for, whose parameters can be set.
             params = {**params, "architecture": self._architectures[architecture]()}
         return super().set_params(**params)
 
 
 class FlatArchitecture:
-    """The parameters of one architecture as the estimator's own."""
+    """Mixin for estimators that have the parameters of one architecture as their own."""
 
     #: The architecture, a class.
     _architecture = None
 
     @property
     def _input_kind(self):
-        """What X is read as, see `skae.architectures`."""
+        """Kind of data that X is read as; see `skae.architectures`."""
         return self._architecture.input_kind
 
     def _make_architecture(self):
         return self._architecture(**self._parameters_of_the_architecture())
 
     def _parameters_of_the_architecture(self):
-        """Return what training on cannot change, by name."""
+        """Return the parameters that cannot change when training continues, by name."""
         names = [field.name for field in fields(self._architecture)]
         return {name: getattr(self, name) for name in names}
 
 
 @estimator
 class LossParameters(ParameterMixin):
-    """Parameters of the loss, for all that choose one freely."""
+    """Parameters of the loss, for estimators that take any loss."""
 
     loss: str | dict | Callable = "squared_error"
     output_activation: str = "auto"

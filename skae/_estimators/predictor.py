@@ -1,4 +1,4 @@
-"""What fitted nets do with samples, once for single ones and ensembles."""
+"""How fitted networks are applied to samples, for single ones and ensembles."""
 
 import copy
 from contextlib import contextmanager
@@ -16,14 +16,14 @@ from skae.exceptions import warn
 
 
 class Predictor:
-    """Reads samples, and passes them through a net.
+    """Reads samples and passes them through a network.
 
-    A subclass brings ``_module``, ``device_``, ``_input_kind``, ``_make_architecture`` and
+    A subclass defines ``_module``, ``device_``, ``_input_kind``, ``_make_architecture`` and
     ``n_components_``.
     """
 
     def _read_input(self, X, sample_weight=None, reset=False):
-        """Read samples of the kind that the architecture takes, like those of the fit."""
+        """Read samples of the kind that the architecture takes, in the layout of the fit."""
         if reset:
             architecture = self._make_architecture()
             if isinstance(architecture, ParameterMixin):
@@ -37,9 +37,9 @@ class Predictor:
         return dataset
 
     def _score(self, dataset):
-        """Return the share of variance that is predicted of the samples' targets."""
+        """Return R2: the fraction of the variance of the targets that is predicted."""
         if len(dataset) < 2:
-            warn("R2 is not defined for less than two samples.", UndefinedMetricWarning)
+            warn("R2 is not defined for fewer than two samples.", UndefinedMetricWarning)
             return float("nan")
         return self._r2(dataset)
 
@@ -47,7 +47,10 @@ class Predictor:
         return dataset.targets.explained(*self._squares(dataset))
 
     def _squares(self, dataset, watch=None):
-        """Return each value's residual and total squares; ``watch`` sees the codes."""
+        """Return the residual and total sums of squares of each value.
+
+        ``watch`` is called with the module and the codes of each chunk.
+        """
         mean = dataset.targets.mean()
         residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
         add = torch.nansum if dataset.has_missing else torch.sum
@@ -60,25 +63,27 @@ class Predictor:
                 predicted, target = (
                     y.cpu().double() for y in (module.decode(code, target), target)
                 )
-                n = target.shape[1]  # less than all steps where no sequence is longer
+                n = target.shape[1]  # fewer than all steps if the sequences are short
                 residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
                 total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
         return residual, total
 
     def _map(self, function, dataset, shape=None):
-        """Apply ``function(module, x)`` to the rows, a chunk at a time.
+        """Apply ``function(module, x)`` to the samples, one chunk at a time.
 
         Parameters
         ----------
         function : callable
-            Also gets the target, where the samples have others than themselves.
-        dataset : ArrayDataset
+            It also gets the targets if the samples are not their own targets.
+        dataset : ArrayDataset or dataset of another kind
+            The samples.
         shape : tuple of int or None, default=None
-            Of what the function makes of one. None if that is a target.
+            Shape of the output for one sample. None is the shape of a target.
 
         Returns
         -------
-        ndarray
+        output : ndarray
+            The outputs of all samples.
         """
         dtype = np.float32 if dataset.dtype == torch.float32 else np.float64
         if shape is None:
@@ -93,12 +98,12 @@ class Predictor:
 
     @contextmanager
     def _inference(self, dataset):
-        """Give the module in the precision of the rows, and its device, without gradients."""
+        """Provide the module in the precision of the dataset and its device, without gradients."""
         module, device = self._module, self.device_
         n_multiplications = module.n_multiplications
         if dataset.dtype == torch.float64:
-            # float32 results in a float64 array would depend on the rows beside a row.
-            device = torch.device("cpu") if device.type == "mps" else device  # has no float64
+            # In float32, the result for a sample would depend on the other samples in its chunk.
+            device = torch.device("cpu") if device.type == "mps" else device  # MPS has no float64
             module = copy.deepcopy(module).to(device).double()
         n_rows = min(len(dataset), chunk_length(dataset))
         with torch.inference_mode(), threads(n_rows * n_multiplications):

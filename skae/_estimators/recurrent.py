@@ -10,18 +10,18 @@ from skae.architectures._recurrent import RecurrentParameters
 class RecurrentAutoencoder(FlatArchitecture, RecurrentParameters, LossParameters, BaseAutoencoder):
     """Autoencoder for sequences of unequal lengths, made of recurrent layers.
 
-    The encoder reads a sequence step by step and makes a code of fixed length of it; the
-    decoder makes a sequence of the code, of any length. X can be a list of arrays of shape
+    The encoder reads a sequence step by step and maps it to a code of fixed length. The
+    decoder maps a code to a sequence of any length. X can be a list of arrays of shape
     (time, n_features) or (time,), an array of shape (n_samples, time, n_features) whose
     shorter sequences end with NaN, or a table of shape (n_samples, time) of one feature.
-    ``reconstruct`` gives back what it got. NaN before the end of a sequence is a missing
-    value: the net is told, and it does not count in the loss.
+    ``reconstruct`` returns the format of X. NaN before the end of a sequence is a missing
+    value: the net gets a mask of them, and they do not count in the loss.
 
-    What comes out for a sequence does not depend on the padding behind it, nor on the
-    sequences beside it. Inside the net, features have a mean of 0 and a deviation of 1; the
-    loss is in the units of X.
+    The output for a sequence does not depend on its padding, nor on the other sequences in the
+    batch. Inside the net, features have a mean of 0 and a standard deviation of 1. The loss is
+    in the units of X.
 
-    It is the plain autoencoder; for the others give them the architecture, as in
+    This is the plain autoencoder. Other autoencoders take the architecture, as in
     ``VariationalAutoencoder(architecture=Recurrent(64))``.
 
     Read more in the :ref:`User Guide <sequences>`.
@@ -39,15 +39,14 @@ class RecurrentAutoencoder(FlatArchitecture, RecurrentParameters, LossParameters
     Attributes
     ----------
     length_regressor_ : estimator
-        Regression of the lengths of up to 1,000 training sequences on their codes, by which
-        ``inverse_transform`` knows how many steps to expect. In ``partial_fit`` those of the
-        last call.
+        Predicts the length of a sequence from its code, for ``inverse_transform``. It is fitted
+        on up to 1,000 training sequences; after ``partial_fit``, on those of the last call.
     <fitted>
 
     See Also
     --------
     skae.architectures.Recurrent : The same parameters as an object, for all autoencoders.
-    skae.sequences : SequenceDataset from long tables, and long series as windows.
+    skae.sequences : Sequences from long tables, and windows of long series.
 
     References
     ----------

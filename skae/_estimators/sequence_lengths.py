@@ -1,4 +1,4 @@
-"""How many steps to decode a code to, where nobody says."""
+"""Prediction of the length of a sequence from its code."""
 
 import numpy as np
 from scipy import sparse
@@ -8,17 +8,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-#: Sequences to learn from: the time that it takes grows with their square.
+#: Sequences to fit on, at most: the time grows with the square of their number.
 MAX_SEQUENCES = 1_000
 
 
 def fit_lengths(encode, lengths):
-    """Fit a regression of the lengths of sequences on their codes.
+    """Fit a regressor of the lengths of sequences from their codes.
 
     Parameters
     ----------
     encode : callable
-        Gives the codes, if they are needed: where lengths differ.
+        Returns the codes. Only called if lengths differ.
     lengths : ndarray of int, shape (n_samples,)
 
     Returns
@@ -38,7 +38,7 @@ def fit_lengths(encode, lengths):
 
 
 def expected_lengths(regressor, codes):
-    """Return the lengths to expect of codes, within the range of those that were fitted.
+    """Return the predicted lengths of codes, clipped to the range of the training lengths.
 
     Returns
     -------

@@ -19,9 +19,9 @@ from skae.bottlenecks import KLSparseBottleneck, L1Bottleneck, TopKBottleneck
 class SparseAutoencoder(Autoencoder):
     """Autoencoder whose codes are long, with few units active in each row.
 
-    A row is described by a few parts out of many, which makes the units features in their
-    own right: for a linear classifier, for a look at what each stands for, for choosing
-    columns. There may be more units than columns.
+    Each row is described by a few units out of many. The units are useful features for linear
+    classifiers, for interpretation, and for feature selection. There may be more units than
+    columns.
 
     Read more in the :ref:`User Guide <sparse>`.
 
@@ -33,16 +33,16 @@ class SparseAutoencoder(Autoencoder):
         How units are kept inactive. "topk" keeps the ``k`` largest of each row and sets
         the others to zero [2]_. "l1" adds the sum of the units, which are rectified, to
         the loss. "kl" keeps the mean activation of each unit, which is a sigmoid's,
-        near ``target_activation`` [3]_; such units are small, not zero. So that few units
-        stay dead, training starts with an encoder that is the transpose of the decoder
-        [4]_, where the architecture allows.
+        near ``target_activation`` [3]_; such units are small, not zero. To avoid dead units,
+        training starts with an encoder that is the transpose of the decoder
+        [4]_, if the architecture allows it.
     k : int or "auto", default="auto"
         Number of units that are not zero, for "topk". "auto" is the square root of the
         number of features.
     sparsity_weight : float, default=1e-2
-        Weight of the penalty beside the loss, for "l1" and "kl".
+        Weight of the penalty in the loss, for "l1" and "kl".
     target_activation : float, default=0.05
-        Mean activation of each unit to aim at, in (0, 1), for "kl".
+        Target for the mean activation of each unit, in (0, 1), for "kl".
     sparse_output : bool, default=False
         Whether ``transform`` returns a SciPy sparse matrix.
     <loss>
@@ -53,31 +53,31 @@ class SparseAutoencoder(Autoencoder):
     Attributes
     ----------
     feature_importances_ : ndarray of shape (`n_features_in_`,)
-        Share of each feature in the variance that the active units explain through the
+        Fraction of each feature in the variance that the active units explain through the
         decoder, in the held-out rows if there are any; for
-        `~sklearn.feature_selection.SelectFromModel`. Columns that depend on others are
-        described by few units and stand out. Columns of noise do not, if there are fewer
-        active units than columns and no hidden layers to learn rows by heart. Adds up to 1.
-        Images have one of their shape.
+        `~sklearn.feature_selection.SelectFromModel`. It is high for columns that depend on
+        others, as few units describe them. It is low for columns of noise, if there are fewer
+        active units than columns and no hidden layers that memorize rows. The sum is 1. For
+        images, it has their shape.
     mean_active_ : float
-        Mean number of active units in a training row: of those that are not zero, for
-        "kl" of those above twice ``target_activation``.
+        Mean number of active units in a training row. Active units are not zero; for "kl",
+        they are above twice ``target_activation``.
     dead_fraction_ : float
-        Share of the units that are active in no training row.
+        Fraction of the units that are active in no training row.
     explained_variance_ : float
-        Share of the variance of the training rows that is reconstructed.
+        Fraction of the variance of the training rows that is reconstructed.
     <fitted>
 
     See Also
     --------
     Autoencoder : Short codes without zeros.
-    sklearn.decomposition.DictionaryLearning : Sparse codes of a linear decoder, which it
-        finds by solving an optimization problem for each row.
+    sklearn.decomposition.DictionaryLearning : Sparse codes of a linear decoder, found by
+        optimization for each row.
 
     Notes
     -----
-    The figures are of at most 100,000 training rows, of the last ones in
-    ``partial_fit``.
+    The fitted statistics are computed from at most 100,000 training rows; after
+    ``partial_fit``, from those of the last call.
 
     References
     ----------
@@ -172,9 +172,9 @@ class SparseAutoencoder(Autoencoder):
         self.mean_active_ = float(n_active.sum() / len(sample))
         self.dead_fraction_ = float((n_active == 0).mean())
         self.explained_variance_ = float(1 - residual.sum() / (total.sum() or 1.0))
-        if validation is not None:  # where noise learned by heart explains nothing
+        if validation is not None:  # where memorized noise explains nothing
             residual, total = self._squares(validation.subsample(MAX_DESCRIBED_ROWS))
         explained = np.maximum(total - residual, 0)
-        # If nothing is explained, all features are as unimportant.
+        # If nothing is explained, all features are equally unimportant.
         explained = explained if explained.any() else np.ones_like(explained)
         self.feature_importances_ = self._format.sample_to_user_axes(explained / explained.sum())

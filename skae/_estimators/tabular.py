@@ -17,19 +17,19 @@ class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAut
     """Autoencoder for tables as they are: numbers, categories, dates and missing cells.
 
     X can be a DataFrame of pandas or polars, or an array. Numbers need no scaling: they are
-    scaled inside by median and interquartile range, and their tails are drawn together. Text,
+    scaled inside by median and interquartile range, and their tails are compressed. Text,
     booleans and columns of dtype "category" are categories; dates and times are numbers, the
-    time since 1970. Cells can be missing: the net is told which are, and they do not count in
-    the loss. ``reconstruct`` and ``inverse_transform`` give tables with the columns and dtypes
-    of the training rows, and ``impute`` fills what is missing.
+    time since 1970. Cells can be missing: the net gets a mask of them, and they do not count in
+    the loss. ``reconstruct`` and ``inverse_transform`` return tables with the columns and dtypes
+    of the training rows, and ``impute`` fills missing cells.
 
-    By default a share of the cells is hidden from the net in training, so that it learns to
-    tell them from the others, as in `DenoisingAutoencoder`. The loss has a term for each
-    column: that of numbers, or the cross-entropy of categories, divided by what the best
-    constant prediction leaves of it. A category that was not there in training costs as much
-    as one seen less than once.
+    By default a fraction of the cells is hidden from the net in training, so that it learns to
+    predict them from the others, as in `DenoisingAutoencoder`. The loss has a term for each
+    column: ``loss`` for numbers, the cross-entropy for categories. Each is divided by the loss
+    of the best constant prediction. A category that is new costs as much as one that was seen
+    less than once in training.
 
-    For the other autoencoders give them the architecture, as in
+    Other autoencoders take the architecture, as in
     ``VariationalAutoencoder(architecture="tabular")``.
 
     Parameters
@@ -39,19 +39,19 @@ class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAut
         for each number, and one for each category of a column.
     corruption : {"gaussian", "masking", "salt_and_pepper", "swap"}, callable or None, \
             default="masking"
-        What damages the rows in training. "masking" takes cells for missing, "swap" gives
+        What damages the rows in training. "masking" makes cells missing, "swap" gives
         them the value of another row; "gaussian" adds normal noise to numbers, and
         "salt_and_pepper" sets some to the smallest or the largest value. A callable is as for
         `DenoisingAutoencoder`, and gets a batch as the net does. None damages nothing.
     noise_level : float or tuple (low, high), default=0.3
-        Share of the cells that are drawn, in [0, 1], or the standard deviation of Gaussian
-        noise, in deviations of the columns. Of a range, a level is drawn for every batch. 0
-        damages nothing.
+        Fraction of cells that are drawn, in [0, 1], or the standard deviation of Gaussian
+        noise, in standard deviations of the columns. From a range, a level is drawn for every
+        batch. 0 damages nothing.
     damaged_only : bool, default=False
-        Whether only cells that were damaged count in the loss. Of no effect for Gaussian
-        noise, which damages all.
+        Whether only cells that were damaged count in the loss. It has no effect for Gaussian
+        noise, which damages all cells.
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
-        How far numbers are from what they should be, once scaled.
+        Loss of numbers, after scaling.
     <table>
     <training>
 
@@ -62,7 +62,7 @@ class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAut
     See Also
     --------
     skae.architectures.Tabular : The same parameters as an object, for all autoencoders.
-    sklearn.impute.KNNImputer : Fills missing cells of numbers.
+    sklearn.impute.KNNImputer : Fills missing numbers.
 
     References
     ----------

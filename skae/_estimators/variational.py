@@ -31,8 +31,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
     The encoder gives a normal distribution over codes for each row, which training keeps
     near the standard normal distribution; the decoder gives a distribution over rows for
-    each code. Together they are a model of the density of the data, of which training
-    maximizes a lower bound [2]_. ``transform`` gives the mean of a row's codes.
+    each code. Together they model the density of the data, and training maximizes a lower
+    bound of it [2]_. ``transform`` returns the mean of a row's codes.
 
     With ``likelihood="gaussian"`` and the default architecture, training starts at
     probabilistic PCA, the linear model of this kind.
@@ -47,18 +47,18 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         Distribution of a feature given the code. "gaussian" is for measurements,
         "bernoulli" for ones and zeros; it also takes values between them.
     noise_variance : float or "learned", default="learned"
-        Variance of the Gaussian likelihood, the same for all features. Learned, it sets
-        the balance of reconstruction and prior by the data.
+        Variance of the Gaussian likelihood, the same for all features. "learned" balances
+        reconstruction and prior by the data.
     beta : float, default=1.0
-        Weight of the divergence of codes from the prior [3]_. Larger ones give codes
-        that are more independent and say less. With 0, codes are not drawn in training,
+        Weight of the divergence of codes from the prior [3]_. Larger values give codes
+        that are more independent, but less informative. With 0, codes are not drawn in training,
         and the model is a plain autoencoder.
     kl_warmup : float, default=0.0
-        Share of the training, in [0, 1], over which the weight of the divergence rises
-        from 0 to ``beta``. A way out if the posterior collapses.
+        Fraction of the training, in [0, 1], over which the weight of the divergence rises
+        from 0 to ``beta``. It helps if the posterior collapses.
     free_bits : float, default=0.0
         Divergence of each unit, in nats on average over a batch, that costs nothing
-        [4]_. Another way out of a collapse.
+        [4]_. It also helps if the posterior collapses.
     n_importance_samples : int, default=1
         Draws of the code for each row in training. With more than one the bound is the
         importance-weighted one, which is tighter [5]_, and an epoch takes longer.
@@ -69,17 +69,17 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     ----------
     n_active_units_ : int
         Number of units whose posterior mean has a variance above 0.01 over the training
-        rows [5]_. The others say nothing of a row.
+        rows [5]_. The others carry no information on a row.
     noise_variance_ : float
         Variance of the Gaussian likelihood. Only for ``likelihood="gaussian"``.
     <fitted>
 
     See Also
     --------
-    Autoencoder : CodeDataset without a distribution.
+    Autoencoder : Codes without a distribution.
     sklearn.decomposition.PCA : Probabilistic PCA is the linear special case; ``PCA`` has
         its exact likelihood.
-    sklearn.mixture.GaussianMixture : Another density, and one to fit to codes.
+    sklearn.mixture.GaussianMixture : Another density model, which can also be fitted to codes.
 
     References
     ----------
@@ -143,14 +143,14 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         mean = super().transform(X)
         if not return_std:
             return mean
-        return mean, self._map(_deviation, self._read_input(X), (self.n_components_,))
+        return mean, self._map(_code_std, self._read_input(X), (self.n_components_,))
 
     def score_samples(self, X):
         """Score rows by a lower bound on their log-likelihood.
 
         It is the evidence lower bound or, with ``n_importance_samples`` above 1, the
-        importance-weighted bound. The codes that it is computed from are drawn once for
-        all, so that the same row has the same score always.
+        importance-weighted bound. The codes that it is computed from are drawn only
+        once, so the same row always has the same score.
 
         Parameters
         ----------
@@ -177,9 +177,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         """Return the evidence lower bound of each row.
 
         The divergence from the prior is exact, the expected log-likelihood a mean over at
-        least 32 codes. These are at the same places of each row's posterior, and balanced
-        so that the mean is exact where the log-likelihood is a quadratic function of the
-        code.
+        least 32 codes. The same draws are used for each row, and they are balanced:
+        the mean is exact if the log-likelihood is a quadratic function of the code.
 
         Parameters
         ----------
@@ -226,7 +225,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         return self._bounds(VariationalModule.log_likelihood, X, self._noise(int(n_samples)))
 
     def _noise(self, n_draws):
-        """Draw the same numbers for every call, in pairs of which some error cancels.
+        """Draw the same numbers for every call, in pairs of opposite sign: some errors cancel.
 
         Returns
         -------
@@ -256,14 +255,13 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             `~sklearn.mixture.GaussianMixture` or `~sklearn.neighbors.KernelDensity`.
             None is the prior, the standard normal distribution.
         noise : bool, default=True
-            Whether to draw from the likelihood, as the data are thought to have come
-            about. If not, the rows are what is expected given their codes, which is what
-            one wants to see of pictures.
+            Whether to draw from the likelihood, as the model assumes for the data. If not,
+            the rows are the expected values given their codes, which look better for images.
         lengths : int, array-like of int of shape (n_samples,) or None, default=None
             For sequences, how many steps to draw, as for ``inverse_transform``.
         random_state : int, RandomState instance or None, default=None
             Source of randomness. None is the estimator's ``random_state``. A density
-            draws by its own.
+            uses its own.
 
         Returns
         -------
@@ -273,9 +271,9 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         Raises
         ------
         TypeError
-            If ``n_samples`` is no integer, or the density has no method ``sample``.
+            If ``n_samples`` is not an integer, or the density has no method ``sample``.
         ValueError
-            If ``n_samples`` is less than 1, or the density gives anything but codes.
+            If ``n_samples`` is less than 1, or if the density does not return codes.
         """
         check_is_fitted(self)
         rng = check_random_state(self.random_state if random_state is None else random_state)
@@ -365,5 +363,5 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         return None  # it does not seek the best reconstruction
 
 
-def _deviation(module, x):
+def _code_std(module, x):
     return (module.bottleneck.posterior(module.encoder(x))[1] / 2).exp()

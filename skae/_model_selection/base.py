@@ -1,4 +1,4 @@
-"""What all searches share: a cross-validation whose fits are made together."""
+"""Base of all searches: a cross-validation whose fits are trained together."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -21,16 +21,16 @@ from skae._training.fits import in_parts
 
 
 class BatchedSearch:
-    """Makes a search of scikit-learn train its candidates together.
+    """Mixin for searches of scikit-learn that trains the candidates together.
 
-    scikit-learn's ``fit`` hands out one fit after the other, so that it has to be another
-    one here. Scores, their table and the choice of the best are scikit-learn's own.
+    scikit-learn's ``fit`` makes one fit after the other, so this class replaces it. Scores,
+    ``cv_results_`` and the choice of the best candidate are scikit-learn's own.
 
-    A subclass brings ``_space``, the parameter that says which candidates there are, and
+    A subclass defines ``_space``, the name of the parameter with the candidates, and
     ``_candidates``.
     """
 
-    #: Name of the parameter that says which candidates there are.
+    #: Name of the parameter that defines the candidates.
     _space = "param_grid"
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -42,7 +42,7 @@ class BatchedSearch:
         X : array-like of shape (n_samples, n_features)
             Training rows, or whatever the estimator takes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs) or None, default=None
-            Targets, if the estimator or the scoring takes some.
+            Targets, if the estimator or the scoring needs them.
         **params : dict
             Further arguments of the estimator's ``fit``, such as ``sample_weight``, and
             ``groups`` of the splitter. Arrays as long as X are split like X.
@@ -55,8 +55,7 @@ class BatchedSearch:
         Raises
         ------
         ValueError
-            If there are no candidates, if a name is not a parameter's, or if all fits
-            fail.
+            If there are no candidates, if a parameter name is unknown, or if all fits fail.
         """
         scorer, _ = self._get_scorers()
         base = clone(self.estimator)
@@ -67,7 +66,7 @@ class BatchedSearch:
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(check_method_params(X, params))
         fit_params = routed.estimator.fit
-        # To callbacks of scikit-learn a search is one task: its fits have no order.
+        # For callbacks of scikit-learn, a search is one task: its fits have no order.
         task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
         splitter = check_cv(self.cv, y, classifier=is_classifier(base))
         folds = [
@@ -92,21 +91,21 @@ class BatchedSearch:
 
     @available_if(lambda self: hasattr(self, "transform"))
     def fit_transform(self, X, y=None, **params):
-        """Search, and return what the best estimator transforms X to.
+        """Search, and transform X by the best estimator.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Training rows, or whatever the estimator takes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs) or None, default=None
-            Targets, if the estimator or the scoring takes some.
+            Targets, if the estimator or the scoring needs them.
         **params : dict
-            As in ``fit``.
+            Same as in ``fit``.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            What ``transform`` gives.
+            The transformed rows.
         """
         return self.fit(X, y, **params).transform(X)
 
@@ -134,9 +133,9 @@ class BatchedSearch:
         Returns
         -------
         scored : list of dict
-            The candidates, as often as they were scored.
+            The candidates, one entry for each time that they were scored.
         outcomes : list of dict
-            What `Trial.outcome` gives of each of these on each fold.
+            The results of `Trial.outcome` for each of them on each fold.
         columns : dict of list
             Further columns of ``cv_results_``.
         """
@@ -150,8 +149,8 @@ class BatchedSearch:
         return candidates, outcomes, {}
 
     def _outcomes(self, trials, scorer, candidates):
-        """Yield number of the candidate, number of the fold and outcome of trials."""
-        # Each is scored as soon as it is fitted, and let go.
+        """Yield the number of the candidate, the number of the fold and the outcome."""
+        # Each is scored as soon as it is fitted, then its memory is freed.
         for trial in fit_trials(trials, self.verbose):
             outcome = self._outcome(trial, scorer, candidates[trial.candidate])
             yield trial.candidate, trial.fold.number, outcome
@@ -167,13 +166,13 @@ class BatchedSearch:
         return outcome
 
     def _check_failures(self, outcomes):
-        """Warn about the fits that failed, or raise if all have."""
+        """Warn about the fits that failed, or raise an error if all failed."""
         warn_or_raise_about_fit_failures(outcomes, self.error_score)
         insert_error_scores(outcomes, self.error_score)
 
     def _metric(self, outcomes):
-        """Return the name of the metric that chooses."""
-        # Only now: what a callable ``scoring`` returns is known once it was called.
+        """Return the name of the metric that the best candidate is chosen by."""
+        # Not earlier: the output of a callable ``scoring`` is known only after a call.
         scores = outcomes[0]["test_scores"]
         self.multimetric_ = isinstance(scores, dict)
         if not self.multimetric_:
@@ -200,7 +199,7 @@ class BatchedSearch:
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # What scikit-learn's own searches leave out, as they hold predictors as a rule.
+        # scikit-learn's own searches leave these out, as they usually hold predictors.
         of_estimator = deepcopy(get_tags(self.estimator))
         tags.transformer_tags = of_estimator.transformer_tags
         tags.input_tags = of_estimator.input_tags

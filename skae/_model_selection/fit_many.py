@@ -11,28 +11,28 @@ from skae._training.fits import FitTask, fit_all
 def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=None, verbose=0):
     """Fit many estimators at once.
 
-    Those whose nets have equal shapes train as one batched model: small nets spend their time
-    in calls, not in arithmetic, and a call for many costs little more than one for one. What
-    differs in numbers only stays each net's own: learning rate, weight decay, noise,
-    penalties, dropout, seed, order of batches, rows. Each estimator ends up as if it had been
-    fitted alone, up to rounding, which steps that are too large can amplify.
+    Estimators whose nets have equal shapes train as one batched model. Small nets spend most of
+    their time in function calls, and one call for many nets costs little more than a call for
+    one. Each net keeps its own learning rate, weight decay, noise, penalties, dropout, seed,
+    order of batches, and rows. Each estimator is as if it had been fitted alone, up to
+    rounding, which learning rates that are too high can amplify.
 
-    What trains together are nets of rows of numbers whose layers are those of
-    `skae.architectures.Dense`, with an optimizer of `torch.optim` that treats every number
-    alike, such as Adam. All others are fitted one by one.
+    Nets can train together if X is rows of numbers, the layers are those of
+    `skae.architectures.Dense`, and the optimizer is an elementwise one of `torch.optim`, such
+    as Adam. All others are fitted one by one.
 
     Read more in the :ref:`User Guide <many_models>`.
 
     Parameters
     ----------
     estimators : list of estimator
-        Unlike in a grid search they are not cloned, but fitted in place.
+        Estimators to fit. They are fitted in place, not cloned as in a grid search.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Training rows; what else the estimators take, such as images.
+        Training rows, or other data that the estimators take, such as images.
     y : array-like of shape (n_samples, ...) or None, default=None
-        Targets, for estimators that take some.
+        Targets, for estimators that need them.
     rows : list of (array-like of int or None) or None, default=None
-        Which rows to fit each estimator on, as positions or as a mask; None are all.
+        Rows to fit each estimator on, as positions or as a mask. None is all rows.
     sample_weight : array-like of shape (n_samples,) or None, default=None
         Weight of each row in the loss.
     n_jobs : int or None, default=None
@@ -49,15 +49,15 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     Raises
     ------
     ValueError
-        If ``rows`` has not one entry for each estimator or one that names no rows, if
-        estimators share a ``RandomState`` in spite of ``n_jobs``, or if a fit fails. The
-        others are fitted then, too.
+        If ``rows`` does not have one entry for each estimator, if an entry has no rows, if
+        estimators share a ``RandomState`` although ``n_jobs`` is above 1, or if a fit fails.
+        The other estimators are fitted even then.
     TypeError
-        If ``estimators`` is no list of estimators.
+        If ``estimators`` is not a list of estimators.
 
     See Also
     --------
-    BatchedGridSearchCV : FitTask all candidates of a grid on all folds.
+    BatchedGridSearchCV : Fits all candidates of a grid on all folds.
     EnsembleAutoencoder : Many models as one.
 
     Examples
@@ -111,7 +111,7 @@ def _checked(estimators):
 
 
 def _check_random_states(estimators, n_jobs):
-    """Refuse generators that estimators share, where each process would have a copy."""
+    """Reject generators that estimators share if each process would get a copy."""
     given = [getattr(estimator, "random_state", None) for estimator in estimators]
     generators = [id(state) for state in given if isinstance(state, np.random.RandomState)]
     if effective_n_jobs(n_jobs) > 1 and len(set(generators)) < len(generators):
@@ -137,7 +137,7 @@ def _positions(which, i, n_samples):
 
 
 def _select(which, X, y, sample_weight):
-    """Return arguments of ``fit`` for some rows, those by position and those by name."""
+    """Return the positional and the keyword arguments of ``fit`` for some rows."""
 
     def select(array):
         return array if which is None else safe_indexing(array, which)

@@ -14,76 +14,75 @@ from skae._params import complete_docstring
 
 GRID = """\
 estimator : estimator
-        What to find parameters for: one of skae's, a pipeline that ends in one, or any other
+        Estimator to tune: one of skae's, a pipeline that ends in one, or any other
         estimator with a ``score`` method, or any at all with ``scoring``.
     param_grid : dict or list of dict
-        Names of parameters and lists of the values to try, all combinations of them; the
-        combinations of each dict if there are many. Those of steps of a pipeline are
+        Names of parameters and lists of values to try in all combinations. With a list of
+        dicts, the combinations of each dict. Parameters of the steps of a pipeline are
         ``<step>__<name>``."""
 
 SCORING = """\
 scoring : str, callable, list, tuple, dict or None, default=None
-        What the candidates are compared by: the name of a metric or a callable
-        ``scorer(estimator, X, y)``. Many, as a list of names, a dict of callables or a
-        callable that returns a dict, are all computed. None is the ``score`` method."""
+        Metric to compare candidates by: a name or a callable ``scorer(estimator, X, y)``.
+        Several metrics can be given as a list of names, a dict of callables or a callable that
+        returns a dict. None is the ``score`` method."""
 
 REFIT = """\
 refit : bool, str or callable, default=True
-        Whether to fit the best candidate on all rows, as ``best_estimator_``. With many
-        metrics, the name of the one that chooses. A callable takes ``cv_results_`` and
+        Whether to fit the best candidate on all rows, as ``best_estimator_``. With several
+        metrics, the name of the one to choose by. A callable takes ``cv_results_`` and
         returns the ``best_index_``."""
 
 VALIDATION = """\
 cv : int, splitter, iterable or None, default=None
-        How rows are split into folds: into how many, a splitter of scikit-learn, or pairs of
-        arrays of training and test indices. None is 5 folds."""
+        How to split rows into folds: the number of folds, a splitter of scikit-learn, or pairs
+        of arrays of training and test indices. None is 5 folds."""
 
 VERBOSE = """\
 verbose : int, default=0
-        1 shows the number of fits and how far they are, 2 the scores of each too, 0
-        nothing."""
+        0 prints nothing, 1 the number of fits and their progress, 2 also the scores of each."""
 
 ERROR_SCORE = """\
 error_score : "raise" or float, default=nan
-        Score of candidates whose fit or scoring fails; the others go on, and a warning says
-        what failed. "raise" ends the search with the error."""
+        Score of candidates whose fit or scoring fails; the others continue, and a warning tells
+        which fits failed. "raise" ends the search with the error."""
 
 TRAIN_SCORE = """\
 return_train_score : bool, default=False
-        Whether to score candidates on the rows that they were fitted on too."""
+        Whether to score candidates on their training rows, too."""
 
 N_JOBS = """\
 n_jobs : int or None, default=None
-        Number of processes that share the training. None is this one, -1 as many as there are
+        Number of processes for the training. None is a single process, -1 as many as there are
         cores."""
 
 PRE_DISPATCH = """\
 pre_dispatch : int or str, default="2*n_jobs"
-        Of no effect, for the sake of scikit-learn's searches."""
+        Has no effect. It is there for compatibility with scikit-learn's searches."""
 
 FOUND = """\
 cv_results_ : dict of ndarray
-        Scores and times of each candidate, to be read as a DataFrame: ``params``,
+        Scores and times of each candidate, which can be passed to a DataFrame: ``params``,
         ``param_<name>``, ``split<i>_test_score``, ``mean_test_score``, ``std_test_score``,
-        ``rank_test_score`` and the like for training scores if asked for, with the name of the
-        metric for ``score`` if there are many. ``mean_fit_time`` is a candidate's share
-        of the seconds of those it was trained with, and those of its preprocessing.
+        ``rank_test_score``, and the same for training scores if requested. With several
+        metrics, their names replace ``score``. ``mean_fit_time`` is the time of the
+        preprocessing plus the candidate's fraction of the time of all that trained together.
     best_estimator_ : estimator
-        The best candidate, fitted on all rows. Not there if ``refit=False``.
+        The best candidate, fitted on all rows. Not available if ``refit=False``.
     best_score_ : float
-        Mean test score of the best candidate. Not there if ``refit`` is a callable.
+        Mean test score of the best candidate. Not available if ``refit`` is a callable.
     best_params_ : dict
         Parameters of the best candidate.
     best_index_ : int
-        Where in ``cv_results_`` the best candidate is.
+        Position of the best candidate in ``cv_results_``.
     scorer_ : callable or dict
-        What scored, by name if there are many metrics.
+        The scorer, or a dict of scorers if there are several metrics.
     n_splits_ : int
         Number of folds.
     refit_time_ : float
-        Seconds that it took to fit the best candidate on all rows.
+        Seconds to fit the best candidate on all rows.
     multimetric_ : bool
-        Whether there are many metrics.
+        Whether there are several metrics.
     classes_ : ndarray of shape (n_classes,)
         The classes, if ``best_estimator_`` is a classifier.
     n_features_in_ : int
@@ -91,7 +90,7 @@ cv_results_ : dict of ndarray
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if the rows were a DataFrame."""
 
-#: What docstrings of searches can refer to by name.
+#: Parts of the docstrings of searches, by placeholder.
 SEARCH_DOCS = {
     "<grid>": GRID,
     "<scoring>": SCORING,
@@ -108,12 +107,12 @@ SEARCH_DOCS = {
 
 @partial(complete_docstring, docs=SEARCH_DOCS)
 class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
-    """Cross-validated search over a grid, in which all candidates are trained at once.
+    """Cross-validated grid search that trains all candidates at once.
 
-    It takes and gives what `~sklearn.model_selection.GridSearchCV` does, with the same
-    scores, and is faster: candidates whose nets have equal shapes are trained as one
-    stacked model, over all folds. Candidates that differ in ``lr``, ``weight_decay`` or
-    ``dropout`` have equal shapes; each ``n_components`` makes a stack of its own.
+    It has the interface and the scores of `~sklearn.model_selection.GridSearchCV`, but is
+    faster: candidates whose nets have equal shapes are trained as one batched model, over all
+    folds. Candidates that differ in ``lr``, ``weight_decay`` or ``dropout`` have equal shapes;
+    each ``n_components`` is a batch of its own.
 
     In pipelines the steps before the last one are fitted once per fold for all candidates
     that have the same parameters there. Estimators that are not skae's are fitted one
@@ -145,8 +144,8 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
 
     Notes
     -----
-    All folds are trained at once, so that their training rows are in memory together:
-    with 5 folds that is 4 times X, for pipelines 4 times more for what is transformed.
+    All folds are trained at once, so their training rows are in memory together: with 5 folds
+    that is 4 times X. For pipelines, 4 times the transformed rows are added.
 
     Examples
     --------
@@ -170,24 +169,24 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
 
 @partial(complete_docstring, docs=SEARCH_DOCS)
 class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
-    """Cross-validated search over drawn candidates, which are all trained at once.
+    """Cross-validated randomized search that trains all candidates at once.
 
-    It takes and gives what `~sklearn.model_selection.RandomizedSearchCV` does, and draws the
-    same candidates from the same ``random_state``. How they are trained is said at
-    `BatchedGridSearchCV`.
+    It has the interface of `~sklearn.model_selection.RandomizedSearchCV`, and draws the same
+    candidates for the same ``random_state``. They are trained as in `BatchedGridSearchCV`.
 
     Read more in the :ref:`User Guide <batched_search>`.
 
     Parameters
     ----------
     estimator : estimator
-        What to find parameters for: one of skae's, a pipeline that ends in one, or any other
+        Estimator to tune: one of skae's, a pipeline that ends in one, or any other
         estimator with a ``score`` method, or any at all with ``scoring``.
     param_distributions : dict or list of dict
         Names of parameters and lists of values or distributions, objects with ``rvs`` such
-        as those of `scipy.stats`. Of many dicts, one is drawn for each candidate.
+        as those of `scipy.stats`. With a list of dicts, one is drawn for each candidate.
     n_iter : int, default=10
-        How many candidates are drawn: without replacement from lists alone, otherwise with.
+        Number of candidates. If all values are lists, they are drawn without replacement,
+        otherwise with replacement.
     <scoring>
     <n_jobs>
     <refit>
@@ -195,7 +194,7 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     <verbose>
     <pre_dispatch>
     random_state : int, RandomState instance or None, default=None
-        Source of what is drawn.
+        Seed of the draws.
     <error_score>
     <train_score>
 

@@ -1,4 +1,4 @@
-"""Successive halving: a search that stops the poor candidates while they are trained."""
+"""Successive halving: a search that stops poor candidates during training."""
 
 from functools import partial
 from math import ceil
@@ -16,36 +16,36 @@ from skae._training.fits import can_be_deferred, train
 
 @partial(complete_docstring, docs=SEARCH_DOCS)
 class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
-    """Search over a grid that trains all candidates at once, and stops the poor ones early.
+    """Grid search that trains all candidates at once, and stops poor ones early.
 
-    Successive halving [1]_: all candidates begin training, on all folds. After a few epochs
-    they are scored on the test rows, and the best third of them trains on, up to three times
-    as many epochs, and so on to the end of the training. Candidates go on from their weights:
-    nothing is trained twice, and the learning rate is on its schedule over the whole
-    training, so that those that get to its end are as if fitted alone.
+    This is successive halving [1]_. All candidates start training, on all folds. After a few
+    epochs they are scored on the test rows. The best third continues, up to three times as many
+    epochs, and so on until the end of the training. Candidates keep their weights, so nothing
+    is trained twice. The schedule of the learning rate spans the whole training: candidates
+    that reach its end are as if fitted alone.
 
-    It costs a fraction of `BatchedGridSearchCV`, and may miss candidates that are slow at
-    first, such as those with low learning rates [2]_.
+    It is much cheaper than `BatchedGridSearchCV`, but may miss candidates that improve slowly
+    at first, such as those with low learning rates [2]_.
 
     Read more in the :ref:`User Guide <batched_search>`.
 
     Parameters
     ----------
     estimator : estimator
-        What to find parameters for: one of skae's, or a pipeline that ends in one.
+        Estimator to tune: one of skae's, or a pipeline that ends in one.
     param_grid : dict or list of dict
-        Names of parameters and lists of the values to try, all combinations of them; the
-        combinations of each dict if there are many. Those of steps of a pipeline are
-        ``<step>__<name>``. ``max_epochs`` cannot be among them.
+        Names of parameters and lists of values to try in all combinations. With a list of
+        dicts, the combinations of each dict. Parameters of the steps of a pipeline are
+        ``<step>__<name>``. ``max_epochs`` is not allowed.
     factor : float, default=3
-        One in how many candidates trains on, and how many times as many epochs.
+        One of ``factor`` candidates continues each time, up to ``factor`` times as many epochs.
     min_epochs : int or "auto", default="auto"
-        Epochs before candidates are first compared. "auto" is so many that fewer than
-        ``factor`` candidates train to the end.
+        Epochs before the first comparison. "auto" is chosen such that fewer than ``factor``
+        candidates train to the end.
     <scoring>
     refit : bool or str, default=True
-        Whether to fit the best candidate on all rows, as ``best_estimator_``. With many
-        metrics, the name of the one that candidates are compared by.
+        Whether to fit the best candidate on all rows, as ``best_estimator_``. With several
+        metrics, the name of the one to compare candidates by.
     <validation>
     <verbose>
     <error_score>
@@ -54,25 +54,26 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
     Attributes
     ----------
     n_iterations_ : int
-        How many times candidates were scored.
+        Number of times that candidates were scored.
     n_candidates_ : list of int
-        How many candidates were scored each time.
+        Number of candidates that were scored each time.
     n_resources_ : list of int
-        After how many epochs they were.
+        Number of epochs before each time.
     n_remaining_candidates_ : int
-        How many would have trained on after the last time.
+        Number of candidates that would continue after the last time.
     <found>
 
     See Also
     --------
     BatchedGridSearchCV : Trains all candidates to the end.
-    sklearn.model_selection.HalvingGridSearchCV : Starts anew each time, on more rows.
+    sklearn.model_selection.HalvingGridSearchCV : Trains from scratch each time, on more rows.
 
     Notes
     -----
     ``cv_results_`` has a row for each time that a candidate was scored, with two more columns:
-    ``iter``, which time it was, and ``n_resources``, after how many epochs. Only those that
-    were trained to the end can be the best. ``mean_fit_time`` is all time up to then.
+    ``iter``, the number of the comparison, and ``n_resources``, the number of epochs before it.
+    Only candidates that were trained to the end can be the best. ``mean_fit_time`` is the total
+    time up to the comparison.
 
     The nets of all candidates are in memory at once.
 
@@ -141,7 +142,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
     def _check_refit_for_multimetric(self, scores):
         if self.refit is False:
             raise ValueError(
-                "refit=False leaves open by which of many metrics candidates are compared: set "
+                "refit=False does not tell which of several metrics compares candidates: set "
                 f"refit to one of {list(scores)}, or give one metric as scoring"
             )
         super()._check_refit_for_multimetric(scores)
@@ -169,7 +170,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
             columns["n_resources"] += [min(until, epochs[number]) for number in going]
             self.n_candidates_.append(len(going))
             going = self._best(going, outcomes)
-            trials = [ts if n in going else None for n, ts in enumerate(trials)]  # lets nets go
+            trials = [ts if n in going else None for n, ts in enumerate(trials)]  # frees the nets
         self.n_remaining_candidates_ = len(going)
         return scored, all_outcomes, columns
 
@@ -208,7 +209,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         return [*sorted({int(e) for e in epochs if 1 <= e < n_epochs}), n_epochs]
 
     def _train(self, trials, until):
-        """Train on up to an epoch; at the last one up to the end, and finish the fits."""
+        """Train up to an epoch; if it is the last comparison, finish the fits."""
         at_end = until == self.n_resources_[-1]
         if self.verbose > 0:
             print(f"Training {len(trials)} fits up to epoch {until}")
@@ -219,13 +220,13 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
                     trial.fit.end()
 
     def _best(self, going, outcomes):
-        """Return those of the candidates that train on, in their order."""
+        """Return the candidates that continue, in their order."""
         metric = self._metric(outcomes)
         scores = [outcome["test_scores"] for outcome in outcomes]
         if self.multimetric_:
             scores = [by_metric[metric] for by_metric in scores]
         means = np.reshape(scores, (len(going), -1)).mean(axis=1)
-        # Stable: of equals the first in the grid, as everywhere else. NaN is the last.
+        # Stable: of equal candidates, the first in the grid comes first. NaN comes last.
         order = np.argsort(-means, kind="stable")
         return sorted(going[place] for place in order[: ceil(len(going) / self.factor)])
 
@@ -237,7 +238,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
 
 
 def _begin(models, candidates, folds):
-    """Return the trials of each candidate, with training about to start."""
+    """Return the trials of each candidate, with their training set up."""
     trials = [[] for _ in models]
     for batch in trials_by_preprocessing(models, candidates, folds):
         for trial in batch:

@@ -1,7 +1,7 @@
 """Trials of a search: each candidate on each fold, with their common work done once.
 
-Rows are cut out once for a fold, and the steps of pipelines before the last one are fitted
-once for all candidates that agree in them, so that what candidates train on is one array.
+Rows are selected once for a fold. The steps of pipelines before the last one are fitted once for
+all candidates that have the same parameters there, so these candidates train on one array.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from skae._training.fits import FitTask, fit_all
 
 
 def with_params(estimator, params):
-    """Return a clone with parameters set; the error about an unknown name has the nearest."""
+    """Return a clone with parameters set; the error about an unknown name suggests one."""
     model = clone(estimator)
     known = model.get_params()
     try:
@@ -39,13 +39,13 @@ class Fold:
     ----------
     number : int
     estimator : estimator
-        Whose tags tell how to cut X.
+        Its tags tell how to split X.
     X, y : arrays
         All rows; y may be None.
     train, test : arrays of int
-        Which rows are fitted, and which scored.
+        Rows to fit on, and rows to score.
     fit_params, score_params : dict
-        Further arguments; those that are as long as X are cut like it.
+        Further arguments; those that are as long as X are split like it.
     """
 
     def __init__(self, number, estimator, X, y, train, test, fit_params, score_params):
@@ -61,8 +61,8 @@ class Fold:
 class Trial:
     """A candidate on a fold.
 
-    ``model`` is what is scored, ``fit`` the fit of it or of its last step, which took
-    ``preparation`` seconds to prepare.
+    ``model`` is the estimator to score, ``fit`` the fit of it or of its last step. Preparing the
+    fit took ``preparation`` seconds.
     """
 
     candidate: int
@@ -108,22 +108,22 @@ def fit_trials(trials, verbose):
     for fit in fit_all(list(pending), verbose=verbose):
         trial = pending.pop(fit)
         yield trial
-        # Let it go: the lists here, of the caller and of ``fit_all`` stay until the last is done.
+        # Free it: the lists here, of the caller and of ``fit_all`` stay until the last is done.
         trial.model = fit.estimator = None
 
 
 def trials_by_preprocessing(models, candidates, folds):
-    """Yield lists of trials: those, on all folds, of candidates with the same preprocessing.
+    """Yield lists of trials, on all folds, of candidates with the same preprocessing.
 
-    A list is prepared when it is asked for, so that the transformed rows of one preprocessing
-    are in memory at a time.
+    Each list is made lazily, so only the transformed rows of one preprocessing are in memory at
+    a time.
     """
-    alike = {}
+    by_key = {}
     for number, (model, params) in enumerate(zip(models, candidates, strict=True)):
-        alike.setdefault(_preprocessing_key(model, params), []).append((number, model))
-    for members in alike.values():
+        by_key.setdefault(_preprocessing_key(model, params), []).append((number, model))
+    for members in by_key.values():
         trials = [trial for fold in folds for trial in _trials_on(fold, members)]
-        # Those of a candidate side by side: they train at one pace.
+        # Trials of a candidate come together: they have the same optimizer key.
         yield sorted(trials, key=lambda trial: trial.candidate)
 
 
@@ -135,9 +135,9 @@ def _trials_on(fold, members):
 
 
 class Preprocessing:
-    """All that comes before the last step of a pipeline, fitted on a fold.
+    """The steps before the last one of a pipeline, fitted on a fold.
 
-    Of any other estimator that is nothing: its rows are the fold's.
+    Other estimators have no such steps: they train on the rows of the fold.
     """
 
     def __init__(self, model, fold):
@@ -155,7 +155,7 @@ class Preprocessing:
         self.seconds = perf_counter() - start
 
     def fit_for(self, model):
-        """Return a clone of a model with these steps in it, and the fit that is left to do."""
+        """Return a clone of a model with these steps in it, and the task to fit the last one."""
         model = clone(model)
         if _has_last_step(model):
             model.steps = [*self._fitted.steps[:-1], model.steps[-1]]
@@ -165,10 +165,10 @@ class Preprocessing:
 
 
 class _StandIn(BaseEstimator):
-    """Stands in for the last step of a pipeline, and keeps what that would be fitted on.
+    """Replaces the last step of a pipeline, and stores the data that it would be fitted on.
 
-    The pipeline itself so decides what its last step gets, resampled rows and routed
-    metadata among it.
+    So the pipeline itself decides what its last step gets, such as resampled rows and routed
+    metadata.
     """
 
     data, fit_params = (), {}
@@ -185,7 +185,7 @@ class _StandIn(BaseEstimator):
 
 
 def last_step(model):
-    """Return the last step of a pipeline, and of all else itself."""
+    """Return the last step of a pipeline, or any other model itself."""
     return model.steps[-1][1] if _has_last_step(model) else model
 
 
@@ -194,7 +194,7 @@ def _has_last_step(model):
 
 
 def _preprocessing_key(model, params):
-    """Return what is the same for models that differ in their last step only."""
+    """Return a key that is equal for models that differ only in their last step."""
     if not _has_last_step(model):
         return None
     name_of_last = model.steps[-1][0]
@@ -206,5 +206,5 @@ def _preprocessing_key(model, params):
 
 
 def _identity(value):
-    """Return what tells values apart: numbers and texts by type and value, objects by theirs."""
+    """Return a hashable identity: type and value of numbers and strings, the id of objects."""
     return type(value), value if isinstance(value, Number | str) else id(value)

@@ -1,4 +1,4 @@
-"""Tables of the user, cells of which are replaced by those of other rows."""
+"""Tables of the user in which cells are replaced by cells of other rows."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from skae._data.frames import FrameFormat
 
 
 class Cells:
-    """Rows in the user's format, each cell of which can come from another row.
+    """Tables in the user's format, from which rows with cells of several rows are assembled.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Cells:
             self._columns = {name: _joined([table[name] for table in tables]) for name in names}
 
     def assemble(self, which):
-        """Return rows made of cells.
+        """Return rows whose cells come from several rows.
 
         Parameters
         ----------
@@ -37,7 +37,8 @@ class Cells:
         Returns
         -------
         DataFrame or array of shape (n_taken, n_features)
-            Of the kind of the first table, and of its types if the others have the same.
+            In the format of the first table. Its dtypes are kept if the other tables have the
+            same ones.
         """
         if self._frame is None:
             return np.take_along_axis(self._stack, which, 0)
@@ -57,8 +58,8 @@ def as_frame(values, X):
 
 
 def as_objects(table):
-    """Return a table, or the names of one, as an array of Python's objects."""
-    if hasattr(table, "rows"):  # of polars
+    """Return a table, or the names of one, as an array of Python objects."""
+    if hasattr(table, "rows"):  # a polars DataFrame
         table = table.rows()
     return np.asarray(table, dtype=object)
 
@@ -69,7 +70,7 @@ def dense_table(X):
     Raises
     ------
     ValueError
-        If it is none.
+        If X is not a table.
     """
     X = X.toarray() if sparse.issparse(X) else X
     try:
@@ -79,8 +80,8 @@ def dense_table(X):
     if len(shape) != 2:
         raise ValueError(
             "Explanations are of tables: a DataFrame, or an array of shape (n_samples, "
-            "n_features). Where an image or a sequence is odd, reconstruction_errors of the "
-            "autoencoder says."
+            "n_features). For images and sequences, reconstruction_errors of the autoencoder "
+            "shows which parts are anomalous."
         )
     return as_table(X)
 
@@ -97,7 +98,7 @@ def _joined(columns):
 
 
 def _joined_of_polars(columns):
-    import polars as pl  # there, as the user has such a table
+    import polars as pl  # installed: the user has a polars table
 
     if any(column.dtype != columns[0].dtype for column in columns):
         is_text = [column.dtype in (pl.String, pl.Categorical, pl.Enum) for column in columns]

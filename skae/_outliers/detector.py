@@ -1,4 +1,4 @@
-"""Outliers: a threshold for any scores, how sure it is, and what makes a row odd."""
+"""Outlier detection: thresholds, p-values and explanations for any scores."""
 
 from dataclasses import field
 from numbers import Integral, Real
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.stats import false_discovery_control
-from sklearn.base import MetaEstimatorMixin, OutlierMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import (
     Bunch,
@@ -30,7 +30,7 @@ from skae._params import ParameterMixin, StrOptions, fit_context, parameter_clas
 from skae._sklearn import check_method_params, num_samples, routing_enabled, safe_indexing
 from skae._training.fits import FitTask, fit_all
 
-#: Differences of scores are to be finite: the logarithm of a density of 0 is not.
+#: Scores are clipped so that their differences are finite: log densities can be -inf.
 MAX_SCORE = np.finfo(np.float64).max / 4
 
 
@@ -41,44 +41,44 @@ def _estimator_has_score(self):
 
 @parameter_class
 class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
-    """Detect outliers by the scores of any estimator, and say why they are.
+    """Detect outliers by the scores of any estimator, and explain them.
 
     The estimator gives each row a score: the higher, the more normal. The detector finds the
-    score below which rows are outliers, gives p-values, names the cells that make a row odd
-    and what would be expected in their place.
+    threshold below which rows are outliers and computes p-values. It also shows which cells
+    make a row anomalous, and which values would be expected there.
 
-    To look for outliers in new rows or in the training rows themselves, one line will do:
-    ``OutlierDetector().fit(X).predict(X_new)``. An estimator gives the rows that it was fitted
-    on higher scores than new ones, the more so the closer it fits them, and too many new rows
-    then lie below the threshold. Where false alarms count, and for p-values, give ``cv=5``, at
-    the price of five more fits: the threshold then rests on scores of rows that were held out.
+    One line finds outliers in new rows or in the training rows:
+    ``OutlierDetector().fit(X).predict(X_new)``. Estimators tend to score their training rows
+    higher than new rows, above all when they overfit. Too many new rows then fall below the
+    threshold. If false alarms matter, or for p-values, set ``cv=5``: the threshold is then
+    computed from held-out rows, at the cost of five more fits.
 
     Parameters
     ----------
     estimator : estimator or None, default=None
         Anything with ``fit`` and ``score_samples``: autoencoders, `PCA`, `GaussianMixture`,
         `KernelDensity`, `IsolationForest`, ``LocalOutlierFactor(novelty=True)``, or a pipeline
-        that ends in one. It is cloned, and if it has no ``random_state`` of its own, gets one
-        from that below. None is `TabularOutlierScorer()`, for tables of all kinds. With
-        `FrozenEstimator` around a fitted one, ``fit`` calibrates it, on rows that it has not
-        seen.
+        that ends in one. It is cloned. If its ``random_state`` is None, it is set from the
+        ``random_state`` of the detector. None is `TabularOutlierScorer()`, for tables of all
+        kinds. To calibrate a fitted estimator, wrap it in a `FrozenEstimator` and call ``fit``
+        with rows that it was not trained on.
     contamination : "auto" or float, default="auto"
-        Share of outliers among the training rows, more than 0 and at most 0.5, that sets the
-        threshold. "auto" needs no guess: the threshold is median - 5.64 (median - first
-        quartile) of the scores, below which 1 % of the rows would be if the lower half of the
-        scores fell off exponentially, or the score that 1 % of the rows are below if that is
-        higher. Outliers do not move it, unless they are very many. Of rows without outliers 1
-        to 2 % are flagged, some more where columns have heavy tails.
+        Fraction of outliers among the training rows, in (0, 0.5], which sets the threshold.
+        "auto" needs no guess. It takes the larger of two values: the 1 % quantile of the
+        scores, and median - 5.64 (median - first quartile). The second is the 1 % quantile if
+        the lower half of the scores has an exponential tail. The threshold is robust: only
+        very many outliers move it. If there are no outliers, 1 to 2 % of the rows are flagged,
+        or more if columns have heavy tails.
     cv : int, splitter, iterable or None, default=None
-        How to hold out rows, so that each is scored by an estimator that has not seen it. An
-        int is a number of folds, of rows in random order. The threshold and the p-values
-        then rest on these scores. With None they rest on the scores of the training rows by
-        the estimator that was fitted on them, which are too high.
+        How to hold out rows, so that each is scored by an estimator that was not trained on
+        it. An int is the number of folds; rows are shuffled. The threshold and the p-values
+        are then computed from these scores. With None they are computed from the scores of
+        the training rows themselves, which are too high.
     n_jobs : int or None, default=None
-        Number of processes that share the fits of ``cv``. None is this one, -1 as many as
+        Number of processes for the fits of ``cv``. None is a single process, -1 as many as
         there are cores.
     random_state : int, RandomState instance or None, default=None
-        Seeds the folds, and what has no ``random_state`` of its own in the estimator. An int
+        Seed of the folds, and of the estimator where its own ``random_state`` is None. An int
         gives the same detector at every fit.
 
     Attributes
@@ -88,11 +88,11 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     offset_ : float
         Rows with a lower score are outliers.
     calibration_scores_ : ndarray of shape (n_calibration,)
-        Scores that the threshold and the p-values rest on: of all training rows or, with
-        ``cv``, of those that were held out, in the order of the rows.
+        Scores that the threshold and the p-values are computed from: those of all training
+        rows or, with ``cv``, of the held-out rows, in the order of the rows.
     background_ : table of shape (n_background, n_features)
-        Normal training rows, 1,000 at most, as they were given, that expected values are taken
-        from. They are in a pickle of the detector, too.
+        Normal training rows, at most 1,000, in the format of X. Expected values are taken from
+        them. A pickle of the detector contains them, too.
     n_features_in_ : int
         Number of columns of the training rows, if ``estimator_`` knows it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -101,21 +101,22 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     See Also
     --------
     TabularOutlierScorer : The default scores, for tables of all kinds.
-    EnsembleAutoencoder : Steady scores of autoencoders.
-    sklearn.ensemble.IsolationForest : Outliers by random trees.
+    EnsembleAutoencoder : Averages the scores of several autoencoders.
+    sklearn.ensemble.IsolationForest : Outlier detection by random trees.
 
     Notes
     -----
-    The threshold is for single rows. Where outliers are looked for among very many rows, or
-    every false alarm has its price, ``predict_fdr`` bounds the share of false alarms, by
-    conformal p-values [1]_.
+    The threshold is for single rows. If X has very many rows, or if every false alarm is
+    costly, use ``predict_fdr``: it bounds the fraction of false alarms by conformal
+    p-values [1]_.
 
-    Explanations use nothing of an estimator but its scores. Every cell has an expected value,
-    the median or the most frequent one among the normal training rows that are most like its
-    row in all other columns. Cells are replaced by these one after the other, always the one
-    next that raises the score most, or several at once where one is not enough, and what each
-    adds is its contribution. To explain a row by the few changes that would make it normal is
-    the idea of counterfactual explanations [2]_, and was taken to autoencoders by [3]_.
+    Explanations use only the scores of the estimator. Each cell has an expected value: the
+    median or the most frequent value among the normal training rows that are most similar to
+    the row in all other columns. Cells are replaced by their expected values one by one, each
+    time the cell that raises the score most. If no single cell is enough, several are replaced
+    at once. The contribution of a cell is how much its replacement raises the score. This is a
+    counterfactual explanation [2]_: the few changes that would make the row normal. [3]_
+    used the idea for autoencoders.
 
     References
     ----------
@@ -159,18 +160,18 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     @fit_context(prefer_skip_nested_validation=False)  # the estimator checks its own parameters
     def fit(self, X, y=None, **params):
-        """Fit the estimator, and find the score that outliers stay below.
+        """Fit the estimator, and find the threshold of its scores.
 
         Parameters
         ----------
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
             Training rows, most of them normal, or whatever the estimator takes.
         y : None
-            Ignored, so that a search can score with labels.
+            Ignored. It is there so that a search can score with labels.
         **params : dict
             Further arguments of the estimator's ``fit``, such as ``sample_weight``, and
-            ``groups`` of the splitter. Arrays as long as X are split like X. Every row counts
-            once for the threshold, whatever its weight.
+            ``groups`` of the splitter. Arrays as long as X are split like X. Weights do not
+            change the threshold: every row counts once.
 
         Returns
         -------
@@ -180,8 +181,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Raises
         ------
         ValueError
-            If a parameter is invalid, or if the estimator refuses the data or has no
-            ``score_samples``. A detector that was fitted before stays as it was.
+            If a parameter is invalid, if the estimator rejects the data, or if it has no
+            ``score_samples``. A detector that was fitted before does not change.
         """
         del y
         check_frame(X)
@@ -224,14 +225,14 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         return original
 
     def _routed(self, params):
-        """Return which arguments of ``fit`` are for the estimator, and which for the splitter."""
+        """Split the arguments of ``fit`` into those of the estimator and of the splitter."""
         if routing_enabled():
             return process_routing(self, "fit", **params)
         groups = params.pop("groups", None)
         return Bunch(estimator=Bunch(fit=params), splitter=Bunch(split={"groups": groups}))
 
     def _folds(self, X, split_params, rng):
-        """Return the rows to fit and to score of each fold."""
+        """Return the rows to fit on and to score, for each fold."""
         if self.cv is None:
             return []
         cv = self.cv
@@ -241,7 +242,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     def _fitted(self, original, X, folds, params):
         """Yield clones, one fitted on all rows, then one for each fold."""
-        fits = [FitTask(clone(original), X, None, **params)]  # some ask for y
+        fits = [FitTask(clone(original), X, None, **params)]  # some require y
         for train, _ in folds:
             of_fold = check_method_params(X, params, train)
             fits.append(
@@ -251,17 +252,17 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             if fit.error is not None:
                 raise fit.error
             yield fit.estimator
-            fit.estimator = None  # let it go
+            fit.estimator = None  # frees its memory
 
     # Scores.
 
     def score_samples(self, X):
-        """Score rows, as the estimator does.
+        """Return the scores of the estimator.
 
         Parameters
         ----------
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows. Columns of a DataFrame are found by name: others are ignored.
+            Rows. Columns of a DataFrame are selected by name; further columns are ignored.
 
         Returns
         -------
@@ -271,7 +272,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Raises
         ------
         ValueError
-            If columns are missing, or if the estimator refuses the rows.
+            If columns are missing, or if the estimator rejects the rows.
         """
         X = self._aligned(X)
         return _scores(self.estimator_, X)
@@ -292,7 +293,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """Tell outliers from normal rows.
+        """Predict which rows are outliers.
 
         Parameters
         ----------
@@ -307,14 +308,15 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         return _labels(self.decision_function(X) < 0)
 
     def p_value(self, X):
-        """Return how likely normal rows are to score as low.
+        """Return the probability that a normal row has such a low score.
 
-        A normal row has a p-value of ``a`` or less with a probability of at most ``a``, whatever
-        the estimator and the distribution of the rows, if the calibration scores are of normal
-        rows that the estimator was not fitted on: give it in a `FrozenEstimator`, and other rows
-        to ``fit``. With ``cv`` that holds nearly, as the scores are of estimators that were fitted
-        on fewer rows [1]_. With neither, p-values are too small, the more so the closer the
-        estimator fits its training rows. Outliers among the training rows make them larger.
+        A normal row has a p-value of ``a`` or less with a probability of at most ``a``, for any
+        estimator and any distribution of the rows. This holds if the calibration rows are normal
+        and the estimator was not trained on them: wrap a fitted estimator in a
+        `FrozenEstimator`, and give ``fit`` other rows. With ``cv`` it holds approximately, as
+        each score is from an estimator that was fitted on fewer rows [1]_. With neither,
+        p-values are too small, above all if the estimator overfits. Outliers among the training
+        rows make p-values larger.
 
         Parameters
         ----------
@@ -324,8 +326,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Returns
         -------
         p_values : ndarray of shape (n_samples,)
-            Share of calibration scores that are as low or lower, the row's own among them: at
-            least 1 / (n_calibration + 1).
+            Fraction of calibration scores that are as low or lower. The row itself is counted,
+            so the p-value is at least 1 / (n_calibration + 1).
 
         References
         ----------
@@ -335,20 +337,20 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         return p_values(self.score_samples(X), self.calibration_scores_)
 
     def predict_fdr(self, X, alpha=0.05):
-        """Tell outliers from normal rows, with few false alarms among the outliers.
+        """Predict which rows are outliers, with few false alarms among them.
 
-        Of the rows that are called outliers, at most a share of ``alpha`` is normal in the
-        mean, by the procedure of Benjamini and Hochberg on the p-values of all rows [1]_. It
-        rests on ``p_value`` and what is said there. How many rows are called outliers depends
-        on the other rows of X; none are if there are too few calibration scores for p-values
-        as small as that needs.
+        On average, at most a fraction ``alpha`` of the rows that are called outliers is normal.
+        This uses the procedure of Benjamini and Hochberg on the p-values of all rows [1]_, so
+        it needs the same conditions as ``p_value``. Whether a row is called an outlier depends
+        on the other rows of X, too. With too few calibration scores, p-values cannot be small
+        enough, and no row is called an outlier.
 
         Parameters
         ----------
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows.
         alpha : float, default=0.05
-            Share of false alarms that is borne, between 0 and 1.
+            Accepted fraction of false alarms, between 0 and 1.
 
         Returns
         -------
@@ -371,7 +373,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     @available_if(_estimator_has_score)
     def score(self, X, y=None):
-        """Return what the estimator's own ``score`` does, to choose parameters without labels.
+        """Return the estimator's own ``score``, to choose parameters without labels.
 
         Parameters
         ----------
@@ -383,7 +385,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Returns
         -------
         score : float
-            Of autoencoders the share of variance reconstructed, of densities the likelihood.
+            For autoencoders, the fraction of variance reconstructed; for densities, the
+            log-likelihood.
         """
         del y
         X = self._aligned(X)
@@ -392,15 +395,15 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
     # Explanations.
 
     def explain(self, X, return_expected=False):
-        """Say which cells make rows odd.
+        """Find the cells that make rows anomalous.
 
-        The cells of a row are replaced by what is expected there, one after the other, always
-        the one next that raises the score most, and several at once where none does and the row is
-        still odd. Once the row is normal, or after ten cells, the others are tried once each. A
-        cell's contribution is by how much it raised the score, and 0 if it did not and was left
-        as it is. Cells that were replaced at once share theirs by what the score would be without
-        each of them. So the contributions of a row add up to what all replacements together make
-        of its score.
+        The cells of a row are replaced by their expected values one by one, each time the cell
+        that raises the score most. If no cell raises the score and the row is still an outlier,
+        several cells are replaced at once. When the row is normal, or after ten cells, each of
+        the other cells is tried once. The contribution of a cell is how much it raised the
+        score, or 0 if it was not replaced. Cells that were replaced at once share their
+        contribution by how much each of them is needed. The contributions of a row add up to
+        the rise of its score by all replacements together.
 
         Parameters
         ----------
@@ -412,29 +415,29 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Returns
         -------
         contributions : DataFrame of shape (n_samples, n_features)
-            With the index and the columns of X, which are x0, x1, ... if it has no names. Of
-            polars if X is.
+            With the index and the columns of X, or columns x0, x1, ... if X has no names. A
+            polars DataFrame if X is one.
         expected : DataFrame of shape (n_samples, n_features)
-            What normal training rows have that are most like the row in its other columns.
-            Only if ``return_expected``.
+            Values of the normal training rows that are most similar to the row in its other
+            columns. Only if ``return_expected``.
 
         Raises
         ------
         ValueError
-            If X is no table, or one that the estimator refuses.
+            If X is not a table, or if the estimator rejects it.
         """
-        X, repair = self._repair(X)
-        repair.go()
-        contributions = as_frame(repair.gains, X)
-        return (contributions, as_frame(repair.expected(), X)) if return_expected else contributions
+        X, search = self._search(X)
+        search.run()
+        contributions = as_frame(search.gains, X)
+        return (contributions, as_frame(search.expected(), X)) if return_expected else contributions
 
     def nearest_normal(self, X):
-        """Change as few cells as possible until rows are normal.
+        """Make rows normal by changing few cells.
 
-        Cells are replaced as in ``explain``, until the row is no outlier any more. Those that it
-        is none without get back their values. A row that does not become normal that way gets
-        cells of the normal training row that it is most like. It need not be the smallest change
-        that there is.
+        Cells are replaced as in ``explain`` until the row is not an outlier any more. Then each
+        replacement that the row does not need is undone. If a row does not become normal this
+        way, cells are taken from the normal training row that is most similar to it. The result
+        is not always the smallest possible change.
 
         Parameters
         ----------
@@ -444,81 +447,84 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Returns
         -------
         X_normal : DataFrame or ndarray of shape (n_samples, n_features)
-            Rows that ``predict`` finds normal. Those of X that are so already are unchanged.
+            Rows that ``predict`` finds normal. Rows of X that are normal do not change.
 
         Raises
         ------
         ValueError
-            If X is no table, or one that the estimator refuses.
+            If X is not a table, or if the estimator rejects it.
         """
-        X, repair = self._repair(X)
-        repair.go(until_normal=True)
-        repair.become_normal()
-        repair.trim_fraction()
-        repaired = repair.repaired()
-        return as_frame(repaired, X) if hasattr(X, "columns") else repaired
+        X, search = self._search(X)
+        search.run(until_normal=True)
+        search.use_nearest_rows()
+        search.undo_needless()
+        X_normal = search.result()
+        return as_frame(X_normal, X) if hasattr(X, "columns") else X_normal
 
     def report(self, X, n_rows=10, n_columns=3):
-        """List the oddest rows, and what is odd about them.
+        """List the most anomalous rows, and the cells that make them anomalous.
 
         Parameters
         ----------
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows of a table.
         n_rows : int, default=10
-            How many rows to list, those with the lowest scores.
+            Number of rows to list: those with the lowest scores.
         n_columns : int, default=3
-            How many columns to list of each, those with the largest contributions.
+            Number of columns to list for each row: those with the largest contributions.
 
         Returns
         -------
         report : DataFrame of shape (n_rows * n_columns, 8)
-            A line for each cell, the oddest rows first. Its columns are row (label in the
-            index of X, or position), score, p_value, is_outlier, column, value, expected and
-            contribution.
+            One line for each cell, the most anomalous rows first. The columns are row (label in
+            the index of X, or position), score, p_value, is_outlier, column, value, expected
+            and contribution.
 
         Raises
         ------
         ValueError
-            If X is no table, or one that the estimator refuses, or if a number is below 1.
+            If X is not a table, if the estimator rejects it, or if a number is below 1.
         """
         for name, value in {"n_rows": n_rows, "n_columns": n_columns}.items():
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"{name} must be an integer of at least 1; got {value!r}")
         X = dense_table(self._aligned(X))
         scores = self.score_samples(X)
-        oddest = np.argsort(scores, kind="stable")[:n_rows]
-        odd = safe_indexing(X, oddest)
-        contributions, expected = self.explain(odd, return_expected=True)
+        most_anomalous = np.argsort(scores, kind="stable")[:n_rows]
+        outliers = safe_indexing(X, most_anomalous)
+        contributions, expected = self.explain(outliers, return_expected=True)
         contributions = as_objects(contributions).astype(np.float64)
         largest = np.argsort(-contributions, axis=1, kind="stable")[:, :n_columns]
-        of_row, of_cell = np.repeat(np.arange(len(oddest)), largest.shape[1]), largest.ravel()
-        labels = X.index[oddest] if isinstance(X, pd.DataFrame) else oddest
+        of_row, of_cell = (
+            np.repeat(np.arange(len(most_anomalous)), largest.shape[1]),
+            largest.ravel(),
+        )
+        labels = X.index[most_anomalous] if isinstance(X, pd.DataFrame) else most_anomalous
         report = {
             "row": labels[of_row],
-            "score": scores[oddest][of_row],
-            "p_value": p_values(scores[oddest], self.calibration_scores_)[of_row],
-            "is_outlier": (scores[oddest] < self.offset_)[of_row],
+            "score": scores[most_anomalous][of_row],
+            "p_value": p_values(scores[most_anomalous], self.calibration_scores_)[of_row],
+            "is_outlier": (scores[most_anomalous] < self.offset_)[of_row],
             "column": as_objects(expected.columns)[of_cell],
-            "value": as_objects(odd)[of_row, of_cell],
+            "value": as_objects(outliers)[of_row, of_cell],
             "expected": as_objects(expected)[of_row, of_cell],
             "contribution": contributions[of_row, of_cell],
         }
         return pd.DataFrame(report).infer_objects()
 
-    # What it is.
+    # Attributes and tags.
 
     def _aligned(self, X):
         check_is_fitted(self)
         return X if self._names is None else aligned(X, self._names)
 
-    def _repair(self, X):
-        """Return X as a table, and its rows on their way to what is expected."""
+    def _search(self, X):
+        """Return X as a table, and the search for explanations of its rows."""
         X, normal = dense_table(self._aligned(X)), dense_table(self.background_)
         if type(X) is not type(normal):
             raise ValueError(
                 f"X is a {_type_name(X)}, but the training rows were a {_type_name(normal)}. "
-                "Explanations are of rows in the same format."
+                "Give explain and nearest_normal rows in the same format."
             )
         return X, CounterfactualSearch(self.score_samples, X, normal, self.offset_)
 
@@ -529,16 +535,16 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     @property
     def feature_names_in_(self):
-        """Names of the columns."""
+        """Names of the columns of the training rows."""
         return self.estimator_.feature_names_in_
 
     def get_metadata_routing(self):
-        """Return which arguments of ``fit`` go where.
+        """Return the routing of the arguments of ``fit``.
 
         Returns
         -------
         routing : MetadataRouter
-            For the estimator and for the splitter.
+            Routing to the estimator and to the splitter.
         """
         to_fit = MethodMapping().add(caller="fit", callee="fit")
         to_split = MethodMapping().add(caller="fit", callee="split")
@@ -548,7 +554,9 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self._original(None)).input_tags
+        estimator = TabularOutlierScorer() if self.estimator is None else self.estimator
+        if isinstance(estimator, BaseEstimator):  # ``fit`` rejects all others
+            tags.input_tags = get_tags(estimator).input_tags
         return tags
 
     def __sklearn_is_fitted__(self):
@@ -556,13 +564,13 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
 
 def _scores(estimator, X):
-    """Return an estimator's scores, and refuse what is none."""
+    """Return the scores of an estimator, clipped; raise an error if they hold NaN."""
     try:
         scores = estimator.score_samples(X)
     except TypeError:
         if not sparse.issparse(X):
             raise
-        # PCA, for one, is fitted on sparse rows but scores dense ones only.
+        # PCA, for example, can be fitted on sparse rows, but scores only dense ones.
         X = X.tocsr()
         parts = gen_batches(X.shape[0], max(1, MAX_CELLS // X.shape[1]))
         scores = np.concatenate([estimator.score_samples(X[part].toarray()) for part in parts])
@@ -570,13 +578,13 @@ def _scores(estimator, X):
     if np.isnan(scores).any():
         raise ValueError(
             f"{type(estimator).__name__} gives NaN as the score of row "
-            f"{np.flatnonzero(np.isnan(scores))[0]}. Look for values there that it cannot take."
+            f"{np.flatnonzero(np.isnan(scores))[0]}. Look there for values that it cannot handle."
         )
     return np.clip(scores, -MAX_SCORE, MAX_SCORE)
 
 
 def _held_out_scores(X, folds, fitted):
-    """Return the scores of rows by the estimators of the folds that they were held out of."""
+    """Return the scores of held-out rows, each by the estimators that were not fitted on it."""
     totals, counts = np.zeros((2, num_samples(X)))
     for (_, test), estimator in zip(folds, fitted, strict=True):
         totals[test] += _scores(estimator, safe_indexing(*indexable(X), test))

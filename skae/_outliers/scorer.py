@@ -1,4 +1,4 @@
-"""How typical the rows of a table are: the default of `OutlierDetector`."""
+"""Outlier scores for tables: the default of `OutlierDetector`."""
 
 from dataclasses import field
 from numbers import Integral
@@ -25,74 +25,75 @@ from skae._params import (
     unchanged_on_error,
 )
 
-#: Neighbors that a suspected row is judged by.
+#: Neighbors that vote on a suspected row.
 N_VOTERS = 10
 
-#: Rows that are scored at once.
+#: Rows that are scored at a time.
 CHUNK_ROWS = 2**13
 
-#: Share of its variance by which each residual is widened, against correlations by chance.
+#: Fraction by which the variance of each residual is raised, against chance correlations.
 SHRINKAGE = 0.1
 
-#: Distance below which rows are the same, as a share of their length.
+#: Distance below which rows are equal, as a fraction of their norm.
 ROUNDING = 1e-6
 
-#: Least variance of residuals, but of those that are always 0.
+#: Added to the variances of residuals, except those that are always 0.
 LEAST_VARIANCE = 1e-4
 
 
 @parameter_class
 class TabularOutlierScorer(ParameterMixin):
-    """Typicality of rows: how near they are to others, and to what autoencoders expect.
+    """Outlier scores for tables, from autoencoders and distances to neighbors.
 
-    It is what ``OutlierDetector()`` scores rows by, made to work for all kinds of tables
-    without being tuned, whether or not the training rows hold anomalies:
+    ``OutlierDetector()`` uses these scores by default. They work for all kinds of tables without
+    tuning, also if there are anomalies among the training rows:
 
-    - An isolation forest picks the rows that stand out most, a share ``trim_fraction``. Those of them
-      whose nearest neighbors were mostly not picked are trusted again, until there are none
-      such: they are at the edge of what is normal, while anomalies that are alike keep company
-      with each other. The rest teach nothing.
-    - Autoencoders, a linear one and a deep one, learn the trusted rows, with some of their
-      cells hidden. How a row differs from its reconstruction is measured by the covariance of
-      these differences [2]_.
-    - The mean distance to the nearest trusted rows is measured twice: with numbers scaled by
-      their interquartile range, and by their standard deviation.
+    - An isolation forest selects a fraction ``trim_fraction`` of the training rows as suspected
+      outliers. A suspected row becomes an inlier again if most of its nearest neighbors are
+      inliers, and this is repeated until nothing changes. Such rows are at the edge of the
+      normal rows, while similar anomalies have each other as neighbors. The other suspected
+      rows are left out of the training.
+    - A linear and a deep autoencoder are trained on the inliers, with some cells hidden. The
+      first distance is the Mahalanobis distance of a row's residuals [2]_, the differences
+      from its reconstruction.
+    - The other two are mean distances to the nearest inliers: one with numbers scaled by their
+      interquartile range, one by their standard deviation.
 
-    The logarithms of these three are put on one scale and joined by a smooth maximum, so that a
-    row is odd if one of them says so clearly, or all a little [1]_. Missing cells are
-    filled by the autoencoders, and a category that is new is far from all others.
+    The logarithms of the three distances are put on one scale and combined by a smooth maximum:
+    a row is an outlier if one distance is large, or if all are somewhat large [1]_. The
+    autoencoders fill missing cells. A category that is new is far from all others.
 
     Parameters
     ----------
-    estimator : TabularAutoencoder, list of these or None, default=None
-        What the members of the ensemble are copies of, as for `EnsembleAutoencoder`. None are
-        a linear one and a deep one, trained for a short time: the longer they are, the better
-        they learn anomalies among the training rows as well.
+    estimator : TabularAutoencoder, list of TabularAutoencoder or None, default=None
+        The members of the ensemble are copies of it, as for `EnsembleAutoencoder`. None is a
+        linear and a deep one, trained for few epochs: with more, they would learn anomalies
+        among the training rows, too.
     n_estimators : int, default=2
         Number of autoencoders.
     n_neighbors : int, default=4
-        Nearest rows whose mean distance counts.
+        Number of nearest rows for the mean distances.
     trim_fraction : float, default=0.3
-        Share of the training rows that is suspected at first, in [0, 1). 0 trusts all: where
-        the training rows are known to be normal, it makes scores a little better.
+        Fraction of the training rows that are suspected at first, in [0, 1). With 0, all rows
+        are inliers: if the training rows are known to be normal, scores are slightly better.
     max_samples : int, default=10_000
-        The most training rows that are used; of more, so many are drawn.
+        Largest number of training rows to use. If there are more, so many are drawn.
     categorical_features : "from_dtype", None or array-like of bool, int or str, \
             default="from_dtype"
-        Columns that are categories, as for `TabularAutoencoder`.
+        Categorical columns, as for `TabularAutoencoder`.
     max_categories : int, default=100
-        The most categories that a column can have; the rarest of more are joined into one.
+        Largest number of categories of a column. If there are more, the rarest are merged.
     n_jobs : int or None, default=None
         Number of processes or threads. None is one, -1 as many as there are cores.
     random_state : int, RandomState instance or None, default=None
-        Seeds the forest and the autoencoders. An int gives the same scores at every fit.
+        Seed of the forest and of the autoencoders. An int gives the same scores at every fit.
 
     Attributes
     ----------
     ensemble_ : EnsembleAutoencoder
-        The autoencoders. They read scaled numbers and numbered categories, not the table.
+        The autoencoders. Their input is scaled numbers and category codes, not the table.
     inlier_indices_ : ndarray of int
-        The training rows that were learned from.
+        Positions of the training rows that the autoencoders were trained on.
     n_features_in_ : int
         Number of columns of the training rows.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -100,7 +101,7 @@ class TabularOutlierScorer(ParameterMixin):
 
     See Also
     --------
-    OutlierDetector : Sets a threshold, and explains.
+    OutlierDetector : Sets a threshold, and explains outliers.
 
     References
     ----------
@@ -115,9 +116,9 @@ class TabularOutlierScorer(ParameterMixin):
     >>> from skae import TabularOutlierScorer
     >>> rng = np.random.default_rng(0)
     >>> X = rng.uniform(size=(200, 1)) + rng.normal(scale=0.05, size=(200, 4))
-    >>> typicality = TabularOutlierScorer(random_state=0).fit(X)
-    >>> odd = np.array([[0.7, 0.7, 0.7, 0.2]])
-    >>> bool(typicality.score_samples(odd) < typicality.score_samples(X).min())
+    >>> scorer = TabularOutlierScorer(random_state=0).fit(X)
+    >>> outlier = np.array([[0.7, 0.7, 0.7, 0.2]])
+    >>> bool(scorer.score_samples(outlier) < scorer.score_samples(X).min())
     True
     """
 
@@ -143,7 +144,7 @@ class TabularOutlierScorer(ParameterMixin):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
-        """Learn what is typical.
+        """Fit the scorer.
 
         Parameters
         ----------
@@ -160,8 +161,8 @@ class TabularOutlierScorer(ParameterMixin):
         Raises
         ------
         TypeError, ValueError
-            If a parameter or the data is invalid. An estimator that was fitted before stays
-            as it was.
+            If a parameter or the data is invalid. An estimator that was fitted before does not
+            change.
         """
         del y
         with unchanged_on_error(self):
@@ -171,33 +172,33 @@ class TabularOutlierScorer(ParameterMixin):
     def _fit(self, X):
         rng = check_random_state(self.random_state)
         layout = TableLayout(self.categorical_features, self.max_categories)
-        rows = layout.read(self, X, None, reset=True, fitted=None)
-        self._layout, self._format = layout, rows.format.for_new_rows()
-        cells, sample = rows.X, np.arange(len(rows))
+        dataset = layout.read(self, X, None, reset=True, fitted=None)
+        self._layout, self._format = layout, dataset.format.for_new_rows()
+        cells, sample = dataset.X, np.arange(len(dataset))
         if len(cells) > self.max_samples:
             sample = np.sort(rng.choice(len(cells), self.max_samples, replace=False))
             cells = cells[sample]
-        # As unlikely as what is seen in less than one row, if it were a normal deviation.
+        # A normal variable is this large in less than one training row.
         self._new_category = np.sqrt(2 * np.log(len(cells) + 1))
-        is_trusted = self._is_trusted(cells, rng)
-        self.inlier_indices_ = sample[is_trusted]
+        is_inlier = self._is_inlier(cells, rng)
+        self.inlier_indices_ = sample[is_inlier]
         self.ensemble_ = EnsembleAutoencoder(
             self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
-        ).fit(cells[is_trusted])
-        filled = self._filled(cells[is_trusted])
-        self._residuals = _Residuals(self._surprises(filled))
-        trusted = self._vectors(filled)
+        ).fit(cells[is_inlier])
+        filled = self._filled(cells[is_inlier])
+        self._distance = _MahalanobisDistance(self._residuals_of(filled))
+        inliers = self._vectors(filled)
         self._neighborhoods = [
-            _Neighborhood(trusted, scale, self.n_neighbors, self.n_jobs)
-            for scale in (1.0, self._scale(trusted))
+            _Neighborhood(inliers, scale, self.n_neighbors, self.n_jobs)
+            for scale in (1.0, self._scale(inliers))
         ]
         logs = self._log_distances(cells)
         low, self._centers, high = np.quantile(logs, [0.25, 0.5, 0.75], axis=1)
-        spreads = np.where(high > low, high - low, logs.std(1))
-        self._spreads = np.where(spreads > 0, spreads, 1.0)
+        scales = np.where(high > low, high - low, logs.std(1))
+        self._scales = np.where(scales > 0, scales, 1.0)
 
     def _members(self):
-        """Return the autoencoders to make copies of, told which of the cells are categories."""
+        """Return the autoencoders to make copies of, with the categorical columns set."""
         given = self.estimator
         if given is None:
             linear = TabularAutoencoder(hidden_layer_sizes=(), max_epochs=10)
@@ -221,7 +222,7 @@ class TabularOutlierScorer(ParameterMixin):
         return members
 
     def score_samples(self, X):
-        """Score rows by how typical they are.
+        """Return outlier scores: the higher, the more normal.
 
         Parameters
         ----------
@@ -231,22 +232,22 @@ class TabularOutlierScorer(ParameterMixin):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the smooth maximum of the logarithms of three distances, each minus its median
-            and divided by its interquartile range among the training rows. The higher, the more
-            typical; the lowest are outliers. A row is not its own neighbor: one at distance 0
-            is left out.
+            Minus the smooth maximum of the logarithms of three distances. From each, the median
+            of the training rows is subtracted, and it is divided by their interquartile range.
+            Outliers have the lowest scores. A row is not its own neighbor: one neighbor at
+            distance 0 is left out.
         """
         check_is_fitted(self)
-        rows = self._layout.read(self, X, None, reset=False, fitted=self._format)
-        scores = np.empty(len(rows))
-        for which in gen_batches(len(rows), CHUNK_ROWS):
-            logs = self._log_distances(rows.X[which])
-            scaled = (logs.T - self._centers) / self._spreads
+        dataset = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        scores = np.empty(len(dataset))
+        for which in gen_batches(len(dataset), CHUNK_ROWS):
+            logs = self._log_distances(dataset.X[which])
+            scaled = (logs.T - self._centers) / self._scales
             scores[which] = -logsumexp(scaled, axis=1, b=1 / len(logs))
         return scores
 
     def score(self, X, y=None):
-        """Return how well the autoencoders reconstruct rows, to choose parameters without labels.
+        """Return the R2 of the reconstructions, to choose parameters without labels.
 
         Parameters
         ----------
@@ -258,16 +259,16 @@ class TabularOutlierScorer(ParameterMixin):
         Returns
         -------
         score : float
-            As of `TabularAutoencoder`: the mean over the columns of the share of variance that
-            is explained.
+            As for `TabularAutoencoder`: the fraction of variance explained, averaged over the
+            columns.
         """
         del y
         check_is_fitted(self)
-        rows = self._layout.read(self, X, None, reset=False, fitted=self._format)
-        return self.ensemble_.score(rows.X)
+        dataset = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        return self.ensemble_.score(dataset.X)
 
     def impute(self, X):
-        """Fill the missing cells of X with what the other cells let expect.
+        """Fill the missing cells of X with the values predicted from the other cells.
 
         Parameters
         ----------
@@ -277,21 +278,21 @@ class TabularOutlierScorer(ParameterMixin):
         Returns
         -------
         X_imputed : ndarray or DataFrame of shape (n_samples, n_features)
-            The rows, with all other cells as they are.
+            The rows. All other cells are unchanged.
         """
         check_is_fitted(self)
-        rows = self._layout.read(self, X, None, reset=False, fitted=self._format)
-        cells = self._filled(rows.X)
-        index = None if rows.format.frame is None else rows.format.frame.index
-        return rows.format.complete(X, self._format.columns.restore(cells, index))
+        dataset = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        cells = self._filled(dataset.X)
+        index = None if dataset.format.frame is None else dataset.format.frame.index
+        return dataset.format.complete(X, self._format.columns.restore(cells, index))
 
     def _log_distances(self, cells):
         """Return the logarithms of the three distances, shape (3, n_samples)."""
-        # Where a cell is missing, all others are reconstructed worse: that is no sign of oddity.
+        # Missing cells make the others harder to reconstruct: this must not look anomalous.
         filled = self._filled(cells)
         vectors = self._vectors(filled)
         distances = [
-            self._residuals.distances(self._surprises(filled)),
+            self._distance.distances(self._residuals_of(filled)),
             *(one.distances(vectors) for one in self._neighborhoods),
         ]
         return np.log(distances)
@@ -299,8 +300,8 @@ class TabularOutlierScorer(ParameterMixin):
     def _filled(self, cells):
         return self.ensemble_.impute(cells) if np.isnan(cells).any() else cells
 
-    def _is_trusted(self, cells, rng):
-        """Return which of the training rows to learn from."""
+    def _is_inlier(self, cells, rng):
+        """Return which training rows are inliers, to train on."""
         vectors = self._vectors(cells)
         n_suspects = int(self.trim_fraction * len(vectors))
         is_suspect = np.zeros(len(vectors), bool)
@@ -321,7 +322,7 @@ class TabularOutlierScorer(ParameterMixin):
             is_suspect &= ~is_alone
 
     def _vectors(self, cells):
-        """Return rows as vectors: numbers, categories one-hot with one place for new ones."""
+        """Return rows as vectors of numbers and one-hot categories, one element for new ones."""
         x = TableDataset(cells, self._format).get_batch(slice(None), torch.float64)[0].numpy()
         return np.nan_to_num(self._with_new_categories(x, self._format.column_layout))
 
@@ -332,17 +333,17 @@ class TabularOutlierScorer(ParameterMixin):
         scale[:n_numbers] = np.where(stds > 0, stds, 1.0)
         return scale
 
-    def _surprises(self, cells):
-        """Return by how much rows differ from their reconstructions."""
-        rows = self.ensemble_._read_input(cells)
-        x = rows.get_batch(slice(None), rows.dtype)[0].numpy()
-        restored = self.ensemble_._reconstruct(rows)
-        difference = self._with_new_categories(x, rows.column_layout)
+    def _residuals_of(self, cells):
+        """Return the differences of rows from their reconstructions."""
+        dataset = self.ensemble_._read_input(cells)
+        x = dataset.get_batch(slice(None), dataset.dtype)[0].numpy()
+        restored = self.ensemble_._reconstruct(dataset)
+        difference = self._with_new_categories(x, dataset.column_layout)
         difference[:, : x.shape[1]] -= restored
         return np.nan_to_num(difference)
 
     def _with_new_categories(self, x, column_layout):
-        """Append for each column of categories how much a row's is one that is not known."""
+        """Append an element for each categorical column, above 0 for categories that are new."""
         starts = column_layout.starts[column_layout.n_numbers :].numpy()
         if not len(starts):
             return x.copy()
@@ -359,20 +360,20 @@ class TabularOutlierScorer(ParameterMixin):
 
 
 class _Neighborhood:
-    """Distance to the nearest of some rows.
+    """Mean distance to the nearest rows.
 
     Parameters
     ----------
     rows : ndarray of shape (n_samples, n_features)
     scale : float or ndarray of shape (n_features,)
-        What the features are divided by.
+        The features are divided by it.
     n_neighbors : int
     n_jobs : int or None
     """
 
     def __init__(self, rows, scale, n_neighbors, n_jobs):
         self.scale = scale
-        # One more, for the row itself.
+        # One more: a training row finds itself.
         n_neighbors = min(n_neighbors + 1, len(rows))
         self.index = NearestNeighbors(n_neighbors=n_neighbors, n_jobs=n_jobs).fit(rows / scale)
 
@@ -380,25 +381,25 @@ class _Neighborhood:
         rows = rows / self.scale
         distances, _ = self.index.kneighbors(rows)
         if distances.shape[1] > 1:
-            # Distances are computed from products, and those of equal rows are hardly ever 0.
+            # Distances are computed from dot products: those of equal rows are rarely exactly 0.
             is_itself = distances[:, 0] <= ROUNDING * (1 + np.linalg.norm(rows, axis=1))
             distances = np.where(is_itself[:, None], distances[:, 1:], distances[:, :-1])
         return distances.mean(1) + np.finfo(np.float32).eps
 
 
-class _Residuals:
+class _MahalanobisDistance:
     """Mahalanobis distance of residuals.
 
     Parameters
     ----------
     residuals : ndarray of shape (n_samples, n_features)
-        Of the trusted rows.
+        Residuals of the inliers.
     """
 
     def __init__(self, residuals):
         self.mean = residuals.mean(0)
-        centerd = residuals - self.mean
-        covariance = centerd.T @ centerd / len(centerd)
+        centered = residuals - self.mean
+        covariance = centered.T @ centered / len(centered)
         variances = np.diag(covariance)
         widened = np.where(variances > 0, variances * (1 + SHRINKAGE) + LEAST_VARIANCE, 1.0)
         np.fill_diagonal(covariance, widened)

@@ -1,11 +1,11 @@
-"""Where outliers begin, by the scores of rows that are mostly normal."""
+"""Thresholds and p-values from the scores of rows that are mostly normal."""
 
 import numpy as np
 
-#: Share of normal rows that "auto" takes for outliers.
-AUTO_SHARE = 0.01
+#: Fraction of normal rows that "auto" calls outliers.
+AUTO_FRACTION = 0.01
 
-#: What scores may be apart by rounding, as a share of their size.
+#: Relative difference of scores that rounding can cause.
 ROUNDING = 1e-6
 
 
@@ -17,37 +17,37 @@ def offset_of(scores, contamination):
     scores : ndarray of shape (n_samples,)
         The higher, the more normal.
     contamination : "auto" or float
-        Share of the rows to flag. "auto" takes the lower half of the scores for an exponential
-        tail: the median less the first quartile is the step that halves the rows below. The
-        offset is as many steps down as leave 1 % of the rows, or the score that 1 % of the rows
-        are below, if that is higher. So outliers do not move it unless they are more than a
-        quarter of the rows, and nor do tails that end early.
+        Fraction of the rows to flag. "auto" assumes that the lower half of the scores has an
+        exponential tail: each step of (median - first quartile) down halves the number of rows
+        below. The offset is the score that 1 % of the rows would be below, or the 1 % quantile
+        if that is higher. Outliers move it only if they are more than a quarter of the rows,
+        and short tails do not move it.
 
     Returns
     -------
     float
     """
     offset = _auto(scores) if contamination == "auto" else np.quantile(scores, contamination)
-    # Scores of a row differ by rounding with the rows beside it: none is to be at the threshold.
+    # The score of a row depends on its batch by rounding: keep the threshold off the scores.
     return float(offset - ROUNDING * max(abs(offset), abs(np.median(scores))))
 
 
 def _auto(scores):
     quartile, median = np.quantile(scores, [0.25, 0.5])
-    # Where a quarter of the rows and more score the same, the others say how far scores spread.
+    # If a quarter of the rows or more have the same score, use the mean distance of the others.
     step = median - quartile or np.maximum(median - scores, 0).mean()
-    of_tail = median - np.log2(0.5 / AUTO_SHARE) * step
-    return max(of_tail, np.quantile(scores, AUTO_SHARE, method="lower"))
+    of_tail = median - np.log2(0.5 / AUTO_FRACTION) * step
+    return max(of_tail, np.quantile(scores, AUTO_FRACTION, method="lower"))
 
 
 def p_values(scores, calibration_scores):
-    """Return for each score the share of normal rows that score as low or lower.
+    """Return for each score the fraction of normal rows with a score as low or lower.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples,)
     calibration_scores : ndarray of shape (n_calibration,)
-        Of normal rows. The row itself counts as one of them.
+        Scores of normal rows. The row itself counts as one of them.
 
     Returns
     -------

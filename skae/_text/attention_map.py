@@ -1,4 +1,4 @@
-"""Where a decoder looks in the source, and a picture of it."""
+"""Attention maps of translations, and plots of them."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from skae.exceptions import missing
 
 
 class AttentionMap(NamedTuple):
-    """Weights of the tokens of a source for each token of its translation.
+    """Attention weights of source tokens for each token of a translation.
 
     Parameters
     ----------
     source, target : list of str
         The tokens, the end of the text last.
     weights : ndarray of shape (n_target_tokens, n_source_tokens)
-        How much of its attention a token of the target gives each token of the source.
+        Attention of each target token to each source token. Rows sum to 1.
     """
 
     source: list

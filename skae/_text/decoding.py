@@ -1,4 +1,4 @@
-"""How a decoder's probabilities become tokens: greedy, by beam search, or at random. torch only."""
+"""Decoding of tokens: greedy, by beam search, or by sampling. Needs only torch."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,28 @@ from skae._data.texts import BEGIN, END, PADDING
 
 @dataclass(frozen=True)
 class Constraints:
-    """What translations have to be like.
+    """Constraints on translations.
 
     Parameters
     ----------
     max_length : int
         Tokens in a translation, the end included.
     no_repeat_ngram_size : int or None
-        Length of the runs of tokens that may not occur twice.
+        Sequences of this many tokens must not occur twice.
     """
 
     max_length: int
     no_repeat_ngram_size: int | None = None
 
     def apply(self, log_p, tokens, prefix):
-        """Make impossible what is not allowed, in place.
+        """Set the log-probabilities of forbidden tokens to -inf, in place.
 
         Parameters
         ----------
         log_p : tensor of shape (n_samples, n_tokens)
             Logarithm of the probability of each next token.
         tokens : tensor of shape (n_samples, n_steps)
-            Those so far.
+            Tokens so far.
         prefix : tensor of shape (n_samples, n_given)
             Tokens to begin with, padded.
         """
@@ -39,7 +39,7 @@ class Constraints:
         if n_steps == self.max_length - 1:
             forced = torch.full_like(log_p[:, :1], END, dtype=torch.long)
         elif n_steps < prefix.shape[1]:
-            forced = prefix[:, n_steps : n_steps + 1]  # padding where none is
+            forced = prefix[:, n_steps : n_steps + 1]  # padding after the prefix
         log_p_forced = None if forced is None else log_p.gather(1, forced)
         self._avoid_repeats(log_p, tokens)
         if forced is not None:
@@ -54,7 +54,7 @@ class Constraints:
             return
         runs = tokens.unfold(1, n, 1)  # (n_samples, n_runs, n)
         is_same = (runs[..., :-1] == tokens[:, None, n_steps - n + 1 :]).all(-1)
-        # What does not repeat points to padding, which never is allowed; the end always is.
+        # Runs that differ point to padding, which is never allowed; the end always is.
         log_p.scatter_(1, torch.where(is_same, runs[..., -1], PADDING), -torch.inf)
 
 
@@ -65,20 +65,20 @@ def _log_probabilities(decoder, tokens, state):
 
 
 def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_penalty):
-    """Find probable translations.
+    """Find probable translations by beam search.
 
     Parameters
     ----------
     decoder : nn.Module
     state : DecoderState
-        Before the first token, of each source.
+        State before the first token, for each source.
     prefix : tensor of shape (n_samples, n_given)
         Tokens that translations begin with, padded.
     constraints : Constraints
     beam_size : int
-        How many partial translations to go on with, until as many have ended; 1 is greedy.
+        Number of partial translations to continue, until as many have ended; 1 is greedy.
     n_best : int
-        How many translations to return, not more than ``beam_size``.
+        Number of translations to return, at most ``beam_size``.
     length_penalty : float
         The logarithm of the probability is divided by the length to this power.
 
@@ -89,10 +89,10 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
     """
     n_samples, k = prefix.shape[0], beam_size
     found = [[] for _ in range(n_samples)]
-    sample = torch.arange(n_samples, device=prefix.device)  # those that are not finished
+    sample = torch.arange(n_samples, device=prefix.device)  # sources that are not finished
     state = state.select(sample.repeat_interleave(k))
     log_p = torch.full((n_samples, k), -torch.inf, device=prefix.device)
-    log_p[:, 0] = 0.0  # all begin alike
+    log_p[:, 0] = 0.0  # all beams begin equal
     tokens = prefix.new_empty((n_samples * k, 0))
     place = torch.arange(2 * k, device=prefix.device)
     while len(sample):
@@ -105,19 +105,19 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         ends, n_steps = token == END, tokens.shape[1] + 1
         rows = torch.arange(len(sample), device=prefix.device)[:, None] * k + beam
         _collect(found, sample, tokens, rows, best, ends[:, :k])
-        # Of the others, the k best go on.
+        # The k best of the others continue.
         chosen = (place[: best.shape[1]] + 2 * k * ends).topk(k, largest=False).indices
         log_p, rows, token = (x.gather(1, chosen) for x in (best, rows, token))
         log_p = log_p.masked_fill(ends.gather(1, chosen), -torch.inf)
         is_open = [len(found[i]) < k for i in sample.tolist()]
-        has_epochs_before = torch.tensor(is_open, device=prefix.device) & (log_p[:, 0] > -torch.inf)
+        continues = torch.tensor(is_open, device=prefix.device) & (log_p[:, 0] > -torch.inf)
         tokens = torch.cat([tokens[rows.flatten()], token.view(-1, 1)], dim=1)
-        tokens = tokens.view(-1, k, n_steps)[has_epochs_before].flatten(0, 1)
-        if has_epochs_before.all():
+        tokens = tokens.view(-1, k, n_steps)[continues].flatten(0, 1)
+        if continues.all():
             state = state if k == 1 else state.reorder(rows.flatten())
         else:
-            state = state.select(rows[has_epochs_before].flatten())
-        sample, log_p = sample[has_epochs_before], log_p[has_epochs_before]
+            state = state.select(rows[continues].flatten())
+        sample, log_p = sample[continues], log_p[continues]
     return [_rank(some, length_penalty)[:n_best] for some in found]
 
 
@@ -142,16 +142,16 @@ def _rank(translations, length_penalty):
 
 
 def sample(decoder, state, prefix, constraints, chance, temperature):
-    """Draw translations by their probability.
+    """Sample translations from the probabilities of the net.
 
     Parameters
     ----------
     decoder, state, prefix, constraints
         As for `beam_search`.
     chance : tensor of shape (n_samples, max_length)
-        Numbers from 0 to below 1 that decide, so that a sample depends on no other.
+        Uniform random numbers in [0, 1), so that a sample does not depend on the others.
     temperature : float
-        Logits are divided by it: 1 draws by the probabilities, less prefers what is probable.
+        Logits are divided by it: values below 1 prefer probable tokens.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a fitted translator does with texts."""
+"""Generation of translations by a fitted translator."""
 
 from itertools import islice
 from numbers import Integral
@@ -27,26 +27,26 @@ from skae.metrics._texts import TEXT_SCORES, read_references
 
 
 class TextGeneration:
-    """Methods of a translator that has a net, tokenizers and ``max_length_``."""
+    """Mixin of methods for translators with a net, tokenizers and ``max_length_``."""
 
     def predict(self, X, *, prefix=None):
         """Translate texts.
 
-        A text that is longer than 99 of 100 training texts is cut where sentences end, and what
-        then still has more than ``max_length_`` tokens at commas or between words. The parts are
-        translated one by one.
+        A text that is longer than 99 % of the training texts is split into sentences. A sentence
+        with more than ``max_length_`` tokens is split at commas or between words. The parts are
+        translated separately.
 
         Parameters
         ----------
         X : sequence of str of shape (n_samples,)
             Texts.
         prefix : str, sequence of str of shape (n_samples,) or None, default=None
-            What the translations begin with.
+            Text that the translations begin with.
 
         Returns
         -------
         y : ndarray of str objects of shape (n_samples,)
-            Translations. Of an empty text it is empty.
+            Translations. The translation of an empty text is empty.
         """
         texts, prefix = self._read_texts(X, prefix)
         parts, owner = self._split(texts)
@@ -62,18 +62,19 @@ class TextGeneration:
         return np.array([" ".join(some) for some in joined], dtype=object)
 
     def predict_iter(self, X, *, buffer_size=4096):
-        """Translate texts one after the other, for more of them than memory has room for.
+        """Translate an iterable of texts that does not need to fit into memory.
 
         Parameters
         ----------
         X : iterable of str
             Texts, such as the lines of an open file.
         buffer_size : int, default=4096
-            How many texts are read, and translated together, at a time.
+            Number of texts that are read and translated at a time.
 
         Yields
         ------
         translation : str
+            Translation of the next text.
 
         Raises
         ------
@@ -94,9 +95,9 @@ class TextGeneration:
         X : sequence of str of shape (n_samples,)
             Texts.
         n_best : int, default=5
-            How many translations of each. The search goes on with at least so many.
+            Number of translations of each text. The beam is at least this large.
         prefix : str, sequence of str of shape (n_samples,) or None, default=None
-            What the translations begin with.
+            Text that the translations begin with.
 
         Returns
         -------
@@ -117,19 +118,19 @@ class TextGeneration:
         return self._table(found, n_best)
 
     def sample(self, X, n_samples=1, *, temperature=1.0, prefix=None, random_state=None):
-        """Draw translations by their probability.
+        """Sample translations from the probabilities of the net.
 
         Parameters
         ----------
         X : sequence of str of shape (n_texts,)
             Texts.
         n_samples : int, default=1
-            How many translations of each.
+            Number of translations of each text.
         temperature : float, default=1.0
-            1 draws by the probabilities of the net; less prefers the probable tokens, more
-            the improbable ones.
+            1 samples by the probabilities of the net. Lower values prefer probable tokens,
+            higher values make improbable tokens more frequent.
         prefix : str, sequence of str of shape (n_texts,) or None, default=None
-            What the translations begin with.
+            Text that the translations begin with.
         random_state : int, RandomState instance or None, default=None
             An int gives the same translations of a text at every call.
 
@@ -172,7 +173,7 @@ class TextGeneration:
         return self._table(found, n_samples)
 
     def log_likelihood(self, X, y):
-        """Return how probable given translations are.
+        """Return the log-probabilities of given translations.
 
         Parameters
         ----------
@@ -198,25 +199,25 @@ class TextGeneration:
         return self._map(TranslationModule.log_likelihood, pairs, ())
 
     def score(self, X, y):
-        """Return the score of the translations, of the whole corpus.
+        """Return the corpus score of the translations.
 
         Parameters
         ----------
         X : sequence of str of shape (n_samples,)
             Texts.
         y : sequence of str, or of sequence of str, of shape (n_samples,)
-            The right translation of each, or several of them.
+            The correct translation of each text, or several of them.
 
         Returns
         -------
         score : float
-            That of ``metric``, from 0 to 1: see `skae.metrics`.
+            The score of ``metric``, from 0 to 1: see `skae.metrics`.
         """
         right = read_references(y, "y")
         return TEXT_SCORES[self.metric](right, self.predict(X))
 
     def transform(self, X):
-        """Make numbers of texts: the mean of the encoder's states of their tokens.
+        """Encode texts as vectors: the mean of the encoder states of their tokens.
 
         Parameters
         ----------
@@ -226,8 +227,8 @@ class TextGeneration:
         Returns
         -------
         Z : ndarray of shape (n_samples, `n_components_`)
-            A vector for each text. A text longer than ``max_length_`` is cut as in ``predict``,
-            and has the mean of its parts, weighted by their lengths.
+            A vector for each text. A text longer than ``max_length_`` is split as in ``predict``,
+            and gets the mean of its parts, weighted by their lengths.
         """
         texts, _ = self._read_texts(X)
         parts, owner = self._split(texts)
@@ -240,21 +241,21 @@ class TextGeneration:
         return Z
 
     def attention(self, source, target=None):
-        """Return where the decoder looks while it writes a translation.
+        """Return the attention of the decoder for a translation.
 
         Parameters
         ----------
         source : str
             A text.
         target : str or None, default=None
-            A translation of it. None is that of ``predict``.
+            A translation of it. None is the translation by ``predict``.
 
         Returns
         -------
         attention : AttentionMap
-            With the tokens of both texts, ``source`` and ``target``, and ``weights``, an
-            ndarray of shape (n_target_tokens, n_source_tokens), means over layers and heads,
-            the rows of which sum to 1.
+            The tokens of both texts as ``source`` and ``target``, and ``weights``, an ndarray
+            of shape (n_target_tokens, n_source_tokens). Weights are averaged over layers and
+            heads; each row sums to 1.
 
         Raises
         ------
@@ -269,31 +270,32 @@ class TextGeneration:
         )
         weights = []
         with self._inference(sources) as (module, device):
-            x, y = (rows.get_batch([0])[0].to(device) for rows in (sources, targets))
+            x, y = (dataset.get_batch([0])[0].to(device) for dataset in (sources, targets))
             module.hidden(x, y, weights)
         mean = torch.stack([w.mean(1) for w in weights]).mean(0)
         tokenizers = self.source_tokenizer_, self.target_tokenizer_
         names = [
-            [text or "</s>" for text in decode(tokenizer, [[i] for i in rows.flat()])]
-            for tokenizer, rows in zip(tokenizers, (sources, targets), strict=True)
+            [text or "</s>" for text in decode(tokenizer, [[i] for i in dataset.flat()])]
+            for tokenizer, dataset in zip(tokenizers, (sources, targets), strict=True)
         ]
         return AttentionMap(*names, mean[0].cpu().numpy())
 
     def plot_attention(self, source, target=None, *, ax=None):
-        """Draw where the decoder looks while it writes a translation.
+        """Plot the attention of the decoder for a translation.
 
         Parameters
         ----------
         source : str
             A text.
         target : str or None, default=None
-            A translation of it. None is that of ``predict``.
+            A translation of it. None is the translation by ``predict``.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
         ax : matplotlib Axes
+            Axes with the plot.
 
         Raises
         ------
@@ -303,7 +305,7 @@ class TextGeneration:
         return draw(self.attention(source, target), ax)
 
     def _read_texts(self, X, prefix=None):
-        """Return texts, and what the translation of each begins with or None."""
+        """Return texts, and the prefix of each translation or None."""
         check_is_fitted(self)
         texts = read_texts(X, "X")
         if prefix is None:
@@ -314,21 +316,21 @@ class TextGeneration:
         return texts, prefix
 
     def _read_sources(self, texts, name="X", tokenizer=None):
-        """Return texts that cannot be cut as rows of tokens."""
+        """Return the tokens of texts; raise an error if one is too long."""
         check_not_empty(texts, name)
-        rows = TextDataset(self._encode(texts, tokenizer))
-        long = np.flatnonzero(rows.lengths > self.max_length_)
+        dataset = TextDataset(self._encode(texts, tokenizer))
+        long = np.flatnonzero(dataset.lengths > self.max_length_)
         if len(long):
             raise ValueError(
-                f"{name}[{long[0]}] has {rows.lengths[long[0]]} tokens, but max_length_ is "
+                f"{name}[{long[0]}] has {dataset.lengths[long[0]]} tokens, but max_length_ is "
                 f"{self.max_length_}. Give its sentences one by one; predict does that itself."
             )
-        return rows
+        return dataset
 
     def _split(self, texts):
-        """Cut long texts into parts; return these and which text each is of.
+        """Split long texts into parts; return the parts and the position of the text of each.
 
-        Sentences are taken one by one where there are more of them than there were in training.
+        Texts that are longer than usual in training are split into sentences.
         """
         parts = []
         for text, tokens in zip(texts, self._encode(texts), strict=True):
@@ -360,7 +362,7 @@ class TextGeneration:
         return found
 
     def _starts(self, module, sources, prefix, device):
-        """Yield which texts to translate together, the decoder's state and their beginnings."""
+        """Yield the positions of a batch of texts, the decoder state and the prefixes."""
         rows = [[]] * len(sources)
         if prefix is not None:
             rows = encode(self.target_tokenizer_, prefix)

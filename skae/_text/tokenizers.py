@@ -1,8 +1,8 @@
-"""Tokenizers: text to numbers and back, trained by the library tokenizers.
+"""Tokenizers: text to token numbers and back, trained by the library tokenizers.
 
-Texts are brought to Unicode's normal form C, and nothing else is changed, so that what is
-decoded has the case, the punctuation and the spaces of the training texts. All kinds of
-tokens end in bytes: a character that was never seen is spelled, not lost.
+Texts are normalized to Unicode form C and not changed otherwise, so decoded texts have the case,
+the punctuation and the spaces of the training texts. All kinds of tokenizers fall back to bytes:
+a character that was never seen is spelled in bytes, not lost.
 """
 
 from collections import Counter
@@ -12,16 +12,16 @@ from skae.exceptions import missing
 
 try:
     import tokenizers as library
-except ModuleNotFoundError:  # an extra, asked for when it is needed
+except ModuleNotFoundError:  # an extra: ``train_tokenizer`` raises an error without it
     library = None
 
 N_SPECIAL = 3
 
-#: A word with the space before it and the apostrophe behind it (" l'"), a digit, or
-#: punctuation with the space before it, which in French may be one that does not break.
+#: A word with the space before it and the apostrophe after it (" l'"), a digit, or punctuation
+#: with the space before it, which in French may be a non-breaking one.
 PIECES = r"\s?\p{L}[\p{L}\p{M}]*['’]?|\s?\p{N}|\s?[^\s\p{L}\p{N}]+|\s+"
 
-#: Marks what continues a word. No byte stands for it in the byte alphabet.
+#: Marks tokens that continue a word. It is not in the byte alphabet.
 CONTINUATION = "\u2026"
 
 
@@ -33,7 +33,7 @@ N_BYTES = 256
 
 
 def auto_vocabulary_size(texts):
-    """Return a size of the vocabulary that suits texts: a multiple of the root of their words."""
+    """Return a vocabulary size for texts: about 4 times the square root of the word count."""
     n_words = sum(len(text.split()) for text in texts)
     return min(max(MIN_VOCABULARY, 50 * ceil(4 * sqrt(n_words) / 50)), MAX_VOCABULARY)
 
@@ -47,8 +47,8 @@ def train_tokenizer(texts, kind, vocabulary_size):
     kind : {"bpe", "unigram", "word", "char"}
         Subwords by merging pairs [1]_ or by a unigram model [2]_, words, or characters.
     vocabulary_size : int or "auto"
-        Number of tokens, those of the 256 bytes included. There may be fewer if the texts do
-        not have as many.
+        Number of tokens, those of the 256 bytes included. There are fewer if the texts
+        do not have as many.
 
     Returns
     -------
@@ -76,13 +76,13 @@ def encode(tokenizer, texts):
 
 
 def decode(tokenizer, rows):
-    """Return the texts of rows of token numbers, special ones left out."""
+    """Return the texts of rows of token numbers, without special tokens."""
     rows = [[i - N_SPECIAL for i in row if i >= N_SPECIAL] for row in rows]
     return [text.strip() for text in tokenizer.decode_batch(rows)]
 
 
 def vocabulary_length(tokenizer):
-    """Return how many tokens there are, the special ones included."""
+    """Return the number of tokens, including special tokens."""
     return tokenizer.get_vocab_size() + N_SPECIAL
 
 
@@ -106,11 +106,11 @@ def _normalizer(*others):
 
 
 def _bytes():
-    """Return the characters that stand for the 256 bytes."""
+    """Return the characters that represent the 256 bytes."""
     return sorted(library.pre_tokenizers.ByteLevel.alphabet())
 
 
-def _how(vocabulary_size):
+def _trainer_params(vocabulary_size):
     return {
         "vocab_size": vocabulary_size,
         "initial_alphabet": _bytes(),
@@ -120,15 +120,15 @@ def _how(vocabulary_size):
 
 def _train_bpe(texts, vocabulary_size):
     tokenizer = _byte_level(library.models.BPE())
-    trainer = library.trainers.BpeTrainer(**_how(vocabulary_size))
+    trainer = library.trainers.BpeTrainer(**_trainer_params(vocabulary_size))
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
 def _train_unigram(texts, vocabulary_size, n_passes=3):
-    """Take the library's pieces; estimate their probabilities anew, as its own differ each time."""
+    """Use the library's pieces, but reestimate their probabilities: its own vary by run."""
     tokenizer = _byte_level(library.models.Unigram())
-    trainer = library.trainers.UnigramTrainer(**_how(vocabulary_size))
+    trainer = library.trainers.UnigramTrainer(**_trainer_params(vocabulary_size))
     tokenizer.train_from_iterator(texts, trainer)
     vocabulary = [(piece, -1.0) for piece in sorted(tokenizer.get_vocab())]  # the fewest pieces
     for _ in range(n_passes):
@@ -142,7 +142,7 @@ def _train_unigram(texts, vocabulary_size, n_passes=3):
 
 
 def _train_word(texts, vocabulary_size):
-    """Take the most frequent words; others are put together from what words begin with."""
+    """Use the most frequent words; others are spelled by beginnings of words and bytes."""
     counter = _byte_level(library.models.WordLevel())
     trainer = library.trainers.WordLevelTrainer(
         vocab_size=max(1, vocabulary_size - 2 * N_BYTES), show_progress=False
@@ -166,7 +166,7 @@ def _train_word(texts, vocabulary_size):
 
 
 def _train_char(texts, vocabulary_size):
-    """Take the most frequent characters; others are spelled in bytes."""
+    """Use the most frequent characters; others are spelled in bytes."""
     normalizer = _normalizer()
     counts = Counter(c for text in texts for c in normalizer.normalize_str(text))
     n_characters = max(1, vocabulary_size - N_BYTES)
@@ -181,7 +181,7 @@ def _train_char(texts, vocabulary_size):
     return tokenizer
 
 
-#: By name, what trains a tokenizer.
+#: Functions that train a tokenizer, by kind.
 KINDS = {
     "bpe": _train_bpe,
     "unigram": _train_unigram,

@@ -1,4 +1,4 @@
-"""Translation: texts in one language from texts in another."""
+"""Translation of texts from one language to another."""
 
 from dataclasses import field, replace
 from typing import Any
@@ -30,20 +30,19 @@ from skae.architectures._build import TEXT_ARCHITECTURES, check_text_modules
 from skae.exceptions import LongTextWarning, PoorFitWarning, warn
 from skae.metrics._texts import TEXT_SCORES
 
-#: Bounds of the tokens in a text, where ``max_length`` is "auto", and of the characters.
+#: Bounds of ``max_length`` if it is "auto": of tokens, and of characters.
 LENGTHS, CHARACTERS = (64, 256), (256, 1024)
 
-#: From how many pairs on a transformer learns more than a recurrent net in the same time.
+#: With more pairs, a transformer learns more than a recurrent net in the same time.
 MANY_PAIRS = 50_000
 
-#: Share of the training texts that are not longer than usual.
+#: Quantile of the lengths of training texts up to which texts are not split into sentences.
 USUAL = 0.99
 
-
-#: Pairs that "auto" holds out at most, and that a score of every epoch is of.
+#: Pairs that "auto" holds out, and pairs that are scored in every epoch, at most.
 MAX_HELD_OUT, MAX_SCORED = 1000, 500
 
-#: Pairs that the check of the fit looks at.
+#: Pairs that the check of the fit uses, at most.
 MAX_CHECKED = 256
 
 
@@ -58,13 +57,13 @@ class Seq2SeqTranslator(
     """Learns to translate from pairs of texts.
 
     ``fit(X, y)`` takes texts and their translations, such as sentences in English and in
-    French; ``predict`` translates new ones. Texts are cut into parts of words, which are
-    learned from the training pairs too, and nothing has to be prepared. ``transform`` makes
-    numbers of texts, features for other estimators.
+    French; ``predict`` translates new texts. Texts are split into subwords, which are learned
+    from the training pairs, so no preparation is needed. ``transform`` encodes texts as
+    vectors, features for other estimators.
 
     By default the net is a small recurrent one with attention [2]_ or, for many pairs, a small
-    transformer [3]_. The defaults are for 10,000 to 300,000 pairs of sentences, and for a CPU. It
-    knows no more of the languages than what the pairs tell it.
+    transformer [3]_. The defaults are for 10,000 to 300,000 pairs of sentences, and for a CPU.
+    The net is not pretrained: it learns the languages only from the pairs.
 
     It needs the packages tokenizers and sacrebleu, the extra ``text`` of skae.
 
@@ -74,54 +73,54 @@ class Seq2SeqTranslator(
     ----------
     architecture : {"auto", "lstm", "gru", "plain_lstm", "transformer"} or object with \
             ``build``, default="auto"
-        The net: `skae.architectures.RecurrentEncoderDecoder` with layers of a kind, the third
-        of them without attention, or `skae.architectures.Transformer`. Its parameters can be
+        The net: `skae.architectures.RecurrentEncoderDecoder` with LSTM or GRU layers, "plain_lstm"
+        without attention, or `skae.architectures.Transformer`. Its parameters can be
         set and searched as ``architecture__<name>``. "auto" is "lstm", or "transformer" for
         more than 50,000 pairs; with parameters set it is "lstm".
     tokenization : {"bpe", "unigram", "word", "char"}, default="bpe"
-        What a text is cut into: parts of words, found by merging frequent pairs or by a
-        unigram model; frequent words; or characters. What is not in the vocabulary is
-        spelled in smaller tokens, down to bytes, so that any text can be read.
+        Kind of tokens: subwords, found by merging frequent pairs or by a unigram model;
+        frequent words; or characters. What is not in the vocabulary is spelled in smaller
+        tokens, down to bytes, so any text can be read.
     vocabulary_size : int or "auto", default="auto"
         Number of different tokens. "auto" is about 4 times the square root of the number of
         running words in the training texts.
     shared_vocabulary : bool, default=True
         Whether both languages have the same tokens.
     max_length : int or "auto", default="auto"
-        Tokens in a text at most, in both languages. Longer training pairs are left out, with
-        a warning; a longer text to translate is cut into parts. "auto" is the longest
+        Largest number of tokens in a text, in both languages. Longer training pairs are left
+        out, with a warning; a longer text to translate is split into parts. "auto" is the longest
         training text, but from 64 to 256 tokens, or 256 to 1,024 characters.
     label_smoothing : float, default=0.1
-        Share of the probability that the training spreads over all tokens, in [0, 1).
+        Fraction of the target probability that is distributed over all tokens, in [0, 1).
     beam_size : int, default=4
-        Partial translations that ``predict`` goes on with; 1 takes the most probable token
+        Number of partial translations that ``predict`` keeps; 1 takes the most probable token
         each time, which is faster.
     length_penalty : float, default=1.0
         The logarithm of a translation's probability is divided by its length to this power
-        to compare it with others: the more, the longer the translations.
+        to compare it with others. Higher values give longer translations.
     no_repeat_ngram_size : int or None, default=None
-        Translations do not have the same so many tokens in a row twice.
+        No sequence of this many tokens occurs twice in a translation.
     metric : {"chrf", "bleu"}, default="chrf"
-        What ``score`` returns.
+        Metric that ``score`` returns.
     stop_by : {"loss", "chrf", "bleu"}, default="loss"
-        What chooses the best epoch on the held-out pairs: the loss, or the score of their
+        Criterion for the best epoch on the held-out pairs: the loss, or the score of their
         translations.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the products in training; the weights themselves are kept in float32. "auto" is
-        bfloat16 where the device has instructions for it.
+        Precision of the matrix products in training; weights are kept in float32. "auto" is
+        bfloat16 if the device has instructions for it.
     <text_training>
 
     Attributes
     ----------
     source_tokenizer_, target_tokenizer_ : tokenizers.Tokenizer
-        What cuts texts into tokens; the same one for a shared vocabulary. ``to_str`` gives
+        Tokenizers of both languages; the same one for a shared vocabulary. ``to_str`` gives
         its state as JSON.
     max_length_ : int
-        Tokens in a text at most, its end included.
+        Largest number of tokens in a text, including its end.
     encoder_, decoder_ : torch.nn.Module
         The two halves of the net.
     n_components_ : int
-        Length of what ``transform`` makes of a text.
+        Length of the vectors that ``transform`` returns.
     <fitted_text_net>
 
     See Also
@@ -197,8 +196,8 @@ class Seq2SeqTranslator(
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each pair in the loss.
         X_val, y_val : sequence of str of shape (n_val,) or None, default=None
-            Pairs to choose the best epoch by if ``early_stopping``, which otherwise holds out
-            ``validation_fraction``: pairs that share no text with the others.
+            Pairs to choose the best epoch by if ``early_stopping``. If None, a fraction
+            ``validation_fraction`` is held out: pairs that share no text with the others.
 
         Returns
         -------
@@ -209,7 +208,7 @@ class Seq2SeqTranslator(
         ------
         TypeError, ValueError
             If a parameter or the data is invalid, or if the loss becomes NaN or infinite. An
-            estimator that was fitted before stays as it was.
+            estimator that was fitted before does not change.
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both or neither")
@@ -219,8 +218,8 @@ class Seq2SeqTranslator(
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one more epoch, on pairs, at a constant ``lr``.
 
-        The first call starts a new model, of which the vocabulary and the size stay as they
-        are. The next ones go on with its weights and with the state of the optimizer.
+        The first call starts a new model and sets its vocabulary and size. The next ones
+        continue with its weights and with the state of the optimizer.
 
         Parameters
         ----------
@@ -294,19 +293,19 @@ class Seq2SeqTranslator(
         warn(f"{what}. They are left out.", LongTextWarning)
         return pairs.select(np.flatnonzero(longest <= self.max_length_))
 
-    def _make_module(self, rows):
+    def _make_module(self, dataset):
         n_tokens = map(vocabulary_length, (self.source_tokenizer_, self.target_tokenizer_))
         with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
             architecture = self._make_architecture()
             modules = architecture.build(
-                *n_tokens, shared=self.shared_vocabulary, n_pairs=len(rows)
+                *n_tokens, shared=self.shared_vocabulary, n_pairs=len(dataset)
             )
             encoder, decoder = check_text_modules(architecture, modules)
         module = TranslationModule(encoder, decoder, self.label_smoothing).float()
         self.n_components_ = encoder.eval()(torch.tensor([[END]])).shape[2]
         return module
 
-    def _renew(self, module, rows):
+    def _renew(self, module, dataset):
         module.label_smoothing = self.label_smoothing
 
     def _make_architecture(self):
@@ -315,7 +314,7 @@ class Seq2SeqTranslator(
         return super()._make_architecture()
 
     def _training_defaults(self):
-        """Return that of the architecture, with what the user wants otherwise."""
+        """Return the defaults of the architecture, changed by the parameters of the user."""
         architecture = self._make_architecture()
         training_defaults = getattr(
             architecture, "training_defaults", Transformer.training_defaults
@@ -333,19 +332,19 @@ class Seq2SeqTranslator(
             return torch.bfloat16 if has_bfloat16(resolve_device(self.device)) else None
         return torch.bfloat16 if self.precision == "bfloat16" else None
 
-    def _order_to_hold_out(self, rows):
-        """Hold out pairs that share no text with others, so that they tell of new texts."""
+    def _order_to_hold_out(self, dataset):
+        """Hold out pairs that share no text with others, so that they act as new texts."""
         fraction = self.validation_fraction
         n_wanted = (
-            min(0.1 * len(rows), MAX_HELD_OUT) if fraction == "auto" else fraction * len(rows)
+            min(0.1 * len(dataset), MAX_HELD_OUT) if fraction == "auto" else fraction * len(dataset)
         )
         n_wanted = max(1, round(n_wanted))
-        sizes = np.bincount(rows.duplicate_ids)
+        sizes = np.bincount(dataset.duplicate_ids)
         chance = self._rng.permutation(len(sizes)) + len(sizes) * (sizes > max(1, n_wanted / 2))
         by_chance = np.argsort(chance)
         n_held_out = sizes[by_chance].cumsum()
         n_held_out = n_held_out[np.searchsorted(n_held_out, n_wanted)]
-        return np.argsort(chance[rows.duplicate_ids], kind="stable"), int(n_held_out)
+        return np.argsort(chance[dataset.duplicate_ids], kind="stable"), int(n_held_out)
 
     def _best_weights(self):
         if self.stop_by == "loss":
@@ -360,13 +359,13 @@ class Seq2SeqTranslator(
         predicted = decode(self.target_tokenizer_, [best[0][0] for best in found])
         return TEXT_SCORES[self.stop_by](right, predicted)
 
-    def _progress(self, rows, epochs):
-        return Progress(epochs * int(rows.targets.lengths.sum()), unit="tok")
+    def _progress(self, dataset, epochs):
+        return Progress(epochs * int(dataset.targets.lengths.sum()), unit="tok")
 
-    def _check_fit(self, rows):
-        tokens = rows.targets.flat()
+    def _check_fit(self, dataset):
+        tokens = dataset.targets.flat()
         fraction = np.unique(tokens, return_counts=True)[1] / len(tokens)
-        loss = self.net_.mean_loss(rows.subsample(MAX_CHECKED))
+        loss = self.net_.mean_loss(dataset.subsample(MAX_CHECKED))
         if loss > -(fraction * np.log(fraction)).sum():
             warn(
                 f"{type(self).__name__} predicts the next token worse than the frequencies of "

@@ -169,7 +169,7 @@ class TrainingRun:
     @property
     def why_not_stackable(self):
         """Why the net cannot train as one with others; None if it can."""
-        if self.dataset.kind not in ("rows", "tables"):
+        if self.dataset.kind not in ("arrays", "tables"):
             return f"its samples are {self.dataset.kind}"
         if self.notifies_batches:
             return "its callbacks are told of every batch"

@@ -4,42 +4,48 @@ An architecture is any object with one method::
 
     build(input_shape, encoder_width, code_width) -> (encoder, decoder)
 
-The encoder maps a tensor of shape (n_samples, *input_shape) to
-(n_samples, encoder_width), the decoder one of shape (n_samples, code_width) to
-(n_samples, *input_shape). Both are plain ``nn.Module`` objects.
+The encoder maps a tensor of shape (n_samples, *input_shape) to (n_samples, encoder_width). The
+decoder maps a tensor of shape (n_samples, code_width) to (n_samples, *input_shape). Both are
+plain ``nn.Module`` objects. A method ``code_length(input_shape, n_components)`` is optional: it
+returns the length of the code where that is not ``n_components``.
 
-With an attribute ``input_kind = "images"`` it gets images and signals, of an
-``input_shape`` with the channels first; attributes ``image_shape``, ``channels_first`` and
-``spatial_dims`` say how X is to be read, as those of `Conv` do.
+The attribute ``input_kind`` says what the architecture is for. Without it, the input is a table
+of numbers.
 
-With ``input_kind = "sequences"`` it gets sequences, and ``input_shape`` is (n_steps,
-n_features) of the longest. A batch is padded: behind the end of a sequence, and where a value
-is missing, it is NaN. The decoder has an attribute ``takes_target = True`` and gets such a
-batch beside the code, in which it sees how many steps to make. Both may have a method
-``standardize(moments)``, which gets means and deviations of the training sequences. `Recurrent`
-is one of these.
+``input_kind = "images"``
+    The input is images or signals, and ``input_shape`` has the channels first. The attributes
+    ``image_shape``, ``channels_first`` and ``spatial_dims`` say how to read X, as in `Conv`.
 
-With ``input_kind = "tables"`` it gets tables with categories and missing cells, and ``build``
-one more argument, ``groups``: of the elements of a row the first ``groups.n_numbers`` are
-numbers, and categories follow, one-hot groups of ``groups.widths`` elements. What is missing is
-NaN. For categories the decoder gives logits. `Tabular` is one of these.
+``input_kind = "sequences"``
+    The input is sequences, and ``input_shape`` is (n_steps, n_features) of the longest one. A
+    batch is padded with NaN behind the end of each sequence. Missing values are NaN as well. The
+    decoder has an attribute ``takes_target = True``: it gets the code and such a batch, which
+    shows how many steps each sequence has. Both modules may have a method
+    ``standardize(moments)``, which gets the means and standard deviations of the training
+    sequences. See `Recurrent`.
 
-With ``input_kind = "texts"`` it is for `skae.Seq2SeqTranslator`, and its method is::
+``input_kind = "tables"``
+    The input is tables with categories and missing values, which are NaN. The method ``build``
+    gets one more argument, ``column_layout``. The first ``column_layout.n_numbers`` elements of a
+    sample are numbers. One-hot categories follow, with ``column_layout.widths`` elements each.
+    The decoder returns logits for categories. See `Tabular`.
 
-    build(n_source_tokens, n_target_tokens, shared, n_pairs) -> (encoder, decoder)
+``input_kind = "texts"``
+    The architecture is for `skae.Seq2SeqTranslator`, and its method is
+    ``build(n_source_tokens, n_target_tokens, shared, n_pairs) -> (encoder, decoder)``.
 
-The encoder maps token numbers of shape (n_samples, n_tokens), padded with 0, to states of shape
-(n_samples, n_tokens, width). The decoder has three methods and a layer: ``start(states,
-is_token)`` gives its state before the first token, an object with the methods of
-`skae.architectures.DecoderState`; ``decoder(tokens, state, weights=None)`` takes tokens of shape
-(n_samples, n_tokens) and gives what the next ones are told from, (n_samples, n_tokens, width),
-and the state after them; it appends its attention to the list ``weights``, if there is one.
-``output``, a linear layer without bias, makes logits of that. An attribute ``training_defaults``, a
-`skae.architectures.Recipe`, may say how to train it. `Transformer` and
-`RecurrentEncoderDecoder` are two of these.
+    The encoder maps token numbers of shape (n_samples, n_tokens), padded with 0, to states of
+    shape (n_samples, n_tokens, width).
 
-A method
-``code_length(input_shape, n_components)`` may give the length of the code another meaning.
+    The decoder has a method ``start(states, is_token)``, which returns its state before the first
+    token, an object with the methods of `DecoderState`. The call ``decoder(tokens, state,
+    weights=None)`` takes tokens of shape (n_samples, n_tokens). It returns hidden values of shape
+    (n_samples, n_tokens, width) and the state after these tokens. If ``weights`` is a list, it
+    appends its attention weights. The layer ``decoder.output``, linear without bias, turns hidden
+    values into logits of the next tokens.
+
+    The optional attribute ``training_defaults``, a `TrainingDefaults`, says how to train the
+    architecture. See `Transformer` and `RecurrentEncoderDecoder`.
 """
 
 from skae.architectures._attention import DecoderState

@@ -1,4 +1,4 @@
-"""What decoders of texts are made of: attention, what they keep between steps, and dropout.
+"""Parts of text decoders: attention, the state between steps, and dropout.
 
 torch only.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-#: Values that a pool of dropout masks has at least, and in how many masks' worth.
+#: Least number of values in a pool of dropout masks, and least number of masks.
 MIN_POOL, MASKS_IN_POOL = 2**20, 8
 
 
@@ -19,11 +19,11 @@ class DecoderState:
     Parameters
     ----------
     memory : list of tensor
-        Of the source; the same for all steps.
+        What the decoder keeps of the source; it is the same for all steps.
     past : list of tensor, default=[]
-        Of the tokens so far.
+        What the decoder keeps of the tokens so far.
     n_steps : int, default=0
-        How many tokens there were.
+        Number of tokens so far.
     """
 
     memory: list
@@ -31,17 +31,52 @@ class DecoderState:
     n_steps: int = 0
 
     def select(self, which):
-        """Return the state of some samples, or of some several times."""
+        """Return the state of selected samples, which may be repeated.
+
+        Parameters
+        ----------
+        which : tensor of int, shape (n_selected,)
+            Positions of the samples.
+
+        Returns
+        -------
+        DecoderState
+            The state of these samples, source included.
+        """
         memory = [tensor[which] for tensor in self.memory]
         return DecoderState(memory, self.past, self.n_steps).reorder(which)
 
     def reorder(self, which):
-        """Return the state with the pasts of other samples that have the same source."""
+        """Return the state with the pasts of other samples that have the same source.
+
+        Parameters
+        ----------
+        which : tensor of int, shape (n_samples,)
+            For each sample, the position of the one whose past it gets.
+
+        Returns
+        -------
+        DecoderState
+            The state with the same memory.
+        """
         past = [tensor[which] for tensor in self.past]
         return DecoderState(self.memory, past, self.n_steps)
 
     def after(self, past, n_steps):
-        """Return the state some steps later."""
+        """Return the state some steps later.
+
+        Parameters
+        ----------
+        past : list of tensor
+            What the decoder now keeps of the tokens.
+        n_steps : int
+            Number of tokens since this state.
+
+        Returns
+        -------
+        DecoderState
+            The later state.
+        """
         return DecoderState(self.memory, past, self.n_steps + n_steps)
 
 
@@ -66,12 +101,12 @@ class Attention(nn.Module):
         self.output = nn.Linear(width, width, bias=False)
 
     def project_kv(self, x, angles=None):
-        """Return keys and values of what is looked at, (n_samples, n_heads, n_steps, size)."""
+        """Return the keys and values of ``x``, (n_samples, n_heads, n_steps, size)."""
         key, value = (self._heads(part) for part in self.key_value(x).chunk(2, dim=2))
         return [apply_rotary(key, angles), value]
 
     def forward(self, x, key, value, angles=None, **how):
-        """Return what each step of ``x`` finds, in its shape; see `attend`."""
+        """Return what each step of ``x`` attends to, in the shape of ``x``; see `attend`."""
         query = apply_rotary(self._heads(self.query(x)), angles)
         found = attend(query, key, value, **how)
         return self.output(found.transpose(1, 2).reshape(x.shape))
@@ -81,7 +116,7 @@ class Attention(nn.Module):
 
 
 def apply_rotary(x, angles):
-    """Turn pairs of numbers by angles, cosines and sines of shape (n_steps, size), or by none."""
+    """Rotate pairs of numbers by angles, given as cosines and sines, (n_steps, size), or None."""
     if angles is None:
         return x
     cosine, sine = angles
@@ -97,9 +132,9 @@ def attend(query, key, value, is_token=None, causal=False, weights=None):
     query : tensor of shape (n_samples, n_heads, n_queries, size)
     key, value : tensor of shape (n_samples, n_heads, n_keys, size)
     is_token : tensor of shape (n_samples, n_keys) or None, default=None
-        Which keys there are; all of them if None.
+        Which keys are not padding; all of them if None.
     causal : bool, default=False
-        Whether a query sees only the keys up to its own place.
+        Whether a query sees only the keys up to its own position.
     weights : list or None, default=None
         Gets the weights, shape (n_samples, n_heads, n_queries, n_keys).
 
@@ -134,13 +169,13 @@ def padding_mask(is_token):
 class Dropout(nn.Module):
     """Dropout whose masks are pieces of one long random mask, at random places.
 
-    Drawing a mask for each layer and step costs CPUs as much as a good part of the matrix
-    products. The long one is drawn anew when training goes on after a pause, as for validation.
+    On CPUs, drawing a mask for each layer and step takes almost as long as the matrix products.
+    The long mask is drawn again when training continues after a pause, such as validation.
 
     Parameters
     ----------
     rate : float
-        Share of the values to set to 0 in training.
+        Fraction of the values to set to 0 in training.
     """
 
     def __init__(self, rate):

@@ -16,7 +16,7 @@ from skae.architectures._unet import UNet
 
 ARCHITECTURES = {"conv": Conv, "dense": Dense, "recurrent": Recurrent, "tabular": Tabular}
 
-#: Those of translators.
+#: The architectures of translators.
 TEXT_ARCHITECTURES = {
     "transformer": Transformer,
     "lstm": RecurrentEncoderDecoder,
@@ -24,8 +24,8 @@ TEXT_ARCHITECTURES = {
     "plain_lstm": partial(RecurrentEncoderDecoder, attention=False),
 }
 
-#: What an architecture can have its data read as, by an attribute ``input_kind``.
-INPUT_KINDS = ("rows", "images", "sequences", "tables")
+#: Possible values of the attribute ``input_kind``: how the data is read.
+INPUT_KINDS = ("arrays", "images", "sequences", "tables")
 
 
 def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
@@ -51,7 +51,7 @@ def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
     if isinstance(architecture, type):
         name = architecture.__name__
         raise TypeError(f"architecture={name} is a class: write {name}(), with its parameters")
-    kind = getattr(architecture, "input_kind", "rows")
+    kind = getattr(architecture, "input_kind", "arrays")
     if kind not in kinds:
         name = type(architecture).__name__
         raise ValueError(f"input_kind of {name} must be one of {kinds}, not {kind!r}")
@@ -71,7 +71,7 @@ def build_modules(architecture, input_shape, encoder_width, code_width, column_l
     code_width : int
         How many numbers the decoder takes.
     column_layout : ColumnLayout or None, default=None
-        How the elements of a table's row make columns.
+        How the elements of a table's samples form columns.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def build_modules(architecture, input_shape, encoder_width, code_width, column_l
     x, code = _probe(input_shape), _probe((code_width,))
     inputs = [code]
     if column_layout is not None:
-        x[0] = torch.nan  # a row of which nothing is known
-    if getattr(architecture, "input_kind", "rows") == "sequences":
+        x[0] = torch.nan  # a sample without known values
+    if getattr(architecture, "input_kind", "arrays") == "sequences":
         x[0, 1:] = torch.nan  # a sequence of one step
         inputs = [code, x]
         if not getattr(decoder, "takes_target", False):

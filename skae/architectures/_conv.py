@@ -17,8 +17,8 @@ CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
         Number of feature maps of each stage of the encoder, from the input to the code.
         Each stage makes the maps smaller by its stride; the decoder mirrors the stages.
-        "auto" is 16, 32, 64 and 128, or as many of these as leave 7 pixels of the shorter
-        side."""
+        "auto" is 16, 32, 64 and 128, or fewer, so that the shorter side keeps at least
+        7 pixels."""
 
 RESIDUAL_BLOCKS = """\
 n_residual_blocks : int or tuple of int, default={0}
@@ -27,13 +27,13 @@ n_residual_blocks : int or tuple of int, default={0}
 
 NORMALIZATION = """\
 normalization : {{"batch", "layer"}} or None, default={0}
-        Normalisation of the maps before the activation."""
+        Normalization of the maps before the activation."""
 
 LAYERS = """\
 kernel_size : int, default=3
         Side of the kernels in pixels, an odd number.
     strides : int or tuple of int, default=2
-        By how much each stage makes the maps smaller, for all stages or for each.
+        Factor by which each stage makes the maps smaller, for all stages or for each.
     downsampling : {"convolution", "max_pool", "average_pool"}, default="convolution"
         What makes the maps smaller: the stride of the convolution, or pooling behind it,
         which takes several times as long.
@@ -44,20 +44,20 @@ kernel_size : int, default=3
     activation : str, default="silu"
         Activation after each convolution, one of those of `skae.architectures.Dense`.
     dropout : float, default=0.0
-        Share of the maps that are set to zero in training, in [0, 1).
+        Fraction of the maps that are set to zero in training, in [0, 1).
     mixed_precision : bool or "auto", default="auto"
         Whether training computes convolutions in bfloat16, with weights in float32.
         "auto" does so where the device has instructions for it. Inference is always in
         the precision of the input.
     image_shape : tuple of int or None, default=None
-        Shape of the images in flat rows, such as (28, 28) or (32, 32, 3). None takes the
-        shape of X; flat rows are then signals.
+        Shape of flat images, such as (28, 28) or (32, 32, 3). None takes the
+        shape of X; flat samples are then signals.
     channels_first : bool, default=False
         Whether X is of shape (n_samples, channels, height, width), not (n_samples,
         height, width, channels).
     spatial_dims : {1, 2} or "auto", default="auto"
         1 for signals, of shape (n_samples, length) or (n_samples, length, channels), 2
-        for images. "auto" takes rows for signals, all else for images."""
+        for images. "auto" reads flat samples as signals, all others as images."""
 
 CODE = """\
 code : {"dense", "spatial"}, default="dense"
@@ -111,7 +111,7 @@ class ConvLayerParameters(ParameterMixin):
 
     #: How many stages, from the first on, leave the size as it is.
     _n_full_size_stages = 0
-    #: The channels that "auto" takes from, and the pixels that it leaves of a side.
+    #: The channels that "auto" chooses from, and the least side of the maps in pixels.
     _channel_choices, _min_side = (16, 32, 64, 128), 7
 
     def _plan(self, input_shape):
@@ -189,9 +189,9 @@ class ConvParameters(ConvLayerParameters):
 class Conv(ConvParameters):
     """Architecture of convolutions, for images and signals.
 
-    The encoder's stages halve the maps, and fully connected layers make the code of the
-    last ones; the decoder mirrors it, and gives images of exactly the size of the input,
-    odd sizes included.
+    The encoder's stages halve the size of the maps, and fully connected layers turn the last
+    maps into the code. The decoder mirrors the encoder. Its images have exactly the size of
+    the input, also where a side is an odd number.
 
     Parameters
     ----------

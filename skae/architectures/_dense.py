@@ -1,4 +1,4 @@
-"""Fully connected layers, for rows of numbers."""
+"""Fully connected layers, for tables of numbers."""
 
 from itertools import pairwise
 from math import prod
@@ -13,7 +13,7 @@ from skae._runtime import Random, chosen, random_bits
 
 
 def only_layer(module):
-    """Return what a sequence of one layer consists of, and anything else as it is."""
+    """Return the layer of a sequence of one layer, and anything else unchanged."""
     return module[0] if type(module) is nn.Sequential and len(module) == 1 else module
 
 
@@ -28,7 +28,7 @@ ACTIVATIONS = {
     "sigmoid": nn.Sigmoid,
 }
 
-#: Weights that a shortcut of images or sequences has at most if it is "auto".
+#: Most weights that an "auto" shortcut of images or sequences may have.
 AUTO_SHORTCUT = 2**23
 
 
@@ -48,9 +48,9 @@ class Dense(ParameterMixin):
             "identity"}, default="relu"
         Activation after each hidden layer. The code itself is linear.
     dropout : float, default=0.0
-        Share of hidden units set to zero in training, in [0, 1).
+        Fraction of hidden units set to zero in training, in [0, 1).
     normalization : {"batch", "layer"} or None, default=None
-        Normalisation of each hidden layer before its activation.
+        Normalization of each hidden layer before its activation.
     shortcut : bool, default=True
         Add to the output of encoder and decoder a linear map of their input, where they
         have hidden layers. Where the loss allows, training then starts at the principal
@@ -58,7 +58,7 @@ class Dense(ParameterMixin):
         gives the classic multilayer perceptron, which starts at random.
     tied_weights : bool, default=False
         Let the decoder's layers use the encoder's weights, transposed, with biases of
-        their own. Half the weights are left to learn. Hidden layers then have no
+        their own. This halves the number of weights. Hidden layers then have no
         shortcut.
 
     Examples
@@ -202,17 +202,30 @@ class Shortcut(nn.Module):
         self.linear = nn.Linear(n_inputs, n_outputs, bias=False)
 
     def forward(self, x):
+        """Return the output of the layers plus the linear map.
+
+        Parameters
+        ----------
+        x : tensor of shape (..., n_inputs)
+            Input of the layers.
+
+        Returns
+        -------
+        tensor of shape (..., n_outputs)
+            The sum.
+        """
         return self.stack(x) + self.linear(x)
 
     @torch.no_grad()
     def start_at(self, weight, bias):
-        """Become the linear map ``x @ weight.T + bias``; the layers are yet to add to it.
+        """Become the linear map ``x @ weight.T + bias``; the layers add nothing to it yet.
 
         Parameters
         ----------
         weight : tensor of shape (n, n_inputs)
             For the first ``n`` outputs; the others keep their random weights.
         bias : tensor of shape (n,)
+            Bias of these outputs.
         """
         n = len(weight)
         self.linear.weight[:n] = weight
@@ -239,7 +252,7 @@ class TransposedLinear(nn.Module):
     linear : nn.Linear
         Shares its weights with this layer.
     n_inputs : int
-        How many of its outputs are inputs of this layer, from the first on.
+        How many outputs of that layer are inputs of this one, from the first on.
     """
 
     def __init__(self, linear, n_inputs):
@@ -253,24 +266,24 @@ class TransposedLinear(nn.Module):
 
     @torch.no_grad()
     def start_at(self, weight, bias):
-        """Take the bias; the weights are where the other layer starts."""
+        """Take the bias; the weights start where the other layer starts."""
         del weight
         self.bias[:] = bias
 
     def transpose(self, weight):
-        """Return what of a tensor like the shared weights this layer multiplies with."""
+        """Return the part of a tensor like the shared weights that this layer uses."""
         return weight[: self.n_inputs].t()
 
 
 class Dropout(Random, nn.Module):
-    """Set a share of the values to zero in training, and scale the others up.
+    """Set a fraction of the values to zero in training, and scale the others up.
 
-    As `torch.nn.Dropout`, but cheaper on a CPU, and from a generator of its own.
+    Like `torch.nn.Dropout`, but faster on a CPU, and with a generator of its own.
 
     Parameters
     ----------
     p : float
-        The share, in [0, 1).
+        The fraction, in [0, 1).
     """
 
     def __init__(self, p):
@@ -292,8 +305,8 @@ class Dropout(Random, nn.Module):
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalization that takes its running statistics for a batch of one.
 
-    The variance of a single row is zero, and torch refuses to train on it, so that
-    a last batch of one row would stop the fit. Maps of any size are normalized as well.
+    The variance of a single sample is zero, and torch refuses to train on it: a last
+    batch of one sample would stop the fit. Maps of any size are normalized as well.
     """
 
     def _check_input_dim(self, input):

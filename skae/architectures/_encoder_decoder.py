@@ -20,9 +20,9 @@ SHARPNESS = 3.0
 class RecurrentEncoderDecoder(TextArchitecture):
     """Architecture of recurrent layers, for translators [1]_, with attention [2]_.
 
-    The encoder's layers run over a text in both directions. What the decoder's layers make of
-    the tokens so far looks at the encoder's states, and both together give the next token.
-    Without attention the decoder knows of the text what the last states say.
+    The encoder's layers run over a text in both directions. The decoder's layers run over
+    the tokens so far, and their states attend to the encoder's states. Both together predict
+    the next token. Without attention, the decoder only gets the encoder's last states.
 
     Parameters
     ----------

@@ -28,19 +28,19 @@ hidden_layer_sizes : tuple of int or int, default=32
         Whether the encoder's layers run over a sequence in both directions, each of the
         given size.
     pooling : {"last", "mean", "attention"}, default="last"
-        What of the steps the code is made of: the state at the end of each run, the mean
+        What the code is computed from: the state at the end of each run, the mean
         over the steps, or a mean with weights that are learned.
     decoder_input : {"code", "output"}, default="code"
         What the decoder sees at each step beside its position: the code, or also its output
         of the step before, which takes much longer to compute.
     teacher_forcing : float or tuple (start, end), default=(1.0, 0.0)
-        For ``decoder_input="output"``, the share of the batches in training in which the
-        decoder sees the step before as it was, not its own output; two shares for the
-        begin and the end of the training.
+        For ``decoder_input="output"``, the fraction of the training batches in which the
+        decoder sees the true previous step instead of its own output. Two fractions are
+        for the start and the end of the training.
     reverse_target : bool, default=False
         Whether the decoder begins with the last step.
     dropout : float, default=0.0
-        Share of the outputs of recurrent layers that are set to zero in training, in
+        Fraction of the outputs of recurrent layers that are set to zero in training, in
         [0, 1).
     shortcut : bool or "auto", default="auto"
         Add to the code a linear map of the sequence, and to the decoder's output a linear map
@@ -48,9 +48,10 @@ hidden_layer_sizes : tuple of int or int, default=32
         allows, training then starts at the principal components of the sequences. "auto"
         does so if the map has at most 8 million weights.
     truncation : int or None, default=None
-        Steps over which gradients are passed on through a recurrent layer, which steadies
-        the training on long sequences but does not make it smaller: for that cut them, see
-        `skae.sequences.sliding_windows`. None passes gradients on over the whole sequence.
+        Steps over which gradients are passed on through a recurrent layer, which makes
+        training on long sequences more stable but needs no less memory. To save memory, cut
+        them with `skae.sequences.sliding_windows`. None passes gradients on over the whole
+        sequence.
     channels_first : bool, default=False
         Whether sequences are of shape (n_features, time), not (time, n_features)."""
 
@@ -197,7 +198,7 @@ class Recurrent(RecurrentParameters):
         fractions = (fractions, fractions) if isinstance(fractions, Real) else tuple(fractions)
         if len(fractions) != 2 or not all(isinstance(s, Real) and 0 <= s <= 1 for s in fractions):
             raise ValueError(
-                "The 'teacher_forcing' parameter must be a share from 0 to 1, or two of them, for "
-                f"the begin and the end of the training. Got {self.teacher_forcing!r}."
+                "The 'teacher_forcing' parameter must be a fraction from 0 to 1, or two fractions, "
+                f"for the start and the end of the training. Got {self.teacher_forcing!r}."
             )
         return tuple(float(fraction) for fraction in fractions)

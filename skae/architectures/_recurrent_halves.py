@@ -8,7 +8,7 @@ from skae.architectures._recurrent_layers import Scale, Steps, detached
 
 
 class LinearEncoder(nn.Module):
-    """Linear map of the steps of a sequence, counted from its begin.
+    """Linear map of the steps of a sequence, counted from its start.
 
     A value that is missing, or behind the end, counts as the mean of its step; steps behind
     those that there were in training do not count.
@@ -145,21 +145,20 @@ class RecurrentDecoder(nn.Module):
     Parameters
     ----------
     recurrence : Recurrence
-        Of as many inputs as a code has numbers, there are for a position and, if outputs are
-        fed back, features.
+        Its inputs are the code, the position and, if outputs are fed back, the features.
     positions : Positions
     last : nn.Linear
     feeds_back : bool
         Whether each step sees the output of the step before.
     teacher_forcing : tuple of two floats
-        Share of the batches in which it sees the target of the step before instead, at the
-        begin and at the end of the training.
+        Fraction of the batches in which it sees the target of the step before instead, at the
+        start and at the end of the training.
     reverse : bool
         Whether to begin with the last step.
     """
 
     takes_target = True
-    #: Share of the training that is over.
+    #: Fraction of the training that is done.
     progress = 1.0
 
     def __init__(self, recurrence, positions, last, feeds_back, teacher_forcing, reverse):
@@ -189,7 +188,7 @@ class RecurrentDecoder(nn.Module):
         Returns
         -------
         tensor of shape (n_samples, n_steps, n_features)
-            Behind the end of a sequence anything.
+            Values behind the end of a sequence mean nothing.
         """
         steps, n_steps = Steps(target), target.shape[1]
 
@@ -201,7 +200,7 @@ class RecurrentDecoder(nn.Module):
         inputs = torch.cat(inputs, dim=2)
         if not self.feeds_back:
             output = start + self._output(inputs, steps)
-        elif self.training and torch.rand(()) < self._share_of_forced:
+        elif self.training and torch.rand(()) < self._forced_fraction:
             before = F.pad(in_order(self.scale.standardize(target)), (0, 0, 1, -1))
             output = start + self._output(torch.cat([inputs, before], dim=2), steps)
         else:
@@ -213,7 +212,7 @@ class RecurrentDecoder(nn.Module):
         return code.new_zeros(()).expand(len(code), n_steps, self.last.out_features)
 
     @property
-    def _share_of_forced(self):
+    def _forced_fraction(self):
         start, end = self.teacher_forcing
         return start + (end - start) * self.progress
 

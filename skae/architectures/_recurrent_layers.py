@@ -114,7 +114,7 @@ def initialize(layer):
 
 
 class Scale(nn.Module):
-    """Mean and deviation of what a net sees as values of mean 0 and deviation 1.
+    """Mean and standard deviation of the data, which the net sees standardized.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Scale(nn.Module):
         self.std.copy_(torch.where(std > 0, std, 1.0))
 
     def standardize(self, x):
-        """Return values with a mean of 0 and a deviation of 1, and 0 for those that are NaN."""
+        """Return values with mean 0 and standard deviation 1, and 0 for NaN."""
         return ((x - self.mean) / self.std).nan_to_num(0.0)
 
     def restore(self, x):
@@ -170,8 +170,8 @@ class Positions(nn.Module):
 
     def forward(self, steps):
         """Return a tensor of shape (n_samples, n_steps, width)."""
-        from_begin = steps.number.expand_as(steps.n_left)
-        count = torch.stack([from_begin, steps.n_left], dim=2).to(self.frequencies)
+        from_start = steps.number.expand_as(steps.n_left)
+        count = torch.stack([from_start, steps.n_left], dim=2).to(self.frequencies)
         angles = (count[..., None] * self.frequencies).flatten(2)
         return torch.cat([count / self.n_steps, angles.sin(), angles.cos()], dim=2)
 
@@ -186,7 +186,7 @@ class Recurrence(nn.Module):
         Number of inputs, and of the outputs of each layer in each direction.
     bidirectional : bool
     dropout : float
-        Share of the outputs of each layer that are set to zero in training.
+        Fraction of the outputs of each layer that are set to zero in training.
     truncation : int or None
         Steps over which gradients are passed on, at most.
     """

@@ -1,4 +1,4 @@
-"""Fully connected layers for tables with categories and missing cells."""
+"""Fully connected layers for tables with categories and missing values."""
 
 from dataclasses import field
 from functools import partial
@@ -18,16 +18,16 @@ hidden_layer_sizes : tuple of int or int, default=(128, 64)
         decoder; an int stands for one layer.
     categorical_features : "from_dtype", None or array-like of bool, int or str, \
             default="from_dtype"
-        Columns that are categories, by a mask, by number or by name. Text and booleans
-        always are. "from_dtype" adds the columns of dtype "category".
+        Columns with categories, as a mask, positions or names. Columns of text and
+        booleans always count. "from_dtype" adds the columns of dtype "category".
     max_categories : int, default=100
-        The most categories that a column can have; the rarest of more are joined into one.
+        Most categories that a column can have. If it has more, the rarest are merged into one.
     activation : str, default="relu"
         Activation after each hidden layer, one of those of `skae.architectures.Dense`.
     dropout : float, default=0.0
-        Share of hidden units set to zero in training, in [0, 1).
+        Fraction of hidden units set to zero in training, in [0, 1).
     normalization : {"batch", "layer"} or None, default=None
-        Normalisation of each hidden layer before its activation.
+        Normalization of each hidden layer before its activation.
     shortcut : bool, default=True
         Add to the output of encoder and decoder a linear map of their input, as
         `skae.architectures.Dense` does."""
@@ -58,12 +58,12 @@ class TabularParameters(ParameterMixin):
 
 @partial(parameter_class, docs={"<table>": TABLE})
 class Tabular(TabularParameters):
-    """Architecture of fully connected layers, for tables with categories and missing cells.
+    """Architecture of fully connected layers, for tables with categories and missing values.
 
     Numbers are scaled by median and interquartile range, categories are one-hot, and dates are
-    the time since 1970, scaled like numbers. The encoder gets 0 where a cell is missing, and
-    for each column whether it is. A category that was not there in training is none of the
-    others.
+    the time since 1970, scaled like numbers. The encoder gets 0 for a missing value, and
+    an indicator for each column that says whether its value is missing. A category that does
+    not occur in training is encoded as none of the known ones.
 
     Parameters
     ----------
@@ -89,20 +89,20 @@ class Tabular(TabularParameters):
         Parameters
         ----------
         input_shape : tuple of int
-            Shape of one sample, the number of its elements.
+            ``(n_elements,)``, the shape of one sample.
         encoder_width : int
             Number of outputs of the encoder.
         code_width : int
             Number of inputs of the decoder.
         column_layout : object
-            How the elements make columns: ``n_numbers``, how many of the first are numbers,
-            ``widths``, how many elements each other column has, and ``starts``, the first
-            element of each column.
+            How the elements form columns. The first ``n_numbers`` elements are numbers,
+            ``widths`` has the number of elements of each categorical column, and ``starts``
+            the first element of each column.
 
         Returns
         -------
         encoder : nn.Module
-            Maps ``(n_samples, *input_shape)``, NaN where a cell is missing, to
+            Maps ``(n_samples, *input_shape)``, NaN where a value is missing, to
             ``(n_samples, encoder_width)``.
         decoder : nn.Module
             Maps ``(n_samples, code_width)`` to ``(n_samples, *input_shape)``, logits for
@@ -124,7 +124,7 @@ class Tabular(TabularParameters):
 
 
 class Indicators(nn.Module):
-    """Put 0 for what is missing, and append for each column whether it is.
+    """Replace missing values by 0, and append for each column whether its value is missing.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class Indicators(nn.Module):
         self.register_buffer("starts", starts)
 
     def stack_key(self):
-        """Return what has to be equal for models to train as one."""
+        """Return what must be equal for models to train as one."""
         return tuple(self.starts.tolist())
 
     def forward(self, x):
@@ -150,9 +150,10 @@ def _can_start(encoder):
 
 
 class TableEncoder(nn.Sequential):
-    """Indicators of missing cells, and an encoder of what they append to.
+    """Indicators of missing values, and the encoder behind them.
 
-    What was never missing in training changes nothing at the start, and so nothing after it.
+    The weights of the indicators start at 0, and stay there for columns that are complete in
+    training.
 
     Parameters
     ----------

@@ -9,21 +9,21 @@ from skae.architectures._attention import Dropout
 
 TEXT_LAYERS = """\
 n_heads : int or "auto", default="auto"
-        In how many parts of equal size a layer looks at tokens. "auto" gives each 64 numbers,
-        or less where ``hidden_size`` is no multiple of that.
+        Number of attention heads of each layer. "auto" gives each 64 numbers,
+        or fewer where ``hidden_size`` is no multiple of that.
     dropout : float or "auto", default="auto"
-        Share of the outputs of layers that are set to zero in training, in [0, 1). "auto"
-        follows the number of training pairs: the fewer, the more.
+        Fraction of the outputs of layers that are set to zero in training, in [0, 1). "auto"
+        follows the number of training pairs: fewer pairs get more dropout.
     tied_embeddings : bool, default=True
-        Whether tokens are read and written by the same weights, in both languages if they
-        share a vocabulary [3]_."""
+        Whether the embedding and the output layer have the same weights, in both languages
+        if they share a vocabulary [3]_."""
 
 
 @parameter_class
 class TextArchitecture(ParameterMixin):
     """What can be set of every encoder and decoder of texts.
 
-    A subclass has ``hidden_size`` and brings ``_build_halves``.
+    A subclass defines ``hidden_size`` and ``_build_halves``.
     """
 
     n_heads: int | str = "auto"
@@ -47,7 +47,7 @@ class TextArchitecture(ParameterMixin):
         n_source_tokens, n_target_tokens : int
             Sizes of the vocabularies.
         shared : bool
-            Whether they are one.
+            Whether both languages have the same vocabulary.
         n_pairs : int
             Number of training pairs, which "auto" follows.
 
@@ -55,15 +55,15 @@ class TextArchitecture(ParameterMixin):
         -------
         encoder : nn.Module
             Maps tokens, shape (n_samples, n_tokens), to states of shape (n_samples, n_tokens,
-            `hidden_size`).
+            ``hidden_size``).
         decoder : nn.Module
             See `skae.architectures`.
 
         Raises
         ------
         ValueError
-            If a parameter is out of its range, or ``hidden_size`` cannot be divided as it has
-            to be.
+            If a parameter is out of its range, or ``hidden_size`` is no multiple of 2 and of
+            ``n_heads``.
         """
         self._validate_params()
         width = self.hidden_size
@@ -85,10 +85,10 @@ class TextArchitecture(ParameterMixin):
 
 
 def auto_heads(width):
-    """Return the number of parts of an even size, of 64 or less, that make a width."""
+    """Return the number of heads: each has an even number of values, about 64."""
     return max(n for n in range(1, max(1, width // 64) + 1) if width % (2 * n) == 0 or n == 1)
 
 
 def auto_dropout(n_pairs):
-    """Return a share to drop: less for more pairs."""
+    """Return the dropout rate: lower for more pairs."""
     return min(max(0.1, 0.1 + 0.04 * log(150_000 / n_pairs)), 0.3)

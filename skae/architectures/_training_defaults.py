@@ -1,7 +1,7 @@
 """How long to train by default: what "auto" means.
 
-Small data sets need small batches for enough steps, large ones need large batches for
-enough epochs in bearable time.
+Small data sets need small batches to get enough steps. Large data sets need large batches to
+get enough epochs in acceptable time.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from math import ceil, log2
 
 @dataclass(frozen=True)
 class TrainingBudget:
-    """What a kind of data takes.
+    """How much training a kind of data needs.
 
     Parameters
     ----------
     batches_per_epoch : int
-        How many batches to aim at.
+        Number of batches to aim at.
     batch_sizes, epochs : tuple (fewest, most)
-        Bounds.
+        Bounds of the batch size and of the number of epochs.
     max_steps : int
         Steps of the optimizer to take.
     """
@@ -28,14 +28,42 @@ class TrainingBudget:
     max_steps: int
 
     def batch_size(self, batch_size, n_samples):
-        """Return the batch size: for "auto" a power of 2."""
+        """Return the batch size: for "auto" a power of 2.
+
+        Parameters
+        ----------
+        batch_size : int or "auto"
+            What the user set.
+        n_samples : int
+            Number of training samples.
+
+        Returns
+        -------
+        int
+            Samples in a batch.
+        """
         if batch_size != "auto":
             return int(batch_size)
         exponent = round(log2(n_samples / self.batches_per_epoch))
         return _within(self.batch_sizes, 2 ** max(exponent, 0))
 
     def max_epochs(self, max_epochs, n_samples, batch_size):
-        """Return the number of epochs: for "auto" as many as the steps make."""
+        """Return the number of epochs: for "auto" as many as ``max_steps`` allows.
+
+        Parameters
+        ----------
+        max_epochs : int or "auto"
+            What the user set.
+        n_samples : int
+            Number of training samples.
+        batch_size : int
+            Samples in a batch.
+
+        Returns
+        -------
+        int
+            Epochs to train.
+        """
         if max_epochs != "auto":
             return max_epochs
         return _within(self.epochs, self.max_steps // ceil(n_samples / batch_size))
@@ -48,14 +76,18 @@ def _within(bounds, number):
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """How to train an architecture where "auto" is asked for.
+    """How to train an architecture where parameters are "auto".
 
     Parameters
     ----------
     optimizer : str
+        Name of the optimizer.
     lr : float
+        Learning rate.
     budget : TrainingBudget
+        Batch size and number of epochs.
     optimizer_params : dict
+        Further parameters of the optimizer.
     """
 
     optimizer: str
@@ -64,7 +96,7 @@ class TrainingDefaults:
     optimizer_params: dict
 
 
-#: The result of ``benchmarks/bench_tables.py`` over many tables at once.
+#: Chosen with ``benchmarks/bench_tables.py`` as a compromise between many tables.
 DEFAULT_BUDGET = TrainingBudget(
     batches_per_epoch=50, batch_sizes=(32, 512), epochs=(4, 100), max_steps=4000
 )

@@ -16,8 +16,8 @@ from skae.architectures._training_defaults import TrainingBudget, TrainingDefaul
 class Transformer(TextArchitecture):
     """Architecture of attention, for translators [1]_.
 
-    Layers are normalized before what they do, which trains more steadily than normalizing
-    behind it [2]_.
+    The input of each layer is normalized, which makes training more stable than normalizing
+    its output [2]_.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Transformer(TextArchitecture):
 
 
 class RotaryPositions(nn.Module):
-    """Angles by which queries and keys are turned, that depend on their places [1]_.
+    """Angles by which queries and keys are rotated, which depend on their positions [1]_.
 
     How well two fit then depends on how far apart they are, whatever the length of the text.
 
@@ -135,7 +135,7 @@ class Layer(nn.Module):
     width, n_heads, fc1 : int
     dropout : nn.Module
     attends : bool
-        Whether to look at another sequence.
+        Whether the layer has cross-attention to another sequence.
     """
 
     def __init__(self, width, n_heads, fc1, dropout, attends):
@@ -151,7 +151,7 @@ class Layer(nn.Module):
 
     @torch.no_grad()
     def scale_outputs(self, scale):
-        """Make what the layer adds at first smaller."""
+        """Make the initial outputs of the layer smaller."""
         for part in (self.self_attention, self.cross_attention):
             if part is not None:
                 part.output.weight *= scale

@@ -14,7 +14,7 @@ from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 UNET_CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
         Number of feature maps at each size, from that of the input to the smallest. "auto"
-        is 16, 32, 64 and 128, or as many of these as leave 4 pixels of the shorter side."""
+        is 16, 32, 64 and 128, or fewer, so that the shorter side keeps at least 4 pixels."""
 
 UNET = f"""\
 skip_connections : {{"add", "concatenate"}} or None, default="add"
@@ -163,7 +163,7 @@ class UNetEncoder(ConvEncoder):
 
     @torch.no_grad()
     def standardize(self, x):
-        """Take images to have the mean and the deviation of these."""
+        """Take images to have the mean and standard deviation of these."""
         self.mean, self.std = _units(x)
 
     def blocks(self, x):
@@ -200,7 +200,7 @@ class UNetDecoder(nn.Module):
 
     @torch.no_grad()
     def standardize(self, target):
-        """Give images the mean and the deviation of these."""
+        """Give images the mean and standard deviation of these."""
         self.mean, self.std = _units(target)
 
     def forward(self, maps):
@@ -238,7 +238,7 @@ def _register_units(module):
 
 
 def _units(x):
-    """Return the mean of all values and their deviation, 1 if they are all the same."""
+    """Return the mean and standard deviation of all values, 1 if they are all the same."""
     std, mean = torch.std_mean(x.double(), correction=0)
     is_constant = std <= 1e-6 * mean.abs()
     return mean.float(), torch.where(is_constant, 1.0, std).float()
@@ -281,7 +281,7 @@ class LinearFilter(nn.Module):
 
     #: Pixels that the regression looks at at a time.
     CHUNK_PIXELS = 2**14
-    #: Ridge penalty, as a share of the mean square.
+    #: Ridge penalty, as a fraction of the mean square.
     PENALTY = 1e-6
 
     def __init__(self, side, n_inputs, n_outputs, n_dims):

@@ -1,10 +1,9 @@
 """Reconstruction losses: how far a reconstruction is from its target.
 
 A loss is a module that maps ``(prediction, target)`` to one value per element.
-It names the output activation that suits it, and writes out its derivative, so
-that the engine can train dense stacks without building a graph. The loss of a
-sample is the mean over its elements, or their sum if ``reduction`` says so, as
-it does where the values are logarithms of probabilities.
+It names the output activation that suits it, and has its derivative written out, so
+that dense stacks can be trained without autograd. The loss of a sample is the mean over
+its elements, or their sum where ``reduction`` is "sum", as for likelihoods.
 """
 
 from skae.losses._elementwise import AbsoluteError, BinaryCrossEntropy, HuberLoss, SquaredError

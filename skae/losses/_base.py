@@ -3,19 +3,37 @@
 import torch
 from torch import nn
 
-#: What is known of a sample at least, where it is divided by; the loss of nothing is 0.
+#: Least count to divide by: the loss of a sample without known values is 0.
 MIN_COUNT = 1e-6
 
 
 class ElementwiseLoss(nn.Module):
     """Base of losses that have their derivative written out, as ``gradient``.
 
-    It takes tensors with axes before that of the samples as well, one for each of several
-    models that train at once.
+    Tensors may have further axes before that of the samples, for several models that train
+    at once.
     """
 
     output_activation = "identity"
     reduction = "mean"
+
+    def __init__(self):
+        super().__init__()
+
+    def forward(self, prediction, target):
+        """Return the loss of each element.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (..., n_samples, n_features)
+            Reconstructions, and what they should be.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_features)
+            One value per element.
+        """
+        raise NotImplementedError
 
     def mean_and_gradient(self, prediction, target, weight, out):
         """Return the mean loss of the samples, and write its derivative.
@@ -23,13 +41,16 @@ class ElementwiseLoss(nn.Module):
         Parameters
         ----------
         prediction, target : tensor of shape (..., n_samples, n_features)
+            Reconstructions, and what they should be.
         weight : tensor that broadcasts to (..., n_samples, n_features), or None
+            Weights of the elements.
         out : tensor of shape (..., n_samples, n_features)
             Gets the derivative by the prediction.
 
         Returns
         -------
         tensor of shape (...)
+            Mean loss of each model.
         """
         n_samples, n_features = out.shape[-2:]
         scale = 1 / (n_samples if self.reduction == "sum" else n_samples * n_features)
@@ -51,7 +72,7 @@ def per_sample(values, reduction="mean", counts=None, fraction=1.0):
     counts : boolean tensor of the shape of ``values`` or None, default=None
         Which of them count.
     fraction : tensor of the shape of a sample or float, default=1.0
-        Of those that count, as how much each does.
+        How much each element counts.
 
     Returns
     -------

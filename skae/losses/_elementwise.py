@@ -23,7 +23,20 @@ class SquaredError(ElementwiseLoss):
         return F.mse_loss(prediction, target, reduction="none")
 
     def gradient(self, prediction, target, out):
-        """Write the derivative by ``prediction``, element by element, to ``out``."""
+        """Write the derivative of each element by the prediction.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (..., n_samples, n_features)
+            Outputs of the decoder, and what they should be.
+        out : tensor of shape (..., n_samples, n_features)
+            Gets the derivative.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_features)
+            The same as ``out``.
+        """
         return out.copy_(prediction).sub_(target).mul_(2)
 
     def mean_and_gradient(self, prediction, target, weight, out):
@@ -53,6 +66,20 @@ class AbsoluteError(ElementwiseLoss):
         return F.l1_loss(prediction, target, reduction="none")
 
     def gradient(self, prediction, target, out):
+        """Write the derivative of each element by the prediction.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (..., n_samples, n_features)
+            Outputs of the decoder, and what they should be.
+        out : tensor of shape (..., n_samples, n_features)
+            Gets the derivative.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_features)
+            The same as ``out``.
+        """
         return out.copy_(prediction).sub_(target).sign_()
 
 
@@ -78,6 +105,20 @@ class HuberLoss(ElementwiseLoss):
         return F.huber_loss(prediction, target, reduction="none")
 
     def gradient(self, prediction, target, out):
+        """Write the derivative of each element by the prediction.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (..., n_samples, n_features)
+            Outputs of the decoder, and what they should be.
+        out : tensor of shape (..., n_samples, n_features)
+            Gets the derivative.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_features)
+            The same as ``out``.
+        """
         return out.copy_(prediction).sub_(target).clamp_(-1, 1)
 
 
@@ -104,7 +145,33 @@ class BinaryCrossEntropy(ElementwiseLoss):
     target_range = (0, 1)
 
     def forward(self, logit, target):
+        """Return the cross-entropy of each element.
+
+        Parameters
+        ----------
+        logit, target : tensor of shape (..., n_samples, n_features)
+            Outputs of the decoder, and what they should be.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_features)
+            One value per element.
+        """
         return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
 
     def gradient(self, logit, target, out):
+        """Write the derivative of each element by the logit.
+
+        Parameters
+        ----------
+        logit, target : tensor of shape (..., n_samples, n_features)
+            Outputs of the decoder, and what they should be.
+        out : tensor of shape (..., n_samples, n_features)
+            Gets the derivative.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_features)
+            The same as ``out``.
+        """
         return out.copy_(logit).sigmoid_().sub_(target)

@@ -26,7 +26,18 @@ class BernoulliLikelihood(BinaryCrossEntropy):
     reduction = "sum"
 
     def sample(self, logit):
-        """Draw ones and zeros, given their logit."""
+        """Draw ones and zeros, given their logit.
+
+        Parameters
+        ----------
+        logit : tensor of shape (n_samples, n_features)
+            Output of the decoder.
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_features)
+            Random zeros and ones.
+        """
         return torch.bernoulli(torch.sigmoid(logit))
 
 
@@ -39,7 +50,7 @@ class GaussianLikelihood(ElementwiseLoss):
     ----------
     noise_variance : float or None, default=None
         Variance of the density, the same for all elements. None learns it, which sets the
-        balance of reconstruction and prior by the data [1]_.
+        balance of reconstruction and prior from the data [1]_.
 
     References
     ----------
@@ -55,32 +66,40 @@ class GaussianLikelihood(ElementwiseLoss):
     """
 
     reduction = "sum"
-    #: Steps of the logarithm of the variance, beside those of a weight of the net: it has
-    #: a long way to go, and a single number is in no danger of taking it too fast.
-    PACE = 10.0
-    #: Least variance that can be learned, as a share of the one at the start.
-    MIN_SHARE = 1e-6
+    #: How much larger the steps of the logarithm of the variance are than those of a weight of
+    #: the net: it has a long way to go, and large steps are safe for a single number.
+    STEP_SCALE = 10.0
+    #: Least variance that can be learned, as a fraction of the one at the start.
+    MIN_FRACTION = 1e-6
 
     def __init__(self, noise_variance=None):
         super().__init__()
         start = 0.0 if noise_variance is None else log(noise_variance)
         self.register_buffer("log_start", torch.tensor(start))
-        self.log_share = None
+        self.log_fraction = None
         if noise_variance is None:
-            self.log_share = nn.Parameter(torch.zeros(()))
+            self.log_fraction = nn.Parameter(torch.zeros(()))
 
     @torch.no_grad()
     def start_at(self, noise_variance):
-        """Start to learn from a variance, a tensor of shape ()."""
-        if self.log_share is not None:
+        """Set the variance that learning starts from.
+
+        Parameters
+        ----------
+        noise_variance : tensor of shape ()
+            The variance; ignored if the variance is fixed.
+        """
+        if self.log_fraction is not None:
             self.log_start.copy_(noise_variance.log())
 
     @property
     def log_noise_variance(self):
         """Logarithm of the variance, a tensor of shape ()."""
-        if self.log_share is None:
+        if self.log_fraction is None:
             return self.log_start
-        return self.log_start + (self.PACE * self.log_share).clamp_min(log(self.MIN_SHARE))
+        return self.log_start + (self.STEP_SCALE * self.log_fraction).clamp_min(
+            log(self.MIN_FRACTION)
+        )
 
     def forward(self, prediction, target):
         log_variance = self.log_noise_variance
@@ -99,17 +118,30 @@ class GaussianLikelihood(ElementwiseLoss):
         log_variance = self.log_noise_variance
         precision = torch.exp(-log_variance) / n_samples
         out.mul_(precision)
-        # One for each model, as the squares are.
+        # One value for each model, like the squares.
         log_variance, precision = (x.view(squares.shape) for x in (log_variance, precision))
         half_error, half_terms = squares * precision / 2, n_terms / (2 * n_samples)
-        if self.log_share is not None:
-            is_free = self.PACE * self.log_share.view(squares.shape) >= log(self.MIN_SHARE)
-            slope = self.PACE * (half_terms - half_error) * is_free
-            self.log_share.grad.copy_(slope.view(self.log_share.shape))
+        if self.log_fraction is not None:
+            is_free = self.STEP_SCALE * self.log_fraction.view(squares.shape) >= log(
+                self.MIN_FRACTION
+            )
+            slope = self.STEP_SCALE * (half_terms - half_error) * is_free
+            self.log_fraction.grad.copy_(slope.view(self.log_fraction.shape))
         return half_error + half_terms * (log_variance + log(2 * pi))
 
     def sample(self, prediction):
-        """Draw values, given the prediction."""
+        """Draw values, given the prediction.
+
+        Parameters
+        ----------
+        prediction : tensor of shape (n_samples, n_features)
+            Output of the decoder, the mean of the density.
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_features)
+            Random values.
+        """
         return prediction + torch.exp(self.log_noise_variance / 2) * torch.randn_like(prediction)
 
 

@@ -31,6 +31,18 @@ class CallableLoss(nn.Module):
         self.function = copy.deepcopy(function)  # a module of the user's stays as it is
 
     def forward(self, prediction, target):
+        """Return the values of the function, after a check of their shape.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (n_samples, n_features)
+            Reconstructions, and what they should be.
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_features) or (n_samples,)
+            One value per element or per sample.
+        """
         # Clones, so that a function that works in place changes neither data nor net.
         value = self.function(prediction.clone(), target.clone())
         shape = tuple(getattr(value, "shape", ()))
@@ -89,12 +101,30 @@ class MixedLoss(nn.Module):
         self.losses = nn.ModuleList(LOSSES[name]() for name in weights)
 
     def setup(self, dataset):
-        """Take from the data what the losses need of them."""
+        """Let each loss read what it needs from the training data.
+
+        Parameters
+        ----------
+        dataset : skae data set
+            The training data.
+        """
         for loss in self.losses:
             if hasattr(loss, "setup"):
                 loss.setup(dataset)
 
     def forward(self, prediction, target):
+        """Return the weighted sum of the losses.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (n_samples, ...)
+            Reconstructions, and what they should be.
+
+        Returns
+        -------
+        tensor of the shape of ``target``, or of shape (n_samples,)
+            One value per element, or per sample with "ssim".
+        """
         values = [loss(prediction, target) for loss in self.losses]
         if any(value.ndim == 1 for value in values):
             values = [per_sample(value) for value in values]
@@ -111,7 +141,23 @@ LOSSES = {
 
 
 def make_loss(loss):
-    """Return the loss module for a name of ``LOSSES``, a mix of these, or a callable."""
+    """Return the loss module for a name, a mix of names, or a callable.
+
+    Parameters
+    ----------
+    loss : str, dict or callable
+        A name of ``LOSSES``, the weights of several names, or a user's function.
+
+    Returns
+    -------
+    nn.Module
+        The loss.
+
+    Raises
+    ------
+    TypeError
+        If ``loss`` is a class.
+    """
     if isinstance(loss, dict):
         return MixedLoss(loss)
     if isinstance(loss, type):

@@ -4,9 +4,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+#: Standard deviation and radius of the Gaussian window, in pixels.
+SIGMA, RADIUS = 1.5, 5
+#: Fractions of the range that keep the quotients of the similarity finite.
+K1, K2 = 0.01, 0.03
+
 
 class StructuralDissimilarity(nn.Module):
-    """Half of what the structural similarity (SSIM) of two images lacks of 1.
+    """Structural dissimilarity of images, ``(1 - SSIM) / 2``.
 
     Takes two tensors of shape (n_samples, channels, height, width), or of signals, and
     returns one value for each sample, from 0 for equal images to 1.
@@ -39,10 +44,21 @@ class StructuralDissimilarity(nn.Module):
         self.data_range = data_range
 
     def setup(self, dataset):
-        """Take the range of the values from the data, 1 for intensities from 0 to 1."""
+        """Set ``data_range`` from the data: 1 for intensities from 0 to 1.
+
+        Parameters
+        ----------
+        dataset : skae data set
+            The training data, which must be images.
+
+        Raises
+        ------
+        ValueError
+            If the data is of another kind.
+        """
         if dataset.kind != "images":
             raise ValueError(
-                "the structural loss 'ssim' compares images: it needs an architecture for these, "
+                "the structural loss 'ssim' compares images: it needs an architecture for images, "
                 "such as Conv"
             )
         low, high = dataset.range()
@@ -50,13 +66,19 @@ class StructuralDissimilarity(nn.Module):
         self.data_range = 1.0 if is_intensity else float(high - low)
 
     def forward(self, prediction, target):
+        """Return the dissimilarity of each pair of images.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (n_samples, channels, *size)
+            Reconstructions, and what they should be.
+
+        Returns
+        -------
+        tensor of shape (n_samples,)
+            From 0 for equal images to 1.
+        """
         return (1 - structural_similarity(prediction, target, self.data_range)) / 2
-
-
-SIGMA, RADIUS = 1.5, 5
-
-
-K1, K2 = 0.01, 0.03
 
 
 def structural_similarity(x, y, data_range):

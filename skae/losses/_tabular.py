@@ -1,4 +1,4 @@
-"""The loss of a table's rows: a term for each column, of its type. torch only."""
+"""The loss of tables: a term for each column, of its type. torch only."""
 
 import torch
 from sklearn.utils.metaestimators import available_if
@@ -8,10 +8,10 @@ from skae.losses._base import MIN_COUNT
 from skae.losses._elementwise import AbsoluteError, HuberLoss, SquaredError
 from skae.losses._likelihoods import GaussianLikelihood
 
-#: Columns of which a constant leaves less than this are weighted as if it were this much.
+#: Least loss of a constant prediction that weights of columns are computed from.
 LEAST_BASELINE = 0.1
 
-#: A probability below this is taken for this one where logits are to start.
+#: Least probability that logits start from.
 LEAST_PROBABILITY = 1e-3
 
 
@@ -26,14 +26,14 @@ def _is_likelihood(loss):
 class TabularLoss(nn.Module):
     """One term for each column: a loss of numbers, and the cross-entropy of categories.
 
-    Each is divided by what the best constant prediction leaves of it on the training rows, so
-    that no column drowns the others; the terms of a likelihood are all in nats. A category that
-    was not there in training costs as much as one seen less than once.
+    Each term is divided by the loss of the best constant prediction on the training data, so
+    that no column dominates the others. The terms of a likelihood are all in nats and are not
+    divided. A category that does not occur in training costs slightly more than a rare one.
 
     Parameters
     ----------
     number_loss : nn.Module
-        For the numbers, a squared, absolute or Huber error or a Gaussian likelihood.
+        Loss of the numbers: a squared, absolute or Huber error, or a Gaussian likelihood.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class TabularLoss(nn.Module):
         weight = torch.ones(len(self.column_layout.sizes))
         if self.reduction == "mean":
             weight = torch.tensor([self._weight(dataset, i) for i in range(len(weight))])
-        #: How much of a column an element is.
+        #: The fraction of a column that each element is.
         self.register_buffer("fraction", torch.from_numpy(dataset.fraction))
         self.register_buffer("weight", weight[columns].float())
         self.register_buffer("unseen", unseen[self.softmax.group].float())
@@ -89,7 +89,7 @@ class TabularLoss(nn.Module):
         return 1 / max(baseline.item(), LEAST_BASELINE) if baseline > 1e-9 else 1.0
 
     def activation(self):
-        """Return the module that makes probabilities of logits."""
+        """Return the module that turns logits into probabilities."""
         return CategorySoftmax(self.column_layout)
 
     def forward(self, prediction, target):
@@ -97,7 +97,7 @@ class TabularLoss(nn.Module):
         return self._losses(prediction, target)[0]
 
     def _losses(self, prediction, target):
-        """Return the loss of each element, and what its derivative takes."""
+        """Return the loss of each element, and what its derivative needs."""
         numbers, logits = self.softmax.split(prediction)
         true_numbers, categories = self.softmax.split(target)
         log_softmax = self.softmax.log_softmax(logits)
@@ -125,7 +125,7 @@ class TabularLoss(nn.Module):
         return loss
 
     def stack_key(self):
-        """Return what has to be equal for models to train as one."""
+        """Return what must be equal for models to train as one."""
         return type(self.number_loss), self.column_layout
 
     @torch.no_grad()
@@ -174,8 +174,9 @@ class CategorySoftmax(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skae._data.column_layout import Groups
-    >>> CategorySoftmax(Groups(n_numbers=1, widths=(2,)))(torch.tensor([[7.0, 1.0, 1.0]]))
+    >>> from skae._data.column_layout import ColumnLayout
+    >>> from skae.losses._tabular import CategorySoftmax
+    >>> CategorySoftmax(ColumnLayout(n_numbers=1, widths=(2,)))(torch.tensor([[7.0, 1.0, 1.0]]))
     tensor([[7.0000, 0.5000, 0.5000]])
     """
 

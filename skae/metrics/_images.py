@@ -68,10 +68,11 @@ def ssim_score(
     ----------
     y_true, y_pred : array-like of shape (n_samples, height, width) or \
             (n_samples, height, width, channels)
+        Images, the true ones and the predicted ones.
     data_range : float or None, default=None
         As for `psnr_score`.
     image_shape : tuple of int or None, default=None
-        Shape of the images in flat rows.
+        Shape of the images, if they are flat.
     channels_first : bool, default=False
         Whether the channels are the first axis of an image.
     spatial_dims : {1, 2} or "auto", default="auto"

@@ -9,7 +9,7 @@ __all__ = ["bleu_score", "chrf_score"]
 def chrf_score(y_true, y_pred):
     """Return the character n-gram F-score (chrF) of translations, from 0 to 1 [1]_.
 
-    It is that of the whole corpus, computed by sacreBLEU [2]_.
+    It is the score of the whole corpus, computed by sacreBLEU [2]_.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def chrf_score(y_true, y_pred):
     Raises
     ------
     TypeError, ValueError
-        If y_true and y_pred are not texts, or not as many.
+        If y_true and y_pred are not texts, or differ in length.
 
     References
     ----------
@@ -49,7 +49,8 @@ def chrf_score(y_true, y_pred):
 def bleu_score(y_true, y_pred):
     """Return the BLEU score of translations, from 0 to 1 [1]_.
 
-    It is that of the whole corpus, computed by sacreBLEU [2]_. Papers give 100 times as much.
+    It is the score of the whole corpus, computed by sacreBLEU [2]_. Papers
+    report 100 times this value.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def bleu_score(y_true, y_pred):
     Raises
     ------
     TypeError, ValueError
-        If y_true and y_pred are not texts, or not as many.
+        If y_true and y_pred are not texts, or differ in length.
 
     References
     ----------

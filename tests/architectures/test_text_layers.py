@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skae._data.batches import Batches
-from skae._data.texts import TextDataset, TextPairDataset, linked, split_text
+from skae._data.texts import TextDataset, TextPairDataset, duplicate_ids, split_text
 from skae._modules.translation import TranslationModule
 from skae._text.tokenizers import auto_vocabulary_size, train_tokenizer
 from skae.architectures import RecurrentEncoderDecoder, Transformer
@@ -152,7 +152,7 @@ def test_long_texts_are_cut_between_sentences():
 
 
 def test_rows_with_equal_texts_are_linked():
-    groups = linked(["a", "b", "a", "c", "d"], ["x", "y", "z", "z", "w"])
+    groups = duplicate_ids(["a", "b", "a", "c", "d"], ["x", "y", "z", "z", "w"])
     assert groups[0] == groups[2] == groups[3]
     assert len(set(groups.tolist())) == 3
 
@@ -163,3 +163,31 @@ def test_vocabularies_grow_with_the_root_of_the_data():
     texts = ["a cat sees a cat"] * 50
     for kind in ("bpe", "unigram", "word", "char"):
         assert train_tokenizer(texts, kind, 10_000).get_vocab_size() < 1000
+
+
+@pytest.mark.parametrize("kind", [RecurrentEncoderDecoder, Transformer])
+@pytest.mark.parametrize(
+    ("n_pairs", "rate"),
+    [(10, 0.3), (15_000, 0.1 + 0.04 * np.log(10)), (150_000, 0.1), (10**7, 0.1)],
+)
+def test_dropout_follows_the_number_of_pairs(kind, n_pairs, rate):
+    halves = kind(16).build(50, 50, shared=True, n_pairs=n_pairs)
+    rates = [m.rate for half in halves for m in half.modules() if isinstance(m, Dropout)]
+    assert rates == pytest.approx([rate] * len(rates))
+    assert len(rates) >= 2
+
+
+def test_transformer_starts_with_unit_variance_and_small_additions():
+    torch.manual_seed(0)
+    halves = Transformer(64, n_encoder_layers=2, n_decoder_layers=1).build(500, 500, True, 100)
+    n_additions = {"output": 0, "fc2": 0}
+    for name, layer in (pair for half in halves for pair in half.named_modules()):
+        if not isinstance(layer, nn.Linear | nn.Embedding):
+            continue
+        expected = layer.weight.shape[1] ** -0.5
+        last = name.rpartition(".")[2]
+        if name.startswith("layers") and last in n_additions:
+            n_additions[last] += 1
+            expected /= 6**0.5  # twice the three layers
+        assert layer.weight.std().item() == pytest.approx(expected, rel=0.05), name
+    assert n_additions == {"output": 4, "fc2": 3}

@@ -17,6 +17,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, UNet
+from skae.architectures._conv_layers import ConvLayers
 from skae.exceptions import ScaleWarning
 
 QUICK = {"max_epochs": 2, "check_baseline": False, "random_state": 0}
@@ -385,7 +386,7 @@ MISTAKES = {
     ),
     "structural loss of rows": (
         lambda: Autoencoder(loss="ssim").fit(ones(9, 8)),
-        "compares images: it needs an architecture for these",
+        "compares images: it needs an architecture for images",
     ),
     "noise in bytes": (
         lambda: DenoisingAutoencoder(
@@ -446,3 +447,12 @@ def test_scaled_columns_as_images():
     X = StandardScaler().fit_transform(load_digits().data)
     model = make(image_shape=(8, 8)).fit(X)
     assert model.reconstruct(X).shape == X.shape
+
+
+@pytest.mark.parametrize("n_dims", [1, 2])
+@pytest.mark.parametrize("normalization", ["batch", "layer", None])
+def test_residual_blocks_add_nothing_at_first(n_dims, normalization):
+    layers = ConvLayers(Conv((4,), normalization=normalization), n_dims)
+    x = torch.randn(3, 4, *[6] * n_dims)
+    for block in layers.residual_blocks(4, 2):
+        torch.testing.assert_close(block(x), x, rtol=0, atol=0)

@@ -414,3 +414,19 @@ def test_own_architectures_are_told_what_is_wrong():
     with pytest.raises(TypeError, match="takes_target = True"):
         build_modules(OwnArchitecture(encoder, torch.nn.Linear(3, 14)), (7, 2), 3, 3)
     build_modules(OwnArchitecture(encoder, decoder), (7, 2), 3, 3)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_layers_remember_at_first(cell, rng):
+    architecture = Recurrent((5,), cell=cell, bidirectional=True)
+    model = Autoencoder(2, **QUICK | {"max_epochs": 1, "lr": 1e-20}, architecture=architecture)
+    model.fit(rng.random((20, 4, 2)))
+    layers = [m for m in model.net_.module_.modules() if isinstance(m, torch.nn.RNNBase)]
+    assert len(layers) >= 3
+    for layer in layers:
+        n = layer.hidden_size
+        for gate in layer.weight_hh_l0.detach().split(n):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(n), rtol=0, atol=1e-5)
+        if cell == "lstm":
+            forget = (layer.bias_ih_l0 + layer.bias_hh_l0)[n : 2 * n]
+            torch.testing.assert_close(forget.detach(), torch.ones(n))

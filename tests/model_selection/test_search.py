@@ -23,6 +23,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback
 
 import skae._model_selection.halving
 import skae._model_selection.trials
@@ -32,8 +33,11 @@ from skae import (
     BatchedHalvingGridSearchCV,
     BatchedRandomizedSearchCV,
     DenoisingAutoencoder,
+    EnsembleAutoencoder,
+    fit_many,
 )
 from skae._training.fits import FitTask
+from skae._training.stack import Stack
 from skae.architectures import Dense
 
 GRID = {"n_components": [1, 3], "lr": [1e-3, 1e-2]}
@@ -523,6 +527,55 @@ def test_callbacks_of_sklearn_see_one_task(autoencoder, X):
     assert Hooks.called == ["setup", "begin", "end", "teardown"]
 
 
+# What trains together.
+
+
+class Negating(Autoencoder):
+    """Has a fit of its own."""
+
+    def fit(self, X, y=None):
+        super().fit(-X)
+        self.fitted_by_ = "own"
+        return self
+
+
+def test_fits_of_subclasses_are_their_own(fast, X):
+    X = X + 3
+    model = Negating(architecture=Dense((8,))).set_params(**fast)
+    search, reference = both(model, GRID, X, scoring=mean_error)
+    assert_same_results(search, reference)
+    assert search.best_estimator_.fitted_by_ == "own"
+    models = fit_many([clone(model).set_params(lr=lr) for lr in (1e-3, 1e-2)], X)
+    for one in models:
+        assert one.fitted_by_ == "own"
+        np.testing.assert_allclose(one.reconstruct(X), clone(one).fit(X).reconstruct(X))
+
+
+@pytest.fixture
+def stack_sizes(monkeypatch):
+    """Records how many trainings each stack has."""
+    sizes = []
+    init = Stack.__init__
+
+    def record(self, trainings):
+        sizes.append(len(trainings))
+        init(self, trainings)
+
+    monkeypatch.setattr(Stack, "__init__", record)
+    return sizes
+
+
+def test_nets_of_equal_shapes_are_stacked(autoencoder, X, stack_sizes):
+    fit_many([clone(autoencoder).set_params(lr=lr) for lr in (1e-3, 1e-2, 2e-2)], X)
+    assert stack_sizes == [3]
+    stack_sizes.clear()
+    BatchedGridSearchCV(autoencoder, GRID, cv=2, refit=False).fit(X)
+    assert stack_sizes == [4, 4]
+    stack_sizes.clear()
+    EnsembleAutoencoder(autoencoder, n_estimators=5, random_state=0).fit(X)
+    assert stack_sizes == [5]
+
+
 # Halving.
 
 
@@ -595,6 +648,41 @@ def test_survivors_of_halving_score_as_in_a_grid_search(long, X, pauses):
         assert score == pytest.approx(cross_val_score(alone, X, cv=2).mean(), abs=1e-3)
     best = clone(long).set_params(**search.best_params_).fit(X)
     assert search.score(X) == pytest.approx(best.score(X))
+
+
+class CountEpochs(Callback):
+    """Counts the epochs of all nets."""
+
+    n_epochs = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        CountEpochs.n_epochs += 1
+
+
+def test_halving_resumes_the_training_of_survivors(long, X, monkeypatch):
+    monkeypatch.setattr(CountEpochs, "n_epochs", 0)
+    long.set_params(lr_schedule="cosine", callbacks=[CountEpochs()])
+    n_iter, finished = [], []
+
+    def score(estimator, X, y=None):
+        n_iter.append(estimator.n_iter_)
+        if estimator.n_iter_ == 9:
+            finished.append((clone(estimator), estimator.loss_curve_, estimator.reconstruct(X)))
+        return mean_error(estimator, X)
+
+    search = BatchedHalvingGridSearchCV(long, RATES, scoring=score, cv=2, refit=False).fit(X)
+    assert n_iter == [1] * 20 + [3] * 8 + [9] * 4
+    assert CountEpochs.n_epochs == 20 * 1 + 8 * 2 + 4 * 6
+    folds = list(KFold(2).split(X)) * 2
+    scores = []
+    for (alone, loss_curve, reconstructed), (train, test) in zip(finished, folds, strict=True):
+        alone.fit(X[train])
+        np.testing.assert_allclose(loss_curve, alone.loss_curve_, rtol=1e-4)
+        np.testing.assert_allclose(reconstructed, alone.reconstruct(X[test]), atol=1e-4)
+        scores.append(mean_error(alone, X[test]))
+    expected = np.reshape(scores, (2, 2)).mean(axis=1)
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"][-2:], expected, rtol=1e-4)
+    assert search.best_score_ == pytest.approx(expected.max(), rel=1e-4)
 
 
 def test_only_the_last_can_win(long, X, pauses):

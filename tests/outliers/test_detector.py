@@ -229,9 +229,9 @@ def test_column_transformers_see_frames(mixed):
     detector = OutlierDetector(make_pipeline(encoder, KernelDensity()), cv=3, random_state=0).fit(
         mixed
     )
-    odd = mixed.iloc[:4].assign(pieces=500)
-    np.testing.assert_array_equal(detector.predict(odd), -1)
-    assert (detector.explain(odd).idxmax(axis=1) == "pieces").all()
+    anomalous = mixed.iloc[:4].assign(pieces=500)
+    np.testing.assert_array_equal(detector.predict(anomalous), -1)
+    assert (detector.explain(anomalous).idxmax(axis=1) == "pieces").all()
 
 
 # Thresholds.
@@ -263,9 +263,9 @@ def test_auto_flags_few_clean_rows(rng, kind):
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.05, 0.1])
-def test_auto_flags_planted_outliers(rng, share):
+def test_auto_flags_planted_outliers(rng, fraction):
     X = rng.standard_normal((1000, 6))
-    n_outliers = int(share * 1000)
+    n_outliers = int(fraction * 1000)
     X[:n_outliers] *= 6
     is_flagged = OutlierDetector(IsolationForest(random_state=0)).fit_predict(X) == -1
     assert is_flagged[:n_outliers].mean() > 0.8
@@ -391,10 +391,10 @@ def test_false_discoveries_stay_below_alpha(rng):
 
 def test_contributions_add_up_and_are_of_replaced_cells(wine):
     detector = OutlierDetector(PCA(6)).fit(wine)
-    odd = wine.iloc[:5].assign(hue=[3.0, 1, 1, 1, 1], ash=[9.0, 2, 2, 9, 2])
-    contributions, expected = detector.explain(odd, return_expected=True)
-    replaced = odd.where(contributions == 0, expected)
-    gains = detector.score_samples(replaced) - detector.score_samples(odd)
+    anomalous = wine.iloc[:5].assign(hue=[3.0, 1, 1, 1, 1], ash=[9.0, 2, 2, 9, 2])
+    contributions, expected = detector.explain(anomalous, return_expected=True)
+    replaced = anomalous.where(contributions == 0, expected)
+    gains = detector.score_samples(replaced) - detector.score_samples(anomalous)
     np.testing.assert_allclose(contributions.sum(axis=1), gains)
     assert (contributions >= 0).all(axis=None)
     assert set(contributions.iloc[0].nlargest(2).index) == {"hue", "ash"}
@@ -442,14 +442,14 @@ def test_planted_faults_rank_first(rng, table, model):
 def test_cells_of_all_kinds_are_explained(mixed, library):
     to_library = (lambda frame: frame) if library == "pandas" else to_polars
     detector = OutlierDetector(Mismatches()).fit(to_library(mixed))
-    odd = mixed.iloc[[7, 8, 9, 10]].copy()
-    is_large = odd["is_heavy"]
-    odd["kind"] = odd["kind"].astype(str)
-    odd.loc["m8", "kind"] = "small" if is_large["m8"] else "large"
-    odd["kind"] = pd.Categorical(odd["kind"], categories=["small", "large", "huge"])
-    odd.loc["m9", "site"] = "moon"
-    odd.loc["m10", "pieces"] = 1000
-    given = to_library(odd)
+    anomalous = mixed.iloc[[7, 8, 9, 10]].copy()
+    is_large = anomalous["is_heavy"]
+    anomalous["kind"] = anomalous["kind"].astype(str)
+    anomalous.loc["m8", "kind"] = "small" if is_large["m8"] else "large"
+    anomalous["kind"] = pd.Categorical(anomalous["kind"], categories=["small", "large", "huge"])
+    anomalous.loc["m9", "site"] = "moon"
+    anomalous.loc["m10", "pieces"] = 1000
+    given = to_library(anomalous)
     contributions, expected = detector.explain(given, return_expected=True)
     repaired = detector.nearest_normal(given)
     if library == "polars":
@@ -457,10 +457,10 @@ def test_cells_of_all_kinds_are_explained(mixed, library):
         dtypes = {name: dtype for name, dtype in given.schema.items() if name != "kind"}
         assert dtypes == {name: repaired.schema[name] for name in dtypes}
         contributions, repaired = to_pandas(contributions), to_pandas(repaired)
-        contributions.index = repaired.index = odd.index
+        contributions.index = repaired.index = anomalous.index
     else:
-        pd.testing.assert_index_equal(contributions.index, odd.index)
-        dtypes = odd.dtypes.drop("kind")
+        pd.testing.assert_index_equal(contributions.index, anomalous.index)
+        dtypes = anomalous.dtypes.drop("kind")
         pd.testing.assert_series_equal(expected.dtypes.drop("kind"), dtypes)
         pd.testing.assert_series_equal(repaired.dtypes.drop("kind"), dtypes)
     assert contributions.loc["m7"].sum() == 0
@@ -474,23 +474,23 @@ def test_cells_of_all_kinds_are_explained(mixed, library):
             else (repaired.loc[row, column] == true)
         )
     kept = ["power", "current", "is_heavy"]
-    pd.testing.assert_frame_equal(repaired[kept], odd[kept])
+    pd.testing.assert_frame_equal(repaired[kept], anomalous[kept])
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_rows_of_other_types_are_explained(mixed, library):
     detector = OutlierDetector(TabularAutoencoder(max_epochs=2, check_baseline=False))
-    odd = mixed.iloc[:3].assign(pieces=1e6)
+    anomalous = mixed.iloc[:3].assign(pieces=1e6)
     if library == "pandas":
-        odd["day"] = odd["day"].dt.tz_localize("UTC")
+        anomalous["day"] = anomalous["day"].dt.tz_localize("UTC")
     else:
-        mixed, odd = to_polars(mixed), to_polars(odd)
-        odd = odd.with_columns(pl.col("day").dt.replace_time_zone("UTC"))
+        mixed, anomalous = to_polars(mixed), to_polars(anomalous)
+        anomalous = anomalous.with_columns(pl.col("day").dt.replace_time_zone("UTC"))
     detector.fit(mixed)
-    np.testing.assert_array_equal(detector.predict(odd), -1)
-    contributions = detector.explain(odd)
+    np.testing.assert_array_equal(detector.predict(anomalous), -1)
+    contributions = detector.explain(anomalous)
     assert all(max(row, key=row.get) == "pieces" for row in records(contributions))
-    np.testing.assert_array_equal(detector.predict(detector.nearest_normal(odd)), 1)
+    np.testing.assert_array_equal(detector.predict(detector.nearest_normal(anomalous)), 1)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -498,16 +498,16 @@ def test_faults_in_mixed_tables_with_holes(mixed, library):
     to_library = (lambda frame: frame) if library == "pandas" else to_polars
     estimator = TabularAutoencoder(max_epochs=30, check_baseline=False)
     detector = OutlierDetector(estimator, cv=2, random_state=0).fit(to_library(mixed[:200]))
-    odd = mixed[200:].copy()
-    for i, row in enumerate(odd.index):
+    anomalous = mixed[200:].copy()
+    for i, row in enumerate(anomalous.index):
         column = ["power", "current", "pieces"][i % 3]
-        odd[column] = odd[column].astype(float)
-        odd.loc[row, column] = -60 - i
-    odd.loc[odd.index[0], "current"] = np.nan
-    contributions = detector.explain(to_library(odd))
+        anomalous[column] = anomalous[column].astype(float)
+        anomalous.loc[row, column] = -60 - i
+    anomalous.loc[anomalous.index[0], "current"] = np.nan
+    contributions = detector.explain(to_library(anomalous))
     first = np.asarray(contributions).argmax(1)
     assert (first == np.arange(100) % 3).mean() > 0.95
-    repaired = detector.nearest_normal(to_library(odd))
+    repaired = detector.nearest_normal(to_library(anomalous))
     np.testing.assert_array_equal(detector.predict(repaired), 1)
 
 
@@ -518,10 +518,10 @@ def test_normal_rows_are_left_alone_and_hopeless_ones_become_like_another(X):
         def score_samples(self, X):
             return -(np.asarray(X).max(1) > 50).astype(float)
 
-    odd = np.full((1, 10), 100.0)
+    anomalous = np.full((1, 10), 100.0)
     detector = OutlierDetector(Whole()).fit(np.asarray(X))
-    np.testing.assert_allclose(detector.explain(odd), 0.1)
-    repaired = detector.nearest_normal(np.r_[odd, X[:3]])
+    np.testing.assert_allclose(detector.explain(anomalous), 0.1)
+    repaired = detector.nearest_normal(np.r_[anomalous, X[:3]])
     np.testing.assert_array_equal(detector.predict(repaired), 1)
     np.testing.assert_array_equal(repaired[1:], X[:3])
 
@@ -532,29 +532,29 @@ def test_normal_rows_are_left_alone_and_hopeless_ones_become_like_another(X):
             return (np.asarray(rows)[:, None] == X).all(2).any(1).astype(float)
 
     detector = OutlierDetector(Known()).fit(np.asarray(X))
-    assert (detector.explain(odd) == 0).all(axis=None)
-    assert (detector.nearest_normal(odd)[0] == X).all(axis=1).any()
+    assert (detector.explain(anomalous) == 0).all(axis=None)
+    assert (detector.nearest_normal(anomalous)[0] == X).all(axis=1).any()
 
 
-def test_cells_that_are_odd_only_together_share_what_they_explain(rng):
+def test_cells_that_are_anomalous_only_together_share_what_they_explain(rng):
     """Each alone cannot be changed without breaking what it has in common with the other."""
     x = rng.standard_normal(300)
     X = np.column_stack([x, 2 * x + 0.05 * rng.standard_normal(300), rng.standard_normal(300)])
     detector = OutlierDetector(GaussianMixture(random_state=0)).fit(X)
-    odd = np.array([[-4.0, -8.0, 0.0]])
-    contributions = detector.explain(odd).to_numpy()[0]
+    anomalous = np.array([[-4.0, -8.0, 0.0]])
+    contributions = detector.explain(anomalous).to_numpy()[0]
     assert contributions[:2].min() > 0.3 * contributions.sum()
     assert contributions[2] < 0.1 * contributions.sum()
-    repaired = detector.nearest_normal(odd)
+    repaired = detector.nearest_normal(anomalous)
     assert detector.predict(repaired) == 1
     assert repaired[0, 2] == 0
-    total = detector.score_samples(X).max() - detector.score_samples(odd)
+    total = detector.score_samples(X).max() - detector.score_samples(anomalous)
     assert 0 < contributions.sum() < total
 
 
 def test_changes_that_are_not_needed_are_undone(rng):
     class Sum(KernelDensity):
-        """Odd are sums above 10."""
+        """Anomalous are sums above 10."""
 
         def score_samples(self, X):
             return -np.maximum(np.asarray(X).sum(1) - 10, 0)
@@ -564,10 +564,61 @@ def test_changes_that_are_not_needed_are_undone(rng):
     assert (repaired == [4, 7, 8, 9]).sum() == 1 + (repaired.sum() < 10 - 4)
 
 
+class ByTrueCells(BaseEstimator):
+    """Scores rows by which of their four cells are small, and fits nothing."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def score_samples(self, X):
+        small = ["".join(np.array(list("abcd"))[row < 5]) for row in np.asarray(X)]
+        return np.array([self.scores.get(cells, -9.5) for cells in small])
+
+
+@pytest.mark.parametrize(("score_of_a", "undone"), [(-7, "b"), (-9, "a")])
+def test_changes_that_gained_least_are_undone_first(score_of_a, undone, rng):
+    """All four cells are replaced in turn, and of the first two one is not needed."""
+    scores = {"": -10, "a": score_of_a, "ab": -6, "abc": -5, "abcd": 0, "bcd": 0, "acd": 0}
+    X = 0.1 * rng.standard_normal((50, 4))
+    detector = OutlierDetector(ByTrueCells(scores)).fit(X)
+    (repaired,) = detector.nearest_normal(np.full((1, 4), 9.0))
+    assert [name for name, value in zip("abcd", repaired, strict=True) if value == 9] == [undone]
+
+
+def test_background_is_of_normal_rows(wine):
+    detector = OutlierDetector(PCA(4), contamination=0.2).fit(wine)
+    pd.testing.assert_frame_equal(detector.background_, wine[detector.predict(wine) == 1])
+    assert len(detector.background_) < len(wine)
+
+
+def test_background_is_of_1000_rows_from_first_to_last(rng):
+    X = rng.standard_normal((2500, 3))
+    detector = OutlierDetector(PCA(2), contamination=0.1).fit(X)
+    normal = X[detector.predict(X) == 1]
+    which = [np.flatnonzero((normal == row).all(axis=1)).item() for row in detector.background_]
+    assert len(which) == 1000
+    assert (which[0], which[-1]) == (0, len(normal) - 1)
+    assert set(np.diff(which)) == {2, 3}
+
+
+def test_background_is_the_most_normal_row_if_none_is_normal():
+    class FewerRowsScoreHigher(PCA):
+        def score_samples(self, X):
+            return X[:, 0] - 100 * self.n_samples_
+
+    X = np.random.default_rng(0).random((20, 2))
+    detector = OutlierDetector(FewerRowsScoreHigher(1), cv=2).fit(X)
+    np.testing.assert_array_equal(detector.background_, X[[X[:, 0].argmax()]])
+
+
 def test_rows_are_scored_in_parts_of_bounded_size(X, monkeypatch):
     detector = OutlierDetector(PCA(4)).fit(X)
-    odd = X[:6] * 5
-    whole = detector.explain(odd)
+    anomalous = X[:6] * 5
+    whole = detector.explain(anomalous)
     monkeypatch.setattr("skae._outliers.explanation.MAX_CELLS", 70)
     sizes = []
     score_samples = detector.estimator_.score_samples
@@ -577,11 +628,11 @@ def test_rows_are_scored_in_parts_of_bounded_size(X, monkeypatch):
         lambda X: sizes.append(len(X)) or score_samples(X),
         raising=False,
     )
-    pd.testing.assert_frame_equal(detector.explain(odd), whole)
+    pd.testing.assert_frame_equal(detector.explain(anomalous), whole)
     assert max(sizes) <= 7
 
 
-def test_report_lists_the_oddest_rows_with_their_cells(mixed):
+def test_report_lists_the_most_anomalous_rows_with_their_cells(mixed):
     detector = OutlierDetector(Mismatches()).fit(mixed)
     new = mixed.iloc[:50].copy()
     new.loc["m20", ["pieces", "site"]] = [1000, "moon"]

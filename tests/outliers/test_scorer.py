@@ -66,10 +66,10 @@ def test_the_default_finds_anomalies_that_it_was_fitted_on(rng, numbers):
     heap = [3.0, -2.0, 3.0, -2.0] + rng.normal(scale=0.05, size=(20, 4))
     mixed_up = rng.permuted(numbers[:10], axis=0) * [1, -1, 1, -1]
     X = np.concatenate([numbers, heap, mixed_up])
-    typicality = TabularOutlierScorer(random_state=0).fit(X)
+    scorer = TabularOutlierScorer(random_state=0).fit(X)
     is_normal = np.arange(len(X)) < len(numbers)
-    assert roc_auc_score(is_normal, typicality.score_samples(X)) > 0.98
-    assert not np.isin(np.arange(300, 320), typicality.inlier_indices_).any()
+    assert roc_auc_score(is_normal, scorer.score_samples(X)) > 0.98
+    assert not np.isin(np.arange(300, 320), scorer.inlier_indices_).any()
 
 
 def test_rows_at_the_edge_are_trusted_and_heaps_are_not(rng):
@@ -82,56 +82,56 @@ def test_rows_at_the_edge_are_trusted_and_heaps_are_not(rng):
 
 def test_all_rows_are_trusted_where_none_are_trimmed(rng, numbers):
     X = np.concatenate([numbers, rng.normal(5, 0.1, size=(20, 4))])
-    np.testing.assert_array_equal(make(trim=0).fit(X).inlier_indices_, np.arange(320))
-    naive, wary = (make(trim=trim).fit(X).score_samples(X[300:]) for trim in (0, 0.3))
+    np.testing.assert_array_equal(make(trim_fraction=0).fit(X).inlier_indices_, np.arange(320))
+    naive, wary = (make(trim_fraction=trim).fit(X).score_samples(X[300:]) for trim in (0, 0.3))
     assert wary.max() < naive.min()
 
 
 def test_unseen_categories_are_odd(mixed):
-    typicality = make().fit(mixed)
+    scorer = make().fit(mixed)
     rows = mixed.iloc[10:15]
-    other = typicality.score_samples(rows.assign(site="moon"))
-    assert (other < typicality.score_samples(mixed).min()).all()
+    other = scorer.score_samples(rows.assign(site="moon"))
+    assert (other < scorer.score_samples(mixed).min()).all()
     rare = mixed.assign(site=np.where(np.arange(200) == 9, "moon", mixed["site"]))
-    assert make(trim=0).fit(rare).score_samples(rare).argmin() == 9
+    assert make(trim_fraction=0).fit(rare).score_samples(rare).argmin() == 9
 
 
 def test_cells_that_do_not_fit_together_are_odd(mixed):
-    typicality = make(estimator=clone(SMALL).set_params(max_epochs=20)).fit(mixed)
+    scorer = make(estimator=clone(SMALL).set_params(max_epochs=20)).fit(mixed)
     rows = mixed.iloc[10:20]
     swapped = rows.assign(site=rows["site"].map({"north": "south", "south": "north"}))
-    normal = typicality.score_samples(mixed.iloc[20:])
-    assert (typicality.score_samples(swapped) < np.quantile(normal, 0.02)).all()
+    normal = scorer.score_samples(mixed.iloc[20:])
+    assert (scorer.score_samples(swapped) < np.quantile(normal, 0.02)).all()
 
 
 def test_missing_cells_are_neither_odd_nor_an_excuse(mixed):
-    typicality = make(estimator=clone(SMALL).set_params(max_epochs=20)).fit(mixed)
-    normal = typicality.score_samples(mixed)
+    scorer = make(estimator=clone(SMALL).set_params(max_epochs=20)).fit(mixed)
+    normal = scorer.score_samples(mixed)
     rows = mixed.iloc[10:40]
     for name in mixed.columns:
-        scores = typicality.score_samples(rows.astype({"is_heavy": object}).assign(**{name: None}))
+        scores = scorer.score_samples(rows.astype({"is_heavy": object}).assign(**{name: None}))
         assert np.median(scores) > np.quantile(normal, 0.02)
     far = rows.assign(current=1e3)
-    assert typicality.score_samples(far.assign(power=np.nan)).max() < normal.min()
+    assert scorer.score_samples(far.assign(power=np.nan)).max() < normal.min()
     nothing = mixed.iloc[:1].astype({"is_heavy": object}).mask(np.ones((1, 6), bool))
-    assert np.isfinite(typicality.score_samples(nothing)).all()
+    assert np.isfinite(scorer.score_samples(nothing)).all()
 
 
 @pytest.mark.parametrize(
     "params", [{"trim_fraction": 0}, {}, {"n_neighbors": 1}, {"n_neighbors": 10**6}]
 )
 def test_scores_of_new_rows_do_not_depend_on_the_rows_beside_them(mixed, params):
-    typicality = make(**params).fit(mixed)
-    together = typicality.score_samples(mixed)
-    alone = [typicality.score_samples(mixed.iloc[[i]])[0] for i in range(20)]
+    scorer = make(**params).fit(mixed)
+    together = scorer.score_samples(mixed)
+    alone = [scorer.score_samples(mixed.iloc[[i]])[0] for i in range(20)]
     np.testing.assert_allclose(together[:20], alone)
 
 
 def test_rows_are_scored_in_chunks(numbers, monkeypatch):
-    typicality = make().fit(numbers)
-    together = typicality.score_samples(numbers)
+    scorer = make().fit(numbers)
+    together = scorer.score_samples(numbers)
     monkeypatch.setattr("skae._outliers.scorer.CHUNK_ROWS", 7)
-    np.testing.assert_allclose(typicality.score_samples(numbers), together)
+    np.testing.assert_allclose(scorer.score_samples(numbers), together)
 
 
 def test_the_unit_of_columns_does_not_matter(mixed):
@@ -167,23 +167,23 @@ def test_arrays_of_objects_and_masked_ones(mixed, numbers):
     ids=["constant", "nan", "none", "single", "nat", "true", "huge"],
 )
 def test_columns_that_say_nothing(mixed, column):
-    X = mixed.assign(odd=column)
-    typicality = make().fit(X)
-    scores = typicality.score_samples(X)
+    X = mixed.assign(anomalous=column)
+    scorer = make().fit(X)
+    scores = scorer.score_samples(X)
     assert np.isfinite(scores).all()
     assert np.ptp(scores) > 0
     if not pd.isna(column):
         other = {"one": "two", True: False}.get(column, -1.0)
-        assert typicality.score_samples(X.assign(odd=other)).max() < scores.min()
+        assert scorer.score_samples(X.assign(anomalous=other)).max() < scores.min()
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 5])
 def test_few_rows(mixed, n_rows):
     X = mixed.iloc[5 : 5 + n_rows]
-    typicality = make().fit(X)
-    scores = typicality.score_samples(X)
+    scorer = make().fit(X)
+    scores = scorer.score_samples(X)
     assert np.isfinite(scores).all()
-    assert typicality.score_samples(X.assign(power=1e6)).max() < scores.min()
+    assert scorer.score_samples(X.assign(power=1e6)).max() < scores.min()
 
 
 def test_one_column_and_more_columns_than_rows(rng):
@@ -195,17 +195,17 @@ def test_one_column_and_more_columns_than_rows(rng):
 @pytest.mark.parametrize("n_copies", [2, 30])
 def test_duplicates_are_typical_and_score_alike(rng, n_copies):
     X = np.repeat(rng.normal(size=(20, 3)), n_copies, axis=0)
-    typicality = make(trim=0).fit(X)
-    scores = typicality.score_samples(X)
+    scorer = make(trim_fraction=0).fit(X)
+    scores = scorer.score_samples(X)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(scores[::n_copies], scores[1::n_copies])
-    assert typicality.score_samples(X[:1] + 10) < scores.min()
+    assert scorer.score_samples(X[:1] + 10) < scores.min()
 
 
 def test_rows_that_are_all_equal():
-    typicality = make().fit(np.ones((20, 3)))
-    np.testing.assert_array_equal(typicality.score_samples(np.ones((5, 3))), 0)
-    assert typicality.score_samples([[1, 1, 1.1]]) < 0
+    scorer = make().fit(np.ones((20, 3)))
+    np.testing.assert_array_equal(scorer.score_samples(np.ones((5, 3))), 0)
+    assert scorer.score_samples([[1, 1, 1.1]]) < 0
 
 
 # Parameters.
@@ -213,11 +213,11 @@ def test_rows_that_are_all_equal():
 
 def test_max_samples_draws_rows(rng):
     X = rng.normal(size=(200, 3))
-    typicality = make(max_samples=50).fit(X)
-    assert len(typicality.inlier_indices_) <= 50
-    assert typicality.inlier_indices_.max() > 50
-    assert np.all(np.diff(typicality.inlier_indices_) > 0)
-    assert np.isfinite(typicality.score_samples(X)).all()
+    scorer = make(max_samples=50).fit(X)
+    assert len(scorer.inlier_indices_) <= 50
+    assert scorer.inlier_indices_.max() > 50
+    assert np.all(np.diff(scorer.inlier_indices_) > 0)
+    assert np.isfinite(scorer.score_samples(X)).all()
     np.testing.assert_array_equal(
         make(max_samples=200).fit(X).inlier_indices_, make().fit(X).inlier_indices_
     )
@@ -225,11 +225,11 @@ def test_max_samples_draws_rows(rng):
 
 def test_estimators_of_ones_own(numbers):
     members = [SMALL, clone(SMALL).set_params(n_components=1)]
-    typicality = make(estimator=members).fit(numbers)
-    assert [one.n_components_ for one in typicality.ensemble_.estimators_] == [2, 1]
+    scorer = make(estimator=members).fit(numbers)
+    assert [one.n_components_ for one in scorer.ensemble_.estimators_] == [2, 1]
     assert not hasattr(SMALL, "net_")
     single = make(estimator=SMALL).fit(numbers)
-    assert not np.array_equal(single.score_samples(numbers), typicality.score_samples(numbers))
+    assert not np.array_equal(single.score_samples(numbers), scorer.score_samples(numbers))
 
 
 def test_numbers_can_be_categories(rng):
@@ -243,14 +243,11 @@ def test_numbers_can_be_categories(rng):
 
 def test_rare_categories_are_joined(rng):
     X = pd.DataFrame({"id": [f"id {i}" for i in range(150)], "x": rng.normal(size=150)})
-    typicality = make(max_categories=5).fit(X)
-    scores = typicality.score_samples(X)
+    scorer = make(max_categories=5).fit(X)
+    scores = scorer.score_samples(X)
     assert np.isfinite(scores).all()
     joined = X.assign(id=X["id"].iloc[-1])  # all of the many, as one
-    assert (
-        typicality.score_samples(joined).mean()
-        > typicality.score_samples(X.assign(id="new")).mean()
-    )
+    assert scorer.score_samples(joined).mean() > scorer.score_samples(X.assign(id="new")).mean()
 
 
 @pytest.mark.parametrize(
@@ -271,25 +268,25 @@ def test_rare_categories_are_joined(rng):
     ],
 )
 def test_errors_leave_a_fitted_model_as_it_was(numbers, params, message):
-    typicality = make().fit(numbers)
-    before = typicality.score_samples(numbers)
+    scorer = make().fit(numbers)
+    before = scorer.score_samples(numbers)
     with pytest.raises((TypeError, ValueError), match=message):
-        clone(typicality).set_params(**params).fit(numbers)
+        clone(scorer).set_params(**params).fit(numbers)
     with pytest.raises((TypeError, ValueError), match=message):
-        typicality.set_params(**params).fit(numbers[:50])
-    np.testing.assert_array_equal(typicality.score_samples(numbers), before)
+        scorer.set_params(**params).fit(numbers[:50])
+    np.testing.assert_array_equal(scorer.score_samples(numbers), before)
 
 
 def test_tables_that_differ_are_refused(mixed):
-    typicality = make().fit(mixed)
+    scorer = make().fit(mixed)
     with pytest.raises(ValueError, match=r"missing:\n- site"):
-        typicality.score_samples(mixed.drop(columns="site"))
+        scorer.score_samples(mixed.drop(columns="site"))
     with pytest.raises(ValueError, match="'power' held numbers"):
-        typicality.score_samples(mixed.assign(power="much"))
+        scorer.score_samples(mixed.assign(power="much"))
     with pytest.raises(ValueError, match="'power' holds infinite"):
-        typicality.score_samples(mixed.assign(power=np.inf))
-    reordered = typicality.score_samples(mixed[mixed.columns[::-1]])
-    np.testing.assert_array_equal(reordered, typicality.score_samples(mixed))
+        scorer.score_samples(mixed.assign(power=np.inf))
+    reordered = scorer.score_samples(mixed[mixed.columns[::-1]])
+    np.testing.assert_array_equal(reordered, scorer.score_samples(mixed))
     with pytest.raises(NotFittedError):
         make().score_samples(mixed)
 
@@ -314,13 +311,13 @@ def test_impute_fills_holes_and_keeps_the_rest(mixed, library):
 
 
 def test_the_same_seed_gives_the_same_scores(mixed):
-    typicality = make().fit(mixed)
-    scores = typicality.score_samples(mixed)
+    scorer = make().fit(mixed)
+    scores = scorer.score_samples(mixed)
     for other in (
         make().fit(mixed),
-        clone(typicality).fit(mixed),
-        pickle.loads(pickle.dumps(typicality)),
-        typicality.fit(mixed),
+        clone(scorer).fit(mixed),
+        pickle.loads(pickle.dumps(scorer)),
+        scorer.fit(mixed),
     ):
         np.testing.assert_array_equal(other.score_samples(mixed), scores)
     with parallel_config("threading"):
@@ -333,8 +330,8 @@ def test_the_same_seed_gives_the_same_scores(mixed):
 def test_a_row_is_not_its_own_neighbor(rng, n_features):
     """Rows that it was fitted on are as near to the others as new rows of the same place."""
     X = rng.normal(size=(200, n_features))
-    typicality = make().fit(X)
-    scores = typicality.score_samples(X)
-    np.testing.assert_allclose(typicality.score_samples(X + 1e-9), scores, atol=1e-6)
-    alone = [typicality.score_samples(X[[i]])[0] for i in range(20)]
+    scorer = make().fit(X)
+    scores = scorer.score_samples(X)
+    np.testing.assert_allclose(scorer.score_samples(X + 1e-9), scores, atol=1e-6)
+    alone = [scorer.score_samples(X[[i]])[0] for i in range(20)]
     np.testing.assert_allclose(alone, scores[:20])

@@ -66,8 +66,8 @@ def assert_as_alone(capsys):
         y=None,
         rows=None,
         sample_weight=None,
-        plan_dense="trained together: ",
-        has_epochs_before=True,
+        printed="trained together: ",
+        resumes=True,
     ):
         data = [pick(one, X, y, sample_weight) for one in rows or [None] * len(models)]
         alone = [clone(model) for model in models]
@@ -76,11 +76,11 @@ def assert_as_alone(capsys):
         capsys.readouterr()
         assert fit_many(models, X, y, rows=rows, sample_weight=sample_weight, verbose=1) == models
         out = capsys.readouterr().out
-        assert plan_dense in out
-        assert ("one by one" in plan_dense) == ("one by one" in out)
+        assert printed in out
+        assert ("one by one" in printed) == ("one by one" in out)
         for one, other in zip(models, alone, strict=True):
             assert_equal(one, other, X)
-        if has_epochs_before:  # with the same state of the optimizer
+        if resumes:  # with the same state of the optimizer
             for one, other, (args, params) in zip(models, alone, data, strict=True):
                 one.partial_fit(*args, **params)
                 assert_equal(one, other.partial_fit(*args, **params), X)
@@ -318,14 +318,14 @@ def test_each_stops_in_its_time(nets, X, assert_as_alone):
 def test_numbers_of_epochs_may_differ(nets, X, assert_as_alone):
     vary = {"max_epochs": [2, 5, 3], "kl_warmup": [0.5]}
     models = nets(VariationalAutoencoder, vary, lr_schedule="cosine")
-    assert [model.n_iter_ for model in assert_as_alone(models, X, has_epochs_before=False)] == [
+    assert [model.n_iter_ for model in assert_as_alone(models, X, resumes=False)] == [
         2,
         5,
         3,
     ]
 
 
-def test_training_goes_on_from_a_fit(nets, X, assert_as_alone):
+def test_training_resumes_from_a_fit(nets, X, assert_as_alone):
     models = nets(warm_start=True, lr_schedule="cosine")
     alone = [clone(model).fit(X).fit(X[:70]) for model in models]
     fit_many(fit_many(models, X), X[:70])
@@ -403,24 +403,22 @@ def shift(x, noise_level):
     ],
 )
 def test_the_others_are_fitted_one_by_one(kind, params, reason, nets, X, assert_as_alone):
-    plan_dense = f"[skae] 2 fits, one by one: 2 ({reason}"
-    assert_as_alone(nets(kind, n=2, **params), X, plan_dense=plan_dense)
+    printed = f"[skae] 2 fits, one by one: 2 ({reason}"
+    assert_as_alone(nets(kind, n=2, **params), X, printed=printed)
 
 
 def test_images_and_sequences_are_fitted_one_by_one(rng, assert_as_alone):
     params = {"max_epochs": 2, "random_state": 0, "check_baseline": False}
     images = [ConvAutoencoder(2, **params, lr=lr) for lr in (1e-3, 1e-2)]
     assert_as_alone(
-        images, rng.random((20, 8, 8)), plan_dense="one by one: 2 (its samples are images)"
+        images, rng.random((20, 8, 8)), printed="one by one: 2 (its samples are images)"
     )
     pairs = [ImageToImageRegressor((2,), **params, lr=lr) for lr in (1e-3, 1e-2)]
     X, y = rng.random((2, 20, 8, 8))
-    assert_as_alone(
-        pairs, X, y, plan_dense="one by one: 2 (its samples are images)", has_epochs_before=False
-    )
+    assert_as_alone(pairs, X, y, printed="one by one: 2 (its samples are images)", resumes=False)
     sequences = [RecurrentAutoencoder(2, **params, lr=lr) for lr in (1e-3, 1e-2)]
-    plan_dense = "one by one: 2 (its samples are sequences)"
-    assert_as_alone(sequences, rng.random((20, 5, 2)), plan_dense=plan_dense)
+    printed = "one by one: 2 (its samples are sequences)"
+    assert_as_alone(sequences, rng.random((20, 5, 2)), printed=printed)
 
 
 @pytest.mark.parametrize("rows", [None, [np.arange(12), None]])
@@ -430,8 +428,8 @@ def test_translators_are_fitted_one_by_one(rows, assert_as_alone):
     architecture = RecurrentEncoderDecoder(8, dropout=0.0)
     params |= {"architecture": architecture, "early_stopping": False}
     models = [Seq2SeqTranslator(**params, lr=lr) for lr in (1e-3, 1e-2)]
-    plan_dense = "one by one: 2 (its samples are texts)"
-    assert_as_alone(models, X, X[::-1], rows=rows, plan_dense=plan_dense, has_epochs_before=False)
+    printed = "one by one: 2 (its samples are texts)"
+    assert_as_alone(models, X, X[::-1], rows=rows, printed=printed, resumes=False)
 
 
 class Threshold(Autoencoder):
@@ -481,11 +479,9 @@ def test_large_stacks_are_cut(nets, X, monkeypatch, assert_as_alone):
     assert len(skae._training.loop.model_batches(trainings(nets(n=7), X))) == 1
     n_bytes = trainings(nets(n=1), X)[0].n_bytes
     monkeypatch.setattr(skae._training.loop, "MAX_STACK_BYTES", 2.5 * n_bytes)
-    assert_as_alone(
-        nets(n=7), X, plan_dense="together: 2 + 2 + 2, one by one: 1 (its net is so large"
-    )
+    assert_as_alone(nets(n=7), X, printed="together: 2 + 2 + 2, one by one: 1 (its net is so large")
     monkeypatch.setattr(skae._training.loop, "MAX_STACK_BYTES", 1)
-    assert_as_alone(nets(n=3), X, plan_dense="[skae] 3 fits, one by one: 3 (its net is so large")
+    assert_as_alone(nets(n=3), X, printed="[skae] 3 fits, one by one: 3 (its net is so large")
 
 
 def trainings(models, X):
@@ -499,7 +495,7 @@ def trainings(models, X):
 def test_many_fits_wait_in_turns(nets, X, monkeypatch, assert_as_alone):
     monkeypatch.setattr(skae._training.fits, "MAX_WAITING_BYTES", 8000)  # more than two take
     assert_as_alone(
-        nets(n=7), X, plan_dense="3 fits, trained together: 3\n[skae] 1 fits, one by one: 1"
+        nets(n=7), X, printed="3 fits, trained together: 3\n[skae] 1 fits, one by one: 1"
     )
 
 
@@ -513,7 +509,7 @@ def two_threads():
 
 def test_threads_change_nothing(nets, X, two_threads, assert_as_alone):
     params = {"early_stopping": True, "max_epochs": 5, "n": 9}
-    models = assert_as_alone(nets(**params), X, plan_dense="9 fits, trained together: 9")
+    models = assert_as_alone(nets(**params), X, printed="9 fits, trained together: 9")
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
     for one, other in zip(models, fit_many(nets(**params), X), strict=True):
@@ -562,9 +558,7 @@ class Nested(Callback):
 @pytest.mark.parametrize("n", [1, 2])
 def test_fits_within_fits_do_not_wait_for_each_other(n, nets, X, two_threads, assert_as_alone):
     models = nets(callbacks=[Nested()], n=n, max_epochs=1)
-    assert_as_alone(
-        models, X, plan_dense=["one by one: 1", "together: 2"][n - 1], has_epochs_before=False
-    )
+    assert_as_alone(models, X, printed=["one by one: 1", "together: 2"][n - 1], resumes=False)
 
 
 def test_a_stack_is_made_once(nets, X, monkeypatch):
@@ -605,8 +599,8 @@ def test_invalid_ones_do_not_keep_others_apart(nets, X, capsys):
     with pytest.raises(ValueError, match="patience") as caught:
         fit_many(models, X, verbose=1)
     assert caught.value.__notes__ == ["This was the fit of estimators[1]."]
-    plan_dense = "[skae] 6 fits, trained together: 3, one by one: 3 (it is not valid)\n"
-    assert capsys.readouterr().out == plan_dense
+    printed = "[skae] 6 fits, trained together: 3, one by one: 3 (it is not valid)\n"
+    assert capsys.readouterr().out == printed
 
 
 def test_a_failed_refit_leaves_the_earlier_one(nets, X):
@@ -648,6 +642,7 @@ class Signal(Stop):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
 @pytest.mark.parametrize("kind", [Stop, Signal])
 @pytest.mark.parametrize("stacks", [True, False])
@@ -778,7 +773,7 @@ def test_callbacks_of_epochs(callbacks, params, n_with, nets, X, assert_as_alone
     models = nets(n=4, vary={"lr": [1e-2, 1e-2, 1e-3]}, **{"lr_schedule": None, **params})
     for model in models[:n_with]:
         model.callbacks = callbacks
-    assert_as_alone(models, X, plan_dense="4 fits, trained together: 4\n", has_epochs_before=False)
+    assert_as_alone(models, X, printed="4 fits, trained together: 4\n", resumes=False)
     for model in models[:n_with]:
         alone = clone(model).fit(X)
         for name in {"lr", "steps", "moment", "random"} & set(alone.history_[0]):

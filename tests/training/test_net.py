@@ -98,6 +98,13 @@ def test_one_cycle_schedule(X, fast):
     assert ae.fit(X, X_val=X[:5]).n_iter_ == 3
 
 
+def test_one_cycle_warms_up(X, fast):
+    params = {**fast, "lr_schedule": "one_cycle", "max_epochs": 20}
+    ae = Autoencoder(**params, callbacks=[RecordLR()]).fit(X)
+    falling = (1 + np.cos(np.pi * np.arange(19) / 18)) / 2
+    np.testing.assert_allclose(lrs(ae), 1e-3 * np.r_[0.52, falling], atol=1e-12)  # from 0.04
+
+
 def test_schedule_by_function(X, fast):
     ae = Autoencoder(
         **fast
@@ -174,7 +181,7 @@ def test_validation_data_without_early_stopping(X, fast):
 # Going on.
 
 
-def test_warm_start_goes_on(X, fast):
+def test_warm_start_resumes(X, fast):
     long = Autoencoder(**{**fast, "max_epochs": 6}).fit(X)
     ae = Autoencoder(**fast, warm_start=True).fit(X)
     first = ae.loss_curve_
@@ -279,6 +286,7 @@ class InterruptAt(Callback):
             self._press(net)
 
 
+@pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
 def test_interrupt_keeps_a_usable_model_and_warns(hook, X, fast):
     ae = Autoencoder(**{**fast, "max_epochs": 50}, callbacks=[InterruptAt(3, hook)])
@@ -291,6 +299,7 @@ def test_interrupt_keeps_a_usable_model_and_warns(hook, X, fast):
     assert later.n_iter_ == ae.n_iter_ + 1
 
 
+@pytest.mark.usefixtures("sigint")
 def test_interrupt_in_the_first_epoch(X, fast):
     ae = Autoencoder(**fast | {"early_stopping": True}, callbacks=[InterruptAt(1)])
     with pytest.warns(InterruptedWarning, match="interrupted after 0 epochs"):
@@ -307,7 +316,7 @@ def test_interrupt_before_training_began(X, fast, monkeypatch):
     def press(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skae._training.loop.Training.begin", press)
+    monkeypatch.setattr("skae._training.loop.TrainingRun.begin", press)
     for model in (ae, Autoencoder(**fast | {"early_stopping": True})):
         with pytest.raises(KeyboardInterrupt):
             model.fit(X)
@@ -315,6 +324,7 @@ def test_interrupt_before_training_began(X, fast, monkeypatch):
     assert not hasattr(model, "net_")
 
 
+@pytest.mark.usefixtures("sigint")
 def test_interrupt_restores_the_best_weights(X, fast):
     ae = Autoencoder(
         **fast | {"max_epochs": 50, "lr": 0.03, "early_stopping": True},
