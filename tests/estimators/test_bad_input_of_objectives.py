@@ -48,7 +48,7 @@ DENOISING = {
     "no number": ({"noise_level": float("nan")}, "noise_level"),
     "more than all": (
         {"noise_level": 1.5, "corruption": "masking"},
-        r"noise_level must be within \[0, 1\] for corruption='masking'.*share.*got 1.5",
+        r"noise_level must be within \[0, 1\] for corruption='masking'.*fraction.*got 1.5",
     ),
     "range beyond all": (
         {"noise_level": (0.5, 1.5), "corruption": "swap"},
@@ -98,7 +98,7 @@ VARIATIONAL = {
         r"likelihood='bernoulli' needs X within \[0, 1\], .*or use another likelihood",
     ),
     "no noise": ({"noise_variance": 0.0}, "'noise_variance' parameter of VariationalAutoencoder"),
-    "noise in words": ({"noise_variance": "learned"}, "Did you mean 'learned'"),
+    "noise in words": ({"noise_variance": "learnd"}, "Did you mean 'learned'"),
     "warm-up": ({"kl_warmup": 1.5}, "'kl_warmup' parameter of VariationalAutoencoder"),
     "free bits": ({"free_bits": -0.1}, "'free_bits' parameter of VariationalAutoencoder"),
     "no draws": ({"n_importance_samples": 0}, "'n_importance_samples' parameter of Variational"),

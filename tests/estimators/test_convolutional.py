@@ -127,7 +127,7 @@ def test_a_spatial_code_has_places(downsampling, digits):
 def test_auto_channels_fit_the_size():
     sizes = {(1, 28, 28): 2, (1, 8, 8): 1, (3, 5, 100): 1, (1, 1): 1, (1, 140): 4}
     for shape, n_stages in sizes.items():
-        assert len(Conv().plan_dense(shape).strides) == n_stages
+        assert len(Conv()._plan(shape).strides) == n_stages
 
 
 def test_starts_at_principal_components(digits):
@@ -396,7 +396,7 @@ MISTAKES = {
     ),
     "kind of input": (
         lambda: Autoencoder(architecture=Misspelt()).fit(ones(9, 8, 8)),
-        r"input_kind of Misspelt must be one of .'rows', 'images', 'sequences', 'tables'.,"
+        r"input_kind of Misspelt must be one of .'arrays', 'images', 'sequences', 'tables'.,"
         " not 'image'",
     ),
     "codes": (

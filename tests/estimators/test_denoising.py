@@ -33,9 +33,9 @@ def test_gaussian(x):
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("corruption", [masking, salt_and_pepper, swap])
-def test_cells_are_drawn(corruption, share, x):
-    damaged, which = corruption(x + 1, share)
-    assert which.float().mean().item() == pytest.approx(share, abs=0.01)
+def test_cells_are_drawn(corruption, fraction, x):
+    damaged, which = corruption(x + 1, fraction)
+    assert which.float().mean().item() == pytest.approx(fraction, abs=0.01)
     assert torch.equal(damaged[~which], (x + 1)[~which])
     assert (damaged[which] != (x + 1)[which]).all()
 

@@ -375,7 +375,7 @@ def test_output_of_members_may_be_frames(X, ensemble):
         ({"estimator": []}, "estimator must be an autoencoder.*got an empty list"),
         ({"estimator": [Autoencoder(), PCA()]}, r"list of them; got PCA\(\)"),
         ({"estimator": [Autoencoder()] * 4}, "n_estimators=3 leaves out some of the 4"),
-        ({"estimator": [Autoencoder(), RecurrentAutoencoder()]}, "as rows and as sequences"),
+        ({"estimator": [Autoencoder(), RecurrentAutoencoder()]}, "as arrays and as sequences"),
         ({"estimator": Autoencoder(lr=-1)}, "'lr' parameter of Autoencoder"),
     ],
 )

@@ -530,11 +530,11 @@ def test_new_threads_have_the_number_of_threads_that_was_set(two_threads):
     seen = []
 
     def overlap():
-        with threads(work=0):
+        with threads(n_multiplications=0):
             begun.set()
             over.wait()
 
-    with threads(work=0):
+    with threads(n_multiplications=0):
         other = threading.Thread(target=overlap)
         other.start()
         begun.wait()
