@@ -142,7 +142,7 @@ def random_bits(shape, device, generator=None):
 
 
 def chosen(bits, fraction):
-    """Say which cells are among a share of them."""
+    """Say which cells are among a fraction of them."""
     threshold = round(fraction * 2**16) - 2**15
     return bits < threshold if threshold < 2**15 else torch.ones_like(bits, dtype=torch.bool)
 

@@ -46,7 +46,7 @@ def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
 
     Returns
     -------
-    Rows
+    ArrayDataset
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _culprit(X, error):
 
 def _is_numeric(column):
     array = np.asarray(column)
-    if array.dtype == object:  # a nullable dtype is an object array only if it has holes
+    if array.dtype == object:  # a nullable dtype is an object array only if values are missing
         return all(
             isinstance(value, Number) or (np.ndim(value) == 0 and pd.isna(value)) for value in array
         )

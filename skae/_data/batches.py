@@ -97,8 +97,8 @@ class Batches:
     def _of_like_length(self, order, lengths):
         """Yield batches of samples of about the same length, in random order.
 
-        The smaller batch that may be left is of any samples, lest it be of the longest
-        always, which would then weigh more.
+        The last batch may be smaller. It holds samples of any length: the longest ones would
+        otherwise always be in it, and weigh more.
         """
         size = self.batch_size
         n_in_full_batches = len(order) // size * size

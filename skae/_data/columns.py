@@ -71,7 +71,7 @@ class NumberColumn:
                 # Where most are equal, the others say how far apart values are.
                 scales = (high - low) / NORMAL_RANGE, known.std(), np.abs(known).max()
                 span = np.ptp(known)
-            # Rounding leaves a deviation of constants.
+            # Rounding leaves constants a small standard deviation.
             least = 1e-12 * abs(self.center)
             usable = (s for s in scales if np.isfinite(s) and s > least)
             self.scale = next(usable, 1.0) if span > least else 1.0

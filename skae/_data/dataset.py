@@ -67,7 +67,7 @@ class ArrayFormat:
 
         Returns
         -------
-        Codes
+        CodeDataset
         """
         del lengths
         return CodeDataset(codes, self, sample_shape)
@@ -176,7 +176,7 @@ class ArrayDataset(Dataset):
         return self.mean()
 
     def explained(self, residual, total):
-        """Return the share of the squares of all elements that is explained."""
+        """Return the explained fraction of the squares of all elements."""
         residual, total = residual.sum(), total.sum()
         if total == 0:
             return float(residual == 0)

@@ -267,7 +267,7 @@ def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted
 
     Returns
     -------
-    Images
+    ImageDataset
 
     Raises
     ------

@@ -60,7 +60,7 @@ def read_sequences(estimator, X, sample_weight=None, reset=False, *, layout, fit
 
     Returns
     -------
-    Sequences
+    SequenceDataset
 
     Raises
     ------

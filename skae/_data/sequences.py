@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from skae._data.batches import along, chunks
 from skae._data.dataset import ArrayDataset, ArrayFormat, CodeDataset, as_tensor, take_rows
 
-#: Deviations that rounding can leave of a constant feature, as a share of its mean.
+#: Standard deviation that rounding can leave to a constant feature, as a fraction of its mean.
 ROUNDING = 1e-6
 
 #: The most steps that can be asked for.
@@ -24,7 +24,7 @@ MAX_LENGTH = 2**31
 class Moments(NamedTuple):
     """Means and deviations of sequences, float64 tensors.
 
-    The deviation of constant features is 0, whatever rounding leaves of it.
+    The standard deviation of constant features is exactly 0.
     """
 
     mean: torch.Tensor  # (n_features,)

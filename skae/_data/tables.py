@@ -97,7 +97,7 @@ class TableLayout(NamedTuple):
 
         Returns
         -------
-        Table
+        TableDataset
 
         Raises
         ------
@@ -211,7 +211,7 @@ class TableDataset(ArrayDataset):
         return torch.where(x.isnan(), self.mean().to(x), x)
 
     def explained(self, residual, total):
-        """Return the mean over the columns that vary of the share that is explained of each."""
+        """Return the explained fraction of a column, averaged over the columns that vary."""
         residual, total = (
             self.format.to_user_axes(squares[None])[0] for squares in (residual, total)
         )

@@ -166,7 +166,7 @@ class TextPairDataset(TextDataset):
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Of mean 1.
     duplicate_ids : ndarray of shape (n_samples,) or None, default=None
-        Numbers that pairs have in common that share a text.
+        A number for each pair, equal for pairs that share a text.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ class TextPairDataset(TextDataset):
 
     @property
     def duplicate_ids(self):
-        """Numbers from 0 on that pairs have in common that share a text."""
+        """A number for each pair, from 0 on, equal for pairs that share a text."""
         return np.unique(self._duplicate_ids, return_inverse=True)[1]
 
     def weighted(self):

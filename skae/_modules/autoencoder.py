@@ -84,7 +84,7 @@ class AutoencoderModule(nn.Module):
         return len(target)
 
     def set_progress(self, progress):
-        """Tell the parts that may change in the course of training what share of it is over."""
+        """Tell the parts that may change during training how far it is, from 0 to 1."""
         for part in (self.bottleneck, self.decoder):
             # Past the ways of nn.Module, which take longer than the rest of it.
             object.__setattr__(part, "progress", progress)

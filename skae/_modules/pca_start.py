@@ -11,10 +11,10 @@ MAX_ROWS = 5_000
 
 MAX_ELEMENTS = 2**23
 
-#: Least noise, as a share of the mean variance: that of exact data would be zero.
+#: Least noise, as a fraction of the mean variance: exact data would have none.
 MIN_NOISE = 1e-3
 
-#: Variance that rounding can leave of constant data, as a share of its mean square.
+#: Variance that rounding can leave of constant data, as a fraction of its mean square.
 ROUNDING = 1e-10
 
 
@@ -80,7 +80,7 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, dataset, is_s
     n_components : int
     dataset : ArrayDataset
     is_standardized : bool, default=False
-        Whether encoder and decoder bring the data to mean 0 and deviation 1 inside.
+        Whether encoder and decoder bring the data to mean 0 and standard deviation 1 inside.
     """
     encoder, decoder = only_layer(encoder), only_layer(decoder)
     has_start = hasattr(encoder, "start_at") and hasattr(decoder, "start_at")

@@ -14,7 +14,7 @@ class TranslationModule(nn.Module):
     encoder, decoder : nn.Module
         See `skae.architectures`.
     label_smoothing : float
-        Share of the probability that training spreads over all tokens [1]_.
+        Fraction of the probability that training spreads over all tokens [1]_.
 
     References
     ----------

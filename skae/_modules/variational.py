@@ -120,7 +120,7 @@ class VariationalModule(AutoencoderModule):
         return torch.stack(sums).logsumexp(0) - log(len(noise))
 
     def _blocks(self, encoded, x, noise):
-        """Yield the terms of as many draws at a time as memory bears."""
+        """Yield the terms of as many draws at a time as fit into memory."""
         n_steps = x.shape[1] if self.has_missing else 1
         for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * n_steps * self.width))):
             yield self._log_terms(self._codes(encoded, some), encoded, some, x)

@@ -13,7 +13,7 @@ def cost(module, dataset):
     Parameters
     ----------
     module : nn.Module
-        In evaluation mode, lest it learn from the sample.
+        In evaluation mode, so that it does not learn from the sample.
     dataset : object such as `skae._data.ArrayDataset`
         Samples of the kind and shape.
 

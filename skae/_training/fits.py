@@ -39,7 +39,7 @@ class FitTask:
     error : Exception or None
         Why the fit failed; the estimator is then as it was before.
     seconds : float
-        Time that the fit took, its share of the time of those that it was trained with.
+        Time of the fit: its part of the time of the fits that it was trained with.
     training : TrainingRun or None
         Set by ``begin`` for skae's estimators, while the fit lasts.
     n_epochs : int
@@ -206,7 +206,7 @@ def _fit_part(fits, verbose):
 
 
 def _waves(fits):
-    """Yield lists of fits that have begun, as many as memory bears."""
+    """Yield lists of fits that have begun, as many as fit into memory."""
     wave, n_bytes = [], 0
     try:
         for fit in fits:

@@ -139,7 +139,7 @@ class FlatView:
         self.trained = [parameter.requires_grad for parameter in self.parameters]
         for parameter, value, grad in self._pieces(self.values, self.grads):
             if parameter.requires_grad:
-                parameter.grad = None  # lest its type differ
+                parameter.grad = None  # its type may differ
                 parameter.data, parameter.grad = _like(value, parameter), _like(grad, parameter)
             elif self.is_reduced:
                 parameter.data = _like(value, parameter)

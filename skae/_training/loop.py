@@ -42,7 +42,7 @@ class TrainingRun:
     finished : bool
         False if it was interrupted; the net is in a state to use also then.
     seconds : float
-        What it took, its share of the time of those that it was trained with.
+        Its part of the time of the runs that it was trained with.
     is_watched : bool
         Whether callbacks of the user's see the net between epochs.
 
@@ -161,7 +161,7 @@ class TrainingRun:
 
     @property
     def progress(self):
-        """Share of the training that is over."""
+        """Fraction of the training that is over."""
         return self.steps_taken / self.n_steps
 
     # Together with others.
@@ -249,7 +249,7 @@ def train(trainings, until=None):
 
 
 def model_batches(trainings):
-    """Return lists of trainings that share their steps, no more than the cache bears."""
+    """Return lists of trainings that share their steps, no more than fit into the cache."""
     found = []
     for alike in _alike(trainings).values():
         n_cohorts = 1

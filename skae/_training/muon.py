@@ -40,7 +40,7 @@ class Muon(optim.Optimizer):
     eps : float, default=1e-9
         Of Adam.
     weight_decay : float, default=0.0
-        Share of the parameters, times ``lr``, by which they shrink at a step.
+        Fraction of the parameters, times ``lr``, by which they shrink in a step.
 
     References
     ----------

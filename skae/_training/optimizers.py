@@ -20,7 +20,7 @@ def _one_cycle(progress, warm_up=0.1, start=0.04):
     return _cosine((progress - warm_up) / (1 - warm_up))
 
 
-#: By name, the share of ``lr`` to use at a share of the training, stepped with every batch.
+#: By name, the fraction of ``lr`` to use at a fraction of the training, stepped with every batch.
 LR_SCHEDULES = {"cosine": _cosine, "one_cycle": _one_cycle}
 
 OPTIMIZERS = {

@@ -201,7 +201,7 @@ class OptimizerGroup:
 
     @property
     def progress(self):
-        """Share of the training that is over, the same for all."""
+        """Fraction of the training that is over, the same for all."""
         return self.trainings[0].progress
 
     def end_epoch(self):
