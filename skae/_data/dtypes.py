@@ -51,8 +51,8 @@ def inferred(values):
 def column_values(X, i):
     """Return a column as an array, its dtype, and whether that is one of categories.
 
-    Numbers are float64 with NaN, dates datetime64 or timedelta64, booleans without missing values bool,
-    and all others objects.
+    Numbers are float64 with NaN, dates datetime64 or timedelta64, booleans bool if none is
+    missing, and all others objects.
     """
     if isinstance(X, pd.DataFrame):
         return _from_pandas(X.iloc[:, i])
