@@ -21,7 +21,7 @@ entropy, denoising
     [0, 1], to 0.0837 in 100 epochs more. A line for each number of epochs, and each a training
     of its own.
 variational
-    Pixels are binarised anew in every epoch, the test images once. Negative log-likelihood by
+    Pixels are binarized anew in every epoch, the test images once. Negative log-likelihood by
     importance sampling with 500 samples a row, on the first 10,000 or ``--likelihoods`` test
     images; beside the dense net of ``bench_mnist_objectives.py``, trained for as many epochs.
 colors
@@ -40,7 +40,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_mnist_objectives import binarised, fit_on_fresh_binarisations
+from bench_mnist_objectives import binarized, fit_on_fresh_binarizations
 from PIL import Image
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -214,7 +214,7 @@ def bench_denoising(data, epochs):
 
 def bench_variational(data, epochs, n_likelihoods):
     X, X_test = load_mnist(data)
-    X_test = binarised(X_test, np.random.default_rng(2**20))[:n_likelihoods]
+    X_test = binarized(X_test, np.random.default_rng(2**20))[:n_likelihoods]
     print(f"\n{'binary digits':40}{'parameters':>11}{'epochs':>7}{'s':>6}{'ELBO':>9}{'NLL':>8}")
     architectures = {
         "dense, 784-200-200-50": Dense((200, 200), activation="silu"),
@@ -233,7 +233,7 @@ def bench_variational(data, epochs, n_likelihoods):
             )
             flat = name.startswith("dense")
             rows, test = (x.reshape(len(x), -1) if flat else x for x in (X, X_test))
-            _, seconds = timed(fit_on_fresh_binarisations, model, rows, n_epochs, 4e-3)
+            _, seconds = timed(fit_on_fresh_binarizations, model, rows, n_epochs, 4e-3)
             elbo, nll = model.elbo(test).mean(), -model.log_likelihood(test, 500).mean()
             n = n_parameters(model)
             print(f"{name:40}{n:11}{n_epochs:7}{seconds:6.0f}{elbo:9.2f}{nll:8.2f}", flush=True)

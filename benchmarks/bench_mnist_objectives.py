@@ -15,7 +15,7 @@ sparse
     1,000 units of which 25 are active. Error of logistic regression on the codes, mean
     squared error of the reconstruction, share of dead units.
 variational
-    One stochastic layer, 784-200-200-50, with linear shortcuts. Pixels are binarised anew in
+    One stochastic layer, 784-200-200-50, with linear shortcuts. Pixels are binarized anew in
     every epoch, the test images once. Negative log-likelihood in nats by importance
     sampling, with 500 samples a row, or as many as ``--samples`` says.
 """
@@ -148,7 +148,7 @@ def bench_sparse(data, seeds):
 # Density.
 
 
-def binarised(X, rng):
+def binarized(X, rng):
     return (rng.random(X.shape, "float32") < X).astype("float32")
 
 
@@ -160,17 +160,17 @@ def one_cycle(epoch, n_epochs, warm_up=0.1):
     return (1 + np.cos(np.pi * (progress - warm_up) / (1 - warm_up))) / 2
 
 
-def fit_on_fresh_binarisations(model, X, n_epochs, lr):
+def fit_on_fresh_binarizations(model, X, n_epochs, lr):
     rng = np.random.default_rng(0)
     for epoch in range(n_epochs):
         model.set_params(lr=lr * one_cycle(epoch, n_epochs))
-        model.partial_fit(binarised(X, rng))
+        model.partial_fit(binarized(X, rng))
     return model
 
 
 def bench_variational(data, seeds, n_samples, n_epochs, draws):
     X, _, X_test, _ = data
-    X_test = binarised(X_test, np.random.default_rng(2**20))
+    X_test = binarized(X_test, np.random.default_rng(2**20))
     print(f"\n{'variational':36}{'epochs':>7}{'seed':>5}{'s':>7}{'ELBO':>9}{'NLL':>8}{'active':>8}")
     rate = np.clip(X.mean(0), 1e-3, 1 - 1e-3)
     independent = -(X_test * np.log(rate) + (1 - X_test) * np.log1p(-rate)).sum(1).mean()
@@ -187,7 +187,7 @@ def bench_variational(data, seeds, n_samples, n_epochs, draws):
                 random_state=seed,
             )
             start = time.perf_counter()
-            fit_on_fresh_binarisations(model, X, n_epochs, lr=4e-3)
+            fit_on_fresh_binarizations(model, X, n_epochs, lr=4e-3)
             seconds = time.perf_counter() - start
             name = f"784-200-200-50, {n_draws} draws in training"
             elbo, nll = model.elbo(X_test).mean(), -model.log_likelihood(X_test, n_samples).mean()

@@ -86,9 +86,9 @@ class Plan(NamedTuple):
         if bottleneck is None or corruption is None or not writes_gradient(self.loss):
             return None
         stages = [tuple(stage.stack_key for stage in half) for half in (self.encoder, self.decoder)]
-        n_learnt = len(list(self.loss.parameters()))
+        n_learned = len(list(self.loss.parameters()))
         parts = tuple(_structure(part) for part in (self.loss, *self.inputs))
-        kinds = type(self.bottleneck), n_learnt, parts
+        kinds = type(self.bottleneck), n_learned, parts
         return (*stages, *kinds, bottleneck, corruption)
 
 

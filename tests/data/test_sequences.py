@@ -275,7 +275,7 @@ def test_codes_decode_to_lengths_asked_for(X, model):
     assert [len(x) for x in model.inverse_transform(codes, lengths=30)] == [30] * len(X)
 
 
-def test_lengths_are_learnt_where_the_code_tells_them(rng):
+def test_lengths_are_learned_where_the_code_tells_them(rng):
     X = [np.linspace(0, 1, n) * 10 for n in rng.integers(5, 30, 200)]
     model = RecurrentAutoencoder(2, **FAST | {"max_epochs": 20}).fit(X)
     expected = [len(x) for x in model.inverse_transform(model.transform(X))]

@@ -80,7 +80,7 @@ def test_units_do_not_matter(factor, offset, digits):
     assert make().fit(X, y).score(X, y) == pytest.approx(expected, abs=0.03)
 
 
-def test_masks_of_bytes_are_learnt(digits):
+def test_masks_of_bytes_are_learned(digits):
     y = (digits > 0.5).astype("uint8")
     of_bytes, of_bools = (make().fit(digits, t).score(digits, t) for t in (y, y > 0))
     assert of_bytes == pytest.approx(of_bools, abs=0.03)

@@ -63,7 +63,7 @@ def first_column_only(prediction, target):
     return (prediction[:, 0] - target[:, 0]) ** 2
 
 
-def test_callable_per_sample_decides_what_is_learnt(X, fast):
+def test_callable_per_sample_decides_what_is_learned(X, fast):
     ae = Autoencoder(**{**fast, "max_epochs": 40, "lr": 3e-3}, loss=first_column_only).fit(
         X.astype("float32")
     )
