@@ -11,19 +11,15 @@ from math import prod
 import numpy as np
 import torch
 
-CHUNK_ELEMENTS = 2**18  # about 1 MB of float32: stays in a core's cache
-
-
+#: About 1 MB of float32, which stays in the cache of a core.
+CHUNK_ELEMENTS = 2**18
 MAX_CHUNK_ELEMENTS = 2**24
-
-MAX_CHUNK_SAMPLES = 2**15  # hidden layers may be much wider than the data
-
+#: Hidden layers may be much wider than the data.
+MAX_CHUNK_SAMPLES = 2**15
 #: Values of a step of a sequence that a chunk has room for at least, its hidden states.
 MIN_STEP_WIDTH = 16
-
 #: Pairs of texts, of mean length, that pass through a net at once in inference.
 TEXTS_IN_CHUNK = 256
-
 #: Batches from which samples of about the same length are put together.
 POOL = 64
 

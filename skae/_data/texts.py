@@ -9,6 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch.utils.data import Dataset
 
+#: Numbers of tokens that no text has; those of the tokenizer follow.
+PADDING, BEGIN, END = range(3)
 #: How many of the samples with an error a message names.
 N_NAMED = 3
 
@@ -239,7 +241,3 @@ def duplicate_ids(*columns):
     rows = np.tile(np.arange(n), len(columns))
     graph = coo_array((np.ones(len(nodes), dtype=bool), (rows, nodes)), shape=(n_nodes, n_nodes))
     return connected_components(graph, directed=False)[1][:n]
-
-
-#: Numbers of tokens that no text has; those of the tokenizer follow.
-PADDING, BEGIN, END = range(3)

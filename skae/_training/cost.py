@@ -19,7 +19,7 @@ def cost(module, dataset):
 
     Returns
     -------
-    work : int
+    n_multiplications : int
         Number of multiplications; those of sequences count twice, since a second thread pays
         earlier for recurrent layers.
     width : int

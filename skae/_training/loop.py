@@ -262,18 +262,18 @@ def model_batches(trainings):
 
 
 def _alike(trainings):
-    """Return lists of trainings with nets of one structure, by structure."""
-    if len(trainings) == 1:  # whatever its structure is
+    """Return lists of trainings with nets of one stack key, by that key."""
+    if len(trainings) == 1:  # whatever its key is
         return {None: trainings}
-    by_structure = defaultdict(list)
+    by_stack_key = defaultdict(list)
     for training in trainings:
         stack_key = training.stack_key
-        by_structure[training if stack_key is None else stack_key].append(training)
-    return by_structure
+        by_stack_key[training if stack_key is None else stack_key].append(training)
+    return by_stack_key
 
 
 def _train_model_batch(trainings, until):
-    """Train nets of one structure."""
+    """Train nets of one stack key."""
     stacks, start = [], perf_counter()
     # Training needs gradients, whatever the mode around.
     with torch.inference_mode(False), torch.enable_grad():

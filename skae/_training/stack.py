@@ -23,7 +23,7 @@ class Stack:
     Parameters
     ----------
     trainings : list of TrainingRun
-        One, or several of one structure.
+        One, or several of one stack key.
     """
 
     def __init__(self, trainings):
