@@ -178,7 +178,7 @@ class LinearBottleneck(Bottleneck):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.bottlenecks import LinearBottleneck
     >>> LinearBottleneck()(torch.tensor([[0.5, -1.0]]))
     tensor([[ 0.5000, -1.0000]])
     """
@@ -247,7 +247,7 @@ class TopKBottleneck(SparseBottleneck):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.bottlenecks import TopKBottleneck
     >>> TopKBottleneck(k=2)(torch.tensor([[0.5, -1.0, 3.0, 0.1]]))
     tensor([[0.5000, 0.0000, 3.0000, 0.0000]])
     """
@@ -295,7 +295,7 @@ class L1Bottleneck(SparseBottleneck):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.bottlenecks import L1Bottleneck
     >>> code, penalty = L1Bottleneck(weight=0.1).draw(torch.tensor([[0.5, -1.0, 3.0]]))
     >>> code, round(float(penalty), 2)
     (tensor([[0.5000, 0.0000, 3.0000]]), 0.35)
@@ -357,7 +357,7 @@ class KLSparseBottleneck(SparseBottleneck):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.bottlenecks import KLSparseBottleneck
     >>> code, penalty = KLSparseBottleneck(target=0.5, weight=1.0).draw(torch.zeros(4, 3))
     >>> float(penalty)
     0.0
@@ -465,7 +465,7 @@ class GaussianBottleneck(Bottleneck):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.bottlenecks import GaussianBottleneck
     >>> encoded = torch.tensor([[1.0, 0.0]])  # mean 1, log-variance 0
     >>> GaussianBottleneck.divergence(encoded)
     tensor([[0.5000]])

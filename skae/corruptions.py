@@ -37,7 +37,7 @@ def gaussian(x, noise_level, generator=None):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.corruptions import gaussian
     >>> x_damaged, _ = gaussian(torch.zeros(1000, 50), 0.5)
     >>> round(float(x_damaged.std()), 1)
     0.5
@@ -73,7 +73,7 @@ def masking(x, noise_level, generator=None):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.corruptions import masking
     >>> x_damaged, damaged = masking(torch.ones(1000, 50), 0.3)
     >>> round(float((x_damaged == 0).float().mean()), 1)
     0.3
@@ -106,7 +106,7 @@ def salt_and_pepper(x, noise_level, low=0.0, high=1.0, generator=None):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.corruptions import salt_and_pepper
     >>> x_damaged, damaged = salt_and_pepper(torch.full((1000, 50), 0.5), 0.2)
     >>> x_damaged.unique()
     tensor([0.0000, 0.5000, 1.0000])
@@ -143,7 +143,7 @@ def swap(x, noise_level, generator=None):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.corruptions import swap
     >>> swap(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), 1.0)[0]
     tensor([[3., 4.],
             [1., 2.]])

@@ -52,7 +52,7 @@ def from_long_frame(frame, id_column, time_column=None):
     Examples
     --------
     >>> import pandas as pd
-
+    >>> from skae.sequences import from_long_frame
     >>> frame = pd.DataFrame(
     ...     {"patient": ["b", "a", "b"], "day": [2, 1, 1], "pulse": [61.0, 70.0, 63.0]}
     ... )
@@ -143,7 +143,7 @@ def sliding_windows(series, length, stride=1, *, channels_first=False):
     Examples
     --------
     >>> import numpy as np
-
+    >>> from skae.sequences import sliding_windows
     >>> sliding_windows(np.arange(6), length=4, stride=2)
     array([[0, 1, 2, 3],
            [2, 3, 4, 5]])
@@ -205,7 +205,7 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
     --------
     >>> import numpy as np
     >>> from skae import RecurrentAutoencoder
-
+    >>> from skae.sequences import sliding_windows, windowed_errors
     >>> series = np.sin(np.arange(3000) / 5)
     >>> model = RecurrentAutoencoder(4, max_epochs=10, random_state=0)
     >>> model = model.fit(sliding_windows(series, length=50, stride=10))

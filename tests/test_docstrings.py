@@ -1,6 +1,10 @@
 """numpydoc's validation of every public name."""
 
+import ast
+import builtins
+import doctest
 import inspect
+from pkgutil import resolve_name
 
 import pytest
 from numpydoc.validate import validate
@@ -24,6 +28,9 @@ MODULES = (
     skae.metrics,
     skae.sequences,
 )
+
+IMPORTS = ast.Import | ast.ImportFrom
+DEFINITIONS = ast.FunctionDef | ast.ClassDef
 
 #: What is a matter of taste, or not how this project writes.
 IGNORED = {
@@ -74,3 +81,17 @@ def described_by_a_base(cls, name):
 def test_docstring_is_valid(name):
     errors = [(code, text) for code, text in validate(name)["errors"] if code not in IGNORED]
     assert errors == []
+
+
+@pytest.mark.parametrize("name", list(public_names()))
+def test_examples_import_what_they_use(name):
+    """An example that is copied from the page runs: doctest itself knows the names of a module."""
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(resolve_name(name)) or "")
+    nodes = list(ast.walk(ast.parse("".join(example.source for example in examples))))
+    imports = [a for node in nodes if isinstance(node, IMPORTS) for a in node.names]
+    known = {*dir(builtins), "_"} | {(a.asname or a.name).partition(".")[0] for a in imports}
+    known |= {node.name for node in nodes if isinstance(node, DEFINITIONS)}
+    known |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    assert {node.id for node in names} <= known

@@ -35,6 +35,23 @@ class ElementwiseLoss(nn.Module):
         """
         raise NotImplementedError
 
+    def gradient(self, prediction, target, out):
+        """Write the derivative of each element by the prediction.
+
+        Parameters
+        ----------
+        prediction, target : tensor of shape (..., n_samples, n_features)
+            Outputs of the decoder, and what they should be.
+        out : tensor of shape (..., n_samples, n_features)
+            Gets the derivative.
+
+        Returns
+        -------
+        tensor of shape (..., n_samples, n_features)
+            The same as ``out``.
+        """
+        raise NotImplementedError
+
     def mean_and_gradient(self, prediction, target, weight, out):
         """Return the mean loss of the samples, and write its derivative.
 

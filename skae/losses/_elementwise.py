@@ -14,7 +14,7 @@ class SquaredError(ElementwiseLoss):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import SquaredError
     >>> SquaredError()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0., 4.]])
     """
@@ -23,20 +23,6 @@ class SquaredError(ElementwiseLoss):
         return F.mse_loss(prediction, target, reduction="none")
 
     def gradient(self, prediction, target, out):
-        """Write the derivative of each element by the prediction.
-
-        Parameters
-        ----------
-        prediction, target : tensor of shape (..., n_samples, n_features)
-            Outputs of the decoder, and what they should be.
-        out : tensor of shape (..., n_samples, n_features)
-            Gets the derivative.
-
-        Returns
-        -------
-        tensor of shape (..., n_samples, n_features)
-            The same as ``out``.
-        """
         return out.copy_(prediction).sub_(target).mul_(2)
 
     def mean_and_gradient(self, prediction, target, weight, out):
@@ -57,7 +43,7 @@ class AbsoluteError(ElementwiseLoss):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import AbsoluteError
     >>> AbsoluteError()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0., 2.]])
     """
@@ -66,20 +52,6 @@ class AbsoluteError(ElementwiseLoss):
         return F.l1_loss(prediction, target, reduction="none")
 
     def gradient(self, prediction, target, out):
-        """Write the derivative of each element by the prediction.
-
-        Parameters
-        ----------
-        prediction, target : tensor of shape (..., n_samples, n_features)
-            Outputs of the decoder, and what they should be.
-        out : tensor of shape (..., n_samples, n_features)
-            Gets the derivative.
-
-        Returns
-        -------
-        tensor of shape (..., n_samples, n_features)
-            The same as ``out``.
-        """
         return out.copy_(prediction).sub_(target).sign_()
 
 
@@ -96,7 +68,7 @@ class HuberLoss(ElementwiseLoss):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import HuberLoss
     >>> HuberLoss()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0.0000, 1.5000]])
     """
@@ -105,20 +77,6 @@ class HuberLoss(ElementwiseLoss):
         return F.huber_loss(prediction, target, reduction="none")
 
     def gradient(self, prediction, target, out):
-        """Write the derivative of each element by the prediction.
-
-        Parameters
-        ----------
-        prediction, target : tensor of shape (..., n_samples, n_features)
-            Outputs of the decoder, and what they should be.
-        out : tensor of shape (..., n_samples, n_features)
-            Gets the derivative.
-
-        Returns
-        -------
-        tensor of shape (..., n_samples, n_features)
-            The same as ``out``.
-        """
         return out.copy_(prediction).sub_(target).clamp_(-1, 1)
 
 
@@ -133,7 +91,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import BinaryCrossEntropy
     >>> BinaryCrossEntropy()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0.6931, 0.0486]])
     """

@@ -18,7 +18,7 @@ class BernoulliLikelihood(BinaryCrossEntropy):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import BernoulliLikelihood
     >>> BernoulliLikelihood()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0.6931, 0.0486]])
     """
@@ -60,7 +60,7 @@ class GaussianLikelihood(ElementwiseLoss):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import GaussianLikelihood
     >>> GaussianLikelihood(noise_variance=1.0)(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]))
     tensor([[0.9189, 1.4189]])
     """

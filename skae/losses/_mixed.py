@@ -78,7 +78,7 @@ class MixedLoss(nn.Module):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import MixedLoss
     >>> loss = MixedLoss({"squared_error": 1.0, "absolute_error": 0.5})
     >>> loss(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0., 5.]])

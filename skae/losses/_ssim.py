@@ -30,7 +30,7 @@ class StructuralDissimilarity(nn.Module):
     Examples
     --------
     >>> import torch
-
+    >>> from skae.losses import StructuralDissimilarity
     >>> images = torch.eye(12).expand(2, 1, 12, 12)
     >>> StructuralDissimilarity()(images, images)
     tensor([0., 0.])

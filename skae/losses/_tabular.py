@@ -4,7 +4,7 @@ import torch
 from sklearn.utils.metaestimators import available_if
 from torch import nn
 
-from skae.losses._base import MIN_COUNT
+from skae.losses._base import MIN_COUNT, ElementwiseLoss
 from skae.losses._elementwise import AbsoluteError, HuberLoss, SquaredError
 from skae.losses._likelihoods import GaussianLikelihood
 
@@ -16,7 +16,7 @@ LEAST_PROBABILITY = 1e-3
 
 
 def _is_written(loss):
-    return hasattr(loss.number_loss, "gradient")
+    return type(loss.number_loss).gradient is not ElementwiseLoss.gradient
 
 
 def _is_likelihood(loss):
