@@ -233,8 +233,10 @@ CASES = {
     "Detector/autoencoder": lambda: detector(
         skae.OutlierDetector(skae.Autoencoder(4, **FAST), contamination=0.1), DIGITS
     ),
-    "Scorer": lambda: SCORER(random_state=0).fit(DIGITS).score_samples(DIGITS),
-    "Scorer/table": lambda: SCORER(random_state=0).fit(TABLE).score_samples(TABLE),
+    "Scorer": lambda: skae.TabularOutlierScorer(random_state=0).fit(DIGITS).score_samples(DIGITS),
+    "Scorer/table": lambda: (
+        skae.TabularOutlierScorer(random_state=0).fit(TABLE).score_samples(TABLE)
+    ),
     "fit_many": lambda: [
         weights(m)
         for m in skae.fit_many(

@@ -175,7 +175,7 @@ def chunk_length(dataset, n_steps=None):
     ----------
     dataset : object such as `skae._data.ArrayDataset`
     n_steps : int or None, default=None
-        Length of sequences, where it is not that of the longest.
+        Length of the sequences, if it is not the longest one.
     """
     if _is_of_texts(dataset):
         return TEXTS_IN_CHUNK

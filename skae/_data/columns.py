@@ -90,7 +90,7 @@ class NumberColumn:
         return squash(np.clip(scaled, -1e300, 1e300))
 
     def restore(self, cells):
-        """Return the values of cells, float64, none of them much farther out than those seen."""
+        """Return the values of cells, float64, close to the range of the values seen."""
         if self.is_empty:
             return np.full(len(cells), np.nan)
         with np.errstate(over="ignore"):
@@ -283,7 +283,7 @@ class TableColumns:
                 columns.append(
                     (DateColumn if found.dtype.kind in "mM" else NumberColumn)(name, found)
                 )
-                # Categories that are taken for numbers come back as these.
+                # Categories that are taken for numbers come back as numbers.
                 dtype = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
             dtypes.append(dtype)
         frame = FrameFormat.of(X)

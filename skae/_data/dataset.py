@@ -44,7 +44,7 @@ class ArrayFormat:
         return completed(X, restored)
 
     def for_new_rows(self):
-        """Return the format of rows that are none of the user's."""
+        """Return the format of rows that the user did not give."""
         twin = copy.copy(self)
         twin.frame = self.frame and self.frame._replace(index=None)
         return twin
@@ -94,7 +94,7 @@ class ArrayDataset(Dataset):
     kind = "arrays"
     #: What stands for a value of 1.
     scale = 1
-    #: As how much of a feature an element counts.
+    #: How much of a feature an element counts as.
     fraction = 1.0
     #: Numbers of steps, an array, where samples can differ in them.
     lengths = None
@@ -131,7 +131,7 @@ class ArrayDataset(Dataset):
         return torch.float32 if self.X.dtype == np.float32 else torch.float64
 
     def select(self, index):
-        """Return some of these rows, sharing the matrix; weights get a mean of 1 again."""
+        """Return some of the rows. They share the matrix; their weights get a mean of 1 again."""
         twin = copy.copy(self)
         twin.index = index if self.index is None else self.index[index]
         if self.sample_weight is not None:

@@ -42,7 +42,7 @@ def check_frame(X):
 
 
 def completed(X, other):
-    """Return a table, an array or a list of these with its missing cells taken from another.
+    """Return a table, array or list of arrays, with missing cells taken from another.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _completed_series(column, others):
 
 
 def aligned(X, names):
-    """Return a DataFrame with the columns of these names alone, in this order.
+    """Return a DataFrame with the named columns only, in the order of the names.
 
     Parameters
     ----------

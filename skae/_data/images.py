@@ -33,7 +33,7 @@ class ImageLayout(NamedTuple):
         Number of axes that are no channels. "auto" takes one axis for a signal, two for
         an image, and three for an image with channels.
     parameter : str, default="image_shape"
-        What errors call the first of these.
+        What errors call ``image_shape``.
     """
 
     image_shape: tuple | None = None
@@ -43,7 +43,7 @@ class ImageLayout(NamedTuple):
 
     @classmethod
     def of(cls, architecture):
-        """Return the layout that an architecture asks for, by attributes of these names."""
+        """Return the layout that an architecture asks for, by its attributes of the same names."""
         names = cls._fields[:3]
         return cls(**{n: getattr(architecture, n) for n in names if hasattr(architecture, n)})
 
@@ -137,7 +137,7 @@ class ImageFormat(ArrayFormat):
         self.channel_axis = channel_axis
 
     def of_shape(self, shape):
-        """Return the format for samples of these images in a shape, or None if they differ."""
+        """Return the format for samples in a shape, or None if they differ."""
         if shape not in {self.image_shape, (prod(self.image_shape),)}:
             return None
         return ImageFormat(shape, self.image_shape, self.channel_axis)

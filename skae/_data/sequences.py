@@ -45,13 +45,13 @@ class SequenceFormat(ArrayFormat):
     channels_first : bool, default=False
         As for `SequenceLayout`.
     is_flat : bool, default=False
-        Whether the sequences of a list have one axis, that of time.
+        Whether the sequences of a list have one axis, time.
     frame : FrameFormat or None, default=None
         If a table is a DataFrame.
     frames : list of FrameFormat or None, default=None
         If the sequences of a list are DataFrames.
     names : list or None, default=None
-        The columns of these.
+        The columns of the DataFrames.
     """
 
     def __init__(

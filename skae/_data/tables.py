@@ -169,7 +169,7 @@ class TableDataset(ArrayDataset):
 
     @property
     def fraction(self):
-        """As how much of a column each element counts, an array."""
+        """How much of a column each element counts as, an array."""
         sizes = self.column_layout.sizes
         return (1 / sizes)[self.column_layout.columns].numpy()
 

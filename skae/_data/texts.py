@@ -39,7 +39,7 @@ def read_texts(X, name="X"):
     others = [i for i, text in enumerate(texts) if not isinstance(text, str)]
     if others:
         raise TypeError(
-            f"{name} must hold texts (str), but {_places(name, others)} are none: "
+            f"{name} must hold texts (str), but {_places(name, others)} are not: "
             f"{name}[{others[0]}] is {texts[others[0]]!r}"
         )
     return [str(text) for text in texts]  # numpy's own kind becomes Python's

@@ -86,7 +86,7 @@ class AutoencoderModule(nn.Module):
     def set_progress(self, progress):
         """Tell the parts that may change during training how far it is, from 0 to 1."""
         for part in (self.bottleneck, self.decoder):
-            # Past the ways of nn.Module, which take longer than the rest of it.
+            # nn.Module's own way to set attributes takes longer than all the rest.
             object.__setattr__(part, "progress", progress)
 
     def encode(self, x):

@@ -37,7 +37,7 @@ def can_be_deferred(estimator):
 
 @contextmanager
 def deferred_fit():
-    """Let ``fit`` do no more than take its arguments, for someone who trains many at once.
+    """Let ``fit`` only take its arguments, and leave the training to the caller.
 
     Gives a list, in which ``fit`` leaves what ``_fitting`` of the estimator returns.
     """

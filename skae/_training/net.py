@@ -35,8 +35,8 @@ class Net(NeuralNet):
     precision : torch.dtype or None
         Of the module while it trains; None is that of its parameters.
     anneals : bool
-        Whether a session is a training of its own, in the course of which bottlenecks
-        may change; else it is a piece of one, and they are as at the end.
+        Whether a session is a whole training, during which bottlenecks may change. If not,
+        it is a part of one, and they are as at its end.
     **kwargs : dict
         Parameters of skorch's ``NeuralNet``.
     """

@@ -158,7 +158,7 @@ class OptimizerGroup:
     values, grads : tensor of shape (n_nets, n_parameters) or None
         Of all nets of the stack; None for a net whose parameters are no vector.
     first : int
-        Which row is that of the first net.
+        Row of the first net.
     """
 
     def __init__(self, trainings, values, grads, first):

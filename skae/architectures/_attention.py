@@ -41,7 +41,7 @@ class DecoderState:
         Returns
         -------
         DecoderState
-            The state of these samples, source included.
+            The state of the selected samples, source included.
         """
         memory = [tensor[which] for tensor in self.memory]
         return DecoderState(memory, self.past, self.n_steps).reorder(which)

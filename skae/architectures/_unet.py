@@ -163,7 +163,7 @@ class UNetEncoder(ConvEncoder):
 
     @torch.no_grad()
     def standardize(self, x):
-        """Take images to have the mean and standard deviation of these."""
+        """Learn the mean and standard deviation of the input images."""
         self.mean, self.std = _units(x)
 
     def blocks(self, x):
@@ -200,7 +200,7 @@ class UNetDecoder(nn.Module):
 
     @torch.no_grad()
     def standardize(self, target):
-        """Give images the mean and standard deviation of these."""
+        """Learn the mean and standard deviation of the target images."""
         self.mean, self.std = _units(target)
 
     def forward(self, maps):

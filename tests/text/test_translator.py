@@ -587,7 +587,7 @@ def test_without_attention_there_is_none_to_draw():
         ([], [], ValueError, "X is empty"),
         (["a", " "], ["b", "c"], ValueError, r"X has empty texts, X\[1\]: leave"),
         (["a"] * 6, ["", "", "", "", "", "c"], ValueError, r"y\[0\], y\[1\], y\[2\] and 2 more"),
-        (["a", 3], ["b", "c"], TypeError, r"X\[1\] are none: X\[1\] is 3"),
+        (["a", 3], ["b", "c"], TypeError, r"X\[1\] are not: X\[1\] is 3"),
         (["a", None], ["b", "c"], TypeError, r"X\[1\] is None"),
         ([b"a"], ["b"], TypeError, "is b'a'"),
         ("a", "b", TypeError, r"X is a single text: give a list of texts, \[X\]"),
