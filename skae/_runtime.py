@@ -1,10 +1,12 @@
 """The device, torch's threads, and where random numbers come from. torch only."""
 
+import os
 from contextlib import contextmanager
 from functools import cache
-from threading import RLock
+from threading import Lock, RLock, local
 
 import torch
+from torch import nn
 
 
 def resolve_device(device):
@@ -30,6 +32,14 @@ def resolve_device(device):
     return torch.device(device)
 
 
+def available_device(device):
+    """Return a device, or the CPU if this machine does not have it."""
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")
+
+
 @cache
 def has_bfloat16(device):
     """Say whether a device has instructions for products of bfloat16."""
@@ -41,14 +51,27 @@ def has_bfloat16(device):
     return False
 
 
-_LOCK = RLock()
+#: Held only while torch's own generators, of which a process has one set, are not as they were.
+_GENERATORS = RLock()
+#: Held by the thread whose callbacks draw from torch's own generators.
+_CALLBACKS = RLock()
+
+
+def _forget_other_threads():
+    """Make new locks in a forked process, where the threads that held the old ones are gone."""
+    global _GENERATORS, _CALLBACKS, _LIMITS
+    _GENERATORS, _CALLBACKS, _LIMITS = RLock(), RLock(), Lock()
+    _limits.clear()
+
+
+os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 @contextmanager
 def seeded(seed, device):
     """Seed torch's generators, and put them back as they were at the end.
 
-    A process has one such generator, so that fits in several threads take turns.
+    Other threads that do this meanwhile wait.
 
     Parameters
     ----------
@@ -56,18 +79,74 @@ def seeded(seed, device):
         A seed, or the generators' states to go on from, as ``states`` gives them.
     device : str or torch.device
     """
-    device = torch.device(device)
-    accelerators = [device] if device.type == "cuda" else []
-    with _LOCK, torch.random.fork_rng(accelerators):
-        if isinstance(seed, list):
-            torch.default_generator.set_state(seed[0])
-            for state in seed[1:]:
-                torch.cuda.set_rng_state(state, device)
-        else:
-            torch.default_generator.manual_seed(seed)
-            if accelerators:
-                torch.cuda.manual_seed(seed)
-        yield
+    with _GENERATORS:
+        before = states(device)
+        _set_states(seed if isinstance(seed, list) else seeded_states(seed, device), device)
+        try:
+            yield
+        finally:
+            _set_states(before, device)
+
+
+def seeded_states(seed, device):
+    """Return the states of torch's generators after a seed."""
+    devices = ["cpu", device] if torch.device(device).type == "cuda" else ["cpu"]
+    return [make_generator(seed, one).get_state() for one in devices]
+
+
+class TorchGenerators:
+    """torch's own generators, as one training has them.
+
+    skae draws from a generator of each training. torch's layers and the user's functions draw from
+    torch's own, so trainings in several threads take turns with these, a step at a time.
+
+    Parameters
+    ----------
+    seed : int
+    device : str or torch.device
+    """
+
+    def __init__(self, seed, device):
+        self._states, self._device = seeded_states(seed, device), device
+
+    @contextmanager
+    def taken(self):
+        """Have them for a step of the net; other threads wait."""
+        with seeded(self._states, self._device):
+            try:
+                yield
+            finally:
+                self._states = states(self._device)
+
+    @contextmanager
+    def lent(self):
+        """Have them for callbacks, which no thread may wait for: they may wait for threads.
+
+        If callbacks of two trainings run at the same time, the second ones draw from the
+        generators as they are.
+        """
+        lock = _CALLBACKS  # a callback may fork
+        if not lock.acquire(blocking=False):
+            yield
+            return
+        try:
+            with _GENERATORS:
+                before = states(self._device)
+                _set_states(self._states, self._device)
+            try:
+                yield
+            finally:
+                with _GENERATORS:
+                    self._states = states(self._device)
+                    _set_states(before, self._device)
+        finally:
+            lock.release()
+
+
+def _set_states(given, device):
+    torch.default_generator.set_state(given[0])
+    for state in given[1:]:
+        torch.cuda.set_rng_state(state, device)
 
 
 def states(device):
@@ -106,6 +185,43 @@ def drawing_from(generator, module):
     finally:  # a generator cannot be copied or pickled
         for part in parts:
             part.generator = None
+
+
+#: torch's random layers: they draw if their attribute ``p`` or ``dropout`` is not 0, or always.
+_DROPOUTS = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
+_WITH_DROPOUT = (nn.RNNBase, nn.MultiheadAttention)
+_RANDOM = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+
+
+def draws_from_torch(module):
+    """Say whether a part of a module may draw from torch's own generator.
+
+    Layers of the user's may, since nobody knows what they do. So may skae's layers inside a
+    container of torch's, which passes no `TrainState` on.
+    """
+    return any(_draws_from_torch(part) for part in module.modules())
+
+
+def _draws_from_torch(part):
+    library = type(part).__module__.partition(".")[0]
+    if library not in ("skae", "torch"):
+        return True
+    if isinstance(part, Random):
+        return True
+    if isinstance(part, _DROPOUTS):
+        return part.p > 0
+    if isinstance(part, _WITH_DROPOUT):
+        return part.dropout > 0
+    if library == "torch":
+        return isinstance(part, _RANDOM) or any(isinstance(p, Random) for p in part.modules())
+    return False
 
 
 def normal_like(x, generator=None):
@@ -150,25 +266,48 @@ def chosen(bits, fraction):
 #: Below so many multiplications in a forward pass, a second thread costs more than it gives.
 ONE_THREAD_MULTIPLICATIONS = 5e7
 
+#: Guards the list of numbers of threads.
+_LIMITS = Lock()
+#: The number of threads allowed, once for each time that ``threads`` is in use.
+_limits = []
+
+
+class _Nesting(local):
+    """How many times a thread is inside ``threads``."""
+
+    depth = 0
+
+
+_nesting = _Nesting()
+
 
 @contextmanager
 def threads(n_multiplications):
     """Use one thread for a while if the work is small.
 
-    Small nets then also give the same bits whatever the number of threads allowed.
+    Small nets then also give the same bits whatever the number of threads allowed. A new thread
+    starts at the number that another one set last, which is not to make a 1 of it for good.
 
     Parameters
     ----------
     n_multiplications : int
         Multiplications in one forward pass.
     """
-    before = torch.get_num_threads()
-    is_changed = n_multiplications < ONE_THREAD_MULTIPLICATIONS and before > 1
-    if is_changed:
-        torch.set_num_threads(1)
+    with _LIMITS:
+        allowed = _limits[0] if _limits else torch.get_num_threads()
+        _limits.append(allowed)
+    before = torch.get_num_threads() if _nesting.depth else allowed
+    _set_threads(1 if n_multiplications < ONE_THREAD_MULTIPLICATIONS else allowed)
+    _nesting.depth += 1
     try:
         yield
     finally:
-        # A new thread starts at what another one set last, and is not to make a 1 of it for good.
-        if is_changed:
-            torch.set_num_threads(before)
+        _nesting.depth -= 1
+        _set_threads(before)
+        with _LIMITS:
+            _limits.pop()
+
+
+def _set_threads(n):
+    if torch.get_num_threads() != n:
+        torch.set_num_threads(n)

@@ -14,6 +14,7 @@ from skae._modules.autoencoder import AutoencoderModule, Center, Chain
 from skae._modules.pca_start import MAX_ROWS, start_at_pca
 from skae._params import fit_context
 from skae._runtime import seeded, threads
+from skae._training.session import FitSession, fit_method
 from skae.architectures._build import build_modules
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
@@ -35,7 +36,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
 
     # Training.
 
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def fit(self, X, y=None, sample_weight=None, *, X_val=None):
         """Train on X.
 
@@ -63,7 +64,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             estimator that was fitted before keeps its earlier fit.
         """
         del y
-        return self._fit((X,), sample_weight, None if X_val is None else (X_val,))
+        return FitSession(self, (X,), sample_weight, None if X_val is None else (X_val,))
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -92,7 +93,9 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             As in ``fit``.
         """
         del y
-        return self._fit_one_epoch((X,), sample_weight)
+        with FitSession(self, (X,), sample_weight, is_partial=True) as run:
+            run.fit_loop()
+        return self
 
     def _read_samples(self, X, sample_weight=None, reset=False):
         """Read samples, and raise an error if the loss cannot take their values."""

@@ -16,6 +16,7 @@ from skae._modules.autoencoder import AutoencoderModule
 from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
 from skae._params import StrOptions, fit_context, integer
 from skae._runtime import seeded, threads
+from skae._training.session import FitSession, fit_method
 from skae.architectures import UNet
 from skae.architectures._dense import ACTIVATIONS
 from skae.architectures._unet import UNetParameters
@@ -113,7 +114,7 @@ class ImageToImageRegressor(
     _architecture = UNet
     _net_parameters = ("loss", "output_activation", "target_shape")
 
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train on pairs of images.
 
@@ -142,7 +143,7 @@ class ImageToImageRegressor(
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both or neither")
-        return self._fit((X, y), sample_weight, None if X_val is None else (X_val, y_val))
+        return FitSession(self, (X, y), sample_weight, None if X_val is None else (X_val, y_val))
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -168,7 +169,9 @@ class ImageToImageRegressor(
         ValueError
             As in ``fit``.
         """
-        return self._fit_one_epoch((X, y), sample_weight)
+        with FitSession(self, (X, y), sample_weight, is_partial=True) as run:
+            run.fit_loop()
+        return self
 
     def _read_samples(self, X, y, sample_weight=None, reset=False):
         """Read pairs, and reject targets that the loss cannot take."""

@@ -1,7 +1,6 @@
 """Training, shared by all estimators: autoencoders, regressors and translators."""
 
 import copy
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -9,16 +8,14 @@ from sklearn.utils import check_random_state
 
 from skae._estimators.parameters import SharedParameters
 from skae._estimators.predictor import Predictor
-from skae._params import unchanged_on_error
 from skae._runtime import resolve_device
-from skae._training.callbacks import BestWeights, Progress, fresh
+from skae._training.callbacks import BestWeights, Progress, prepared
 from skae._training.cost import cost
-from skae._training.deferral import DeferrableFit
-from skae._training.loop import TrainingRun, train
+from skae._training.loop import TrainingRun
 from skae._training.net import Net
 from skae._training.optimizers import optimizer_params
+from skae._training.session import SessionEstimator
 from skae.architectures._training_defaults import DEFAULT_BUDGET, TrainingDefaults
-from skae.exceptions import InterruptedWarning, warn
 
 #: With fewer samples than this, none are held out by default.
 MIN_HOLD_OUT = 20
@@ -27,7 +24,7 @@ MIN_HOLD_OUT = 20
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
+class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
     """Base class of all estimators: a network that is trained on samples.
 
     A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
@@ -40,40 +37,9 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
 
     # Training.
 
-    @contextmanager
-    def _fitting(self, data, sample_weight, validation_data, shows_bar):
-        """Prepare a fit, yield its `TrainingRun`, and complete the fit after the training."""
-        with self._unchanged_on_error():
-            with _gradients():
-                dataset, resume = self._read(data, sample_weight, resume=self.warm_start)
-                fitted, validation = self._hold_out(dataset, validation_data)
-                self._set_up(fitted, resume, anneals=True)
-                budget, batch_size = self._training_defaults().budget, self.net_.batch_size
-                epochs = budget.max_epochs(self.max_epochs, len(fitted), batch_size)
-                training = self._training(fitted, validation, epochs, shows_bar)
-            yield training
-            self._end(training)
-            self._describe(fitted, validation)
-        self._warn_unless(training.finished)
-        if self.check_baseline:
-            self._check_fit(fitted)
-
-    def _fit_one_epoch(self, data, sample_weight):
-        """Train for one epoch, and continue from the last call if there was one."""
-        with self._unchanged_on_error():
-            with _gradients():
-                dataset, resume = self._read(data, sample_weight, resume=True)
-                self._set_up(dataset, resume, anneals=False)
-                training = self._training(dataset, None, epochs=1)
-            train([training])
-            self._end(training)
-            self._describe(dataset, None)
-        self._warn_unless(training.finished)
-        return self
-
     def _read(self, data, sample_weight, resume):
         """Return the samples to train on, and whether training continues from an earlier fit."""
-        resume = resume and hasattr(self, "net_")
+        resume = resume and self.__sklearn_is_fitted__()
         dataset = self._read_samples(*data, sample_weight=sample_weight, reset=not resume)
         if sample_weight is not None:
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
@@ -95,40 +61,52 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
                 f"{dataset.format.how_to_scale(name)}, or use another {parameter}."
             )
 
-    def _set_up(self, dataset, resume, anneals):
+    def _set_up(self, dataset, resume, is_partial, defaults):
         """Build a network for the dataset or, to resume training, copy the present one."""
-        built_with = self._parameters_of_the_net()
-        training_defaults = self._training_defaults()
         session = {
-            "lr": training_defaults.lr,
-            "lr_schedule": self.lr_schedule if anneals else None,
-            "anneals": anneals,
+            "lr": defaults.lr,
+            "lr_schedule": None if is_partial else self.lr_schedule,
+            "anneals": not is_partial,
             "max_grad_norm": self.max_grad_norm,
             "precision": self._precision(),
-            "batch_size": training_defaults.budget.batch_size(self.batch_size, len(dataset)),
+            "batch_size": defaults.budget.batch_size(self.batch_size, len(dataset)),
         }
         if resume:
-            changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
-            if changed:
-                raise ValueError(
-                    f"{', '.join(changed)} changed since the net was built, so training cannot "
-                    "continue. Set it back, or call fit with warm_start=False to start again."
-                )
+            self._check_unchanged()
             self.net_ = copy.copy(self.net_).resume(**session)
             self._renew(self.net_.module_, dataset)
-            return
-        self._built_with = built_with
+        else:
+            self._built_with = self._parameters_of_the_net()
+            self.net_ = self._make_net(dataset, defaults, session)
+
+    def _make_run(self, dataset, validation, n_epochs, shows_bar):
+        """Return the training of the net."""
+        callbacks = [prepared(callback) for callback in self.callbacks or ()]
+        if validation is not None and self.early_stopping:
+            callbacks.append(self._best_weights())
+        if self.verbose and shows_bar:
+            callbacks.append(self._progress(dataset, n_epochs))
+        return TrainingRun(self.net_, dataset, validation, callbacks, n_epochs, self._new_seed())
+
+    def _check_unchanged(self):
+        """Raise an error if parameters changed with which the net was built."""
+        built_with = self._parameters_of_the_net()
+        changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
+        if changed:
+            raise ValueError(
+                f"{', '.join(changed)} changed since the net was built, so training cannot "
+                "continue. Set it back, or call fit with warm_start=False to start again."
+            )
+
+    def _make_net(self, dataset, defaults, session):
         device = resolve_device(self.device)
         optimizer = optimizer_params(
-            training_defaults.optimizer,
-            training_defaults.lr,
-            self.weight_decay,
-            training_defaults.optimizer_params,
+            defaults.optimizer, defaults.lr, self.weight_decay, defaults.optimizer_params
         )
         module = self._make_module(dataset)
         module.has_missing = dataset.has_missing
         module.n_multiplications, module.width = cost(module.eval(), dataset)
-        self.net_ = Net(module, device=str(device), **optimizer, **session)
+        return Net(module, device=str(device), **optimizer, **session)
 
     def _training_defaults(self):
         """Return the optimizer, its learning rate and parameters, and the budget."""
@@ -176,20 +154,6 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         order = self._rng.permutation(len(dataset))
         return order, max(1, round(len(order) * self.validation_fraction))
 
-    def _training(self, dataset, validation, epochs, shows_bar=True):
-        callbacks = [fresh(callback) for callback in self.callbacks or ()]
-        if validation is not None and self.early_stopping:
-            callbacks.append(self._best_weights())
-        if self.verbose and shows_bar:
-            callbacks.append(self._progress(dataset, epochs))
-        return TrainingRun(self.net_, dataset, validation, callbacks, epochs, self._new_seed())
-
-    def _end(self, training):
-        if training.error is not None:
-            raise training.error
-        training.end()
-        self.net_.module_.eval()
-
     def _best_weights(self):
         """Return the callback that restores the best epoch."""
         return BestWeights(self.patience)
@@ -202,29 +166,8 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
     def _precision(self):
         """Return the precision of training, or None for that of the parameters."""
 
-    def _warn_unless(self, finished):
-        if not finished:
-            warn(
-                f"Training was interrupted after {self.n_iter_} epochs. The estimator keeps the "
-                "best weights so far, or the last ones without early_stopping.",
-                InterruptedWarning,
-            )
-
     def _new_seed(self):
         return int(self._rng.randint(np.iinfo(np.int32).max))
-
-    @contextmanager
-    def _unchanged_on_error(self):
-        """Restore the attributes and the random state if fitting fails."""
-        rng = self.__dict__.get("_rng")  # the only attribute that is changed in place
-        state = None if rng is None else rng.get_state()
-        try:
-            with unchanged_on_error(self):
-                yield
-        except BaseException:
-            if rng is not None:
-                rng.set_state(state)
-            raise
 
     # Fitted attributes.
 
@@ -253,14 +196,17 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         return len(self.history_)
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "net_")
+        return "net_" in vars(self)
 
+    def __getstate__(self):
+        """Return the state for pickle, with that of the optimizer only if training continues.
 
-@contextmanager
-def _gradients():
-    """Enable gradients, even inside ``torch.inference_mode`` or ``torch.no_grad``."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
+        It does with ``warm_start=True``, and after ``partial_fit``.
+        """
+        state = dict(super().__getstate__())
+        if self.__sklearn_is_fitted__() and self.net_.anneals and not self.warm_start:
+            state["net_"] = self.net_.without_optimizer()
+        return state
 
 
 def _same(a, b):

@@ -323,13 +323,13 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             self._dtype = np.float32 if dataset.dtype == torch.float32 else np.float64
         return dataset, resume
 
-    def _set_up(self, dataset, resume, anneals):
+    def _set_up(self, dataset, resume, is_partial, defaults):
         if self.free_bits and self.n_importance_samples > 1:
             raise ValueError(
                 "free_bits is a change of the divergence, which the importance-weighted bound does "
                 f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
             )
-        super()._set_up(dataset, resume, anneals)
+        super()._set_up(dataset, resume, is_partial, defaults)
         if not resume:
             self._score_seed = self._new_seed()
 

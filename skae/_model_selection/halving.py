@@ -11,7 +11,8 @@ from skae._model_selection.grid import SEARCH_DOCS
 from skae._model_selection.trials import last_step, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real
 from skae._sklearn import BaseSearchCV
-from skae._training.fits import can_be_deferred, train
+from skae._training.fits import train
+from skae._training.session import has_session
 
 
 @partial(complete_docstring, docs=SEARCH_DOCS)
@@ -176,7 +177,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
 
     def _check_epochs(self, models, candidates):
         for model in models:
-            if not can_be_deferred(last_step(model)):
+            if not has_session(last_step(model)):
                 raise TypeError(
                     f"{type(self).__name__} stops the training of candidates, so that the "
                     "estimator, or the last step of the pipeline, must be a net with skae's own "

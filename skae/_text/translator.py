@@ -25,6 +25,7 @@ from skae._text.generation import TextGeneration
 from skae._text.tokenizers import KINDS, decode, train_tokenizer, vocabulary_length
 from skae._training.callbacks import BestWeights, Progress
 from skae._training.optimizers import OPTIMIZERS
+from skae._training.session import FitSession, fit_method
 from skae.architectures import RecurrentEncoderDecoder, Transformer
 from skae.architectures._build import TEXT_ARCHITECTURES, check_text_modules
 from skae.exceptions import LongTextWarning, PoorFitWarning, warn
@@ -183,7 +184,7 @@ class Seq2SeqTranslator(
     _input_kinds = ("texts",)
     _net_parameters = ("tokenization", "vocabulary_size", "shared_vocabulary", "max_length")
 
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_method
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train on pairs of texts.
 
@@ -212,7 +213,7 @@ class Seq2SeqTranslator(
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both or neither")
-        return self._fit((X, y), sample_weight, None if X_val is None else (X_val, y_val))
+        return FitSession(self, (X, y), sample_weight, None if X_val is None else (X_val, y_val))
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -238,7 +239,9 @@ class Seq2SeqTranslator(
         TypeError, ValueError
             As in ``fit``.
         """
-        return self._fit_one_epoch((X, y), sample_weight)
+        with FitSession(self, (X, y), sample_weight, is_partial=True) as run:
+            run.fit_loop()
+        return self
 
     def _read_samples(self, X, y, sample_weight=None, reset=False):
         if y is None:

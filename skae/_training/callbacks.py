@@ -2,7 +2,17 @@
 
 import copy
 
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochTimer,
+    Freezer,
+    Initializer,
+    LRScheduler,
+    ParamMapper,
+    Unfreezer,
+)
 from tqdm.auto import tqdm
 
 
@@ -86,19 +96,34 @@ class BestWeights(EarlyStopping):
         self.measure = None  # it may hold anything, and would be pickled
 
 
-def fresh(callback):
-    """Copy a callback, so that training leaves the user's own as it was."""
+#: Callbacks of skorch that change the net and keep nothing but what they need for it.
+_OF_THE_NET = EarlyStopping, LRScheduler, ParamMapper, Freezer, Unfreezer, Initializer
+
+
+def prepared(callback):
+    """Return a callback of the user's as a net takes it.
+
+    It is the object itself, which may collect something for the user, or be known to others by its
+    identity. One that only changes the net is copied, so that nets can share it.
+    """
     match callback:
         case (str() as name, callback):
-            return name, fresh(callback)
+            return name, prepared(callback)
         case type() if issubclass(callback, Callback):
             return callback
         case Callback():
-            try:
-                return copy.deepcopy(callback)
-            except TypeError:  # holds an open file, as TensorBoard's writer does
-                return copy.copy(callback)
+            return copy.deepcopy(callback) if keeps_to_itself(callback) else callback
     raise TypeError(f"callbacks must hold skorch callbacks. Got {callback!r}, which is not one.")
+
+
+def keeps_to_itself(callback):
+    """Say whether a callback keeps nothing that another net's callback could be mixed up with."""
+    return is_own(callback) or type(callback) in _OF_THE_NET
+
+
+def loads_from_file(callback):
+    """Say whether a callback ends the training with weights from a file, which nets may share."""
+    return isinstance(callback, Checkpoint) and callback.load_best
 
 
 def is_own(callback):
@@ -126,5 +151,5 @@ def has_stopped(callback):
 
 def forget_weights(callback):
     """Let a callback drop the best weights: at the end of a training the module has them."""
-    if isinstance(callback, EarlyStopping):
+    if isinstance(callback, EarlyStopping) and keeps_to_itself(callback):
         callback.best_model_weights_ = None

@@ -1,9 +1,7 @@
 """Many fits at once: nets of equal shapes train as one."""
 
-import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from functools import partial
 from itertools import chain, pairwise
 
@@ -11,9 +9,9 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-from skae._training.deferral import can_be_deferred, deferred_fit
-from skae._training.loop import model_batches
-from skae._training.loop import train as train_nets
+from skae._training.session import has_session
+from skae._training.together import model_batches, stack_key, why_not_stackable
+from skae._training.together import train as train_runs
 
 #: Memory of nets that wait for their training or its end, in bytes.
 MAX_WAITING_BYTES = 2.5e8
@@ -40,28 +38,31 @@ class FitTask:
         Why the fit failed; the estimator is then as it was before.
     seconds : float
         Time of the fit: its part of the time of the fits that it was trained with.
-    training : TrainingRun or None
-        Set by ``begin`` for skae's estimators, while the fit lasts.
-    n_epochs : int
+    session : FitSession or None
+        Of skae's estimators, from ``begin`` to ``end``.
+    n_epochs : int or None
         Epochs that training takes in all, known after ``begin``. Only for skae's.
     """
 
     def __init__(self, estimator, *data, **params):
         self.estimator, self.data, self.params = estimator, data, params
         self.error, self.seconds = None, 0.0
-        self.training = self.n_epochs = self._fitting = None
+        self.session = self.n_epochs = None
+
+    @property
+    def run(self):
+        """The `TrainingRun` while the fit lasts, None for estimators that are none of skae's."""
+        return None if self.session is None else self.session.run
 
     def begin(self):
         """Validate, and make the net."""
-        if can_be_deferred(self.estimator):
+        if has_session(self.estimator):
             self._do(self._begin)
 
     def _begin(self):
-        with deferred_fit() as deferred:
-            self.estimator.fit(*self.data, **self.params)
-        fitting = deferred.pop()
-        self.training = fitting.__enter__()
-        self._fitting, self.n_epochs = fitting, self.training.n_epochs
+        session = self.estimator.session(*self.data, **self.params)
+        self.n_epochs = session.begin(shows_bar=False).n_epochs
+        self.session = session
 
     def alone(self):
         """Fit an estimator whose ``fit`` is none of skae's."""
@@ -72,13 +73,14 @@ class FitTask:
 
         If training went wrong, it is what it was before.
         """
-        if self._fitting is not None:
-            self.seconds += self.training.seconds
-            self._do(self._end)
-
-    def _end(self):
-        fitting, self._fitting, self.training = self._fitting, None, None
-        fitting.__exit__(None, None, None)
+        session, self.session = self.session, None
+        if session is None:
+            return
+        self.seconds += session.run.seconds
+        if session.run.error is None:
+            self._do(session.end)
+        else:
+            session.abandon()
 
     def take_over(self, other):
         """Let the estimator become that of a fit that was made in another process."""
@@ -87,10 +89,9 @@ class FitTask:
 
     def abandon(self):
         """Make the estimator what it was before."""
-        if self._fitting is not None:
-            fitting, self._fitting, self.training = self._fitting, None, None
-            with suppress(KeyboardInterrupt):
-                fitting.__exit__(*_interrupt())
+        if self.session is not None:
+            self.session.abandon()
+            self.session = None
 
     def _do(self, action):
         start = time.perf_counter()
@@ -99,14 +100,6 @@ class FitTask:
         except Exception as error:
             self.error = error
         self.seconds += time.perf_counter() - start
-
-
-def _interrupt():
-    """Return an interrupt as ``sys.exc_info`` does."""
-    try:
-        raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        return sys.exc_info()
 
 
 def train(fits, until=None):
@@ -127,13 +120,10 @@ def train(fits, until=None):
         If training is interrupted.
     """
     fits = [fit for fit in fits if fit.error is None]
-    begun = [fit for fit in fits if fit.training is not None]
-    if begun:
-        train_nets([fit.training for fit in begun], until)
+    begun = [fit for fit in fits if fit.run is not None]
+    train_runs([fit.run for fit in begun], until)
     for fit in begun:
-        fit.error = fit.training.error
-        if not fit.training.finished:  # one that was alone took it up
-            raise KeyboardInterrupt
+        fit.error = fit.run.error
     for fit in fits:
         if fit not in begun and until is None:
             fit.alone()
@@ -206,17 +196,21 @@ def _fit_part(fits, verbose):
 
 
 def _waves(fits):
-    """Yield lists of fits that have begun, as many as fit into memory."""
+    """Yield lists of fits that have begun, as many as fit into memory.
+
+    At most the last one of a list has callbacks that may keep something outside of the net, such as
+    a file: it ends before the next one begins.
+    """
     wave, n_bytes = [], 0
     try:
         for fit in fits:
             wave.append(fit)
             fit.begin()
-            if fit.training is not None:
-                parameters = fit.training.net.module_.parameters()
+            is_last = fit.error is None and (fit.run is None or not fit.run.keeps_to_itself)
+            if fit.run is not None:
+                parameters = fit.run.net.module_.parameters()
                 n_bytes += 4 * sum(p.numel() * p.element_size() for p in parameters)
-            is_foreign = fit.training is None and fit.error is None
-            if n_bytes > MAX_WAITING_BYTES or is_foreign:
+            if n_bytes > MAX_WAITING_BYTES or is_last:
                 yield wave
                 wave, n_bytes = [], 0
         if wave:
@@ -228,25 +222,25 @@ def _waves(fits):
 
 def _plan_in_words(fits):
     """Say how many fits train together, and why others do not."""
-    trainings = [fit.training for fit in fits if fit.training is not None]
-    batches = model_batches(trainings)
+    runs = [fit.run for fit in fits if fit.run is not None]
+    batches = model_batches(runs)
     stacks = [str(len(batch)) for batch in batches if len(batch) > 1]
     n_alone = len(fits) - sum(map(int, stacks))
     words = []
     if stacks:
         words.append(f"trained together: {' + '.join(stacks)}")
     if n_alone:
-        alike = Counter(training.stack_key for training in trainings)
+        alike = Counter(map(stack_key, runs))
         reasons = {_why_alone(*batch, alike) for batch in batches if len(batch) == 1}
-        reasons |= {_why_not_begun(fit) for fit in fits if fit.training is None}
+        reasons |= {_why_not_begun(fit) for fit in fits if fit.run is None}
         words.append(f"one by one: {n_alone} ({'; '.join(sorted(reasons))})")
     return f"[skae] {len(fits)} fits, {', '.join(words)}"
 
 
-def _why_alone(training, alike):
-    if training.why_not_stackable is not None:
-        return training.why_not_stackable
-    if alike[training.stack_key] > 1:
+def _why_alone(run, alike):
+    if (reason := why_not_stackable(run)) is not None:
+        return reason
+    if alike[stack_key(run)] > 1:
         return "its net is so large that others would slow it down"
     return "no other net has its shapes"
 

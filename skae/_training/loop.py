@@ -1,24 +1,29 @@
-"""The training of nets, one or many at once: the loop over the epochs."""
+"""The training of one net: the loop over the epochs, and its callbacks."""
 
-from collections import defaultdict
 from contextlib import contextmanager, nullcontext
-from itertools import pairwise
+from functools import partial
 from time import perf_counter
 
-import numpy as np
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from skae._runtime import make_generator, seeded, states
-from skae._training.callbacks import forget_weights, has_stopped, is_own, wants_batches
-from skae._training.dense_plan import plan_dense
-from skae._training.flat import ELEMENTWISE_OPTIMIZERS
+from skae._runtime import (
+    TorchGenerators,
+    drawing_from,
+    draws_from_torch,
+    make_generator,
+    threads,
+)
+from skae._training.callbacks import (
+    Progress,
+    forget_weights,
+    has_stopped,
+    is_own,
+    keeps_to_itself,
+    wants_batches,
+)
 from skae._training.optimizers import LR_SCHEDULES
-from skae._training.stack import Stack, optimizer_key
-
-#: Memory that nets which train as one take at most, in bytes. More would be slower: what a
-#: step touches has to stay in the cache.
-MAX_STACK_BYTES = 4e6
+from skae._training.step import NetStep
 
 
 class TrainingRun:
@@ -30,7 +35,6 @@ class TrainingRun:
     dataset, validation : objects such as `skae._data.ArrayDataset`
         ``validation`` may be None.
     callbacks : list of skorch callbacks
-        Not used anywhere else, see `skae._training.callbacks.fresh`.
     n_epochs : int
     seed : int
         Seed of all that is random: the order of batches, dropout, noise.
@@ -38,13 +42,12 @@ class TrainingRun:
     Attributes
     ----------
     error : Exception or None
-        What ended it: loss that is not finite, or an error in a callback.
+        What ended it, if it was trained with others: loss that is not finite, or an error in a
+        callback.
     finished : bool
         False if it was interrupted; the net is in a state to use also then.
     seconds : float
         Its part of the time of the runs that it was trained with.
-    is_watched : bool
-        Whether callbacks of the user's see the net between epochs.
 
     Raises
     ------
@@ -55,21 +58,96 @@ class TrainingRun:
     def __init__(self, net, dataset, validation, callbacks, n_epochs, seed):
         net.begin_run(callbacks, seed)
         self.net, self.dataset, self.validation = net, dataset, validation
-        self.flat = net.flat
         self.batches = net.get_iterator(dataset, training=True)
         self.noise = make_generator(seed, net.device)
+        self.torch_generators = TorchGenerators(seed, net.device)
+        self.drawing = self.torch_generators.taken if draws_from_torch(net.module_) else nullcontext
         self.n_epochs, self.epochs_done = n_epochs, 0
         self.n_steps, self.steps_taken = n_epochs * len(self.batches), 0
         callbacks = [callback for _, callback in net.callbacks_]
         self.notifies_batches = any(wants_batches(callback) for callback in callbacks)
         self.is_watched = not all(is_own(callback) for callback in callbacks)
-        self.reports = [c.advance for c in callbacks if hasattr(c, "advance")]
+        self.keeps_to_itself = all(keeps_to_itself(callback) for callback in callbacks)
+        self.bars = [callback for callback in callbacks if isinstance(callback, Progress)]
         self.n_recorded = len(net.history)
         self.finished, self.error, self.seconds = True, None, 0.0
+        self._step = None
         self._has_begun = self._is_over = False
-        self._random_state, self._draws = seed, False  # from torch's own generators
 
-    # What ``train`` asks of it.
+    # The loop.
+
+    def fit_loop(self, until=None):
+        """Train up to an epoch, or to the end.
+
+        Parameters
+        ----------
+        until : int or None, default=None
+            After how many epochs to pause. None is the end.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If training is interrupted before the first epoch.
+        """
+        start = perf_counter()
+        with gradients():
+            try:
+                self.begin()
+                while self.has_epochs_before(until):
+                    self.begin_epoch()
+                    self.open()
+                    self.end_epoch(self.run_single_epoch())
+            except KeyboardInterrupt:  # by which callbacks stop training as well
+                self.interrupt()
+            finally:
+                self.close()
+                self.seconds += perf_counter() - start
+
+    def run_single_epoch(self):
+        """Take a step on each batch, and return the mean loss."""
+        net, module, step = self.net, self.net.module_, self._step.train_step
+        if self.notifies_batches:
+            step = partial(self.notify_of, step=step, training=True)
+        total, n_seen = torch.zeros((), device=net.device), 0
+        n_multiplications = net.batch_size * module.n_multiplications
+        with threads(n_multiplications), drawing_from(self.noise, module):
+            for batch in self.batches:
+                loss = step(batch)
+                size = module.size(batch[1][0])
+                total.add_(loss, alpha=size)
+                n_seen += size
+                for bar in self.bars:
+                    bar.advance(size)
+        return total.item() / n_seen
+
+    def count_step(self):
+        """Note that a step was taken, and set the learning rate of the next."""
+        self.steps_taken += 1
+        self.set_learning_rate(self.net.optimizer_)
+
+    def open(self):
+        """Prepare the steps of an epoch."""
+        if self._step is not None and self._step.is_outdated():
+            self.close()
+        if self._step is None:
+            self._step = NetStep(self)
+
+    @property
+    def runs(self):
+        """The runs that take their steps together: this one."""
+        return [self]
+
+    def is_outdated(self):
+        """Say whether what was prepared has to be prepared anew."""
+        return self._step is None or self._step.is_outdated()
+
+    def close(self):
+        """Leave the net as it is used outside of training."""
+        if self._step is not None:
+            self._step.close()
+            self._step = None
+
+    # Before and after.
 
     def has_epochs_before(self, until):
         """Say whether there are epochs to train before ``until``, None for the end."""
@@ -79,7 +157,7 @@ class TrainingRun:
     def begin(self):
         """Tell the callbacks, the first time."""
         if not self._has_begun:
-            self.net.notify("on_train_begin", X=self.dataset, y=None)
+            self.notify("on_train_begin", X=self.dataset, y=None)
             self._after_epoch = self._schedule_by_epochs()
             self.set_learning_rate(self.net.optimizer_)
             self._has_begun = True
@@ -87,7 +165,7 @@ class TrainingRun:
     def begin_epoch(self):
         """Tell the callbacks."""
         datasets = {"dataset_train": self.dataset, "dataset_valid": self.validation}
-        self.net.notify("on_epoch_begin", **datasets)
+        self.notify("on_epoch_begin", **datasets)
 
     def end_epoch(self, loss):
         """Record the mean training loss and that on the validation data."""
@@ -98,9 +176,10 @@ class TrainingRun:
         if self._after_epoch is not None:
             self._after_epoch()
         if self.validation is not None:
-            net.record_loss("valid_loss", net.mean_loss(self.validation, self._validation_step))
+            notify = partial(self.notify_of, training=False) if self.notifies_batches else None
+            net.record_loss("valid_loss", net.mean_loss(self.validation, notify))
         self.epochs_done += 1
-        net.notify("on_epoch_end", dataset_train=self.dataset, dataset_valid=self.validation)
+        self.notify("on_epoch_end", dataset_train=self.dataset, dataset_valid=self.validation)
 
     def interrupt(self):
         """Take up an interrupt, by which callbacks stop training as well.
@@ -122,16 +201,34 @@ class TrainingRun:
     def end(self):
         """Tell the callbacks that training is over, the best weights' among them."""
         net = self.net
-        with self.random_state():
-            net.notify("on_train_end", X=self.dataset, y=None)
+        self.notify("on_train_end", X=self.dataset, y=None)
         for _, callback in net.callbacks_:
             forget_weights(callback)
         if "dur" not in net.history[-1]:  # an epoch cut short
             del net.history[-1]
+        net.module_.eval()
 
-    def _validation_step(self, batch):
-        step = self.net.validation_step
-        return self.net.notify_of(batch, step, False) if self.notifies_batches else step(batch)
+    # Callbacks.
+
+    def notify(self, event, **kwargs):
+        """Call a method of all callbacks."""
+        with self.torch_generators.lent() if self.is_watched else nullcontext():
+            self.net.notify(event, **kwargs)
+
+    def notify_of(self, batch, step, training):
+        """Take a step on a batch and return its loss, telling the callbacks."""
+        seen = batch[0], batch[1][0]
+        self.notify("on_batch_begin", batch=seen, training=training)
+        loss = step(batch)
+        self.net.history.record_batch(f"{'train' if training else 'valid'}_loss", loss.item())
+        y_pred = self.net.evaluation_step(batch)
+        self.notify("on_batch_end", batch=seen, training=training, loss=loss, y_pred=y_pred)
+        return loss
+
+    def notify_of_gradients(self, batch):
+        """Tell the callbacks that the parameters have their gradients."""
+        parameters = self.net.get_all_learnable_params()
+        self.notify("on_grad_computed", named_parameters=parameters, batch=(batch[0], batch[1][0]))
 
     # Learning rates.
 
@@ -164,162 +261,9 @@ class TrainingRun:
         """Fraction of the training that is over."""
         return self.steps_taken / self.n_steps
 
-    # Together with others.
 
-    @property
-    def why_not_stackable(self):
-        """Why the net cannot train as one with others; None if it can."""
-        if self.dataset.kind not in ("arrays", "tables"):
-            return f"its samples are {self.dataset.kind}"
-        if self.notifies_batches:
-            return "its callbacks are told of every batch"
-        if self.net.optimizer not in ELEMENTWISE_OPTIMIZERS:
-            return f"its optimizer is {self.net.optimizer.__name__}"
-        if self.flat is None or self._plan is None or self._plan.stack_key is None:
-            return "its layers, bottleneck, loss or noise are none that stack"
-        return None
-
-    @property
-    def _plan(self):
-        return plan_dense(self.net.module_)
-
-    @property
-    def stack_key(self):
-        """What has to be equal for nets to train as one; None for a net that cannot."""
-        if self.why_not_stackable is not None:
-            return None
-        net, flat = self.net, self.flat
-        has_weights = self.dataset.sample_weight is not None
-        kinds = net.optimizer, net.batch_size, flat.dtype, flat.device, has_weights
-        return (*self._plan.stack_key, *kinds)
-
-    @property
-    def n_bytes(self):
-        """Memory that a step of a dense net touches: parameters, values, and gradients of both."""
-        n_states = 2  # as of Adam
-        n_values = 2 * self.net.batch_size * self._plan.n_values
-        return 4 * ((2 + n_states) * self.flat.numel() + n_values)
-
-    @contextmanager
-    def random_state(self):
-        """Have torch's own generators as this training left them, for a while.
-
-        skae draws from ``noise``, but the user's layers, functions and callbacks may not.
-        """
-        if self._draws:
-            yield
-            return
-        device = self.net.device
-        with seeded(self._random_state, device):
-            self._draws = True
-            try:
-                yield
-            finally:
-                self._random_state, self._draws = states(device), False
-
-
-def train(trainings, until=None):
-    """Train nets, those of equal shapes as one.
-
-    Each ends up as if it had been alone. What goes wrong with one is its ``error``, and leaves
-    the others alone.
-
-    Parameters
-    ----------
-    trainings : list of TrainingRun
-    until : int or None, default=None
-        After how many epochs to pause. None is the end.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If one of several is interrupted, or training had not begun.
-    """
-    for model_batch in model_batches(trainings):
-        try:
-            if len(model_batch) > 1:
-                _train_model_batch(model_batch, until)
-            else:
-                with model_batch[0].random_state():
-                    _train_model_batch(model_batch, until)
-        except KeyboardInterrupt:
-            if len(trainings) > 1:
-                raise
-            trainings[0].interrupt()
-
-
-def model_batches(trainings):
-    """Return lists of trainings that share their steps, no more than fit into the cache."""
-    found = []
-    for alike in _alike(trainings).values():
-        n_cohorts = 1
-        if len(alike) > 1 and alike[0].net.device == "cpu":
-            alike = sorted(alike, key=optimizer_key)  # neighbors can share an optimizer
-            n_cohorts = -(-len(alike) // max(1, int(MAX_STACK_BYTES // alike[0].n_bytes)))
-        bounds = np.linspace(0, len(alike), n_cohorts + 1).astype(int)
-        found += [alike[a:b] for a, b in pairwise(bounds)]
-    return found
-
-
-def _alike(trainings):
-    """Return lists of trainings with nets of one stack key, by that key."""
-    if len(trainings) == 1:  # whatever its key is
-        return {None: trainings}
-    by_stack_key = defaultdict(list)
-    for training in trainings:
-        stack_key = training.stack_key
-        by_stack_key[training if stack_key is None else stack_key].append(training)
-    return by_stack_key
-
-
-def _train_model_batch(trainings, until):
-    """Train nets of one stack key."""
-    stacks, start = [], perf_counter()
-    # Training needs gradients, whatever the mode around.
+@contextmanager
+def gradients():
+    """Enable gradients, which training needs whatever the mode around."""
     with torch.inference_mode(False), torch.enable_grad():
-        try:
-            _each(trainings, TrainingRun.begin)
-            while running := [t for t in trainings if t.has_epochs_before(until)]:
-                running = _each(running, TrainingRun.begin_epoch)
-                trained = {t for stack in stacks for t in stack.trainings}
-                if trained != set(running) or any(stack.is_outdated() for stack in stacks):
-                    _close(stacks)
-                    stacks = [Stack(alike) for alike in _alike(running).values()]
-                for stack in stacks:
-                    _train_epoch(stack)
-        finally:
-            _close(stacks)
-            for training in trainings:
-                training.seconds += (perf_counter() - start) / len(trainings)
-
-
-def _train_epoch(stack):
-    try:
-        losses = stack.run_epoch()
-    except Exception as error:  # of a function of the user's
-        for training in stack.trainings:
-            training.error = error
-        return
-    for training, loss in losses:
-        _each([training], TrainingRun.end_epoch, loss)
-
-
-def _each(trainings, action, *args):
-    """Let each do something; what it raises is its own affair. Return those that go on."""
-    for training in trainings:
-        watched = training.is_watched
-        try:
-            with training.random_state() if watched else nullcontext():
-                action(training, *args)
-        except KeyboardInterrupt:
-            if not training.has_stopped():
-                raise
-            training.interrupt()
-        except Exception as error:
-            training.error = error
-    return [training for training in trainings if training.has_epochs_before(None)]
-
-
-def _close(stacks):
-    for stack in stacks:
-        stack.close()
+        yield

@@ -2,7 +2,7 @@
 
 `Net` keeps skorch's callbacks and history, and leaves out what costs time: the data loader,
 the record and notification of every batch, and the optimizer's walk over the parameters.
-``_training.py`` has the loop.
+``loop.py`` has the loop.
 """
 
 import copy
@@ -15,10 +15,17 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from skae._data.batches import Batches
-from skae._runtime import drawing_from, make_generator, seeded
+from skae._runtime import (
+    TorchGenerators,
+    available_device,
+    drawing_from,
+    draws_from_torch,
+    make_generator,
+)
 from skae._training.callbacks import sets_learning_rate
 from skae._training.flat import can_flatten, flat_parameter, matrix_groups, matrix_stacks
 from skae._training.muon import Muon
+from skae._training.plain_state import plain
 
 
 class Net(NeuralNet):
@@ -39,6 +46,11 @@ class Net(NeuralNet):
         it is a part of one, and they are as at its end.
     **kwargs : dict
         Parameters of skorch's ``NeuralNet``.
+
+    Attributes
+    ----------
+    flat : nn.Parameter or None
+        The optimizer's parameter that holds all others, if there is one.
     """
 
     def __init__(
@@ -62,7 +74,7 @@ class Net(NeuralNet):
         Parameters
         ----------
         callbacks : list of skorch callbacks
-            Not used anywhere else, see `skae._training.callbacks.fresh`.
+            See `skae._training.callbacks.prepared`.
         seed : int
 
         Raises
@@ -86,12 +98,6 @@ class Net(NeuralNet):
                 f"callbacks holds an LRScheduler beside lr_schedule={self.lr_schedule!r}, and both "
                 "would set the learning rate. Give lr_schedule=None, or leave the callback out."
             )
-
-    @property
-    def flat(self):
-        """The optimizer's parameter that holds all others, or None if there is none."""
-        is_flat = can_flatten(self.module_, self.optimizer)
-        return self.optimizer_.param_groups[0]["params"][0] if is_flat else None
 
     def __copy__(self):
         """Return a net that can be trained on without changing this one."""
@@ -130,21 +136,51 @@ class Net(NeuralNet):
 
     def initialize_optimizer(self):
         """Make an optimizer of one flat parameter, where that comes to the same."""
-        named_parameters = self.module_.named_parameters()
-        is_flat = can_flatten(self.module_, self.optimizer)
-        if is_flat:
-            named_parameters = [("flat", flat_parameter(self.module_))]
+        named_parameters, self.flat = self.module_.named_parameters(), None
+        if can_flatten(self.module_, self.optimizer):
+            self.flat = flat_parameter(self.module_)
+            named_parameters = [("flat", self.flat)]
         else:  # optimizers such as LBFGS take a parameter's memory as it lies
             for parameter in self.module_.parameters():
                 parameter.data = parameter.data.contiguous()
         args, kwargs = self.get_params_for_optimizer("optimizer", named_parameters)
         if self.optimizer is Muon:
-            if is_flat:
+            if self.flat is not None:
                 kwargs["stacks"] = matrix_stacks(self.module_)
             else:
                 args = [matrix_groups(self.module_)]
         self.optimizer_ = self.optimizer(*args, **kwargs)
         return self
+
+    # Pickling.
+
+    #: Whether the state of the optimizer is pickled, by which training can continue as it was.
+    keeps_optimizer = True
+
+    def without_optimizer(self):
+        """Return this net, to be pickled without the state of the optimizer."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(vars(self), keeps_optimizer=False)
+        return twin
+
+    def __getstate__(self):
+        """Return a state that loads on any device, with the optimizer's if training continues."""
+        state = dict(vars(self))
+        optimizer = state.pop("optimizer_")
+        del state["flat"]
+        state["optimizer_state"] = optimizer.state_dict() if self.keeps_optimizer else None
+        state["callbacks"] = state["callbacks_"] = []  # they belong to one training
+        tensors = {name: state[name] for name in ("module_", "criterion_", "optimizer_state")}
+        return state | plain(tensors)
+
+    def __setstate__(self, state):
+        optimizer_state = state.pop("optimizer_state")
+        self.__dict__.update(state)
+        self.device = str(available_device(self.device))
+        self.module_.to(self.device)
+        self.initialize_optimizer()
+        if optimizer_state is not None:
+            self.optimizer_.load_state_dict(optimizer_state)
 
     # Losses.
 
@@ -154,34 +190,30 @@ class Net(NeuralNet):
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, self.precision)
 
-    def mean_loss(self, dataset, step=None):
+    def mean_loss(self, dataset, notify=None):
         """Return the mean loss over a data set, for the same noise at every call.
 
         Parameters
         ----------
         dataset : object such as `skae._data.ArrayDataset`
-        step : callable or None, default=None
-            Gives the loss of a batch; None is ``validation_step``.
+        notify : callable or None, default=None
+            ``notify(batch, step)`` takes a step and tells others of it.
         """
-        step = step or self.validation_step
         total, count = torch.zeros((), device=self.device), 0
         noise = make_generator(self._seed, self.device)
-        with seeded(self._seed, self.device), drawing_from(noise, self.module_):
+        taken = TorchGenerators(self._seed, self.device).taken
+        drawing = taken if draws_from_torch(self.module_) else nullcontext
+
+        def step(batch):
+            with drawing():
+                return self.validation_step(batch)
+
+        with drawing_from(noise, self.module_):
             for batch in self.get_iterator(dataset):
                 size = self.module_.size(batch[1][0])
-                total.add_(step(batch), alpha=size)
+                total.add_(step(batch) if notify is None else notify(batch, step), alpha=size)
                 count += size
         return total.item() / count
-
-    def notify_of(self, batch, step, training):
-        """Take a step on a batch and return its loss, telling the callbacks."""
-        seen = batch[0], batch[1][0]
-        self.notify("on_batch_begin", batch=seen, training=training)
-        loss = step(batch)
-        self.history.record_batch(f"{'train' if training else 'valid'}_loss", loss.item())
-        y_pred = self.evaluation_step(batch)
-        self.notify("on_batch_end", batch=seen, training=training, loss=loss, y_pred=y_pred)
-        return loss
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):

@@ -1,10 +1,10 @@
-"""Nets that take their steps together: one, or several of equal shapes. torch only.
+"""Nets that take their steps together: several dense ones of equal shapes. torch only.
 
-The parameters of several nets are the rows of one matrix, and so are their gradients. Each
+The parameters of the nets are the rows of one matrix, and so are their gradients. Each
 net's own tensors are views of its row: a step on the matrix is one for each net.
 """
 
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 
 import torch
 from torch import nn
@@ -13,51 +13,45 @@ from skae._data.batches import side_by_side
 from skae._runtime import drawing_from, threads
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, step_function
+from skae._training.step import clip_rows
 
 
 class Stack:
-    """Trainings whose nets take their steps together.
+    """Runs whose nets take their steps together.
 
     It is to be closed; until then the nets share memory.
 
     Parameters
     ----------
-    trainings : list of TrainingRun
-        One, or several of one stack key.
+    runs : list of TrainingRun
+        Several of one stack key.
     """
 
-    def __init__(self, trainings):
+    def __init__(self, runs):
         # The longest data sets first, those that can share an optimizer side by side.
         optimizer_groups = {}
-        for training in sorted(trainings, key=lambda training: -len(training.dataset)):
-            optimizer_groups.setdefault(optimizer_key(training), []).append(training)
-        self.trainings = [training for group in optimizer_groups.values() for training in group]
-        self.module = self.trainings[0].net.module_
-        self.device = torch.device(self.trainings[0].net.device)
+        for run in sorted(runs, key=lambda run: -len(run.dataset)):
+            optimizer_groups.setdefault(optimizer_key(run), []).append(run)
+        self.runs = [run for group in optimizer_groups.values() for run in group]
+        self.device = torch.device(self.runs[0].net.device)
         self._open_views()
         self.optimizer_groups = []
         for group in optimizer_groups.values():
-            first = sum(len(other.trainings) for other in self.optimizer_groups)
+            first = sum(len(other.runs) for other in self.optimizer_groups)
             self.optimizer_groups.append(OptimizerGroup(group, self.values, self.grads, first))
         self._steps = {}
 
     def _open_views(self):
-        """Give each net its row of the matrices, if its parameters can be one vector."""
-        flats = [training.flat for training in self.trainings]
-        self.values = self.grads = None
-        self.views, self._hooks = [], []
-        if flats[0] is None:
-            return
+        """Give each net its row of the matrices."""
+        flats = [run.net.flat for run in self.runs]
         self.values = flats[0].new_empty(len(flats), flats[0].numel()).detach()
         self.grads = torch.zeros_like(self.values)
-        rows = zip(self.trainings, flats, self.values, self.grads, strict=True)
-        for training, flat, values, grads in rows:
+        self.views, self._hooks = [], []
+        for run, flat, values, grads in zip(self.runs, flats, self.values, self.grads, strict=True):
             flat.data = values
-            view = FlatView(training.net.module_, flat, training.net.precision, grads)
-            self.views.append(view.__enter__())
-            if len(flats) > 1:
-                module = training.net.module_
-                self._hooks.append(module.register_state_dict_post_hook(_without_the_others))
+            self.views.append(FlatView(run.net.module_, flat, grad=grads).__enter__())
+            hook = run.net.module_.register_state_dict_post_hook(_without_the_others)
+            self._hooks.append(hook)
 
     def close(self):
         """Give the nets memory of their own, and the optimizers what they keep of each."""
@@ -68,61 +62,40 @@ class Stack:
             view.flat.data = view.flat.detach().clone()
         for hook in self._hooks:
             hook.remove()
-        for training in self.trainings:
-            training.net.module_.eval().set_progress(1.0)
+        for run in self.runs:
+            run.net.module_.eval().set_progress(1.0)
 
     def is_outdated(self):
         """Say whether callbacks have changed what nets have in common, or frozen layers."""
-        if any(
-            len({optimizer_key(t) for t in group.trainings}) > 1 for group in self.optimizer_groups
-        ):
-            return True
+        for group in self.optimizer_groups:
+            if len({optimizer_key(run) for run in group.runs}) > 1:
+                return True
         return any(view.is_outdated() for view in self.views)
 
-    def run_epoch(self):
-        """Pass over the data once.
-
-        Returns
-        -------
-        list of tuple (Training, float)
-            The mean losses.
-        """
-        is_one = len(self.trainings) == 1
-        totals = torch.zeros(len(self.trainings), device=self.device)
-        counts = [0 if is_one else len(training.dataset) for training in self.trainings]
+    def run_single_epoch(self):
+        """Take a step on each batch, and return the mean losses, a list."""
+        totals = torch.zeros(len(self.runs), device=self.device)
         with ExitStack() as contexts:
             # One thread for several nets: two would wait for each other at every product, the
             # longer the busier the machine is. Processes share such work better.
-            n_multiplications = (
-                self.trainings[0].net.batch_size * self.module.n_multiplications if is_one else 0
-            )
-            contexts.enter_context(threads(n_multiplications))
-            for training in self.trainings:
-                contexts.enter_context(drawing_from(training.noise, training.net.module_))
+            contexts.enter_context(threads(n_multiplications=0))
+            for run in self.runs:
+                contexts.enter_context(drawing_from(run.noise, run.net.module_))
             for group in self.optimizer_groups:
                 group.begin_epoch()
-            for which, batch in self._batches():
+            for which, batch in side_by_side([run.batches for run in self.runs], self.device):
                 losses = self._step(which).take(batch)
-                size = self.module.size(batch[1][0]) if is_one else batch[0].shape[-2]
-                totals[which].add_(losses, alpha=size)
-                counts[0] += size if is_one else 0
+                totals[which].add_(losses, alpha=batch[0].shape[-2])
         for group in self.optimizer_groups:
             group.end_epoch()
-        means = [total / count for total, count in zip(totals.tolist(), counts, strict=True)]
-        return list(zip(self.trainings, means, strict=True))
-
-    def _batches(self):
-        many = [training.batches for training in self.trainings]
-        if len(many) > 1:
-            return side_by_side(many, self.device)
-        return ((slice(0, 1), batch) for batch in many[0])
+        return [t / len(run.dataset) for t, run in zip(totals.tolist(), self.runs, strict=True)]
 
     def _step(self, which):
         """Return the step of some of the nets, which make up whole groups."""
         key = which.start, which.stop
         if key not in self._steps:
-            optimizer_groups = [group for group in self.optimizer_groups if group.is_within(which)]
-            self._steps[key] = Step(self, self.trainings[which], optimizer_groups, which)
+            groups = [group for group in self.optimizer_groups if group.is_within(which)]
+            self._steps[key] = StackStep(self.runs[which], groups, self.grads[which])
         return self._steps[key]
 
 
@@ -133,15 +106,15 @@ def _without_the_others(module, state, *_):
             state[name] = value.clone()
 
 
-def optimizer_key(training):
-    """Return what has to be equal for trainings to share an optimizer and its numbers, a text."""
-    net, flat = training.net, training.flat
+def optimizer_key(run):
+    """Return what has to be equal for runs to share an optimizer and its numbers, a text."""
+    net, flat = run.net, run.net.flat
     if flat is None or callable(net.lr_schedule):
-        return str(id(training))
+        return str(id(run))
     group, state = net.optimizer_.param_groups[0], net.optimizer_.state.get(flat, {})
     settings = [(name, repr(value)) for name, value in group.items() if name != "params"]
     clocks = [(name, repr(value)) for name, value in state.items() if not _is_like(value, flat)]
-    steps = len(training.dataset), training.n_steps, training.steps_taken
+    steps = len(run.dataset), run.n_steps, run.steps_taken
     return repr((settings, clocks, net.lr, net.lr_schedule, steps))
 
 
@@ -150,35 +123,31 @@ def _is_like(value, flat):
 
 
 class OptimizerGroup:
-    """Trainings whose nets share an optimizer, since its numbers are equal for all.
+    """Runs whose nets share an optimizer, since its numbers are equal for all.
 
     Parameters
     ----------
-    trainings : list of TrainingRun
-    values, grads : tensor of shape (n_nets, n_parameters) or None
-        Of all nets of the stack; None for a net whose parameters are no vector.
+    runs : list of TrainingRun
+    values, grads : tensor of shape (n_nets, n_parameters)
+        Of all nets of the stack.
     first : int
         Row of the first net.
     """
 
-    def __init__(self, trainings, values, grads, first):
-        self.trainings, self.first = trainings, first
-        net = trainings[0].net
-        self.optimizer, self.flat, self.step = net.optimizer_, trainings[0].flat, None
-        if len(trainings) > 1:
-            rows = slice(first, first + len(trainings))
-            self.flat = nn.Parameter(values[rows])
-            self.flat.grad = grads[rows]
-            self.optimizer = self._optimizer_of_all(net)
-        if self.flat is not None:
-            self.step = step_function(self.optimizer, self.flat)
+    def __init__(self, runs, values, grads, first):
+        self.runs, self.first = runs, first
+        rows = slice(first, first + len(runs))
+        self.flat = nn.Parameter(values[rows])
+        self.flat.grad = grads[rows]
+        self.optimizer = self._optimizer_of_all(runs[0].net)
+        self.step = step_function(self.optimizer, self.flat)
 
     def _optimizer_of_all(self, net):
         args, kwargs = net.get_params_for_optimizer("optimizer", [("flat", self.flat)])
         optimizer = net.optimizer(*args, **kwargs)
-        kept = [t.net.optimizer_.state.get(t.flat, {}) for t in self.trainings]
+        kept = [run.net.optimizer_.state.get(run.net.flat, {}) for run in self.runs]
         for name, value in kept[0].items():
-            if _is_like(value, self.trainings[0].flat):
+            if _is_like(value, self.runs[0].net.flat):
                 value = torch.stack([state[name] for state in kept])
             optimizer.state[self.flat][name] = _copy(value)
         return optimizer
@@ -189,149 +158,78 @@ class OptimizerGroup:
 
     def begin_epoch(self):
         """Take up the settings of the nets' own optimizers, which callbacks may have changed."""
-        own, common = self.trainings[0].net.optimizer_.param_groups, self.optimizer.param_groups
-        if len(self.trainings) > 1:
-            common[0].update({k: v for k, v in own[0].items() if k != "params"})
+        own = self.runs[0].net.optimizer_.param_groups[0]
+        self.optimizer.param_groups[0].update({k: v for k, v in own.items() if k != "params"})
 
     def after_step(self):
         """Count a step, and set the learning rate of the next."""
-        first = self.trainings[0]
-        first.steps_taken += 1
-        first.set_learning_rate(self.optimizer)
-
-    @property
-    def progress(self):
-        """Fraction of the training that is over, the same for all."""
-        return self.trainings[0].progress
+        self.runs[0].steps_taken += 1
+        self.runs[0].set_learning_rate(self.optimizer)
 
     def end_epoch(self):
-        """Let each training know what is counted once for all."""
-        for i, training in enumerate(self.trainings):
-            if training.is_watched:
-                self._hand_over(i)
-            training.steps_taken = self.trainings[0].steps_taken
-            training.set_learning_rate(training.net.optimizer_)
+        """Let each run know what is counted once for all."""
+        for run in self.runs:
+            run.steps_taken = self.runs[0].steps_taken
+            run.set_learning_rate(run.net.optimizer_)
             # By this, torch's schedulers see whether there were steps before theirs.
-            training.net.optimizer_._opt_called = True
+            run.net.optimizer_._opt_called = True
 
     def close(self):
         """Let each net's own optimizer have what the common one keeps of it."""
-        for i in range(len(self.trainings)):
-            self._hand_over(i)
-
-    def _hand_over(self, i):
-        if len(self.trainings) == 1:
-            return
-        training = self.trainings[i]
-        state = training.net.optimizer_.state[training.flat]
-        for name, value in self.optimizer.state[self.flat].items():
-            state[name] = _copy(value[i] if _is_like(value, self.flat) else value)
+        for i, run in enumerate(self.runs):
+            state = run.net.optimizer_.state[run.net.flat]
+            for name, value in self.optimizer.state[self.flat].items():
+                state[name] = _copy(value[i] if _is_like(value, self.flat) else value)
 
 
 def _copy(value):
     return value.clone() if isinstance(value, torch.Tensor) else value
 
 
-class Step:
-    """One step of the optimizers of nets side by side.
+class StackStep:
+    """Steps of the optimizers of nets side by side.
 
     Parameters
     ----------
-    stack : Stack
-    trainings : list of TrainingRun
+    runs : list of TrainingRun
     optimizer_groups : list of OptimizerGroup
-    which : slice
-        Of the stack's trainings.
+    grads : tensor of shape (n_nets, n_parameters)
     """
 
-    def __init__(self, stack, trainings, optimizer_groups, which):
-        self.trainings, self.optimizer_groups = trainings, optimizer_groups
-        self.nets = [training.net for training in trainings]
-        self.modules = [net.module_ for net in self.nets]
-        self.view = stack.views[0] if len(stack.views) == 1 else None
-        self.grads = None if stack.grads is None else stack.grads[which]
-        self.dense_step = None if self.grads is None else dense_step(*self.modules)
-        # A dense net without a bottleneck has nothing that changes in the course of training.
-        self.may_anneal = self.dense_step is None or self.dense_step.bottleneck is not None
-        bounds = [net.max_grad_norm for net in self.nets]
-        self.max_grad_norm = None
+    def __init__(self, runs, optimizer_groups, grads):
+        self.runs, self.optimizer_groups, self.grads = runs, optimizer_groups, grads
+        self.modules = [run.net.module_ for run in runs]
+        self.dense_step = dense_step(*self.modules)
+        bounds = [run.net.max_grad_norm for run in runs]
+        self.max_grad_norms = None
         if any(bound is not None for bound in bounds):
             bounds = [float("inf") if bound is None else bound for bound in bounds]
-            self.max_grad_norm = torch.tensor(bounds, device=stack.device)
+            self.max_grad_norms = grads.new_tensor(bounds)
 
     def take(self, batch):
         """Take the step on a batch, and return the loss of each net before it."""
-        if self.trainings[0].notifies_batches:  # then there is one net
-            losses = self.nets[0].notify_of(batch, self._take, training=True)
-        else:
-            losses = self._take(batch)
-        for report in self.trainings[0].reports:
-            report(self.modules[0].size(batch[1][0]))
-        return losses
-
-    def _take(self, batch):
-        if self.grads is None:
-            losses = self.optimizer_groups[0].optimizer.step(lambda: self._gradients(batch))
-        else:
-            losses = self._gradients(batch)
-            for group in self.optimizer_groups:
-                group.step()
-            if self.view is not None:
-                self.view.copy_values_to_module()
-        for group in self.optimizer_groups:
-            group.after_step()
-        return losses.detach()
-
-    def _gradients(self, batch):
-        """Fill the parameters' gradients, and return the losses."""
-        losses = self._losses_and_gradients(batch)
-        if self.trainings[0].notifies_batches:
-            net = self.nets[0]
-            seen = batch[0], batch[1][0]
-            named_parameters = net.get_all_learnable_params()
-            net.notify("on_grad_computed", named_parameters=named_parameters, batch=seen)
-        if self.view is not None:
-            self.view.collect_gradients()
-        if self.max_grad_norm is not None:
-            self._clip()
-        return losses
-
-    def _clip(self):
-        """Scale the gradient of each net down to its bound, if it is longer."""
-        if self.grads is None:
-            nn.utils.clip_grad_norm_(self.modules[0].parameters(), self.max_grad_norm.item())
-            return
-        norms = torch.linalg.vector_norm(self.grads, dim=1)
-        self.grads.mul_((self.max_grad_norm / (norms + 1e-6)).clamp_max(1.0)[:, None])
-
-    def _losses_and_gradients(self, batch):
         x, (target, weight) = batch
-        if self.may_anneal:
-            for group in self.optimizer_groups:
-                progress = group.progress
-                for training in group.trainings:
-                    if training.net.anneals:
-                        training.net.module_.set_progress(progress)
-        x, target, cell_weight = self._prepare(x, target)
-        if self.dense_step is not None:
-            return self.dense_step(x, target, weight, cell_weight)
-        # A faster step stands in for autograd elsewhere.
-        net, module = self.nets[0], self.modules[0]
-        module.train()
-        net.optimizer_.zero_grad(set_to_none=self.grads is None)
-        with net.autocast() if self.grads is None else nullcontext():
-            loss = module.objective(x, target, weight, cell_weight)
-        loss.backward()
-        return loss
+        for group in self.optimizer_groups:
+            progress = group.runs[0].progress
+            for run in group.runs:
+                run.net.module_.set_progress(progress if run.net.anneals else 1.0)
+        x, target, cell_weight = self._training_inputs(x, target)
+        losses = self.dense_step(x, target, weight, cell_weight)
+        if self.max_grad_norms is not None:
+            clip_rows(self.grads, self.max_grad_norms)
+        for group in self.optimizer_groups:
+            group.step()
+            group.after_step()
+        return losses
 
-    def _prepare(self, x, target):
-        """Let the modules damage what they get in training."""
-        if len(self.modules) == 1:
-            return self.modules[0].training_inputs(x, target, training=True)
+    def _training_inputs(self, x, target):
+        """Let each module damage what it gets in training."""
         if self.modules[0].corruption is None:
             return x, target, None
+        if len(self.modules) == 1:
+            return self.modules[0].training_inputs(x, target, training=True)
         pairs = zip(self.modules, x, strict=True)
         damaged, _, weights = zip(
-            *(m.training_inputs(x, x, training=True) for m, x in pairs), strict=True
+            *(module.training_inputs(x, x, training=True) for module, x in pairs), strict=True
         )
         return torch.stack(damaged), target, None if weights[0] is None else torch.stack(weights)

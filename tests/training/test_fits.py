@@ -15,11 +15,10 @@ import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from skorch.callbacks import Callback, Checkpoint, EarlyStopping, Freezer, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, Freezer, LRScheduler, Unfreezer
 from torch import nn, optim
 
 import skae._training.fits
-import skae._training.loop
 import skae._training.stack
 from skae import (
     Autoencoder,
@@ -35,6 +34,7 @@ from skae import (
     fit_many,
 )
 from skae._runtime import threads
+from skae._training import together
 from skae._training.fits import FitTask, train
 from skae.architectures import Dense, RecurrentEncoderDecoder
 
@@ -382,6 +382,13 @@ class OnBatches(Callback):
         pass
 
 
+class Thaw(Callback):
+    """Freezes the encoder for an epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.module_.encoder.requires_grad_(len(net.history) != 2)
+
+
 def cauchy(prediction, target):
     return torch.log1p((prediction - target).square())
 
@@ -394,7 +401,6 @@ def shift(x, noise_level):
     ("kind", "params", "reason"),
     [
         (Autoencoder, {"optimizer": "muon"}, "its optimizer is Muon"),
-        (Autoencoder, {"callbacks": [OnBatches()]}, "its callbacks are told of every batch"),
         (Autoencoder, {"loss": cauchy}, "its layers, bottleneck, loss or noise"),
         (Autoencoder, {"loss": {"huber": 1.0}}, "its layers, bottleneck, loss or noise"),
         (Autoencoder, {"architecture": Custom()}, "its layers, bottleneck"),
@@ -405,6 +411,17 @@ def shift(x, noise_level):
 def test_the_others_are_fitted_one_by_one(kind, params, reason, nets, X, assert_as_alone):
     printed = f"[skae] 2 fits, one by one: 2 ({reason}"
     assert_as_alone(nets(kind, n=2, **params), X, printed=printed)
+
+
+@pytest.mark.parametrize(
+    ("callback", "reason"),
+    [(OnBatches(), "are told of every batch"), (Thaw(), "may keep something outside of the net")],
+)
+def test_callbacks_of_the_user_are_for_one_net_at_a_time(
+    callback, reason, nets, X, assert_as_alone
+):
+    printed = f"[skae] 1 fits, one by one: 1 (its callbacks {reason}"
+    assert_as_alone(nets(n=2, callbacks=[callback]), X, printed=printed)
 
 
 def test_images_and_sequences_are_fitted_one_by_one(rng, assert_as_alone):
@@ -476,20 +493,20 @@ def test_all_kinds_in_one_call(nets, X, capsys):
 
 
 def test_large_stacks_are_cut(nets, X, monkeypatch, assert_as_alone):
-    assert len(skae._training.loop.model_batches(trainings(nets(n=7), X))) == 1
-    n_bytes = trainings(nets(n=1), X)[0].n_bytes
-    monkeypatch.setattr(skae._training.loop, "MAX_STACK_BYTES", 2.5 * n_bytes)
+    assert len(together.model_batches(runs(nets(n=7), X))) == 1
+    n_bytes = together.n_bytes(runs(nets(n=1), X)[0].net)
+    monkeypatch.setattr(together, "MAX_STACK_BYTES", 2.5 * n_bytes)
     assert_as_alone(nets(n=7), X, printed="together: 2 + 2 + 2, one by one: 1 (its net is so large")
-    monkeypatch.setattr(skae._training.loop, "MAX_STACK_BYTES", 1)
+    monkeypatch.setattr(together, "MAX_STACK_BYTES", 1)
     assert_as_alone(nets(n=3), X, printed="[skae] 3 fits, one by one: 3 (its net is so large")
 
 
-def trainings(models, X):
-    """Return the trainings of models about to be fitted."""
+def runs(models, X):
+    """Return the runs of models about to be fitted."""
     fits = [FitTask(model, X) for model in models]
     for fit in fits:
         fit.begin()
-    return [fit.training for fit in fits]
+    return [fit.run for fit in fits]
 
 
 def test_many_fits_wait_in_turns(nets, X, monkeypatch, assert_as_alone):
@@ -558,17 +575,17 @@ class Nested(Callback):
 @pytest.mark.parametrize("n", [1, 2])
 def test_fits_within_fits_do_not_wait_for_each_other(n, nets, X, two_threads, assert_as_alone):
     models = nets(callbacks=[Nested()], n=n, max_epochs=1)
-    assert_as_alone(models, X, printed=["one by one: 1", "together: 2"][n - 1], resumes=False)
+    assert_as_alone(models, X, printed="one by one: 1", resumes=False)
 
 
 def test_a_stack_is_made_once(nets, X, monkeypatch):
     n_stacks = 0
     init = skae._training.stack.Stack.__init__
 
-    def spy(self, trainings):
+    def spy(self, runs):
         nonlocal n_stacks
         n_stacks += 1
-        init(self, trainings)
+        init(self, runs)
 
     monkeypatch.setattr(skae._training.stack.Stack, "__init__", spy)
     rows = [None, None, np.arange(50), np.arange(50)]
@@ -758,6 +775,7 @@ STEPS = LRScheduler(policy="StepLR", step_size=1, gamma=0.5)
 @pytest.mark.parametrize(
     ("callbacks", "params"),
     [
+        ([STEPS], {}),
         ([Record()], {}),
         ([Record()], {"lr_schedule": "cosine"}),
         ([Record(), STEPS], {}),
@@ -773,7 +791,11 @@ def test_callbacks_of_epochs(callbacks, params, n_with, nets, X, assert_as_alone
     models = nets(n=4, vary={"lr": [1e-2, 1e-2, 1e-3]}, **{"lr_schedule": None, **params})
     for model in models[:n_with]:
         model.callbacks = callbacks
-    assert_as_alone(models, X, printed="4 fits, trained together: 4\n", resumes=False)
+    printed = "4 fits, trained together: 4\n"
+    if any(isinstance(callback, Record) for callback in callbacks):
+        printed = "one by one: 1 (its callbacks may keep something outside of the net)\n"
+        printed += "[skae] 3 fits, trained together: 3\n" if n_with == 1 else ""
+    assert_as_alone(models, X, printed=printed, resumes=False)
     for model in models[:n_with]:
         alone = clone(model).fit(X)
         for name in {"lr", "steps", "moment", "random"} & set(alone.history_[0]):
@@ -782,34 +804,24 @@ def test_callbacks_of_epochs(callbacks, params, n_with, nets, X, assert_as_alone
             )
 
 
-class Thaw(Callback):
-    """Freezes the encoder for an epoch."""
-
-    def on_epoch_begin(self, net, **kwargs):
-        net.module_.encoder.requires_grad_(len(net.history) != 2)
-
-
 def test_layers_frozen_for_a_while(nets, X, assert_as_alone):
-    models = nets(n=4, vary={"callbacks": [[Thaw()], None]})
+    freeze = [Freezer("encoder.*", at=2), Unfreezer("encoder.*", at=3)]
+    models = nets(n=4, vary={"callbacks": [freeze, None]})
     assert_as_alone(models, X)
 
 
-def test_weights_that_are_kept_share_no_memory_with_other_nets(nets, X, tmp_path):
+def test_weights_that_are_kept_share_no_memory_with_other_nets(nets, X, monkeypatch):
     kept = []
 
-    class Look(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            weights = copy.deepcopy(net.module_.state_dict()).values()
-            storages = {w.untyped_storage().data_ptr(): w.untyped_storage() for w in weights}
-            kept.append(sum(storage.nbytes() for storage in storages.values()))
+    def look(self, net, **kwargs):
+        weights = copy.deepcopy(net.module_.state_dict()).values()
+        storages = {w.untyped_storage().data_ptr(): w.untyped_storage() for w in weights}
+        kept.append(sum(storage.nbytes() for storage in storages.values()))
 
-    models = nets(n=8, callbacks=[Look(), Checkpoint(dirname=str(tmp_path), monitor=None)])
-    fit_many(models, X)
-    sizes = [p.nbytes for p in models[0].net_.module_.parameters()]
-    assert set(kept) == {sum(sizes)}
-    assert (tmp_path / "params.pt").stat().st_size < sum(sizes) + 6000
-    saved = torch.load(tmp_path / "optimizer.pt")
-    assert saved["state"][0]["step"] == models[0].net_.optimizer_.state_dict()["state"][0]["step"]
+    monkeypatch.setattr(EarlyStopping, "on_epoch_end", look)
+    callbacks = [EarlyStopping("train_loss", load_best=True)]
+    models = fit_many(nets(n=8, callbacks=callbacks), X)
+    assert set(kept) == {sum(p.nbytes for p in models[0].net_.module_.parameters())}
 
 
 # What is left.

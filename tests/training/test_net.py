@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import (
     Callback,
     Checkpoint,
@@ -473,11 +474,15 @@ class Collect(Callback):
         self.losses.append(net.history[-1, "train_loss"])
 
 
-def test_state_of_callbacks_is_not_shared(X, fast):
+def test_callbacks_collect_for_the_user(X, fast):
+    losses = []
+    append = type("Append", (Callback,), {"on_epoch_end": lambda self, net, **_: losses.append(1)})
     callback = Collect()
-    ae = Autoencoder(**fast, callbacks=[callback]).fit(X)
-    assert callback.losses == []
-    assert dict(ae.net_.callbacks_)["Collect"].losses == ae.loss_curve_
+    ae = Autoencoder(**fast, callbacks=[callback, append()]).fit(X)
+    assert callback.losses == ae.loss_curve_
+    assert len(losses) == ae.n_iter_
+    other = clone(ae).fit(X[:50])
+    assert callback.losses == ae.loss_curve_ != other.callbacks[0].losses
 
 
 # Modules of other kinds.

@@ -1,0 +1,98 @@
+"""Modules as plain state: tensors as NumPy arrays, whatever the device they are on."""
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def plain(state):
+    """Return a copy of a state, such as a module, that pickles without a pickle inside.
+
+    torch pickles a tensor as the bytes of another pickle, which only loads where the device of
+    the tensor is. Here each tensor is replaced by one that pickles as an array, and loads as a
+    tensor on the CPU.
+
+    Parameters
+    ----------
+    state : object
+        A module, the state of an optimizer, or a container of both.
+
+    Returns
+    -------
+    object
+        For pickle only: it holds arrays in the places of tensors.
+    """
+    # ``deepcopy`` takes what the memo has for an object as its copy.
+    tensors = list(_tensors(state, set()))
+    return copy.deepcopy(state, {id(tensor): PlainTensor(tensor) for tensor in tensors})
+
+
+def _tensors(value, seen):
+    """Yield the tensors in an object."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _tensors(inner, seen)
+    elif isinstance(value, (list, tuple, set)):
+        for inner in value:
+            yield from _tensors(inner, seen)
+    elif isinstance(value, nn.Module):
+        yield from _tensors(vars(value), seen)
+
+
+class PlainTensor:
+    """A tensor that pickles as a NumPy array.
+
+    Parameters
+    ----------
+    tensor : tensor
+    """
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __reduce__(self):
+        tensor = self.tensor.detach().cpu()
+        n, shape, stride = tensor.numel(), tensor.shape, tensor.stride()
+        is_dense = n and torch.empty_strided(shape, stride).untyped_storage().nbytes() == (
+            n * tensor.element_size()
+        )
+        if not is_dense:
+            tensor = tensor.contiguous()
+        # As bytes: NumPy has no bfloat16.
+        values = tensor.as_strided((n,), (1,)).view(torch.uint8).numpy()
+        is_parameter = isinstance(self.tensor, nn.Parameter)
+        form = str(tensor.dtype).removeprefix("torch."), tuple(shape), tensor.stride()
+        return restored, (values, *form, is_parameter, self.tensor.requires_grad)
+
+
+def restored(values, dtype, shape, stride, is_parameter, requires_grad):
+    """Return the tensor that a `PlainTensor` was made of, on the CPU.
+
+    Parameters
+    ----------
+    values : ndarray of uint8
+        The bytes of the tensor in the order that they have in memory.
+    dtype : str
+        Name of a dtype of torch.
+    shape, stride : tuple of int
+    is_parameter, requires_grad : bool
+
+    Returns
+    -------
+    tensor
+        With memory of its own.
+    """
+    # Into memory of torch's, whose alignment the products' last bits can depend on.
+    flat = torch.empty(len(values), dtype=torch.uint8)
+    flat.numpy()[:] = np.asarray(values)
+    tensor = flat.view(getattr(torch, dtype)).as_strided(shape, stride)
+    if is_parameter:
+        return nn.Parameter(tensor, requires_grad)
+    return tensor.requires_grad_(requires_grad)

@@ -1,0 +1,141 @@
+"""A fit as one object, which begins, is trained, and ends."""
+
+from functools import wraps
+
+from skae._sklearn import fit_context
+from skae._training.loop import gradients
+from skae.exceptions import InterruptedWarning, warn
+
+
+def fit_method(begin):
+    """Make the method ``fit`` of a function that returns the `FitSession` of its arguments.
+
+    ``fit`` trains the session. Those who train many take it from ``SessionEstimator.session``.
+    """
+    checked = fit_context(prefer_skip_nested_validation=True)
+
+    @checked
+    @wraps(begin)
+    def fit(self, *args, **kwargs):
+        with begin(self, *args, **kwargs) as run:
+            run.fit_loop()
+        return self
+
+    fit.session = checked(begin)
+    return fit
+
+
+class SessionEstimator:
+    """Base of estimators whose ``fit`` is made by ``fit_method``."""
+
+    def session(self, *args, **kwargs):
+        """Return the `FitSession` of a fit, which takes these arguments."""
+        return type(self).fit.session(self, *args, **kwargs)
+
+
+def has_session(estimator):
+    """Say whether the fit of an estimator is a session: a ``fit`` of the user's may do more."""
+    if not isinstance(estimator, SessionEstimator):
+        return False
+    owner = next(base for base in type(estimator).__mro__ if "fit" in vars(base))
+    return owner.__module__.partition(".")[0] == __package__.partition(".")[0]
+
+
+class FitSession:
+    """One fit of an estimator: it reads, holds out and builds, is trained, and ends.
+
+    As a context it gives the `TrainingRun`. After an error, at its beginning, inside or at its end,
+    the estimator is as it was before.
+
+    Parameters
+    ----------
+    estimator : NeuralEstimator
+    data : tuple
+        ``X``, or ``X, y``.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+    validation_data : tuple or None, default=None
+        Like ``data``.
+    is_partial : bool, default=False
+        Whether it is one epoch of a training that continues.
+
+    Attributes
+    ----------
+    run : TrainingRun
+        The training, known after ``begin``.
+    """
+
+    def __init__(self, estimator, data, sample_weight=None, validation_data=None, is_partial=False):
+        self.estimator, self.data, self.sample_weight = estimator, data, sample_weight
+        self.validation_data, self.is_partial = validation_data, is_partial
+
+    def begin(self, shows_bar=True):
+        """Read the samples, hold some out, and build the net; return the `TrainingRun`."""
+        self._before = _Snapshot(self.estimator)
+        try:
+            with gradients():
+                self.run = self._begin(shows_bar)
+        except BaseException:
+            self.abandon()
+            raise
+        return self.run
+
+    def _begin(self, shows_bar):
+        estimator, is_partial = self.estimator, self.is_partial
+        resume = is_partial or estimator.warm_start
+        dataset, resume = estimator._read(self.data, self.sample_weight, resume)
+        self.fitted, self.validation = dataset, None
+        if not is_partial:
+            self.fitted, self.validation = estimator._hold_out(dataset, self.validation_data)
+        defaults, n_samples = estimator._training_defaults(), len(self.fitted)
+        estimator._set_up(self.fitted, resume, is_partial, defaults)
+        batch_size = estimator.net_.batch_size
+        n_epochs = defaults.budget.max_epochs(estimator.max_epochs, n_samples, batch_size)
+        n_epochs = 1 if is_partial else n_epochs
+        return estimator._make_run(self.fitted, self.validation, n_epochs, shows_bar)
+
+    def end(self):
+        """Complete the fit after the training."""
+        estimator = self.estimator
+        try:
+            self.run.end()
+            estimator._describe(self.fitted, self.validation)
+        except BaseException:
+            self.abandon()
+            raise
+        if not self.run.finished:
+            warn(
+                f"Training was interrupted after {estimator.n_iter_} epochs. The estimator keeps "
+                "the best weights so far, or the last ones without early_stopping.",
+                InterruptedWarning,
+            )
+        if estimator.check_baseline and not self.is_partial:
+            estimator._check_fit(self.fitted)
+
+    def abandon(self):
+        """Leave the estimator as it was before."""
+        self._before.restore()
+
+    def __enter__(self):
+        return self.begin()
+
+    def __exit__(self, kind, error, traceback):
+        if error is None:
+            self.end()
+        else:
+            self.abandon()
+
+
+class _Snapshot:
+    """The attributes of an estimator, of which fits change only the random state in place."""
+
+    def __init__(self, estimator):
+        self.estimator, self.attributes = estimator, dict(vars(estimator))
+        self.rng = self.attributes.get("_rng")
+        self.rng_state = None if self.rng is None else self.rng.get_state()
+
+    def restore(self):
+        """Put the attributes back."""
+        vars(self.estimator).clear()
+        vars(self.estimator).update(self.attributes)
+        if self.rng is not None:
+            self.rng.set_state(self.rng_state)
