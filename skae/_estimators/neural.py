@@ -43,7 +43,7 @@ class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
         dataset = self._read_samples(*data, sample_weight=sample_weight, reset=not resume)
         if sample_weight is not None:
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
-        if not resume:
+        if not resume or "_rng" not in vars(self):  # of a model that was loaded
             self._rng = check_random_state(self.random_state)
         return dataset, resume
 
@@ -199,13 +199,14 @@ class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
         return "net_" in vars(self)
 
     def __getstate__(self):
-        """Return the state for pickle, with that of the optimizer only if training continues.
+        """Return the state for pickle, with what continues a training only if one continues.
 
         It does with ``warm_start=True``, and after ``partial_fit``.
         """
         state = dict(super().__getstate__())
         if self.__sklearn_is_fitted__() and self.net_.anneals and not self.warm_start:
             state["net_"] = self.net_.without_optimizer()
+            state.pop("_rng", None)
         return state
 
 

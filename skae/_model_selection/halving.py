@@ -11,6 +11,7 @@ from skae._model_selection.grid import SEARCH_DOCS
 from skae._model_selection.trials import last_step, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real
 from skae._sklearn import BaseSearchCV
+from skae._training.callbacks import loads_from_file
 from skae._training.fits import train
 from skae._training.session import has_session
 
@@ -183,6 +184,13 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
                     "estimator, or the last step of the pipeline, must be a net with skae's own "
                     f"fit; got {type(last_step(model)).__name__}. Use BatchedGridSearchCV, or "
                     "scikit-learn's HalvingGridSearchCV."
+                )
+            callbacks = last_step(model).callbacks or ()
+            if any(map(loads_from_file, callbacks)):
+                raise TypeError(
+                    f"{type(self).__name__} trains candidates in turns, which write to the same "
+                    "file by Checkpoint(load_best=True). Use early_stopping=True, which keeps the "
+                    "best epoch in memory, or BatchedGridSearchCV."
                 )
         if any(name.split("__")[-1] == "max_epochs" for params in candidates for name in params):
             raise ValueError(

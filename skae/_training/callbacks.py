@@ -123,6 +123,7 @@ def keeps_to_itself(callback):
 
 def loads_from_file(callback):
     """Say whether a callback ends the training with weights from a file, which nets may share."""
+    callback = callback[1] if isinstance(callback, tuple) else callback
     return isinstance(callback, Checkpoint) and callback.load_best
 
 

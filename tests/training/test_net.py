@@ -467,22 +467,23 @@ def test_frozen_layers_stay(optimizer, X, fast):
 
 
 class Collect(Callback):
-    def __init__(self):
-        self.losses = []
+    def on_train_begin(self, net, **kwargs):
+        self.losses_ = []
 
     def on_epoch_end(self, net, **kwargs):
-        self.losses.append(net.history[-1, "train_loss"])
+        self.losses_.append(net.history[-1, "train_loss"])
 
 
 def test_callbacks_collect_for_the_user(X, fast):
     losses = []
     append = type("Append", (Callback,), {"on_epoch_end": lambda self, net, **_: losses.append(1)})
     callback = Collect()
-    ae = Autoencoder(**fast, callbacks=[callback, append()]).fit(X)
-    assert callback.losses == ae.loss_curve_
+    ae = Autoencoder(**fast, callbacks=[callback, ("append", append)]).fit(X)
+    assert callback.losses_ == ae.loss_curve_
     assert len(losses) == ae.n_iter_
     other = clone(ae).fit(X[:50])
-    assert callback.losses == ae.loss_curve_ != other.callbacks[0].losses
+    assert callback.losses_ == ae.loss_curve_
+    assert other.callbacks[0].losses_ == other.loss_curve_ != ae.loss_curve_
 
 
 # Modules of other kinds.
