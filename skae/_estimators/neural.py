@@ -8,7 +8,8 @@ import torch
 from sklearn.utils import check_random_state
 
 from skae._estimators.parameters import SharedParameters
-from skae._estimators.predictor import Predictor
+from skae._estimators.predictor import NetPredictor
+from skae._estimators.reading import SampleReader
 from skae._params import unchanged_on_error
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, fresh
@@ -27,7 +28,7 @@ MIN_HOLD_OUT = 20
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
+class NeuralEstimator(DeferrableFit, SampleReader, SharedParameters):
     """Base class of all estimators: a network that is trained on samples.
 
     A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
@@ -116,6 +117,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
                 )
             self.net_ = copy.copy(self.net_).resume(**session)
             self._renew(self.net_.module_, dataset)
+            self._predictor = NetPredictor(self.net_)
             return
         self._built_with = built_with
         device = resolve_device(self.device)
@@ -129,6 +131,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         module.has_missing = dataset.has_missing
         module.n_multiplications, module.width = cost(module.eval(), dataset)
         self.net_ = Net(module, device=str(device), **optimizer, **session)
+        self._predictor = NetPredictor(self.net_)
 
     def _training_defaults(self):
         """Return the optimizer, its learning rate and parameters, and the budget."""
@@ -229,13 +232,9 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
     # Fitted attributes.
 
     @property
-    def _module(self):
-        return self.net_.module_
-
-    @property
     def device_(self):
         """Device of the network: that of the training, or the CPU if that is not available now."""
-        return torch.device(self.net_.device)
+        return self._predictor.device
 
     @property
     def history_(self):
@@ -251,6 +250,10 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
     def n_iter_(self):
         """Number of epochs trained."""
         return len(self.history_)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
