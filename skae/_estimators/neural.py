@@ -191,7 +191,7 @@ class NeuralEstimator(DeferrableFit, SampleReader, SharedParameters):
         if training.error is not None:
             raise training.error
         training.end()
-        self.net_.module_.eval()
+        self.net_.module_.eval().zero_grad()
 
     def _best_weights(self):
         """Return the callback that restores the best epoch."""
