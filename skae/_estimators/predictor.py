@@ -34,10 +34,11 @@ class Predictor:
         Chunks are ``(which, x, target, weight)``, as of `skae._data.batches.chunks`. ``x`` and
         ``target`` are the same if the samples are their own targets.
         """
-        module, device = self.module_for(dataset.dtype)
+        dtype = dataset.dtype
+        module, device = self.module_for(dtype)
         n_rows = min(len(dataset), chunk_length(dataset))
         with torch.inference_mode(), threads(n_rows * module.n_multiplications):
-            yield module, chunks(dataset, dataset.dtype, device)
+            yield module, chunks(dataset, dtype, device)
 
     def map(self, function, dataset, shape=None):
         """Apply ``function(module, x, target)`` to the samples, one chunk at a time.
@@ -134,14 +135,13 @@ class NetPredictor(Predictor):
         return _chain(self.net.module_.decoder, self.net.module_.output_activation)
 
     def module_for(self, dtype):
-        module, device = self.net.module_, self.device
+        module = self.net.module_
         if dtype != torch.float64:
-            return module, device
-        device = torch.device("cpu") if device.type == "mps" else device  # MPS has no float64
+            return module, self.device
         with self._lock:
             if self._twin is None or not self._twin.is_up_to_date(module):
-                self._twin = _Twin(module, device)
-            return self._twin.module, device
+                self._twin = _Twin(module, self.device)
+            return self._twin.module, self._twin.device
 
 
 class _Twin:
@@ -151,11 +151,12 @@ class _Twin:
     ----------
     original : nn.Module
     device : torch.device
-        Where the copy is to be.
+        Where it is.
     """
 
     def __init__(self, original, device):
-        self.module = copy.deepcopy(original).to(device).double()
+        self.device = torch.device("cpu") if device.type == "mps" else device  # no float64 there
+        self.module = copy.deepcopy(original).to(self.device).double()
         self._original = original
         parts = list(original.modules())
         members = [m for p in parts for m in (p._parameters, p._buffers, p._modules)]
