@@ -10,7 +10,7 @@ from skae._estimators.baseline import warn_if_poor, warn_if_unscaled
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
-from skae._modules.autoencoder import AutoencoderModule, Center, Chain
+from skae._modules.autoencoder import AutoencoderModule, Center
 from skae._modules.pca_start import MAX_ROWS, start_at_pca
 from skae._params import fit_context
 from skae._runtime import seeded, threads
@@ -209,33 +209,33 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             <scores>
         """
         check_is_fitted(self)
-        return -self._map(_losses, self._read_samples(X), ())
+        return -self._predictor.map(_losses, self._read_samples(X), ())
 
     def _element_losses(self, X):
         """Return the samples of X, and the loss of each of their elements."""
         dataset = self._read_samples(X)
-        return dataset, self._map(_element_losses, dataset)
+        return dataset, self._predictor.map(_element_losses, dataset)
 
     # Fitted attributes.
 
     @property
     def encoder_(self):
         """The encoder, a module that maps a tensor of samples to their codes."""
-        return _chain(self.net_.module_.encoder, self.net_.module_.bottleneck)
+        return _in_eval_mode(self._predictor.encoder)
 
     @property
     def decoder_(self):
         """The decoder, a module that maps a tensor of codes to reconstructions."""
-        return _chain(self.net_.module_.decoder, self.net_.module_.output_activation)
+        return _in_eval_mode(self._predictor.decoder)
 
 
-def _losses(module, x):
-    return module.reconstruction_losses(module.encode(x), x)
+def _losses(module, x, target):
+    return module.reconstruction_losses(module.encode(x), target)
 
 
-def _element_losses(module, x):
-    return module.element_losses(module.encode(x), x)
+def _element_losses(module, x, target):
+    return module.element_losses(module.encode(x), target)
 
 
-def _chain(*modules):
-    return Chain(*(m for m in modules if not isinstance(m, nn.Identity))).eval()
+def _in_eval_mode(module):
+    return module.eval() if module.training else module

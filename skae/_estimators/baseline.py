@@ -39,7 +39,7 @@ def warn_if_poor(estimator, dataset):
     if dataset.sample_weight is not None:  # PCA takes no weights
         return
     if not dataset.is_regular:  # nor sequences of unequal lengths
-        _warn_if_negative(name, estimator._r2(dataset.subsample(MAX_ROWS)), _ADVICE)
+        _warn_if_negative(name, estimator._predictor.r2(dataset.subsample(MAX_ROWS)), _ADVICE)
         return
     n_features = prod(dataset.sample_shape)
     n_rows = min(len(dataset) // 2, MAX_ROWS, max(2, MAX_ELEMENTS // n_features))

@@ -6,16 +6,15 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from skae._data import LAYOUTS
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
+from skae._estimators.members import EnsemblePredictor
 from skae._params import (
     ParameterMixin,
     fit_context,
@@ -196,7 +195,14 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
                 fit.error.add_note(f"This happened to {which}.")
                 raise fit.error
         self.estimators_ = members
-        self.n_components_ = sum(member.n_components_ for member in members)
+        widths = [member.n_components_ for member in members]
+        self.n_components_ = sum(widths)
+        self._predictor = EnsemblePredictor(
+            [member._predictor for member in members],
+            widths,
+            self.estimators_features_,
+            self.n_features_in_,
+        )
         scores = (fit.estimator.score_samples(fit.data[0]) for fit in fits)
         normalizers = [_center_and_scale(of_one, dataset.sample_weight) for of_one in scores]
         self.score_centers_, self.score_scales_ = np.transpose(normalizers)
@@ -333,14 +339,9 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         return dataset, total / len(self.estimators_)
 
     @staticmethod
-    def _squared_errors(module, x):
+    def _squared_errors(module, x, target):
+        del target
         return module.squared_errors(x)
-
-    @property
-    def _module(self):
-        modules = [member._module for member in self.estimators_]
-        widths = [member.n_components_ for member in self.estimators_]
-        return _Members(modules, widths, self.estimators_features_, self.n_features_in_)
 
     # Fitted attributes.
 
@@ -354,6 +355,10 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
     def device_(self):
         """The device of the members."""
         return self.estimators_[0].device_
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "estimators_")
@@ -394,65 +399,6 @@ class _Draw(NamedTuple):
         if self.bootstrap or self.sample_weight is None:
             return times_drawn.astype(np.float64)
         return times_drawn * self.sample_weight
-
-
-class _Members(nn.Module):
-    """The nets of all members, combined as the net of one autoencoder.
-
-    Parameters
-    ----------
-    modules : list of AutoencoderModule
-    widths : list of int
-        Lengths of the codes.
-    features : list of ndarray of int
-        The columns that each sees.
-    n_features : int
-    """
-
-    def __init__(self, modules, widths, features, n_features):
-        super().__init__()
-        self.autoencoders = nn.ModuleList(modules)
-        self.widths = widths
-        self.has_missing = modules[0].has_missing
-        # The maximum: they run one after the other.
-        self.n_multiplications = max(module.n_multiplications for module in modules)
-        self.features = None
-        if any(len(seen) < n_features for seen in features):
-            self.features = [torch.from_numpy(seen) for seen in features]
-            self.times_seen = torch.bincount(torch.cat(self.features))
-
-    def encode(self, x):
-        """Return the codes side by side."""
-        return torch.cat([module.encode(seen) for module, seen in self._shown(x)], 1)
-
-    def decode(self, code, target=None):
-        """Return the mean of what the codes decode to."""
-        pairs = zip(self.autoencoders, code.split(self.widths, 1), strict=True)
-        return self._mean(module.decode(own, target) for module, own in pairs)
-
-    def forward(self, x):
-        """Return the mean reconstruction."""
-        return self._mean(module(seen) for module, seen in self._shown(x))
-
-    def squared_errors(self, x):
-        """Return the mean of the squared errors, each member's from its own reconstruction."""
-        return self._mean((seen - module(seen)).square() for module, seen in self._shown(x))
-
-    def _shown(self, x):
-        """Yield each member's net with the columns that it sees."""
-        for i, module in enumerate(self.autoencoders):
-            yield module, x if self.features is None else x[:, self.features[i]]
-
-    def _mean(self, outputs):
-        """Return the mean of each column over the members that see it."""
-        if self.features is None:
-            return sum(outputs) / len(self.autoencoders)
-        total = 0.0
-        for output, seen in zip(outputs, self.features, strict=True):
-            wide = output.new_zeros(len(output), len(self.times_seen))
-            wide[:, seen] = output
-            total = total + wide
-        return total / self.times_seen.to(total)
 
 
 def _count(wanted, n):

@@ -10,18 +10,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
-from skae._estimators.predictor import Predictor
+from skae._estimators.predictor import decode, encode, reconstruct
+from skae._estimators.reading import SampleReader
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 
 #: Statistics of a fit are computed on at most this many rows.
 MAX_DESCRIBED_ROWS = 100_000
 
+#: Kinds of data in which values can be missing.
+KINDS_WITH_MISSING = ("sequences", "tables")
 
-class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predictor):
+
+class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SampleReader):
     """Methods of all fitted autoencoders.
 
-    A subclass defines ``score_samples``, ``_element_losses`` and what `Predictor` needs. Marks in
-    docstrings, such as ``<X>``, are replaced by texts for the data that the subclass takes.
+    A subclass defines ``score_samples``, ``_element_losses``, ``_predictor`` and what
+    `SampleReader` needs. Marks in docstrings, such as ``<X>``, are replaced by texts for the data
+    that the subclass takes.
     """
 
     def __init_subclass__(cls, **kwargs):
@@ -34,8 +39,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
         self.__dict__.pop("length_regressor_", None)  # from an earlier fit
         if dataset.kind == "sequences":
             sample = dataset.subsample(MAX_SEQUENCES)
-            encode = partial(self._map, _encoded, sample, (self.n_components_,))
-            self.length_regressor_ = fit_lengths(encode, sample.lengths)
+            codes = partial(self._predictor.map, encode, sample, (self.n_components_,))
+            self.length_regressor_ = fit_lengths(codes, sample.lengths)
 
     def transform(self, X):
         """Encode X.
@@ -51,7 +56,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
             Codes, of dtype float32 for float32 input, otherwise float64.
         """
         check_is_fitted(self)
-        return self._map(_encoded, self._read_input(X), (self.n_components_,))
+        return self._predictor.map(encode, self._read_input(X), (self.n_components_,))
 
     def inverse_transform(self, X, lengths=None):
         """Decode codes.
@@ -83,10 +88,10 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
                 f"{self.n_components_} components: inverse_transform takes codes, the output of "
                 "transform."
             )
-        return self._decode(_decoded, codes, lengths)
+        return self._decode(decode, codes, lengths)
 
-    def _decode(self, decode, codes, lengths=None):
-        """Apply ``decode`` to the module and the codes, and return samples in the user's form."""
+    def _decode(self, function, codes, lengths=None):
+        """Map a function over codes, and return samples in the user's form."""
         is_sequence = hasattr(self, "length_regressor_")
         if lengths is not None and not is_sequence:
             raise ValueError("lengths are for sequences; leave them out for other samples")
@@ -95,7 +100,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
                 lengths = expected_lengths(self.length_regressor_, codes)
             lengths = read_lengths(lengths, codes.shape[0])
         codes = self._format.codes(codes, self._sample_shape, lengths)
-        return codes.format.to_array(self._map(decode, codes))
+        return codes.format.to_array(self._predictor.map(function, codes))
 
     def reconstruct(self, X):
         """Encode and decode X.
@@ -137,7 +142,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
         )
 
     def _reconstruct(self, dataset):
-        return self._map(_restored, dataset)
+        return self._predictor.map(reconstruct, dataset)
 
     def reconstruction_errors(self, X):
         """Return the squared difference between each value and its reconstruction.
@@ -156,7 +161,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
         """
         check_is_fitted(self)
         dataset = self._read_input(X)
-        errors = self._map(self._squared_errors, dataset)
+        errors = self._predictor.map(self._squared_errors, dataset)
         return dataset.format.in_frame(dataset.format.to_user_axes(errors))
 
     def feature_losses(self, X):
@@ -187,7 +192,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
         return dataset.format.in_frame(dataset.format.to_user_axes(losses))
 
     @staticmethod
-    def _squared_errors(module, x):
+    def _squared_errors(module, x, target):
+        del target
         return (x - module(x)).square()
 
     def score(self, X, y=None, sample_weight=None):
@@ -212,28 +218,16 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
         """
         del y
         check_is_fitted(self)
-        return self._score(self._read_input(X, sample_weight))
+        return self._predictor.score(self._read_input(X, sample_weight))
 
     @property
     def _allows_missing(self):
-        return self._input_kind in ("sequences", "tables")
+        return self._input_kind in KINDS_WITH_MISSING
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not self._allows_missing
-        tags.input_tags.allow_nan = self._allows_missing
-        tags.input_tags.string = tags.input_tags.categorical = self._input_kind == "tables"
+        tags, kind = super().__sklearn_tags__(), self._input_kind
+        tags.input_tags.allow_nan = kind in KINDS_WITH_MISSING
+        tags.input_tags.sparse = not tags.input_tags.allow_nan
+        tags.input_tags.string = tags.input_tags.categorical = kind == "tables"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _encoded(module, x):
-    return module.encode(x)
-
-
-def _decoded(module, code, target=None):
-    return module.decode(code, target)
-
-
-def _restored(module, x):
-    return module(x)

@@ -12,7 +12,7 @@ from skae._data.checks import as_array
 from skae._data.images import ImageLayout, ImagePairDataset, read_images
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
-from skae._modules.autoencoder import AutoencoderModule
+from skae._estimators.predictor import reconstruct
 from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
 from skae._params import StrOptions, fit_context, integer
 from skae._runtime import seeded, threads
@@ -234,7 +234,7 @@ class ImageToImageRegressor(
         module.augmentation = Augmentation(self.flips, self.max_shift)
 
     def _check_fit(self, dataset):
-        score = self._r2(dataset.subsample(MAX_CHECKED))
+        score = self._predictor.r2(dataset.subsample(MAX_CHECKED))
         if score < 0:
             warn(
                 f"{type(self).__name__} predicts worse than the mean image would (R2 "
@@ -259,7 +259,7 @@ class ImageToImageRegressor(
         """
         check_is_fitted(self)
         format = self._target_format
-        predicted = self._map(AutoencoderModule.forward, self._read_input(X), format.tensor_shape)
+        predicted = self._predictor.map(reconstruct, self._read_input(X), format.tensor_shape)
         return format.in_frame(format.to_array(predicted))
 
     def transform(self, X):
@@ -276,7 +276,7 @@ class ImageToImageRegressor(
             Codes: float64 for float64 input, otherwise float32.
         """
         check_is_fitted(self)
-        return self._map(_smallest_maps, self._read_input(X), (self.n_components_,))
+        return self._predictor.map(_smallest_maps, self._read_input(X), (self.n_components_,))
 
     def score(self, X, y, sample_weight=None):
         """Return the fraction of variance predicted, R2 weighted by variance.
@@ -295,7 +295,7 @@ class ImageToImageRegressor(
             pair.
         """
         check_is_fitted(self)
-        return self._score(self._read_samples(X, y, sample_weight))
+        return self._predictor.score(self._read_samples(X, y, sample_weight))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -309,5 +309,6 @@ def _n_values(dataset):
     return max(prod(part.sample_shape) for part in (dataset, dataset.targets))
 
 
-def _smallest_maps(module, x):
+def _smallest_maps(module, x, target):
+    del target
     return module.encode(x)[-1].flatten(1)

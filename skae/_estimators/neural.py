@@ -3,11 +3,11 @@
 import copy
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 
 from skae._estimators.parameters import SharedParameters
-from skae._estimators.predictor import Predictor
+from skae._estimators.predictor import NetPredictor
+from skae._estimators.reading import SampleReader
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, prepared
 from skae._training.cost import cost
@@ -24,7 +24,7 @@ MIN_HOLD_OUT = 20
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
+class NeuralEstimator(SessionEstimator, SampleReader, SharedParameters):
     """Base class of all estimators: a network that is trained on samples.
 
     A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
@@ -67,6 +67,7 @@ class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
             "lr": defaults.lr,
             "lr_schedule": None if is_partial else self.lr_schedule,
             "anneals": not is_partial,
+            "keeps_optimizer": self.warm_start or is_partial,
             "max_grad_norm": self.max_grad_norm,
             "precision": self._precision(),
             "batch_size": defaults.budget.batch_size(self.batch_size, len(dataset)),
@@ -78,6 +79,7 @@ class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
         else:
             self._built_with = self._parameters_of_the_net()
             self.net_ = self._make_net(dataset, defaults, session)
+        self._predictor = NetPredictor(self.net_)
 
     def _make_run(self, dataset, validation, n_epochs, shows_bar):
         """Return the training of the net."""
@@ -172,13 +174,9 @@ class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
     # Fitted attributes.
 
     @property
-    def _module(self):
-        return self.net_.module_
-
-    @property
     def device_(self):
         """Device of the network: that of the training, or the CPU if that is not available now."""
-        return torch.device(self.net_.device)
+        return self._predictor.device
 
     @property
     def history_(self):
@@ -195,6 +193,10 @@ class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
         """Number of epochs trained."""
         return len(self.history_)
 
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
     def __sklearn_is_fitted__(self):
         return "net_" in vars(self)
 
@@ -204,9 +206,10 @@ class NeuralEstimator(SessionEstimator, Predictor, SharedParameters):
         It does with ``warm_start=True``, and after ``partial_fit``.
         """
         state = dict(super().__getstate__())
-        if self.__sklearn_is_fitted__() and self.net_.anneals and not self.warm_start:
-            state["net_"] = self.net_.without_optimizer()
-            state.pop("_rng", None)
+        if self.__sklearn_is_fitted__():
+            self.net_.keeps_optimizer = self.warm_start or not self.net_.anneals
+            if not self.net_.keeps_optimizer:
+                state.pop("_rng", None)
         return state
 
 

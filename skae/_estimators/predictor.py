@@ -2,79 +2,50 @@
 
 import copy
 from contextlib import contextmanager
+from functools import cached_property
 from operator import setitem
+from threading import Lock
 
 import numpy as np
 import torch
 from sklearn.exceptions import UndefinedMetricWarning
+from torch import nn
 
-from skae._data import LAYOUTS
 from skae._data.batches import along, chunk_length, chunks
-from skae._params import ParameterMixin
+from skae._modules.autoencoder import Chain
 from skae._runtime import threads
 from skae.exceptions import warn
 
 
 class Predictor:
-    """Reads samples and passes them through a network.
+    """Passes samples through a module, in bounded memory.
 
-    A subclass defines ``_module``, ``device_``, ``_input_kind``, ``_make_architecture`` and
-    ``n_components_``.
+    A subclass defines ``module_for``.
     """
 
-    def _read_input(self, X, sample_weight=None, reset=False):
-        """Read samples of the kind that the architecture takes, in the layout of the fit."""
-        if reset:
-            architecture = self._make_architecture()
-            if isinstance(architecture, ParameterMixin):
-                architecture._validate_params()
-            self._layout = LAYOUTS[self._input_kind].of(architecture)
-            self._format = None
-        dataset = self._layout.read(self, X, sample_weight, reset, self._format)
-        if reset:
-            self._format = dataset.format.for_new_rows()
-            self._sample_shape = dataset.sample_shape
-        return dataset
+    def module_for(self, dtype):
+        """Return the module for samples of a precision, and its device."""
+        raise NotImplementedError
 
-    def _score(self, dataset):
-        """Return R2: the fraction of the variance of the targets that is predicted."""
-        if len(dataset) < 2:
-            warn("R2 is not defined for fewer than two samples.", UndefinedMetricWarning)
-            return float("nan")
-        return self._r2(dataset)
+    @contextmanager
+    def inference(self, dataset):
+        """Provide the module and the chunks of a dataset, without gradients.
 
-    def _r2(self, dataset):
-        return dataset.targets.explained(*self._squares(dataset))
-
-    def _squares(self, dataset, watch=None):
-        """Return the residual and total sums of squares of each value.
-
-        ``watch`` is called with the module and the codes of each chunk.
+        Chunks are ``(which, x, target, weight)``, as of `skae._data.batches.chunks`. ``x`` and
+        ``target`` are the same if the samples are their own targets.
         """
-        mean = dataset.targets.mean()
-        residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
-        add = torch.nansum if dataset.has_missing else torch.sum
-        with self._inference(dataset) as (module, device):
-            for _, x, target, weight in chunks(dataset, dataset.dtype, device):
-                code = module.encode(x)
-                if watch is not None:
-                    watch(module, code)
-                weight = 1.0 if weight is None else along(weight, target)
-                predicted, target = (
-                    y.cpu().double() for y in (module.decode(code, target), target)
-                )
-                n = target.shape[1]  # fewer than all steps if the sequences are short
-                residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
-                total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
-        return residual, total
+        dtype = dataset.dtype
+        module, device = self.module_for(dtype)
+        n_rows = min(len(dataset), chunk_length(dataset))
+        with torch.inference_mode(), threads(n_rows * module.n_multiplications):
+            yield module, chunks(dataset, dtype, device)
 
-    def _map(self, function, dataset, shape=None):
-        """Apply ``function(module, x)`` to the samples, one chunk at a time.
+    def map(self, function, dataset, shape=None):
+        """Apply ``function(module, x, target)`` to the samples, one chunk at a time.
 
         Parameters
         ----------
         function : callable
-            It also gets the targets if the samples are not their own targets.
         dataset : ArrayDataset or dataset of another kind
             The samples.
         shape : tuple of int or None, default=None
@@ -90,25 +61,151 @@ class Predictor:
             output, write = dataset.targets.new_output(dtype), dataset.targets.write
         else:
             output, write = np.empty((len(dataset), *shape), dtype), setitem
-        with self._inference(dataset) as (module, device):
-            for which, x, target, _ in chunks(dataset, dataset.dtype, device):
-                given = [x] if target is x else [x, target]
-                write(output, which, function(module, *given).cpu().numpy())
+        with self.inference(dataset) as (module, chunks):
+            for which, x, target, _ in chunks:
+                write(output, which, function(module, x, target).cpu().numpy())
         return output
 
-    @contextmanager
-    def _inference(self, dataset):
-        """Provide the module in the precision of the dataset and its device, without gradients."""
-        module, device = self._module, self.device_
-        n_multiplications = module.n_multiplications
-        if dataset.dtype == torch.float64:
-            # In float32, the result for a sample would depend on the other samples in its chunk.
-            device = torch.device("cpu") if device.type == "mps" else device  # MPS has no float64
-            module = copy.deepcopy(module).to(device).double()
-        n_rows = min(len(dataset), chunk_length(dataset))
-        with torch.inference_mode(), threads(n_rows * n_multiplications):
-            yield module, device
+    def squares(self, dataset, watch=None):
+        """Return the residual and total sums of squares of each value.
+
+        ``watch`` is called with the module and the codes of each chunk.
+        """
+        mean = dataset.targets.mean()
+        residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
+        add = torch.nansum if dataset.has_missing else torch.sum
+        with self.inference(dataset) as (module, chunks):
+            for _, x, target, weight in chunks:
+                code = module.encode(x)
+                if watch is not None:
+                    watch(module, code)
+                weight = 1.0 if weight is None else along(weight, target)
+                predicted, target = (
+                    y.cpu().double() for y in (module.decode(code, target), target)
+                )
+                n = target.shape[1]  # fewer than all steps if the sequences are short
+                residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
+                total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
+        return residual, total
+
+    def r2(self, dataset):
+        """Return the fraction of the variance of the targets that is predicted."""
+        return dataset.targets.explained(*self.squares(dataset))
+
+    def score(self, dataset):
+        """Return R2; NaN, with a warning, for fewer than two samples."""
+        if len(dataset) < 2:
+            warn("R2 is not defined for fewer than two samples.", UndefinedMetricWarning)
+            return float("nan")
+        return self.r2(dataset)
+
+
+class NetPredictor(Predictor):
+    """Passes samples through the module of a net.
+
+    Samples of float64 pass through a twin of the module, in float64: in float32, the result for a
+    sample would depend on the other samples in its chunk. The twin is made when it is first
+    needed, and again after the weights have changed. Pickles and copies do without it.
+
+    Parameters
+    ----------
+    net : Net
+    """
+
+    def __init__(self, net):
+        self.net = net
+        self._twin, self._lock = None, Lock()
+
+    def __reduce__(self):
+        return type(self), (self.net,)
 
     @property
-    def _n_features_out(self):
-        return self.n_components_
+    def device(self):
+        """The device of the module."""
+        return torch.device(self.net.device)
+
+    @cached_property
+    def encoder(self):
+        """Encoder and bottleneck, as one module."""
+        return _chain(self.net.module_.encoder, self.net.module_.bottleneck)
+
+    @cached_property
+    def decoder(self):
+        """Decoder and output activation, as one module."""
+        return _chain(self.net.module_.decoder, self.net.module_.output_activation)
+
+    def module_for(self, dtype):
+        module = self.net.module_
+        if dtype != torch.float64:
+            return module, self.device
+        with self._lock:
+            if self._twin is None or not self._twin.is_up_to_date(module):
+                self._twin = _Twin(module, self.device)
+            return self._twin.module, self._twin.device
+
+
+class _Twin:
+    """Copy of a module in float64, which knows when the module has changed.
+
+    Parameters
+    ----------
+    original : nn.Module
+    device : torch.device
+        Where it is.
+    """
+
+    def __init__(self, original, device):
+        self.device = torch.device("cpu") if device.type == "mps" else device  # no float64 there
+        self.module = copy.deepcopy(original).to(self.device).double()
+        self._original = original
+        parts = list(original.modules())
+        members = [m for p in parts for m in (p._parameters, p._buffers, p._modules)]
+        self._members = [some for some in members if some]
+        weights = [*original.parameters(), *original.buffers()]
+        self._memory = [weight.detach() for weight in weights]  # so that no others get it
+        self._weights = [weight for weight in weights if not weight.is_inference()]
+        self._version = self._current_version()
+
+    def is_up_to_date(self, original):
+        """Say whether the original is as it was.
+
+        Fused optimizers do not count their changes. So a module with gradients, which a fitted
+        net does not have, counts as changed.
+        """
+        return (
+            original is self._original
+            and self._current_version() == self._version
+            and all([weight.grad is None for weight in self._weights])
+        )
+
+    def _current_version(self):
+        """Return what changes with the layers of the original or their weights."""
+        return (
+            self._original.training,
+            [id(one) for some in self._members for one in some.values()],
+            [(weight.data_ptr(), weight._version) for weight in self._weights],
+        )
+
+
+def _chain(*modules):
+    return Chain(*(m for m in modules if not isinstance(m, nn.Identity)))
+
+
+# What can be mapped over a dataset.
+
+
+def encode(module, x, target):
+    """Return the codes."""
+    del target
+    return module.encode(x)
+
+
+def decode(module, code, target):
+    """Return what the codes decode to."""
+    return module.decode(code, target)
+
+
+def reconstruct(module, x, target):
+    """Return what the codes of the samples decode to."""
+    del target
+    return module(x)

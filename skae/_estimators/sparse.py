@@ -7,7 +7,6 @@ from scipy import sparse
 from sklearn import get_config
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.batches import chunks
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import estimator
@@ -132,8 +131,8 @@ class SparseAutoencoder(Autoencoder):
             return super().transform(X)
         check_is_fitted(self)
         dataset, blocks, places = self._read_input(X), [], []
-        with self._inference(dataset) as (module, device):
-            for which, x, _, _ in chunks(dataset, dataset.dtype, device):
+        with self._predictor.inference(dataset) as (module, chunks):
+            for which, x, _, _ in chunks:
                 places.append(np.arange(len(dataset))[which])
                 blocks.append(sparse.csr_array(module.encode(x).cpu().numpy()))
         codes = sparse.vstack(blocks, format="csr")[np.argsort(np.concatenate(places))]
@@ -168,12 +167,12 @@ class SparseAutoencoder(Autoencoder):
         def count(module, code):
             n_active[:] += module.bottleneck.is_active(code).sum(0).cpu().numpy()
 
-        residual, total = self._squares(sample, count)
+        residual, total = self._predictor.squares(sample, count)
         self.mean_active_ = float(n_active.sum() / len(sample))
         self.dead_fraction_ = float((n_active == 0).mean())
         self.explained_variance_ = float(1 - residual.sum() / (total.sum() or 1.0))
         if validation is not None:  # where memorized noise explains nothing
-            residual, total = self._squares(validation.subsample(MAX_DESCRIBED_ROWS))
+            residual, total = self._predictor.squares(validation.subsample(MAX_DESCRIBED_ROWS))
         explained = np.maximum(total - residual, 0)
         # If nothing is explained, all features are equally unimportant.
         explained = explained if explained.any() else np.ones_like(explained)

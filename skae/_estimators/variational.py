@@ -7,7 +7,6 @@ import torch
 from sklearn.utils import check_array, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.batches import chunks
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
@@ -143,7 +142,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         mean = super().transform(X)
         if not return_std:
             return mean
-        return mean, self._map(_code_std, self._read_input(X), (self.n_components_,))
+        return mean, self._predictor.map(_code_std, self._read_input(X), (self.n_components_,))
 
     def score_samples(self, X):
         """Score rows by a lower bound on their log-likelihood.
@@ -238,10 +237,11 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         return torch.cat([noise, -noise])[:n_draws]
 
     def _bounds(self, bound, X, noise):
-        def of_chunk(module, x):
+        def of_chunk(module, x, target):
+            del target
             return bound(module, x, noise.to(x))
 
-        return self._map(of_chunk, self._read_samples(X), ())
+        return self._predictor.map(of_chunk, self._read_samples(X), ())
 
     def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
         """Draw new rows.
@@ -337,8 +337,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         super()._describe(dataset, validation)
         sample = dataset.subsample(MAX_DESCRIBED_ROWS)
         total = squares = 0.0
-        with self._inference(sample) as (module, device):
-            for _, x, _, _ in chunks(sample, sample.dtype, device):
+        with self._predictor.inference(sample) as (module, chunks):
+            for _, x, _, _ in chunks:
                 codes = module.encode(x).cpu().double()
                 total, squares = total + codes.sum(0), squares + codes.square().sum(0)
         variance = squares / len(sample) - (total / len(sample)) ** 2
@@ -363,5 +363,6 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         return None  # it does not seek the best reconstruction
 
 
-def _code_std(module, x):
+def _code_std(module, x, target):
+    del target
     return (module.bottleneck.posterior(module.encoder(x))[1] / 2).exp()

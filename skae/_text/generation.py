@@ -1,6 +1,6 @@
 """Generation of translations by a fitted translator."""
 
-from itertools import islice
+from itertools import chain, islice
 from numbers import Integral
 
 import numpy as np
@@ -8,7 +8,6 @@ import torch
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.batches import spans
 from skae._data.texts import (
     END,
     PADDING,
@@ -49,12 +48,11 @@ class TextGeneration:
             Translations. The translation of an empty text is empty.
         """
         texts, prefix = self._read_texts(X, prefix)
-        parts, owner = self._split(texts)
-        begins = None
+        sources, owner = self._split(texts)
         if prefix is not None:
             is_first = np.diff(owner, prepend=-1) > 0
-            begins = [prefix[i] if first else "" for i, first in zip(owner, is_first, strict=True)]
-        found = self._search(TextDataset(self._encode(parts)), begins)
+            prefix = [prefix[i] if first else "" for i, first in zip(owner, is_first, strict=True)]
+        found = self._search(sources, prefix)
         translated = decode(self.target_tokenizer_, [best[0][0] for best in found])
         joined = [[] for _ in texts]
         for i, text in zip(owner, translated, strict=True):
@@ -157,15 +155,17 @@ class TextGeneration:
         below_1 = np.nextafter(np.float32(1), np.float32(0))
         chance = torch.from_numpy(rng.uniform(size=shape).astype(np.float32).clip(max=below_1))
         found = [[] for _ in texts]
-        with self._inference(sources) as (module, device):
-            for draw_chance in chance:
-                for which, state, begin in self._starts(module, sources, prefix, device):
+        begins = self._read_prefix(prefix, len(sources))
+        with self._predictor.inference(sources) as (module, chunks):
+            for which, source, _, _ in chunks:
+                state, begin = module.start(source), begins.get_batch(which)[0].to(source.device)
+                for draw_chance in chance[:, which].to(source.device):
                     some = sample(
                         module.decoder,
                         state,
                         begin,
                         self._constraints(),
-                        draw_chance[which].to(device),
+                        draw_chance,
                         temperature,
                     )
                     for i, one in zip(which, some, strict=True):
@@ -196,7 +196,7 @@ class TextGeneration:
             raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
         targets = self._read_sources(translations, "y", self.target_tokenizer_)
         pairs = TextPairDataset(self._read_sources(texts), targets)
-        return self._map(TranslationModule.log_likelihood, pairs, ())
+        return self._predictor.map(TranslationModule.log_likelihood, pairs, ())
 
     def score(self, X, y):
         """Return the corpus score of the translations.
@@ -231,11 +231,10 @@ class TextGeneration:
             and gets the mean of its parts, weighted by their lengths.
         """
         texts, _ = self._read_texts(X)
-        parts, owner = self._split(texts)
+        sources, owner = self._split(texts)
         Z = np.zeros((len(texts), self.n_components_), np.float32)
-        if parts:
-            sources = TextDataset(self._encode(parts))
-            means = self._map(_mean_state, sources, (self.n_components_,))
+        if len(sources):
+            means = self._predictor.map(_mean_state, sources, (self.n_components_,))
             np.add.at(Z, owner, means * sources.lengths[:, None])
             Z /= np.maximum(np.bincount(owner, sources.lengths, len(texts)), 1)[:, None]
         return Z
@@ -269,9 +268,9 @@ class TextGeneration:
             read_texts([target], "target"), "target", self.target_tokenizer_
         )
         weights = []
-        with self._inference(sources) as (module, device):
-            x, y = (dataset.get_batch([0])[0].to(device) for dataset in (sources, targets))
-            module.hidden(x, y, weights)
+        with self._predictor.inference(TextPairDataset(sources, targets)) as (module, chunks):
+            for _, x, y, _ in chunks:
+                module.hidden(x, y, weights)
         mean = torch.stack([w.mean(1) for w in weights]).mean(0)
         tokenizers = self.source_tokenizer_, self.target_tokenizer_
         names = [
@@ -332,26 +331,38 @@ class TextGeneration:
 
         Texts that are longer than usual in training are split into sentences.
         """
-        parts = []
-        for text, tokens in zip(texts, self._encode(texts), strict=True):
-            pieces = [text] if len(tokens) <= self._usual_length else split_sentences(text)
-            pieces = [piece for piece in pieces if piece.strip()]
-            parts.append([part for piece in pieces for part in split_text(piece, self._fits)])
-        owner = np.repeat(np.arange(len(texts)), [len(some) for some in parts])
-        return [part for some in parts for part in some], owner
+        tokens = {}
 
-    def _fits(self, text):
-        return len(self._encode([text])[0]) <= self.max_length_
+        def fits(text):
+            read([text])
+            return len(tokens[text]) <= self.max_length_
+
+        def read(some):
+            new = [text for text in dict.fromkeys(some) if text not in tokens]
+            tokens.update(zip(new, self._encode(new), strict=True))
+
+        read(texts)
+        pieces = [
+            [text] if len(tokens[text]) <= self._usual_length else split_sentences(text)
+            for text in texts
+        ]
+        read(chain.from_iterable(pieces))  # all at once, which takes less time
+        parts = [
+            [part for piece in some if piece.strip() for part in split_text(piece, fits)]
+            for some in pieces
+        ]
+        owner = np.repeat(np.arange(len(texts)), [len(some) for some in parts])
+        return TextDataset([tokens[part] for part in chain.from_iterable(parts)]), owner
 
     def _search(self, sources, prefix, beam_size=None, n_best=1):
         """Return the best translations of each text, as tokens with their probabilities."""
-        found = [None] * len(sources)
-        with self._inference(sources) as (module, device):
-            for which, state, begin in self._starts(module, sources, prefix, device):
+        found, begins = [None] * len(sources), self._read_prefix(prefix, len(sources))
+        with self._predictor.inference(sources) as (module, chunks):
+            for which, source, _, _ in chunks if len(sources) else ():
                 some = beam_search(
                     module.decoder,
-                    state,
-                    begin,
+                    module.start(source),
+                    begins.get_batch(which)[0].to(source.device),
                     self._constraints(),
                     beam_size or self.beam_size,
                     n_best,
@@ -361,21 +372,20 @@ class TextGeneration:
                     found[i] = best
         return found
 
-    def _starts(self, module, sources, prefix, device):
-        """Yield the positions of a batch of texts, the decoder state and the prefixes."""
-        rows = [[]] * len(sources)
-        if prefix is not None:
-            rows = encode(self.target_tokenizer_, prefix)
-            long = [i for i, row in enumerate(rows) if len(row) >= self.max_length_]
-            if long:
-                raise ValueError(
-                    f"prefix[{long[0]}] has {len(rows[long[0]])} tokens, and max_length_ is "
-                    f"{self.max_length_}"
-                )
-        begins = TextDataset(rows)
-        for which in spans(sources) if len(sources) else ():
-            source, begin = (part.get_batch(which)[0].to(device) for part in (sources, begins))
-            yield which, module.start(source), begin
+    def _read_prefix(self, prefix, n_texts):
+        """Return the tokens of what translations begin with; raise an error if one is too long."""
+        if prefix is None:
+            return TextDataset([[]] * n_texts)
+        different = list(dict.fromkeys(prefix))
+        tokens = dict(zip(different, encode(self.target_tokenizer_, different), strict=True))
+        rows = [tokens[text] for text in prefix]
+        long = [i for i, row in enumerate(rows) if len(row) >= self.max_length_]
+        if long:
+            raise ValueError(
+                f"prefix[{long[0]}] has {len(rows[long[0]])} tokens, and max_length_ is "
+                f"{self.max_length_}"
+            )
+        return TextDataset(rows)
 
     def _constraints(self):
         return Constraints(self.max_length_, self.no_repeat_ngram_size)
@@ -395,7 +405,8 @@ class TextGeneration:
         return [[*row, END] for row in rows]
 
 
-def _mean_state(module, source):
+def _mean_state(module, source, target):
     """Return the mean of the encoder's states of each text, shape (n_samples, width)."""
+    del target
     is_token = (source != PADDING)[..., None]
     return (module.encoder(source) * is_token).sum(1) / is_token.sum(1)

@@ -206,7 +206,7 @@ class TrainingRun:
             forget_weights(callback)
         if "dur" not in net.history[-1]:  # an epoch cut short
             del net.history[-1]
-        net.module_.eval()
+        net.module_.eval().zero_grad()
 
     # Callbacks.
 

@@ -44,6 +44,8 @@ class Net(NeuralNet):
     anneals : bool
         Whether a session is a whole training, during which bottlenecks may change. If not,
         it is a part of one, and they are as at its end.
+    keeps_optimizer : bool, default=True
+        Whether the state of the optimizer is pickled, by which training can continue as it was.
     **kwargs : dict
         Parameters of skorch's ``NeuralNet``.
 
@@ -60,6 +62,7 @@ class Net(NeuralNet):
         max_grad_norm=None,
         precision=None,
         anneals=True,
+        keeps_optimizer=True,
         **kwargs,
     ):
         super().__init__(module, criterion=nn.Identity, train_split=None, verbose=0, **kwargs)
@@ -67,6 +70,7 @@ class Net(NeuralNet):
         self.lr_schedule = lr_schedule
         self.max_grad_norm = max_grad_norm
         self.anneals = anneals
+        self.keeps_optimizer = keeps_optimizer
 
     def begin_run(self, callbacks, seed):
         """Get ready for a training.
@@ -153,15 +157,6 @@ class Net(NeuralNet):
         return self
 
     # Pickling.
-
-    #: Whether the state of the optimizer is pickled, by which training can continue as it was.
-    keeps_optimizer = True
-
-    def without_optimizer(self):
-        """Return this net, to be pickled without the state of the optimizer."""
-        twin = object.__new__(type(self))
-        twin.__dict__.update(vars(self), keeps_optimizer=False)
-        return twin
 
     def __getstate__(self):
         """Return a state that loads on any device, with the optimizer's if training continues."""

@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from skae import Autoencoder, Seq2SeqTranslator
+from skae._text import generation
 from skae._text.decoding import Constraints, sample
 from skae.architectures import Dense, RecurrentEncoderDecoder, Transformer
 from skae.exceptions import InterruptedWarning, LongTextWarning, PoorFitWarning
@@ -260,6 +261,44 @@ def test_long_texts_are_translated_in_parts(translator):
     for method in (model.predict_n_best, model.sample):
         with pytest.raises(ValueError, match=r"X\[1\] has \d+ tokens, but max_length_ is"):
             method([NEW_ENGLISH[0], two])
+
+
+@pytest.fixture
+def tokenized(monkeypatch):
+    """The texts that tokenizers get, a list that grows."""
+    texts, encode = [], generation.encode
+
+    def spy(tokenizer, some):
+        texts.extend(some)
+        return encode(tokenizer, some)
+
+    monkeypatch.setattr(generation, "encode", spy)
+    return texts
+
+
+METHODS = ("predict", "predict_n_best", "sample", "transform", "log_likelihood", "score")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_sentence_is_tokenized_once(method, translator, tokenized):
+    right = [NEW_FRENCH] if method in ("log_likelihood", "score") else []
+    getattr(translator, method)(NEW_ENGLISH, *right)
+    assert sorted(tokenized) == sorted(NEW_ENGLISH + (NEW_FRENCH if method[0] == "l" else []))
+
+
+def test_long_texts_and_their_parts_are_tokenized_once(translator, tokenized):
+    model = pickle.loads(pickle.dumps(translator))
+    model.max_length_ = len(model.source_tokenizer_.encode(NEW_ENGLISH[0]).ids) // 2
+    texts = [f"{NEW_ENGLISH[0]} {NEW_ENGLISH[1]}", *NEW_ENGLISH, NEW_ENGLISH[0]]
+    found = model.predict(texts)
+    assert len(set(tokenized)) == len(tokenized)
+    assert found[0] == " ".join(found[1:3])
+    assert found[1] == found[-1]
+
+
+def test_a_prefix_of_all_texts_is_tokenized_once(translator, tokenized):
+    translator.sample(NEW_ENGLISH, 3, prefix="Je", random_state=0)
+    assert tokenized.count("Je") == 1
 
 
 def test_iterator_reads_no_more_than_it_needs(translator):
