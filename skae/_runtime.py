@@ -3,8 +3,10 @@
 from contextlib import contextmanager
 from functools import cache
 from threading import RLock
+from typing import NamedTuple
 
 import torch
+from torch import nn
 
 
 def resolve_device(device):
@@ -82,30 +84,67 @@ def make_generator(seed, device):
     return torch.Generator(device=torch.device(device)).manual_seed(seed)
 
 
-class Random:
-    """Mixin of modules that draw random numbers.
+class TrainState(NamedTuple):
+    """Where a training is, which is passed along with each call.
 
-    Attributes
+    Parameters
     ----------
-    generator : torch.Generator, None or list of torch.Generator
-        Where from; None is torch's own. A list has one for each of several models that train
-        at once.
+    progress : float, default=1.0
+        Fraction of the training that is done, for what changes during training.
+    generator : torch.Generator or None, default=None
+        Source of random numbers; None is torch's own.
     """
 
-    generator = None
+    progress: float = 1.0
+    generator: torch.Generator | None = None
 
 
-@contextmanager
-def drawing_from(generator, module):
-    """Let all parts of a module draw from a generator for a while."""
-    parts = [part for part in module.modules() if isinstance(part, Random)]
-    for part in parts:
-        part.generator = generator
-    try:
-        yield
-    finally:  # a generator cannot be copied or pickled
-        for part in parts:
-            part.generator = None
+#: The state outside of training.
+TRAINED = TrainState()
+
+
+class Random:
+    """Mixin of modules that draw random numbers."""
+
+    #: Whether from torch's own generator, not from that of a `TrainState`.
+    draws_from_torch = False
+
+
+#: torch's random layers: they draw if their attribute ``p`` or ``dropout`` is not 0, or always.
+_DROPOUTS = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
+_WITH_DROPOUT = (nn.RNNBase, nn.MultiheadAttention)
+_RANDOM = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+
+
+def draws_from_torch(module):
+    """Say whether a part of a module may draw from torch's own generator.
+
+    Layers of the user's may, since nobody knows what they do. So may skae's layers inside a
+    container of torch's, which passes no `TrainState` on.
+    """
+    return any(_draws_from_torch(part) for part in module.modules())
+
+
+def _draws_from_torch(part):
+    library = type(part).__module__.partition(".")[0]
+    if library not in ("skae", "torch"):
+        return True
+    if isinstance(part, Random):
+        return part.draws_from_torch
+    if isinstance(part, _DROPOUTS):
+        return part.p > 0
+    if isinstance(part, _WITH_DROPOUT):
+        return part.dropout > 0
+    if library == "torch":
+        return isinstance(part, _RANDOM) or any(isinstance(p, Random) for p in part.modules())
+    return False
 
 
 def normal_like(x, generator=None):

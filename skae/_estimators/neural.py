@@ -12,7 +12,6 @@ from skae._estimators.predictor import Predictor
 from skae._params import unchanged_on_error
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, fresh
-from skae._training.cost import cost
 from skae._training.deferral import DeferrableFit
 from skae._training.loop import TrainingRun, train
 from skae._training.net import Net
@@ -84,8 +83,8 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
     def _check_bounds(self, dataset, parameter, losses, name="X"):
         """Raise an error if targets are out of the range of the loss that a parameter names."""
         loss = getattr(self, parameter)
-        bounds = getattr(losses.get(loss), "target_range", None) if isinstance(loss, str) else None
-        if bounds is None or dataset.kind == "tables":
+        bounds = losses[loss].target_range if isinstance(loss, str) else None
+        if bounds is None or dataset.column_layout is not None:
             return
         low, high = dataset.range()
         if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:
@@ -125,9 +124,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
             self.weight_decay,
             training_defaults.optimizer_params,
         )
-        module = self._make_module(dataset)
-        module.has_missing = dataset.has_missing
-        module.n_multiplications, module.width = cost(module.eval(), dataset)
+        module, self.n_components_ = self._make_module(dataset)
         self.net_ = Net(module, device=str(device), **optimizer, **session)
 
     def _training_defaults(self):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
 
@@ -129,8 +130,8 @@ class TrainingRun:
         if "dur" not in net.history[-1]:  # an epoch cut short
             del net.history[-1]
 
-    def _validation_step(self, batch):
-        step = self.net.validation_step
+    def _validation_step(self, batch, state):
+        step = partial(self.net.validation_step, state=state)
         return self.net.notify_of(batch, step, False) if self.notifies_batches else step(batch)
 
     # Learning rates.

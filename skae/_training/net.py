@@ -15,7 +15,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from skae._data.batches import Batches
-from skae._runtime import drawing_from, make_generator, seeded
+from skae._runtime import TRAINED, TrainState, make_generator, seeded
 from skae._training.callbacks import sets_learning_rate
 from skae._training.flat import can_flatten, flat_parameter, matrix_groups, matrix_stacks
 from skae._training.muon import Muon
@@ -161,15 +161,15 @@ class Net(NeuralNet):
         ----------
         dataset : object such as `skae._data.ArrayDataset`
         step : callable or None, default=None
-            Gives the loss of a batch; None is ``validation_step``.
+            Gives the loss of a batch and a `TrainState`; None is ``validation_step``.
         """
         step = step or self.validation_step
         total, count = torch.zeros((), device=self.device), 0
-        noise = make_generator(self._seed, self.device)
-        with seeded(self._seed, self.device), drawing_from(noise, self.module_):
+        state = TrainState(generator=make_generator(self._seed, self.device))
+        with seeded(self._seed, self.device):
             for batch in self.get_iterator(dataset):
                 size = self.module_.size(batch[1][0])
-                total.add_(step(batch), alpha=size)
+                total.add_(step(batch, state), alpha=size)
                 count += size
         return total.item() / count
 
@@ -184,13 +184,12 @@ class Net(NeuralNet):
         return loss
 
     @torch.no_grad()
-    def validation_step(self, batch, **fit_params):
+    def validation_step(self, batch, state=TRAINED, **fit_params):
         """Return the loss of a batch, without dropout."""
         x, (target, weight) = batch
         self._set_training(False)
-        self.module_.set_progress(1.0)
-        x, target, cell_weight = self.module_.training_inputs(x, target, training=False)
-        return self.module_.objective(x, target, weight, cell_weight)
+        x, target, cell_weight = self.module_.training_inputs(x, target, state, training=False)
+        return self.module_.objective(x, target, weight, cell_weight, state)
 
     def record_loss(self, name, loss):
         """Record the mean loss of an epoch.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from skae._data.batches import side_by_side
-from skae._runtime import drawing_from, threads
+from skae._runtime import TrainState, threads
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, step_function
 
@@ -69,7 +69,7 @@ class Stack:
         for hook in self._hooks:
             hook.remove()
         for training in self.trainings:
-            training.net.module_.eval().set_progress(1.0)
+            training.net.module_.eval()
 
     def is_outdated(self):
         """Say whether callbacks have changed what nets have in common, or frozen layers."""
@@ -97,8 +97,6 @@ class Stack:
                 self.trainings[0].net.batch_size * self.module.n_multiplications if is_one else 0
             )
             contexts.enter_context(threads(n_multiplications))
-            for training in self.trainings:
-                contexts.enter_context(drawing_from(training.noise, training.net.module_))
             for group in self.optimizer_groups:
                 group.begin_epoch()
             for which, batch in self._batches():
@@ -199,10 +197,10 @@ class OptimizerGroup:
         first.steps_taken += 1
         first.set_learning_rate(self.optimizer)
 
-    @property
-    def progress(self):
-        """Fraction of the training that is over, the same for all."""
-        return self.trainings[0].progress
+    def states(self):
+        """Return the `TrainState` of each net."""
+        progress = self.trainings[0].progress  # the same for all
+        return [TrainState(progress if t.net.anneals else 1.0, t.noise) for t in self.trainings]
 
     def end_epoch(self):
         """Let each training know what is counted once for all."""
@@ -251,8 +249,6 @@ class Step:
         self.view = stack.views[0] if len(stack.views) == 1 else None
         self.grads = None if stack.grads is None else stack.grads[which]
         self.dense_step = None if self.grads is None else dense_step(*self.modules)
-        # A dense net without a bottleneck has nothing that changes in the course of training.
-        self.may_anneal = self.dense_step is None or self.dense_step.bottleneck is not None
         bounds = [net.max_grad_norm for net in self.nets]
         self.max_grad_norm = None
         if any(bound is not None for bound in bounds):
@@ -306,32 +302,27 @@ class Step:
 
     def _losses_and_gradients(self, batch):
         x, (target, weight) = batch
-        if self.may_anneal:
-            for group in self.optimizer_groups:
-                progress = group.progress
-                for training in group.trainings:
-                    if training.net.anneals:
-                        training.net.module_.set_progress(progress)
-        x, target, cell_weight = self._prepare(x, target)
+        states = [state for group in self.optimizer_groups for state in group.states()]
+        x, target, cell_weight = self._prepare(x, target, states)
         if self.dense_step is not None:
-            return self.dense_step(x, target, weight, cell_weight)
+            return self.dense_step(x, target, weight, cell_weight, states)
         # A faster step stands in for autograd elsewhere.
         net, module = self.nets[0], self.modules[0]
         module.train()
         net.optimizer_.zero_grad(set_to_none=self.grads is None)
         with net.autocast() if self.grads is None else nullcontext():
-            loss = module.objective(x, target, weight, cell_weight)
+            loss = module.objective(x, target, weight, cell_weight, states[0])
         loss.backward()
         return loss
 
-    def _prepare(self, x, target):
+    def _prepare(self, x, target, states):
         """Let the modules damage what they get in training."""
         if len(self.modules) == 1:
-            return self.modules[0].training_inputs(x, target, training=True)
+            return self.modules[0].training_inputs(x, target, states[0])
         if self.modules[0].corruption is None:
             return x, target, None
-        pairs = zip(self.modules, x, strict=True)
+        each = zip(self.modules, x, states, strict=True)
         damaged, _, weights = zip(
-            *(m.training_inputs(x, x, training=True) for m, x in pairs), strict=True
+            *(m.training_inputs(x, x, state) for m, x, state in each), strict=True
         )
         return torch.stack(damaged), target, None if weights[0] is None else torch.stack(weights)

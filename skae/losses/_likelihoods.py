@@ -24,6 +24,7 @@ class BernoulliLikelihood(BinaryCrossEntropy):
     """
 
     reduction = "sum"
+    is_likelihood = True
 
     def sample(self, logit):
         """Draw ones and zeros, given their logit.
@@ -66,6 +67,7 @@ class GaussianLikelihood(ElementwiseLoss):
     """
 
     reduction = "sum"
+    is_likelihood = True
     #: How much larger the steps of the logarithm of the variance are than those of a weight of
     #: the net: it has a long way to go, and large steps are safe for a single number.
     STEP_SCALE = 10.0
@@ -80,6 +82,11 @@ class GaussianLikelihood(ElementwiseLoss):
         if noise_variance is None:
             self.log_fraction = nn.Parameter(torch.zeros(()))
 
+    @property
+    def learns_variance(self):
+        """Whether the variance is learned."""
+        return self.log_fraction is not None
+
     @torch.no_grad()
     def start_at(self, noise_variance):
         """Set the variance that learning starts from.
@@ -89,7 +96,7 @@ class GaussianLikelihood(ElementwiseLoss):
         noise_variance : tensor of shape ()
             The variance; ignored if the variance is fixed.
         """
-        if self.log_fraction is not None:
+        if self.learns_variance:
             self.log_start.copy_(noise_variance.log())
 
     @property

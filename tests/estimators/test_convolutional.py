@@ -215,7 +215,7 @@ def test_read_only_and_memory_mapped_images(digits, tmp_path):
 def test_conv_parameters_can_be_searched(digits):
     model = Autoencoder(3, architecture="conv", **QUICK)
     model.set_params(architecture__channels=(5,)).fit(digits)
-    assert model.encoder_[0].stack.stages[0][0].out_channels == 5
+    assert model.encoder_[0].stages[0][0].out_channels == 5
 
 
 def test_same_bits_for_the_same_seed(digits):
