@@ -126,8 +126,8 @@ _RANDOM = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 def draws_from_torch(module):
     """Say whether a part of a module may draw from torch's own generator.
 
-    Layers of the user's may, since nobody knows what they do. So may skae's layers inside a
-    container of torch's, which passes no `TrainState` on.
+    Layers of the user's may, since nobody knows what they do. So may skae's layers inside an
+    ``nn.Sequential`` of torch's, which passes no `TrainState` on.
     """
     return any(_draws_from_torch(part) for part in module.modules())
 
@@ -142,9 +142,9 @@ def _draws_from_torch(part):
         return part.p > 0
     if isinstance(part, _WITH_DROPOUT):
         return part.dropout > 0
-    if library == "torch":
-        return isinstance(part, _RANDOM) or any(isinstance(p, Random) for p in part.modules())
-    return False
+    if library == "torch" and isinstance(part, nn.Sequential):
+        return any(isinstance(layer, Random) for layer in part.modules())
+    return isinstance(part, _RANDOM)
 
 
 def normal_like(x, generator=None):
