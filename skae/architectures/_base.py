@@ -209,13 +209,16 @@ class LinearShortcut(Layer):
             Bias of these outputs.
         """
         weight, bias = self._in_own_units(weight, bias)
-        n, own_bias = len(weight), self.linear.bias
-        own_bias = self.last.bias if own_bias is None else own_bias
-        for parameter in self.last.parameters():
-            if parameter is not own_bias:
-                parameter.zero_()
+        n = len(weight)
+        self._silence(n)
         self.linear.weight[:n] = weight
-        own_bias[:n] = bias
+        (self.last if self.linear.bias is None else self.linear).bias[:n] = bias
+
+    def _silence(self, n):
+        """Let the layers add nothing to the first ``n`` outputs."""
+        del n
+        for parameter in self.last.parameters():
+            parameter.zero_()
 
     def _in_own_units(self, weight, bias):
         """Return a linear map as one of what ``linear`` gets and gives."""

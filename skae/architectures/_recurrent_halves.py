@@ -57,6 +57,10 @@ class RecurrentEncoder(LinearShortcut):
         n_behind = len(self.step_scale.mean) - x.shape[1]  # cuts off, if negative
         return self.step_scale.standardize(F.pad(x, (0, 0, 0, n_behind), value=torch.nan))
 
+    def _silence(self, n):
+        for parameter in self.last.parameters():
+            parameter[:n] = 0.0
+
     def _in_own_units(self, weight, bias):
         std, mean = self.step_scale.std.flatten(), self.step_scale.mean.flatten()
         return weight * std, bias + weight @ mean
