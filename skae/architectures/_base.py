@@ -99,7 +99,13 @@ class Layer(nn.Module):
     starts_linear = False
 
     def standardize(self, moments):
-        """Learn the `skae._data.Moments` of the data, to bring it to mean 0 and deviation 1."""
+        """Learn to bring data to mean 0 and standard deviation 1.
+
+        Parameters
+        ----------
+        moments : skae._data.Moments
+            Of the training data.
+        """
 
     def start_at(self, weight, bias):
         """Become the linear map ``x @ weight.T + bias`` of flat samples or codes.

@@ -28,8 +28,6 @@ class Loss(nn.Module):
         Whether there is a ``mean_and_gradient``.
     skips_unknown : bool
         Whether targets may be NaN in ``mean_and_gradient``; they do not count.
-    is_likelihood : bool
-        Whether the loss is minus the logarithm of a likelihood, which has ``sample``.
     learns_variance : bool
         Whether the variance of the noise is learned, from one that ``start_at`` sets.
     """
@@ -40,7 +38,6 @@ class Loss(nn.Module):
     target_range = None
     writes_gradient = False
     skips_unknown = False
-    is_likelihood = False
     learns_variance = False
 
     def __init__(self):

@@ -24,7 +24,6 @@ class BernoulliLikelihood(BinaryCrossEntropy):
     """
 
     reduction = "sum"
-    is_likelihood = True
 
     def sample(self, logit):
         """Draw ones and zeros, given their logit.
@@ -67,7 +66,6 @@ class GaussianLikelihood(ElementwiseLoss):
     """
 
     reduction = "sum"
-    is_likelihood = True
     #: How much larger the steps of the logarithm of the variance are than those of a weight of
     #: the net: it has a long way to go, and large steps are safe for a single number.
     STEP_SCALE = 10.0

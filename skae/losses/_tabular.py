@@ -45,9 +45,9 @@ class TabularLoss(Loss):
             )
         self.number_loss = number_loss
         self.reduction = number_loss.reduction
-        self.is_likelihood = number_loss.is_likelihood
         self.learns_variance = number_loss.learns_variance
-        self.writes_gradient = not self.is_likelihood  # it has no derivative of each element
+        # A likelihood has no derivative of each element.
+        self.writes_gradient = not isinstance(number_loss, GaussianLikelihood)
 
     @property
     def fraction(self):
