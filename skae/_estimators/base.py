@@ -11,11 +11,11 @@ from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
 from skae._modules.autoencoder import AutoencoderModule, Center
-from skae._modules.pca_start import MAX_ROWS, start_at_pca
+from skae._modules.pca_start import MAX_ROWS, standardize, start_at_pca
 from skae._params import fit_context
 from skae._runtime import seeded, threads
 from skae._training.cost import cost
-from skae.architectures._base import Sequential, hooks
+from skae.architectures._base import Sequential
 from skae.architectures._build import build_modules
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
@@ -112,21 +112,6 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             loss = TabularLoss(loss)
         loss.setup(dataset)
         activation = self._output_activation(loss)
-        encoder, decoder = self._make_halves(
-            architecture, n_components, bottleneck, loss, activation, dataset
-        )
-        parts = encoder, bottleneck, decoder, loss.make_activation() or ACTIVATIONS[activation]()
-        module = self._join(
-            *parts,
-            loss,
-            self._make_corruption(dataset),
-            has_missing=dataset.has_missing,
-            cost=cost(parts, dataset),
-        )
-        return module.eval(), n_components
-
-    def _make_halves(self, architecture, n_components, bottleneck, loss, activation, dataset):
-        """Build encoder and decoder, in the units of the data and started at PCA."""
         is_linear = activation == "identity"
         with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
             encoder, decoder = build_modules(
@@ -136,19 +121,17 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
                 n_components,
                 dataset.column_layout,
             )
-            moments = dataset.moments() if hooks(encoder).standardizes else None
-            is_standardized = moments is not None
-            if is_standardized:
-                hooks(encoder).standardize(moments)
-                if is_linear:
-                    hooks(decoder).standardize(moments)
+            is_standardized = standardize(encoder, decoder, dataset, is_linear)
             if is_linear:
                 parts = encoder, bottleneck, decoder, loss
                 start_at_pca(*parts, n_components, dataset, is_standardized)
         if bottleneck.centers_input and not is_standardized:
             mean = dataset.subsample(MAX_ROWS).center.to(torch.float32)
             encoder = Sequential(Center(mean), encoder)
-        return encoder, decoder
+        parts = encoder, bottleneck, decoder, loss.make_activation() or ACTIVATIONS[activation]()
+        facts = {"has_missing": dataset.has_missing, "cost": cost(parts, dataset)}
+        module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
+        return module.eval(), n_components
 
     def _join(self, *parts, **facts):
         return AutoencoderModule(*parts, **facts)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from skae.architectures._base import start_hooks
+from skae.architectures._base import hooks, start_hooks
 
 MAX_ROWS = 5_000
 
@@ -61,6 +61,31 @@ def principal_axes(dataset, n_components):
     noise = rest / max(1, n_features - n_components)
     noise = torch.maximum(noise, MIN_NOISE * mean_variance)
     return PrincipalAxes(mean, components, variances, noise, mean_variance, len(found))
+
+
+def standardize(encoder, decoder, dataset, is_linear):
+    """Let encoder and decoder bring the data to mean 0 and standard deviation 1, if they can.
+
+    Parameters
+    ----------
+    encoder, decoder : nn.Module
+    dataset : ArrayDataset
+    is_linear : bool
+        Whether the decoder's output is in the units of the data.
+
+    Returns
+    -------
+    bool
+        Whether the encoder does so.
+    """
+    encoder, decoder = hooks(encoder), hooks(decoder)
+    moments = dataset.moments() if encoder.standardizes else None
+    if moments is None:
+        return False
+    encoder.standardize(moments)
+    if is_linear:
+        decoder.standardize(moments)
+    return True
 
 
 def start_at_pca(encoder, bottleneck, decoder, loss, n_components, dataset, is_standardized=False):
