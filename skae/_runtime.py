@@ -4,6 +4,7 @@ import os
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock, RLock, local
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -161,30 +162,30 @@ def make_generator(seed, device):
     return torch.Generator(device=torch.device(device)).manual_seed(seed)
 
 
-class Random:
-    """Mixin of modules that draw random numbers.
+class TrainState(NamedTuple):
+    """Where a training is, which is passed along with each call.
 
-    Attributes
+    Parameters
     ----------
-    generator : torch.Generator, None or list of torch.Generator
-        Where from; None is torch's own. A list has one for each of several models that train
-        at once.
+    progress : float, default=1.0
+        Fraction of the training that is done, for what changes during training.
+    generator : torch.Generator or None, default=None
+        Source of random numbers; None is torch's own.
     """
 
-    generator = None
+    progress: float = 1.0
+    generator: torch.Generator | None = None
 
 
-@contextmanager
-def drawing_from(generator, module):
-    """Let all parts of a module draw from a generator for a while."""
-    parts = [part for part in module.modules() if isinstance(part, Random)]
-    for part in parts:
-        part.generator = generator
-    try:
-        yield
-    finally:  # a generator cannot be copied or pickled
-        for part in parts:
-            part.generator = None
+#: The state outside of training.
+TRAINED = TrainState()
+
+
+class Random:
+    """Mixin of modules that draw random numbers."""
+
+    #: Whether from torch's own generator, not from that of a `TrainState`.
+    draws_from_torch = False
 
 
 #: torch's random layers: they draw if their attribute ``p`` or ``dropout`` is not 0, or always.
@@ -203,8 +204,8 @@ _RANDOM = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 def draws_from_torch(module):
     """Say whether a part of a module may draw from torch's own generator.
 
-    Layers of the user's may, since nobody knows what they do. So may skae's layers inside a
-    container of torch's, which passes no `TrainState` on.
+    Layers of the user's may, since nobody knows what they do. So may skae's layers inside an
+    ``nn.Sequential`` of torch's, which passes no `TrainState` on.
     """
     return any(_draws_from_torch(part) for part in module.modules())
 
@@ -214,14 +215,14 @@ def _draws_from_torch(part):
     if library not in ("skae", "torch"):
         return True
     if isinstance(part, Random):
-        return True
+        return part.draws_from_torch
     if isinstance(part, _DROPOUTS):
         return part.p > 0
     if isinstance(part, _WITH_DROPOUT):
         return part.dropout > 0
-    if library == "torch":
-        return isinstance(part, _RANDOM) or any(isinstance(p, Random) for p in part.modules())
-    return False
+    if library == "torch" and isinstance(part, nn.Sequential):
+        return any(isinstance(layer, Random) for layer in part.modules())
+    return isinstance(part, _RANDOM)
 
 
 def normal_like(x, generator=None):

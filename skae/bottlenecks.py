@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae._runtime import Random, normal_like
+from skae._runtime import TRAINED, TrainState, normal_like
 
 aten = torch.ops.aten
 
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-class Bottleneck(Random, nn.Module):
+class Bottleneck(nn.Module):
     """Base of all bottlenecks.
 
     A subclass overrides ``forward`` or ``draw``, and ``step`` where autograd would be too
@@ -36,16 +36,12 @@ class Bottleneck(Random, nn.Module):
 
     Attributes
     ----------
-    progress : float
-        Fraction of the training that is done, for values that change during training. It
-        is 1 outside of training.
     centers_input : bool
         Whether the encoder gets the samples less their mean.
     is_scale_free : bool
         Whether codes may be of any size.
     """
 
-    progress = 1.0
     centers_input = False
     is_scale_free = False
 
@@ -91,19 +87,23 @@ class Bottleneck(Random, nn.Module):
         """
         raise NotImplementedError
 
-    def numbers(self):
+    def numbers(self, state=TRAINED):
         """Return the numbers that may differ between models that train as one.
 
-        They are for ``step``. With several models, it gets tensors of shape (n_models, 1, 1).
+        Parameters
+        ----------
+        state : TrainState, default=TrainState()
+            How far the training is, for numbers that change with it.
 
         Returns
         -------
         tuple of float
             Their values at this point of the training.
         """
+        del state
         return ()
 
-    def draw(self, encoded, weight=None):
+    def draw(self, encoded, weight=None, state=TRAINED):
         """Return the code that training passes to the decoder, and a penalty.
 
         Parameters
@@ -112,6 +112,8 @@ class Bottleneck(Random, nn.Module):
             Output of the encoder.
         weight : tensor of shape (n_samples,) or None, default=None
             Weights of the samples.
+        state : TrainState, default=TrainState()
+            How far the training is, and where random numbers come from.
 
         Returns
         -------
@@ -120,10 +122,10 @@ class Bottleneck(Random, nn.Module):
         penalty : tensor of shape () or float
             Added to the mean loss.
         """
-        del weight
+        del weight, state
         return self(encoded), 0.0
 
-    def step(self, encoded, weight=None):
+    def step(self, encoded, weight=None, state=TRAINED, numbers=None):
         """Do the same as ``draw``, and return the derivatives as a function.
 
         Parameters
@@ -132,6 +134,10 @@ class Bottleneck(Random, nn.Module):
             Output of the encoder.
         weight : tensor of shape (..., n_samples) or None, default=None
             Weights of the samples.
+        state : TrainState or list of TrainState, default=TrainState()
+            As for ``draw``; for several models a list with the state of each.
+        numbers : list of tensor of shape (n_models, 1, 1) or None, default=None
+            For several models, what ``numbers`` returns of each. None is its own.
 
         Returns
         -------
@@ -143,9 +149,10 @@ class Bottleneck(Random, nn.Module):
             ``backward(grad, out)`` writes to ``out`` the derivative by ``encoded`` of
             the loss, whose derivative by the code is ``grad``, and of the penalty.
         """
+        del numbers
         leaf = encoded.detach().requires_grad_()
         with torch.enable_grad():
-            code, penalty = self.draw(leaf, weight)
+            code, penalty = self.draw(leaf, weight, state)
 
         def backward(grad, out):
             outputs, grads = [code], [grad]
@@ -265,8 +272,8 @@ class TopKBottleneck(SparseBottleneck):
         values, units = encoded.topk(self.k, sorted=False)
         return torch.zeros_like(encoded).scatter(-1, units, values)
 
-    def step(self, encoded, weight=None):
-        del weight
+    def step(self, encoded, weight=None, state=TRAINED, numbers=None):
+        del weight, state, numbers
         values, units = encoded.topk(self.k, sorted=False)
         code = torch.zeros_like(encoded).scatter_(-1, units, values)
 
@@ -308,23 +315,27 @@ class L1Bottleneck(SparseBottleneck):
     def stack_key(self):
         return ()
 
-    def numbers(self):
-        return (self.weight * min(1.0, 10 * self.progress),)
+    def numbers(self, state=TRAINED):
+        return (self.weight * min(1.0, 10 * state.progress),)
 
     def forward(self, encoded):
         return F.relu(encoded)
 
-    def draw(self, encoded, weight=None):
+    def draw(self, encoded, weight=None, state=TRAINED):
         code = self(encoded)
+        return code, self._penalty(code, weight, self.numbers(state))
+
+    def _penalty(self, code, weight, numbers):
         sums = code.sum(-1)
         sums = sums if weight is None else sums * weight
-        (weight_now,) = self.numbers()
-        return code, _for_each_model(weight_now) * sums.mean(-1)
+        (weight_now,) = numbers
+        return _for_each_model(weight_now) * sums.mean(-1)
 
-    def step(self, encoded, weight=None):
-        code, penalty = self.draw(encoded, weight)
-        (weight_now,) = self.numbers()
-        slope = weight_now / code.shape[-2]
+    def step(self, encoded, weight=None, state=TRAINED, numbers=None):
+        numbers = self.numbers(state) if numbers is None else numbers
+        code = self(encoded)
+        penalty = self._penalty(code, weight, numbers)
+        slope = numbers[0] / code.shape[-2]
         slope = slope if weight is None else slope * weight[..., None]
 
         def backward(grad, out):
@@ -374,7 +385,8 @@ class KLSparseBottleneck(SparseBottleneck):
     def stack_key(self):
         return ()
 
-    def numbers(self):
+    def numbers(self, state=TRAINED):
+        del state
         rho = self.target
         return rho, self.weight, rho * log(rho) + (1 - rho) * log(1 - rho)
 
@@ -385,22 +397,23 @@ class KLSparseBottleneck(SparseBottleneck):
     def forward(self, encoded):
         return torch.sigmoid(encoded)
 
-    def draw(self, encoded, weight=None):
+    def draw(self, encoded, weight=None, state=TRAINED):
         code = self(encoded)
-        return code, self._penalty(_batch_mean(code, weight), weight)
+        return code, self._penalty(_batch_mean(code, weight), weight, self.numbers(state))
 
-    def _penalty(self, mean, weight):
-        rho, fraction, entropy = (_for_each_model(number) for number in self.numbers())
+    def _penalty(self, mean, weight, numbers):
+        rho, fraction, entropy = (_for_each_model(number) for number in numbers)
         mean = mean.clamp(*self.RANGE)
         # Sums over the units, the last axis.
         log_on, log_off = mean.log().sum(-1), torch.log1p(-mean).sum(-1)
         fraction = fraction if weight is None else fraction * weight.mean(-1)
         return fraction * (entropy * mean.shape[-1] - rho * log_on - (1 - rho) * log_off)
 
-    def step(self, encoded, weight=None):
+    def step(self, encoded, weight=None, state=TRAINED, numbers=None):
+        numbers = self.numbers(state) if numbers is None else numbers
         code = self(encoded)
         mean = _batch_mean(code, weight)
-        rho, fraction, _ = self.numbers()
+        rho, fraction, _ = numbers
         at_unit = mean[..., None, :]  # over all samples
         bounded = at_unit.clamp(*self.RANGE)
         slope = (bounded - rho) / (bounded - bounded.square())
@@ -411,7 +424,7 @@ class KLSparseBottleneck(SparseBottleneck):
             torch.add(grad, slope, out=out)
             aten.sigmoid_backward.grad_input(out, code, grad_input=out)
 
-        return code, self._penalty(mean, weight), backward
+        return code, self._penalty(mean, weight, numbers), backward
 
     def is_active(self, code):
         """Say which units of a code are active: those above twice the target.
@@ -480,13 +493,11 @@ class GaussianBottleneck(Bottleneck):
     def stack_key(self):
         return (self.beta == 0, self.free_bits == 0)
 
-    def numbers(self):
-        return self.beta_now, self.free_bits
+    def numbers(self, state=TRAINED):
+        return self.beta * self._warmed_up(state.progress), self.free_bits
 
-    @property
-    def beta_now(self):
-        """Weight of the divergence at this point of the training."""
-        return self.beta * (min(1.0, self.progress / self.warmup) if self.warmup else 1.0)
+    def _warmed_up(self, progress):
+        return min(1.0, progress / self.warmup) if self.warmup else 1.0
 
     def encoder_width(self, n_components):
         return 2 * n_components
@@ -528,32 +539,33 @@ class GaussianBottleneck(Bottleneck):
     def forward(self, encoded):
         return self.posterior(encoded)[0]
 
-    def draw(self, encoded, weight=None):
+    def draw(self, encoded, weight=None, state=TRAINED):
         mean, log_variance = self.posterior(encoded)
         if self.beta == 0:
             return mean, 0.0
-        code = mean + (log_variance / 2).exp() * normal_like(mean, self.generator)
-        return code, self._penalty(_batch_mean(self.divergence(encoded), weight), weight)
+        code = mean + (log_variance / 2).exp() * normal_like(mean, state.generator)
+        divergence = _batch_mean(self.divergence(encoded), weight)
+        return code, self._penalty(divergence, weight, self.numbers(state))
 
-    def _penalty(self, divergence, weight):
-        beta, free_bits = self.numbers()
+    def _penalty(self, divergence, weight, numbers):
+        beta, free_bits = numbers
         costly = torch.clamp_min(divergence, _at_each_unit(free_bits)).sum(-1)
         fraction = 1.0 if weight is None else weight.mean(-1)
         return _for_each_model(beta) * fraction * costly
 
-    def step(self, encoded, weight=None):
+    def step(self, encoded, weight=None, state=TRAINED, numbers=None):
         mean, log_variance = self.posterior(encoded)
         if self.beta == 0:
             return mean.contiguous(), 0.0, _pass_to_mean
-        beta, free_bits = self.numbers()
+        beta, free_bits = numbers = self.numbers(state) if numbers is None else numbers
         n_samples, n_units = mean.shape[-2:]
         std = (log_variance / 2).exp_()
-        drawn = normal_like(mean, self.generator).mul_(std)
+        drawn = normal_like(mean, _generators(state)).mul_(std)
         variance = std.square()
         slope = beta / n_samples  # of the penalty by each divergence
         if self.free_bits or weight is not None:
             divergence = _batch_mean(self.divergence(encoded), weight)
-            penalty = self._penalty(divergence, weight)
+            penalty = self._penalty(divergence, weight, numbers)
             slope = slope * (divergence[..., None, :] >= free_bits).to(divergence)
             slope = slope if weight is None else slope * weight[..., None]
         else:
@@ -592,6 +604,13 @@ class GaussianBottleneck(Bottleneck):
         weight = torch.cat([mean_weight, torch.zeros_like(mean_weight)])
         bias = torch.cat([-mean_weight @ axes.mean, posterior_variance.log()])
         return (weight, bias), (decoder_weight, axes.mean)
+
+
+def _generators(state):
+    """Return the generator of a state, or those of the states of several models."""
+    if isinstance(state, TrainState):
+        return state.generator
+    return [own.generator for own in state]
 
 
 def _pass_to_mean(grad, out):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from skae._params import callable_name
-from skae._runtime import Random, chosen, normal_like, random_bits
+from skae._runtime import TRAINED, Random, chosen, normal_like, random_bits
 
 __all__ = ["Corruption", "gaussian", "masking", "salt_and_pepper", "swap"]
 
@@ -200,14 +200,21 @@ class Corruption(Random, nn.Module):
         self.damaged_only = damaged_only
         self.has_missing = has_missing
 
+    @property
+    def draws_from_torch(self):
+        """Whether random numbers come from torch's own generator, as a user's function's may."""
+        return not self.is_known
+
     @torch.no_grad()
-    def forward(self, x):
+    def forward(self, x, state=TRAINED):
         """Return the damaged batch, and the weights of its cells or None.
 
         Parameters
         ----------
         x : tensor of shape (n_samples, ...)
             The batch.
+        state : TrainState, default=TrainState()
+            Says where random numbers come from.
 
         Returns
         -------
@@ -217,7 +224,7 @@ class Corruption(Random, nn.Module):
             0 for cells that do not count. The mean weight is 1, so that the loss is the
             mean over those that count.
         """
-        x_damaged, damaged = self._damage(x, self._draw_level())
+        x_damaged, damaged = self._damage(x, state.generator)
         n_known = x.numel()
         if self.has_missing:
             known = ~(x.isnan() | x_damaged.isnan())  # a missing value may have been swapped in
@@ -245,20 +252,23 @@ class Corruption(Random, nn.Module):
         """
         return (self.function, self.damaged_only) if self.is_known else None
 
-    def _draw_level(self):
+    def _draw_level(self, generator):
         if not isinstance(self.noise_level, tuple):
             return self.noise_level
         low, high = self.noise_level
-        device = "cpu" if self.generator is None else self.generator.device
-        fraction = torch.rand((), generator=self.generator, device=device)
-        return low + (high - low) * fraction.item()
+        device = "cpu" if generator is None else generator.device
+        return low + (high - low) * torch.rand((), generator=generator, device=device).item()
 
-    def _damage(self, x, level):
-        if self.function is salt_and_pepper:
-            return salt_and_pepper(x, level, self.low, self.high, self.generator)
+    def _damage(self, x, generator):
+        level = self._draw_level(generator)
         if self.is_known:
-            return self.function(x, level, generator=self.generator)
+            return self._damage_cells(x, level, generator)
         return self._damage_by_function(x, level)
+
+    def _damage_cells(self, x, level, generator):
+        if self.function is salt_and_pepper:
+            return salt_and_pepper(x, level, self.low, self.high, generator)
+        return self.function(x, level, generator=generator)
 
     def _damage_by_function(self, x, level):
         name = callable_name(self.function)
@@ -303,8 +313,8 @@ class TabularCorruption(Corruption):
         self.register_buffer("fraction", (1 / column_layout.sizes)[column_layout.columns])
 
     @torch.no_grad()
-    def forward(self, x):
-        x_damaged, damaged = self._damage(x, self._draw_level())
+    def forward(self, x, state=TRAINED):
+        x_damaged, damaged = self._damage(x, state.generator)
         if not self.damaged_only or damaged is None:
             return x_damaged, None
         known = ~x.isnan()
@@ -315,26 +325,24 @@ class TabularCorruption(Corruption):
         stack_key = super().stack_key()
         return stack_key and (*stack_key, self.n_numbers, self.widths)
 
-    def _damage(self, x, level):
-        if not self.is_known:
-            return super()._damage(x, level)
+    def _damage_cells(self, x, level, generator):
         if self.function in (masking, swap):
             fraction = level if self.function is masking or len(x) > 1 else 0.0
             shape = torch.Size([len(x), self.n_numbers + len(self.widths)])
-            damaged = chosen(random_bits(shape, x.device, self.generator), fraction)
+            damaged = chosen(random_bits(shape, x.device, generator), fraction)
             damaged = damaged[:, self.columns]
-            others = torch.nan if self.function is masking else self._others(x, shape)
+            others = torch.nan if self.function is masking else self._others(x, shape, generator)
             return torch.where(damaged, others, x), damaged
         numbers, categories = x[:, : self.n_numbers], x[:, self.n_numbers :]
         if self.function is gaussian:
-            return torch.cat([gaussian(numbers, level, self.generator)[0], categories], 1), None
+            return torch.cat([gaussian(numbers, level, generator)[0], categories], 1), None
         ends = self.low[: self.n_numbers], self.high[: self.n_numbers]
-        numbers, damaged = salt_and_pepper(numbers, level, *ends, self.generator)
+        numbers, damaged = salt_and_pepper(numbers, level, *ends, generator)
         damaged = torch.cat([damaged, torch.zeros_like(categories, dtype=torch.bool)], 1)
         return torch.cat([numbers, categories], 1), damaged
 
-    def _others(self, x, shape):
+    def _others(self, x, shape, generator):
         """Return for each cell the one of another sample."""
-        below = torch.randint(1, max(2, len(x)), shape, device=x.device, generator=self.generator)
+        below = torch.randint(1, max(2, len(x)), shape, device=x.device, generator=generator)
         rows = (torch.arange(len(x), device=x.device)[:, None] + below) % len(x)
         return x.gather(0, rows[:, self.columns])

@@ -1,6 +1,7 @@
 """Arrays of numbers as a dataset: any dtype, converted to tensors a chunk at a time."""
 
 import copy
+from math import prod
 
 import numpy as np
 import torch
@@ -100,6 +101,12 @@ class ArrayDataset(Dataset):
     lengths = None
     #: Whether cells can be NaN, of which nothing is known.
     has_missing = False
+    #: How the columns of a table lie in a tensor; None for other samples.
+    column_layout = None
+    #: How often a net uses each of its weights for a sample, None where that has to be measured.
+    n_weight_uses = 1
+    #: Whether it is the user alone who can scale the samples: scikit-learn has nothing for it.
+    is_hard_to_scale = False
 
     def __init__(self, X, sample_weight=None, format=ArrayFormat()):  # noqa: B008 (not changed)
         self.X = X
@@ -124,6 +131,14 @@ class ArrayDataset(Dataset):
     def sample_shape(self):
         """Shape of one sample."""
         return self.X.shape[1:]
+
+    @property
+    def step_width(self):
+        """Number of values of a sample, of a sequence for one step."""
+        return prod(self.sample_shape)
+
+    def moments(self):
+        """Return the `Moments` of the features of sequences; None for other samples."""
 
     @property
     def dtype(self):

@@ -223,6 +223,8 @@ class ImageDataset(ArrayDataset):
         super().__init__(dataset.X, dataset.sample_weight, format)
 
     kind = "images"
+    n_weight_uses = None
+    is_hard_to_scale = True
 
     @property
     def scale(self):

@@ -182,6 +182,14 @@ class TextPairDataset(TextDataset):
         self.sources, self.targets = sources, targets
         self._weight, self._duplicate_ids = sample_weight, duplicate_ids
 
+    #: Of one token.
+    step_width = 1
+
+    @property
+    def n_weight_uses(self):
+        """How often a net uses each of its weights for a pair of mean length."""
+        return self.lengths.sum(1).mean()
+
     @property
     def lengths(self):
         return np.stack([self.sources.lengths, self.targets.lengths], axis=1)

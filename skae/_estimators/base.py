@@ -4,17 +4,18 @@ from math import prod
 
 import torch
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from skae._estimators.baseline import warn_if_poor, warn_if_unscaled
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
 from skae._modules.autoencoder import AutoencoderModule, Center
-from skae._modules.pca_start import MAX_ROWS, start_at_pca
+from skae._modules.pca_start import MAX_ROWS, standardize, start_at_pca
 from skae._params import fit_context
 from skae._runtime import seeded, threads
+from skae._training.cost import cost
 from skae._training.session import FitSession, fit_method
+from skae.architectures._base import Sequential
 from skae.architectures._build import build_modules
 from skae.architectures._dense import ACTIVATIONS
 from skae.bottlenecks import LinearBottleneck
@@ -104,49 +105,41 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         return dataset
 
     def _make_module(self, dataset):
+        """Build the module for a dataset; return it and the length of the code."""
         architecture = self._make_architecture()
-        self.n_components_ = self._n_components(architecture, dataset.sample_shape)
-        bottleneck, loss = self._make_bottleneck(), self._make_loss()
-        column_layout = None
-        if dataset.kind == "tables":
-            loss, column_layout = TabularLoss(loss), dataset.column_layout
-        if hasattr(loss, "setup"):
-            loss.setup(dataset)
+        n_components = self._n_components(architecture, dataset.sample_shape)
+        bottleneck = self._make_bottleneck(n_components, dataset.sample_shape)
+        loss = self._make_loss()
+        if dataset.column_layout is not None:
+            loss = TabularLoss(loss)
+        loss.setup(dataset)
         activation = self._output_activation(loss)
+        is_linear = activation == "identity"
         with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
             encoder, decoder = build_modules(
                 architecture,
                 dataset.sample_shape,
-                bottleneck.encoder_width(self.n_components_),
-                self.n_components_,
-                column_layout,
+                bottleneck.encoder_width(n_components),
+                n_components,
+                dataset.column_layout,
             )
-            is_standardized = dataset.kind == "sequences" and hasattr(encoder, "standardize")
-            if is_standardized:
-                moments = dataset.moments()
-                encoder.standardize(moments)
-                if activation == "identity":
-                    decoder.standardize(moments)
-            if activation == "identity":
+            is_standardized = standardize(encoder, decoder, dataset, is_linear)
+            if is_linear:
                 parts = encoder, bottleneck, decoder, loss
-                start_at_pca(*parts, self.n_components_, dataset, is_standardized)
+                start_at_pca(*parts, n_components, dataset, is_standardized)
         if bottleneck.centers_input and not is_standardized:
             mean = dataset.subsample(MAX_ROWS).center.to(torch.float32)
-            encoder = nn.Sequential(Center(mean), encoder)
-        parts = (
-            encoder,
-            bottleneck,
-            decoder,
-            getattr(loss, "activation", ACTIVATIONS[activation])(),
-            loss,
-        )
-        return self._join(*parts, self._make_corruption(dataset))
+            encoder = Sequential(Center(mean), encoder)
+        parts = encoder, bottleneck, decoder, loss.make_activation() or ACTIVATIONS[activation]()
+        facts = {"has_missing": dataset.has_missing, "cost": cost(parts, dataset)}
+        module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
+        return module.eval(), n_components
 
-    def _join(self, *parts):
-        return AutoencoderModule(*parts)
+    def _join(self, *parts, **facts):
+        return AutoencoderModule(*parts, **facts)
 
     def _renew(self, module, dataset):
-        module.bottleneck = self._make_bottleneck()
+        module.bottleneck = self._make_bottleneck(self.n_components_, dataset.sample_shape)
         module.corruption = self._make_corruption(dataset)
         module.to(self.device_)
 
@@ -157,7 +150,9 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
     def _output_activation(self, loss):
         return loss.output_activation
 
-    def _make_bottleneck(self):
+    def _make_bottleneck(self, n_components, sample_shape):
+        """Return the bottleneck for codes of a length and samples of a shape."""
+        del n_components, sample_shape
         return LinearBottleneck()
 
     def _make_corruption(self, dataset):
@@ -169,7 +164,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         self._learn_lengths(dataset)
 
     def _check_fit(self, dataset):
-        if dataset.kind == "images":
+        if dataset.is_hard_to_scale:
             warn_if_unscaled(self, dataset)
         warn_if_poor(self, dataset)
 
@@ -183,9 +178,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         return self.n_components_
 
     def _n_components(self, architecture, sample_shape):
-        n_components = self.n_components
-        if hasattr(architecture, "code_length"):
-            n_components = architecture.code_length(sample_shape, n_components)
+        n_components = architecture.code_length(sample_shape, self.n_components)
         if n_components == "auto":
             return self._auto_n_components(prod(sample_shape))
         return int(n_components)

@@ -30,7 +30,7 @@ class Denoising:
         elif self.corruption == "salt_and_pepper":
             low, high = dataset.column_range()
         make = Corruption
-        if dataset.kind == "tables":
+        if dataset.column_layout is not None:
             make = partial(TabularCorruption, dataset.column_layout)
         return make(
             corruption=self.corruption,
@@ -44,7 +44,7 @@ class Denoising:
 
     def _check_units(self, dataset):
         """Reject parameters in units of unsigned integers, which are read as 0 to 1."""
-        if dataset.kind == "tables" and self._data_range is not None:
+        if dataset.column_layout is not None and self._data_range is not None:
             raise ValueError(
                 f"data_range={self._data_range!r} is for data of one unit, and each column of a "
                 "table has its own: leave it None"

@@ -16,6 +16,7 @@ from skae._estimators.predictor import reconstruct
 from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
 from skae._params import StrOptions, fit_context, integer
 from skae._runtime import seeded, threads
+from skae._training.cost import cost
 from skae._training.session import FitSession, fit_method
 from skae.architectures import UNet
 from skae.architectures._dense import ACTIVATIONS
@@ -208,8 +209,7 @@ class ImageToImageRegressor(
 
     def _make_module(self, dataset):
         loss = self._make_loss()
-        if hasattr(loss, "setup"):
-            loss.setup(dataset.targets)
+        loss.setup(dataset.targets)
         activation = self._output_activation(loss)
         with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
             architecture = self._make_architecture()
@@ -223,15 +223,23 @@ class ImageToImageRegressor(
             if activation == "identity":
                 decoder.standardize(target)
                 decoder.start_at_regression(encoder.blocks(x), target)
-        self.n_components_ = encoder.eval()(x[:1])[-1].numel()
+        n_components = encoder.eval()(x[:1])[-1].numel()
+        parts = encoder, LinearBottleneck(), decoder, ACTIVATIONS[activation]()
         module = ImageToImageModule(
-            encoder, LinearBottleneck(), decoder, ACTIVATIONS[activation](), loss
+            *parts,
+            loss,
+            augmentation=self._make_augmentation(),
+            has_missing=dataset.has_missing,
+            cost=cost(parts, dataset),
         )
-        self._renew(module, dataset)
-        return module
+        return module.eval(), n_components
+
+    def _make_augmentation(self):
+        return Augmentation(self.flips, self.max_shift)
 
     def _renew(self, module, dataset):
-        module.augmentation = Augmentation(self.flips, self.max_shift)
+        del dataset
+        module.augmentation = self._make_augmentation()
 
     def _check_fit(self, dataset):
         score = self._predictor.r2(dataset.subsample(MAX_CHECKED))

@@ -10,7 +10,6 @@ from skae._estimators.predictor import NetPredictor
 from skae._estimators.reading import SampleReader
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, prepared
-from skae._training.cost import cost
 from skae._training.loop import TrainingRun
 from skae._training.net import Net
 from skae._training.optimizers import optimizer_params
@@ -50,8 +49,8 @@ class NeuralEstimator(SessionEstimator, SampleReader, SharedParameters):
     def _check_bounds(self, dataset, parameter, losses, name="X"):
         """Raise an error if targets are out of the range of the loss that a parameter names."""
         loss = getattr(self, parameter)
-        bounds = getattr(losses.get(loss), "target_range", None) if isinstance(loss, str) else None
-        if bounds is None or dataset.kind == "tables":
+        bounds = losses[loss].target_range if isinstance(loss, str) else None
+        if bounds is None or dataset.column_layout is not None:
             return
         low, high = dataset.range()
         if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:
@@ -105,9 +104,7 @@ class NeuralEstimator(SessionEstimator, SampleReader, SharedParameters):
         optimizer = optimizer_params(
             defaults.optimizer, defaults.lr, self.weight_decay, defaults.optimizer_params
         )
-        module = self._make_module(dataset)
-        module.has_missing = dataset.has_missing
-        module.n_multiplications, module.width = cost(module.eval(), dataset)
+        module, self.n_components_ = self._make_module(dataset)
         return Net(module, device=str(device), **optimizer, **session)
 
     def _training_defaults(self):

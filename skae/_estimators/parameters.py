@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator
 
 from skae._params import HasMethods, ParameterMixin, StrOptions, integer, parameter_class, real
 from skae._training.optimizers import LR_SCHEDULES, OPTIMIZERS
-from skae.architectures._build import ARCHITECTURES, INPUT_KINDS, make_architecture
+from skae.architectures._base import as_given
+from skae.architectures._build import ARCHITECTURES, INPUT_KINDS, input_kind, make_architecture
 from skae.architectures._conv import CONVOLUTION
 from skae.architectures._dense import ACTIVATIONS
 from skae.architectures._recurrent import RECURRENCE
@@ -268,14 +269,11 @@ class ArchitectureParameters(ParameterMixin):
     @property
     def _input_kind(self):
         """Kind of data that X is read as; see `skae.architectures`."""
-        architecture = self.architecture
-        if isinstance(architecture, str):
-            architecture = self._architectures.get(architecture)
-        return getattr(architecture, "input_kind", "arrays")
+        return input_kind(self.architecture, self._architectures)
 
     def _parameters_of_the_architecture(self):
         """Return the parameters that cannot change when training continues, by name."""
-        architecture = self._make_architecture()
+        architecture = as_given(self._make_architecture())
         params = {"architecture": architecture}
         if isinstance(architecture, BaseEstimator):
             params |= {f"architecture__{k}": v for k, v in architecture.get_params().items()}
@@ -348,9 +346,7 @@ class LossParameters(ParameterMixin):
     def _output_activation(self, loss):
         if self.output_activation == "auto":
             return loss.output_activation
-        if getattr(loss, "from_logits", False) and (
-            self.output_activation != loss.output_activation
-        ):
+        if loss.from_logits and self.output_activation != loss.output_activation:
             raise ValueError(
                 f"loss={self.loss!r} needs output_activation={loss.output_activation!r} or 'auto'; "
                 f"got {self.output_activation!r}"

@@ -12,8 +12,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from torch import nn
 
 from skae._data.batches import along, chunk_length, chunks
-from skae._modules.autoencoder import Chain
 from skae._runtime import threads
+from skae.architectures._base import Sequential
 from skae.exceptions import warn
 
 
@@ -188,7 +188,7 @@ class _Twin:
 
 
 def _chain(*modules):
-    return Chain(*(m for m in modules if not isinstance(m, nn.Identity)))
+    return Sequential(*(m for m in modules if not isinstance(m, nn.Identity)))
 
 
 # What can be mapped over a dataset.

@@ -142,18 +142,18 @@ class SparseAutoencoder(Autoencoder):
     def _auto_n_components(self, n_features):
         return 2 * n_features
 
-    def _make_bottleneck(self):
+    def _make_bottleneck(self, n_components, sample_shape):
         if self.sparsity == "l1":
             return L1Bottleneck(self.sparsity_weight)
         if self.sparsity == "kl":
             return KLSparseBottleneck(self.target_activation, self.sparsity_weight)
-        k = max(1, round(prod(self._sample_shape) ** 0.5)) if self.k == "auto" else int(self.k)
-        if k > self.n_components_ and self.k != "auto":
+        k = max(1, round(prod(sample_shape) ** 0.5)) if self.k == "auto" else int(self.k)
+        if k > n_components and self.k != "auto":
             raise ValueError(
-                f"k={k} units cannot be active in a code of n_components={self.n_components_}. "
+                f"k={k} units cannot be active in a code of n_components={n_components}. "
                 "Choose a smaller k or more components."
             )
-        return TopKBottleneck(min(k, self.n_components_))
+        return TopKBottleneck(min(k, n_components))
 
     @property
     def _n_comparable_components(self):

@@ -307,11 +307,13 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             return LIKELIHOODS["gaussian"](float(self.noise_variance))
         return LIKELIHOODS[self.likelihood]()
 
-    def _make_bottleneck(self):
+    def _make_bottleneck(self, n_components, sample_shape):
+        del n_components, sample_shape
         return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits)
 
-    def _join(self, *parts):
-        return VariationalModule(*parts, n_importance_samples=self.n_importance_samples)
+    def _join(self, *parts, **facts):
+        facts["n_importance_samples"] = self.n_importance_samples
+        return VariationalModule(*parts, **facts)
 
     def _renew(self, module, dataset):
         super()._renew(module, dataset)
@@ -365,4 +367,4 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
 def _code_std(module, x, target):
     del target
-    return (module.bottleneck.posterior(module.encoder(x))[1] / 2).exp()
+    return (module.bottleneck.posterior(module.encoded(x))[1] / 2).exp()

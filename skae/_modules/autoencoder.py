@@ -1,12 +1,35 @@
 """The parts of an autoencoder joined into one module. torch only."""
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 
+from skae._runtime import TRAINED
+from skae.architectures._base import Layer, hooks, run
 from skae.losses._base import per_sample
 
 
-class Center(nn.Module):
+class Cost(NamedTuple):
+    """What a module takes for one sample.
+
+    Parameters
+    ----------
+    n_multiplications : int
+        Number of multiplications; those of sequences count twice, since a second thread pays
+        earlier for recurrent layers.
+    width : int
+        Number of values that its widest layer gives, of a sequence for one step.
+    """
+
+    n_multiplications: int
+    width: int
+
+
+FREE = Cost(n_multiplications=0, width=1)
+
+
+class Center(Layer):
     """Subtract the mean of the data.
 
     Parameters
@@ -22,17 +45,6 @@ class Center(nn.Module):
         return x - self.mean
 
 
-class Chain(nn.Sequential):
-    """Modules one behind the other, the first of which may take more than one input."""
-
-    def forward(self, *inputs):
-        first, *others = self
-        output = first(*inputs)
-        for module in others:
-            output = module(output)
-        return output
-
-
 class AutoencoderModule(nn.Module):
     """Encoder, bottleneck, decoder and loss of one autoencoder.
 
@@ -46,25 +58,28 @@ class AutoencoderModule(nn.Module):
         Maps (n_samples, n_components) to (n_samples, *input_shape).
     output_activation : nn.Module
         Applied to the decoder's output.
-    loss : nn.Module
-        One of `skae.losses`.
+    loss : skae.losses.Loss
     corruption : skae.corruptions.Corruption or None, default=None
         Damages the inputs in training.
-
-    Attributes
-    ----------
-    n_multiplications, width : int
-        Multiplications that a sample takes and values that the widest layer gives of it, of
-        a sequence for one step; set by who knows its shape.
-    has_missing : bool
+    has_missing : bool, default=False
         Whether samples can have cells that are NaN, of which nothing is known. They do not
         count in the loss.
+    cost : Cost, default=FREE
+        What a sample takes.
     """
 
-    n_multiplications, width = 0, 1
-    has_missing = False
-
-    def __init__(self, encoder, bottleneck, decoder, output_activation, loss, corruption=None):
+    def __init__(
+        self,
+        encoder,
+        bottleneck,
+        decoder,
+        output_activation,
+        loss,
+        corruption=None,
+        *,
+        has_missing=False,
+        cost=FREE,
+    ):
         super().__init__()
         self.encoder = encoder
         self.bottleneck = bottleneck
@@ -72,6 +87,9 @@ class AutoencoderModule(nn.Module):
         self.output_activation = output_activation
         self.loss = loss
         self.corruption = corruption
+        self.has_missing = has_missing
+        self.n_multiplications, self.width = cost
+        self.takes_target = hooks(decoder).takes_target
 
     @property
     def decodes_once(self):
@@ -83,45 +101,42 @@ class AutoencoderModule(nn.Module):
         """Return the number of samples that a loss is the mean of."""
         return len(target)
 
-    def set_progress(self, progress):
-        """Tell the parts that may change during training how far it is, from 0 to 1."""
-        for part in (self.bottleneck, self.decoder):
-            # nn.Module's own way to set attributes takes longer than all the rest.
-            object.__setattr__(part, "progress", progress)
-
     def encode(self, x):
         """Return the code of ``x``, shape (n_samples, n_components)."""
-        return self.bottleneck(self.encoder(x))
+        return self.bottleneck(self.encoded(x))
+
+    def encoded(self, x, state=TRAINED):
+        """Return what the encoder gives, shape (n_samples, encoder_width)."""
+        return run(self.encoder, x, state=state)
 
     def decode(self, code, target=None):
         """Return the reconstruction from a code, shape (n_samples, *input_shape).
 
-        The target is for decoders with ``takes_target``, which see by it how many steps each
-        sequence has.
+        The target is for decoders that take it, which see by it how many steps each sequence has.
         """
-        return self.output_activation(self._decoded(code, target))
+        return self.output_activation(self._decoded(code, target, TRAINED))
 
-    def _decoded(self, code, target):
-        takes_target = getattr(self.decoder, "takes_target", False)
-        return self.decoder(code, target) if takes_target else self.decoder(code)
+    def _decoded(self, code, target, state):
+        inputs = (code, target) if self.takes_target else (code,)
+        return run(self.decoder, *inputs, state=state)
 
     def forward(self, x):
         return self.decode(self.encode(x), x)
 
-    def training_inputs(self, x, target, training):
+    def training_inputs(self, x, target, state=TRAINED, training=True):
         """Return what the encoder gets, its target, and the weight of each element or None."""
         del training
-        x, cell_weight = (x, None) if self.corruption is None else self.corruption(x)
+        if self.corruption is None:
+            return x, target, None
+        x, cell_weight = self.corruption(x, state)
         return x, target, cell_weight
 
-    def predict(self, code, target=None):
+    def predict(self, code, target=None, state=TRAINED):
         """Return what the loss compares with the target: logits where it takes these."""
-        prediction = self._decoded(code, target)
-        if getattr(self.loss, "from_logits", False):
-            return prediction
-        return self.output_activation(prediction)
+        prediction = self._decoded(code, target, state)
+        return prediction if self.loss.from_logits else self.output_activation(prediction)
 
-    def reconstruction_losses(self, code, target, cell_weight=None):
+    def reconstruction_losses(self, code, target, cell_weight=None, state=TRAINED):
         """Return how far each sample is from what its code decodes to.
 
         Parameters
@@ -130,12 +145,13 @@ class AutoencoderModule(nn.Module):
         target : tensor of shape (n_samples, *input_shape)
         cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
             Weight of each element.
+        state : TrainState, default=TrainState()
 
         Returns
         -------
         tensor of shape (n_samples,)
         """
-        prediction = self.predict(code, target)
+        prediction = self.predict(code, target, state)
         return sample_losses(self.loss, prediction, target, cell_weight, self.has_missing)
 
     def element_losses(self, code, target):
@@ -155,7 +171,7 @@ class AutoencoderModule(nn.Module):
             )
         return torch.where(target.isnan(), target, values)
 
-    def objective(self, x, target, weight=None, cell_weight=None):
+    def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED):
         """Return what training minimizes, a mean over the samples.
 
         Parameters
@@ -163,13 +179,15 @@ class AutoencoderModule(nn.Module):
         x, target : tensor of shape (n_samples, *input_shape)
         weight : tensor of shape (n_samples,) or None, default=None
         cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
+        state : TrainState, default=TrainState()
+            How far the training is, and where random numbers come from.
 
         Returns
         -------
         tensor of shape ()
         """
-        code, penalty = self.bottleneck.draw(self.encoder(x), weight)
-        losses = self.reconstruction_losses(code, target, cell_weight)
+        code, penalty = self.bottleneck.draw(self.encoded(x, state), weight, state)
+        losses = self.reconstruction_losses(code, target, cell_weight, state)
         return _weighted_mean(losses, weight) + penalty
 
 
@@ -190,7 +208,7 @@ def sample_losses(loss, prediction, target, cell_weight=None, has_missing=False)
         )
     if cell_weight is not None:
         values = values * cell_weight
-    return per_sample(values, loss.reduction, known, getattr(loss, "fraction", 1.0))
+    return per_sample(values, loss.reduction, known, loss.fraction)
 
 
 def _weighted_mean(values, weight):

@@ -4,11 +4,12 @@ import torch
 from torch import nn
 
 from skae._modules.autoencoder import AutoencoderModule
+from skae._runtime import TRAINED, Random
 
 FLIPS = {"horizontal": (-1,), "vertical": (-2,), "both": (-2, -1)}
 
 
-class Augmentation(nn.Module):
+class Augmentation(Random, nn.Module):
     """Flip and shift pairs of images at random.
 
     Parameters
@@ -24,6 +25,11 @@ class Augmentation(nn.Module):
         super().__init__()
         self.axes = FLIPS.get(flips, ())
         self.max_shift = max_shift
+
+    @property
+    def draws_from_torch(self):
+        """Whether random numbers come from torch's own generator."""
+        return bool(self.axes or self.max_shift)
 
     @torch.no_grad()
     def forward(self, x, target):
@@ -65,9 +71,22 @@ class ImageToImageModule(AutoencoderModule):
     """A U-Net, its loss and the augmentation of its pairs.
 
     What passes from encoder to decoder is a list of maps, the last of which is the code.
+
+    Parameters
+    ----------
+    *parts : nn.Module
+        As for `AutoencoderModule`.
+    augmentation : Augmentation
+    **facts : dict
+        As for `AutoencoderModule`.
     """
 
-    def training_inputs(self, x, target, training):
+    def __init__(self, *parts, augmentation, **facts):
+        super().__init__(*parts, **facts)
+        self.augmentation = augmentation
+
+    def training_inputs(self, x, target, state=TRAINED, training=True):
+        del state
         if training:
             x, target = self.augmentation(x, target)
         return x, target, None

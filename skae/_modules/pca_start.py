@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from skae.architectures._dense import only_layer
+from skae.architectures._base import hooks, start_hooks
 
 MAX_ROWS = 5_000
 
@@ -63,8 +63,33 @@ def principal_axes(dataset, n_components):
     return PrincipalAxes(mean, components, variances, noise, mean_variance, len(found))
 
 
+def standardize(encoder, decoder, dataset, is_linear):
+    """Let encoder and decoder bring the data to mean 0 and standard deviation 1, if they can.
+
+    Parameters
+    ----------
+    encoder, decoder : nn.Module
+    dataset : ArrayDataset
+    is_linear : bool
+        Whether the decoder's output is in the units of the data.
+
+    Returns
+    -------
+    bool
+        Whether the encoder does so.
+    """
+    encoder, decoder = hooks(encoder), hooks(decoder)
+    moments = dataset.moments() if encoder.standardizes else None
+    if moments is None:
+        return False
+    encoder.standardize(moments)
+    if is_linear:
+        decoder.standardize(moments)
+    return True
+
+
 def start_at_pca(encoder, bottleneck, decoder, loss, n_components, dataset, is_standardized=False):
-    """Make encoder and decoder the best linear ones, if both have a method ``start_at``.
+    """Make encoder and decoder the best linear ones, if both can start at linear maps.
 
     What training adds from there on is what PCA cannot. A loss that learns the variance
     of the noise starts at what the linear model leaves of it.
@@ -75,28 +100,27 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, dataset, is_s
         For instance `skae.architectures.Shortcut`.
     bottleneck : skae.bottlenecks.Bottleneck
         Says what the best linear ones are.
-    loss : nn.Module
-        One of `skae.losses`.
+    loss : skae.losses.Loss
     n_components : int
     dataset : ArrayDataset
     is_standardized : bool, default=False
         Whether encoder and decoder bring the data to mean 0 and standard deviation 1 inside.
     """
-    encoder, decoder = only_layer(encoder), only_layer(decoder)
-    has_start = hasattr(encoder, "start_at") and hasattr(decoder, "start_at")
-    if not has_start and not hasattr(loss, "start_at"):
+    encoder, decoder = start_hooks(encoder), start_hooks(decoder)
+    starts_linear = encoder.starts_linear and decoder.starts_linear
+    if not starts_linear and not loss.learns_variance:
         return
     axes = principal_axes(dataset, n_components)
-    start = has_start and axes and bottleneck.linear_start(axes)
-    if start:
-        if hasattr(loss, "to_logits"):
-            start = start[0], loss.to_logits(*start[1])
+    if axes is None:
+        return
+    start = bottleneck.linear_start(axes) if starts_linear else None
+    if start is not None:
+        start = start[0], loss.to_logits(*start[1])
         if is_standardized:
             start = _of_size_1(start, bottleneck, axes)
         encoder.start_at(*start[0])
         decoder.start_at(*start[1])
-    if axes and hasattr(loss, "start_at"):
-        loss.start_at(axes.noise_variance if start else axes.mean_variance)
+    loss.start_at(axes.mean_variance if start is None else axes.noise_variance)
 
 
 def _of_size_1(start, bottleneck, axes):

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 
 from skae._data.texts import BEGIN, PADDING
+from skae._modules.autoencoder import FREE
+from skae._runtime import TRAINED
 
 
 class TranslationModule(nn.Module):
@@ -15,6 +17,8 @@ class TranslationModule(nn.Module):
         See `skae.architectures`.
     label_smoothing : float
         Fraction of the probability that training spreads over all tokens [1]_.
+    cost : Cost, default=FREE
+        What a pair takes.
 
     References
     ----------
@@ -22,20 +26,15 @@ class TranslationModule(nn.Module):
        CVPR 2016. :arxiv:`1512.00567`
     """
 
-    n_multiplications, width = 0, 1
-    has_missing = False
-
-    def __init__(self, encoder, decoder, label_smoothing):
+    def __init__(self, encoder, decoder, label_smoothing, cost=FREE):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.label_smoothing = label_smoothing
+        self.n_multiplications = cost.n_multiplications
 
-    def set_progress(self, progress):
-        """Nothing changes in the course of training but the learning rate."""
-
-    def training_inputs(self, source, target, training):
+    def training_inputs(self, source, target, state=TRAINED, training=True):
         """Return both texts of the pairs as they are."""
-        del training
+        del state, training
         return source, target, None
 
     def start(self, source):
@@ -49,9 +48,9 @@ class TranslationModule(nn.Module):
         hidden, _ = self.decoder(before, self.start(source), weights)
         return hidden
 
-    def objective(self, source, target, weight=None, cell_weight=None):
+    def objective(self, source, target, weight=None, cell_weight=None, state=TRAINED):
         """Return the mean loss of a token, shape ()."""
-        del cell_weight
+        del cell_weight, state
         is_token = target != PADDING
         logits = self.decoder.output(self.hidden(source, target)[is_token])
         losses = nn.functional.cross_entropy(

@@ -5,21 +5,24 @@ from math import log
 import torch
 
 from skae._modules.autoencoder import AutoencoderModule, _weighted_mean, sample_losses
+from skae._runtime import TRAINED, Random
 
 MAX_BLOCK_ELEMENTS = 2**21
 
 
-class VariationalModule(AutoencoderModule):
+class VariationalModule(Random, AutoencoderModule):
     """Autoencoder module with a `~skae.bottlenecks.GaussianBottleneck` and a likelihood.
 
     Parameters
     ----------
-    *args : nn.Module
+    *parts : nn.Module
         As for `AutoencoderModule`.
     n_importance_samples : int, default=1
         Draws of the code that the bound on the log-likelihood is computed from. With
         several it is the importance-weighted bound [1]_, trained by doubly
         reparametrized gradients [2]_.
+    **facts : dict
+        As for `AutoencoderModule`.
 
     References
     ----------
@@ -29,22 +32,27 @@ class VariationalModule(AutoencoderModule):
        estimators for Monte Carlo objectives", ICLR 2019. :arxiv:`1810.04152`
     """
 
-    def __init__(self, *args, n_importance_samples=1):
-        super().__init__(*args)
+    def __init__(self, *parts, n_importance_samples=1, **facts):
+        super().__init__(*parts, **facts)
         self.n_importance_samples = n_importance_samples
 
     @property
     def decodes_once(self):
         return self.n_importance_samples == 1 or self.bottleneck.beta == 0
 
-    def objective(self, x, target, weight=None, cell_weight=None):
-        if self.decodes_once:
-            return super().objective(x, target, weight, cell_weight)
-        return -_weighted_mean(self._importance_weighted_bound(x, target), weight)
+    @property
+    def draws_from_torch(self):
+        """Whether random numbers come from torch's own generator."""
+        return not self.decodes_once
 
-    def _importance_weighted_bound(self, x, target):
+    def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED):
+        if self.decodes_once:
+            return super().objective(x, target, weight, cell_weight, state)
+        return -_weighted_mean(self._importance_weighted_bound(x, target, state), weight)
+
+    def _importance_weighted_bound(self, x, target, state):
         """Return the bound of each sample, with doubly reparametrized gradients."""
-        encoded, beta = self.encoder(x), self.bottleneck.beta_now
+        encoded, (beta, _) = self.encoded(x, state), self.bottleneck.numbers(state)
         mean, _ = self.bottleneck.posterior(encoded)
         noise = torch.randn_like(mean.expand(self.n_importance_samples, *mean.shape))
         code = self._codes(encoded, noise)
@@ -55,7 +63,7 @@ class VariationalModule(AutoencoderModule):
             encoded = encoded.detach()
             std = (self.bottleneck.posterior(encoded)[1] / 2).exp()
             noise = noise + (code - code.detach()) / std  # adds 0, and the path
-        likelihood, ratio = self._log_terms(code, encoded, noise, target)
+        likelihood, ratio = self._log_terms(code, encoded, noise, target, state)
         log_weights = likelihood + beta * ratio
         if doubly:
             weights = log_weights.detach().softmax(0)
@@ -67,7 +75,7 @@ class VariationalModule(AutoencoderModule):
         mean, log_variance = self.bottleneck.posterior(encoded)
         return mean + (log_variance / 2).exp() * noise
 
-    def _log_terms(self, code, encoded, noise, target):
+    def _log_terms(self, code, encoded, noise, target, state=TRAINED):
         """Return what importance weights are made of.
 
         Parameters
@@ -88,7 +96,7 @@ class VariationalModule(AutoencoderModule):
         # The constants of both normal densities cancel.
         ratio = (noise.square() + log_variance - code.square()).sum(-1) / 2
         target = target.expand(len(code), *target.shape).flatten(0, 1)
-        prediction = self.predict(code.flatten(0, 1), target)
+        prediction = self.predict(code.flatten(0, 1), target, state)
         losses = sample_losses(self.loss, prediction, target, has_missing=self.has_missing)
         return -losses.view(code.shape[:2]), ratio
 
@@ -109,13 +117,13 @@ class VariationalModule(AutoencoderModule):
         -------
         tensor of shape (n_samples,)
         """
-        encoded = self.encoder(x)
+        encoded = self.encoded(x)
         likelihood = sum(likelihood.sum(0) for likelihood, _ in self._blocks(encoded, x, noise))
         return likelihood / len(noise) - self.bottleneck.divergence(encoded).sum(-1)
 
     def log_likelihood(self, x, noise):
         """Return the importance-weighted bound of each sample, parameters as for ``elbo``."""
-        blocks = self._blocks(self.encoder(x), x, noise)
+        blocks = self._blocks(self.encoded(x), x, noise)
         sums = [(likelihood + ratio).logsumexp(0) for likelihood, ratio in blocks]
         return torch.stack(sums).logsumexp(0) - log(len(noise))
 

@@ -24,6 +24,7 @@ from skae._runtime import has_bfloat16, resolve_device, seeded, threads
 from skae._text.generation import TextGeneration
 from skae._text.tokenizers import KINDS, decode, train_tokenizer, vocabulary_length
 from skae._training.callbacks import BestWeights, Progress
+from skae._training.cost import cost
 from skae._training.optimizers import OPTIMIZERS
 from skae._training.session import FitSession, fit_method
 from skae.architectures import RecurrentEncoderDecoder, Transformer
@@ -304,9 +305,9 @@ class Seq2SeqTranslator(
                 *n_tokens, shared=self.shared_vocabulary, n_pairs=len(dataset)
             )
             encoder, decoder = check_text_modules(architecture, modules)
-        module = TranslationModule(encoder, decoder, self.label_smoothing).float()
-        self.n_components_ = encoder.eval()(torch.tensor([[END]])).shape[2]
-        return module
+        halves = encoder.float(), decoder.float()
+        module = TranslationModule(*halves, self.label_smoothing, cost(halves, dataset)).eval()
+        return module, encoder(torch.tensor([[END]])).shape[2]
 
     def _renew(self, module, dataset):
         module.label_smoothing = self.label_smoothing
@@ -318,10 +319,8 @@ class Seq2SeqTranslator(
 
     def _training_defaults(self):
         """Return the defaults of the architecture, changed by the parameters of the user."""
-        architecture = self._make_architecture()
-        training_defaults = getattr(
-            architecture, "training_defaults", Transformer.training_defaults
-        )
+        training_defaults = self._make_architecture().training_defaults
+        training_defaults = training_defaults or Transformer.training_defaults
         wanted = {"lr": self.lr, "optimizer": self.optimizer}
         training_defaults = replace(
             training_defaults, **{k: v for k, v in wanted.items() if v != "auto"}

@@ -3,46 +3,47 @@
 from math import prod
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from skae._modules.autoencoder import Cost
 
-@torch.no_grad()
-def cost(module, dataset):
-    """Return what a module takes for one sample.
+
+def cost(parts, dataset):
+    """Return what the parts of a module, one behind the other, take for one sample.
 
     Parameters
     ----------
-    module : nn.Module
-        In evaluation mode, so that it does not learn from the sample.
+    parts : list of nn.Module
+        They are set to evaluation mode, so that they do not learn from the sample.
     dataset : object such as `skae._data.ArrayDataset`
         Samples of the kind and shape.
 
     Returns
     -------
-    n_multiplications : int
-        Number of multiplications; those of sequences count twice, since a second thread pays
-        earlier for recurrent layers.
-    width : int
-        Number of values that its widest layer gives, of a sequence for one step.
+    Cost
     """
-    parameters = list(module.parameters())
-    if dataset.kind == "texts":
-        return int(dataset.lengths.sum(1).mean() * sum(p.numel() for p in parameters)), 1
-    sample_shape = dataset.sample_shape
-    if dataset.kind != "images":  # nets of matrices use each weight once, or once for each step
-        n_steps = 1 if dataset.lengths is None else sample_shape[0]
-        widths = [prod(sample_shape) // n_steps, *(len(p) for p in parameters if p.ndim)]
-        uses = 1 if dataset.lengths is None else 2 * n_steps
-        return uses * sum(p.numel() for p in parameters), max(widths)
+    parts = nn.ModuleList(parts).eval()
+    if dataset.n_weight_uses is None:
+        return _measured(parts, dataset.sample_shape)
+    parameters = list(parts.parameters())
+    n_multiplications = int(dataset.n_weight_uses * sum(p.numel() for p in parameters))
+    return Cost(n_multiplications, max(dataset.step_width, *(len(p) for p in parameters if p.ndim)))
+
+
+@torch.no_grad()
+def _measured(parts, sample_shape):
     widths = [prod(sample_shape)]
 
     def note(layer, inputs, output):
         if isinstance(output, torch.Tensor):
             widths.append(output.numel())
 
-    hooks = [layer.register_forward_hook(note) for layer in module.modules()]
+    hooks = [layer.register_forward_hook(note) for layer in parts.modules()]
+    output = torch.zeros(1, *sample_shape, dtype=torch.float32)
     with FlopCounterMode(display=False) as counter:
-        module(torch.zeros(1, *sample_shape, dtype=torch.float32))
+        for part in parts:
+            output = part(output)
     for hook in hooks:
         hook.remove()
-    return counter.get_total_flops() // 2, max(widths)
+    return Cost(counter.get_total_flops() // 2, max(widths))

@@ -6,9 +6,11 @@ from typing import NamedTuple
 from torch import nn
 
 from skae._modules.autoencoder import AutoencoderModule, Center
-from skae.architectures._dense import BatchNorm, Dropout, Linear, Shortcut, TransposedLinear
+from skae.architectures._base import SEQUENCES, Dropout
+from skae.architectures._dense import BatchNorm, Linear, Shortcut, TransposedLinear
 from skae.architectures._tabular import Indicators
 from skae.bottlenecks import Bottleneck, LinearBottleneck
+from skae.losses._base import Loss
 
 #: By exact type: a subclass may compute something else.
 INPUTS = (Center, Indicators)
@@ -67,7 +69,7 @@ class Plan(NamedTuple):
     encoder: list[Stage]
     bottleneck: Bottleneck | None
     decoder: list[Stage]
-    loss: nn.Module
+    loss: Loss
     inputs: tuple
     corruption: nn.Module | None
 
@@ -83,35 +85,25 @@ class Plan(NamedTuple):
         bottleneck, corruption = (
             () if part is None else part.stack_key() for part in (self.bottleneck, self.corruption)
         )
-        if bottleneck is None or corruption is None or not writes_gradient(self.loss):
+        if bottleneck is None or corruption is None or not self.loss.writes_gradient:
             return None
         stages = [tuple(stage.stack_key for stage in half) for half in (self.encoder, self.decoder)]
         n_learned = len(list(self.loss.parameters()))
-        parts = tuple(_structure(part) for part in (self.loss, *self.inputs))
+        parts = tuple((type(part), part.stack_key()) for part in (self.loss, *self.inputs))
         kinds = type(self.bottleneck), n_learned, parts
         return (*stages, *kinds, bottleneck, corruption)
-
-
-def _structure(part):
-    return type(part), part.stack_key() if hasattr(part, "stack_key") else None
-
-
-def writes_gradient(loss):
-    """Say whether a loss has its derivative written out."""
-    return hasattr(loss, "mean_and_gradient")
 
 
 def plan_dense(module):
     """Return the `Plan` of a module, or None if it is no dense autoencoder's."""
     if not isinstance(module, AutoencoderModule):
         return None
-    takes_samples = not module.has_missing or (
-        writes_gradient(module.loss) and getattr(module.loss, "skips_unknown", False)
-    )
+    loss = module.loss
+    takes_samples = not module.has_missing or (loss.writes_gradient and loss.skips_unknown)
     if not module.decodes_once or not takes_samples:
         return None
     decoder_parts = [module.decoder]
-    if not getattr(module.loss, "from_logits", False):
+    if not loss.from_logits:
         decoder_parts.append(module.output_activation)
     encoder, decoder, bottleneck = [], [], module.bottleneck
     first, inputs = module.encoder, []
@@ -127,7 +119,7 @@ def plan_dense(module):
     if not all(_extend(decoder, part) for part in decoder_parts) or not decoder:
         return None
     used = [p for stage in (*encoder, *decoder) for p in stage.parameters]
-    used += module.loss.parameters() if writes_gradient(module.loss) else ()
+    used += loss.parameters() if loss.writes_gradient else ()
     # A frozen parameter needs no gradient, and one of some other part is not seen here.
     if set(used) != {p for p in module.parameters() if p.requires_grad}:
         return None
@@ -135,7 +127,7 @@ def plan_dense(module):
     n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)
     if len(used) - len(set(used)) != n_tied:
         return None
-    return Plan(encoder, bottleneck, decoder, module.loss, tuple(inputs), module.corruption)
+    return Plan(encoder, bottleneck, decoder, loss, tuple(inputs), module.corruption)
 
 
 def _extend(stages, module):
@@ -143,7 +135,7 @@ def _extend(stages, module):
     if _has_hooks(module):
         return False
     kind, last = type(module), stages[-1] if stages else None
-    if kind in (nn.Identity, nn.Sequential):
+    if kind is nn.Identity or kind in SEQUENCES:
         return all(_extend(stages, child) for child in module.children())
     if kind in (nn.Linear, Linear, TransposedLinear):
         stages.append(Stage(module))
@@ -152,7 +144,7 @@ def _extend(stages, module):
         return _extend_by_shortcut(stages, module)
     if last is None or last.dropout is not None:
         return False
-    if kind is Dropout:
+    if kind is Dropout and not module.has_pool:
         stages[-1] = replace(last, dropout=module)
     elif kind in ACTIVATIONS and last.activation is None:
         stages[-1] = replace(last, activation=module)
@@ -165,7 +157,7 @@ def _extend(stages, module):
 
 def _extend_by_shortcut(stages, module):
     source, stack = len(stages), module.stack
-    starts_linear = type(stack) is nn.Sequential and type(stack[0]) is nn.Linear
+    starts_linear = type(stack) in SEQUENCES and type(stack[0]) is nn.Linear
     if _has_hooks(module.linear) or not starts_linear or not _extend(stages, stack):
         return False
     last = stages[-1]

@@ -10,14 +10,14 @@ Everything else trains by autograd; both give the same gradients.
 
 import copy
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from skae._modules.autoencoder import sample_losses
-from skae._training.dense_plan import plan_dense, writes_gradient
+from skae._runtime import TRAINED
+from skae._training.dense_plan import plan_dense
 from skae.architectures._dense import BatchNorm, TransposedLinear
 
 aten = torch.ops.aten
@@ -56,12 +56,12 @@ class DenseStep:
             self.shared = list({linear.weight: linear.weight.grad for linear in layers}.values())
         self.encoder = _Layers(encoders, adds_up)
         self.decoder = _Layers(decoders, adds_up)
-        self.bottleneck = _bottlenecks_as_one(bottlenecks, self.decoder.layers[0].weight)
+        self.bottlenecks = bottlenecks
         self.loss = _as_one(losses)
         self.inputs = [_as_one(modules) for modules in zip(*inputs, strict=True)]
 
     @torch.no_grad()
-    def __call__(self, x, target, weight=None, cell_weight=None):
+    def __call__(self, x, target, weight=None, cell_weight=None, states=(TRAINED,)):
         """Write the gradients into the parameters' ``grad``, and return the loss.
 
         Parameters
@@ -70,45 +70,54 @@ class DenseStep:
             Of several models (n_models, n_samples, n_features), and so on.
         weight : tensor of shape (n_samples,) or None
         cell_weight : tensor of shape (n_samples, n_features) or None
+        states : sequence of TrainState
+            Of each model.
 
         Returns
         -------
         loss : tensor of shape ()
         """
         if x.ndim == 3:
-            return self._take(x, target, weight, cell_weight)
+            return self._take(x, target, weight, cell_weight, states)
         batch = (t if t is None else t[None] for t in (x, target, weight, cell_weight))
-        return self._take(*batch).squeeze(0)
+        return self._take(*batch, states).squeeze(0)
 
-    def _take(self, x, target, weight, cell_weight):
+    def _take(self, x, target, weight, cell_weight, states):
         for module in self.inputs:
             x = module(x)
         for grad in self.shared:
             grad.zero_()
-        if self.bottleneck is None:
-            prediction = self.decoder.forward(x)
+        if self.bottlenecks[0] is None:
+            prediction = self.decoder.forward(x, states)
             loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
             self.decoder.backward()
             return loss
-        code, penalty, backward = self._step_of_bottleneck(self.encoder.forward(x), weight)
-        prediction = self.decoder.forward(code)
+        encoded = self.encoder.forward(x, states)
+        code, penalty, backward = self._step_of_bottleneck(encoded, weight, states)
+        prediction = self.decoder.forward(code, states)
         loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
         backward(self.decoder.backward(to_input=True), self.encoder.output_grad)
         self.encoder.backward()
         return loss + penalty
 
-    def _step_of_bottleneck(self, encoded, weight):
-        if self.bottleneck.stack_key() is not None:
-            return self.bottleneck.step(encoded, weight)
-        # One that is not written for several models, and there is one.
+    def _step_of_bottleneck(self, encoded, weight, states):
+        first, *others = self.bottlenecks
+        if others:
+            pairs = zip(self.bottlenecks, states, strict=True)
+            numbers = zip(*(own.numbers(state) for own, state in pairs), strict=True)
+            numbers = [encoded.new_tensor(number).view(-1, 1, 1) for number in numbers]
+            return first.step(encoded, weight, states, numbers)
+        if first.stack_key() is not None:
+            return first.step(encoded, weight, states[0])
+        # One that is not written for several models.
         weight = weight if weight is None else weight[0]
-        code, penalty, backward = self.bottleneck.step(encoded[0], weight)
+        code, penalty, backward = first.step(encoded[0], weight, states[0])
         return code[None], penalty, lambda grad, out: backward(grad[0], out[0])
 
     def _loss_and_gradient(self, prediction, target, weight, cell_weight):
         """Return the mean loss, and write its derivative by the prediction."""
         out = self.decoder.output_grad
-        if not writes_gradient(self.loss):
+        if not self.loss.writes_gradient:
             weight, cell_weight = (t if t is None else t[0] for t in (weight, cell_weight))
             loss = self._by_autograd(prediction[0], target[0], weight, cell_weight, out[0])
             return loss[None]
@@ -149,7 +158,7 @@ class _Layers:
         self._absorbers = [_absorber(self.layers, i) for i in range(len(self.layers))]
         self._buffers_by_length = {}
 
-    def forward(self, x):
+    def forward(self, x, states):
         """Return the output for ``x``, and keep what ``backward`` needs."""
         n_samples = x.shape[-2]
         if n_samples not in self._buffers_by_length:
@@ -171,7 +180,7 @@ class _Layers:
             if layer.activation is not None:
                 layer.activation.forward(z, y)
             if layer.dropout is not None:
-                layer.dropout.forward(y if layer.saves_input else z, y)
+                layer.dropout.forward(y if layer.saves_input else z, y, states)
         return inputs[-1]
 
     @property
@@ -484,9 +493,9 @@ class _Dropout:
     def __init__(self, layers):
         self.layers = layers
 
-    def forward(self, activation, out):
-        pairs = zip(self.layers, activation, strict=True)
-        self.mask = torch.stack([layer.mask(x) for layer, x in pairs])
+    def forward(self, activation, out, states):
+        each = zip(self.layers, activation, states, strict=True)
+        self.mask = torch.stack([layer.mask(x, state) for layer, x, state in each])
         torch.mul(activation, self.mask, out=out)
 
     def backward(self, grad):
@@ -521,19 +530,3 @@ def _parameter_as_one(modules, name):
     parameter = nn.Parameter(values, requires_grad=False)
     parameter.grad = grads
     return parameter
-
-
-def _bottlenecks_as_one(bottlenecks, like):
-    first, *others = bottlenecks
-    if not others or first is None:
-        return first
-    twin = copy.copy(first)
-    twin.numbers = partial(_numbers_of, bottlenecks, like)
-    twin.generator = [bottleneck.generator for bottleneck in bottlenecks]
-    return twin
-
-
-def _numbers_of(bottlenecks, like):
-    """Return each of the bottlenecks' numbers as a tensor of shape (n_models, 1, 1)."""
-    numbers = [bottleneck.numbers() for bottleneck in bottlenecks]
-    return [like.new_tensor(number).view(-1, 1, 1) for number in zip(*numbers, strict=True)]

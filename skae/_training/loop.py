@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skae._runtime import (
     TorchGenerators,
-    drawing_from,
+    TrainState,
     draws_from_torch,
     make_generator,
     threads,
@@ -110,7 +110,7 @@ class TrainingRun:
             step = partial(self.notify_of, step=step, training=True)
         total, n_seen = torch.zeros((), device=net.device), 0
         n_multiplications = net.batch_size * module.n_multiplications
-        with threads(n_multiplications), drawing_from(self.noise, module):
+        with threads(n_multiplications):
             for batch in self.batches:
                 loss = step(batch)
                 size = module.size(batch[1][0])
@@ -119,6 +119,10 @@ class TrainingRun:
                 for bar in self.bars:
                     bar.advance(size)
         return total.item() / n_seen
+
+    def state(self):
+        """Return the `TrainState` of the next step."""
+        return TrainState(self.progress if self.net.anneals else 1.0, self.noise)
 
     def count_step(self):
         """Note that a step was taken, and set the learning rate of the next."""

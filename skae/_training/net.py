@@ -16,9 +16,10 @@ from torch import nn
 
 from skae._data.batches import Batches
 from skae._runtime import (
+    TRAINED,
     TorchGenerators,
+    TrainState,
     available_device,
-    drawing_from,
     draws_from_torch,
     make_generator,
 )
@@ -195,29 +196,27 @@ class Net(NeuralNet):
             ``notify(batch, step)`` takes a step and tells others of it.
         """
         total, count = torch.zeros((), device=self.device), 0
-        noise = make_generator(self._seed, self.device)
+        state = TrainState(generator=make_generator(self._seed, self.device))
         taken = TorchGenerators(self._seed, self.device).taken
         drawing = taken if draws_from_torch(self.module_) else nullcontext
 
         def step(batch):
             with drawing():
-                return self.validation_step(batch)
+                return self.validation_step(batch, state)
 
-        with drawing_from(noise, self.module_):
-            for batch in self.get_iterator(dataset):
-                size = self.module_.size(batch[1][0])
-                total.add_(step(batch) if notify is None else notify(batch, step), alpha=size)
-                count += size
+        for batch in self.get_iterator(dataset):
+            size = self.module_.size(batch[1][0])
+            total.add_(step(batch) if notify is None else notify(batch, step), alpha=size)
+            count += size
         return total.item() / count
 
     @torch.no_grad()
-    def validation_step(self, batch, **fit_params):
+    def validation_step(self, batch, state=TRAINED, **fit_params):
         """Return the loss of a batch, without dropout."""
         x, (target, weight) = batch
         self._set_training(False)
-        self.module_.set_progress(1.0)
-        x, target, cell_weight = self.module_.training_inputs(x, target, training=False)
-        return self.module_.objective(x, target, weight, cell_weight)
+        x, target, cell_weight = self.module_.training_inputs(x, target, state, training=False)
+        return self.module_.objective(x, target, weight, cell_weight, state)
 
     def record_loss(self, name, loss):
         """Record the mean loss of an epoch.

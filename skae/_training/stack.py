@@ -4,13 +4,11 @@ The parameters of the nets are the rows of one matrix, and so are their gradient
 net's own tensors are views of its row: a step on the matrix is one for each net.
 """
 
-from contextlib import ExitStack
-
 import torch
 from torch import nn
 
 from skae._data.batches import side_by_side
-from skae._runtime import drawing_from, threads
+from skae._runtime import threads
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, step_function
 from skae._training.step import clip_rows
@@ -63,7 +61,7 @@ class Stack:
         for hook in self._hooks:
             hook.remove()
         for run in self.runs:
-            run.net.module_.eval().set_progress(1.0)
+            run.net.module_.eval()
 
     def is_outdated(self):
         """Say whether callbacks have changed what nets have in common, or frozen layers."""
@@ -75,14 +73,11 @@ class Stack:
     def run_single_epoch(self):
         """Take a step on each batch, and return the mean losses, a list."""
         totals = torch.zeros(len(self.runs), device=self.device)
-        with ExitStack() as contexts:
-            # One thread for several nets: two would wait for each other at every product, the
-            # longer the busier the machine is. Processes share such work better.
-            contexts.enter_context(threads(n_multiplications=0))
-            for run in self.runs:
-                contexts.enter_context(drawing_from(run.noise, run.net.module_))
-            for group in self.optimizer_groups:
-                group.begin_epoch()
+        for group in self.optimizer_groups:
+            group.begin_epoch()
+        # One thread for several nets: two would wait for each other at every product, the longer
+        # the busier the machine is. Processes share such work better.
+        with threads(n_multiplications=0):
             for which, batch in side_by_side([run.batches for run in self.runs], self.device):
                 losses = self._step(which).take(batch)
                 totals[which].add_(losses, alpha=batch[0].shape[-2])
@@ -209,12 +204,9 @@ class StackStep:
     def take(self, batch):
         """Take the step on a batch, and return the loss of each net before it."""
         x, (target, weight) = batch
-        for group in self.optimizer_groups:
-            progress = group.runs[0].progress
-            for run in group.runs:
-                run.net.module_.set_progress(progress if run.net.anneals else 1.0)
-        x, target, cell_weight = self._training_inputs(x, target)
-        losses = self.dense_step(x, target, weight, cell_weight)
+        states = [run.state() for run in self.runs]
+        x, target, cell_weight = self._training_inputs(x, target, states)
+        losses = self.dense_step(x, target, weight, cell_weight, states)
         if self.max_grad_norms is not None:
             clip_rows(self.grads, self.max_grad_norms)
         for group in self.optimizer_groups:
@@ -222,14 +214,15 @@ class StackStep:
             group.after_step()
         return losses
 
-    def _training_inputs(self, x, target):
+    def _training_inputs(self, x, target, states):
         """Let each module damage what it gets in training."""
-        if self.modules[0].corruption is None:
+        first, *others = self.modules
+        if first.corruption is None:
             return x, target, None
-        if len(self.modules) == 1:
-            return self.modules[0].training_inputs(x, target, training=True)
-        pairs = zip(self.modules, x, strict=True)
+        if not others:
+            return first.training_inputs(x, target, *states)
+        each = zip(self.modules, x, states, strict=True)
         damaged, _, weights = zip(
-            *(module.training_inputs(x, x, training=True) for module, x in pairs), strict=True
+            *(module.training_inputs(x, x, state) for module, x, state in each), strict=True
         )
         return torch.stack(damaged), target, None if weights[0] is None else torch.stack(weights)

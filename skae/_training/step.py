@@ -35,7 +35,7 @@ class NetStep:
         """Give the net memory of its own, and leave it as it is used outside of training."""
         if self.view is not None:
             self.view.__exit__()
-        self.module.eval().set_progress(1.0)
+        self.module.eval()
 
     def train_step(self, batch):
         """Take a step on a batch, and return the loss before it."""
@@ -52,16 +52,16 @@ class NetStep:
         """Fill the gradients of the parameters, and return the loss."""
         x, (target, weight) = batch
         run, module = self.run, self.module
-        module.set_progress(run.progress if self.net.anneals else 1.0)
+        state = run.state()
         with run.drawing():
-            x, target, cell_weight = module.training_inputs(x, target, training=True)
+            x, target, cell_weight = module.training_inputs(x, target, state)
             if self.dense_step is not None:
-                loss = self.dense_step(x, target, weight, cell_weight)
+                loss = self.dense_step(x, target, weight, cell_weight, [state])
             else:
                 module.train()
                 self.net.optimizer_.zero_grad(set_to_none=self.view is None)
                 with nullcontext() if self.view is not None else self.net.autocast():
-                    loss = module.objective(x, target, weight, cell_weight)
+                    loss = module.objective(x, target, weight, cell_weight, state)
                 loss.backward()
         if run.notifies_batches:
             run.notify_of_gradients(batch)

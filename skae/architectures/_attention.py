@@ -1,15 +1,9 @@
-"""Parts of text decoders: attention, the state between steps, and dropout.
-
-torch only.
-"""
+"""Parts of text decoders: attention, and the state between steps. torch only."""
 
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-
-#: Least number of values in a pool of dropout masks, and least number of masks.
-MIN_POOL, MASKS_IN_POOL = 2**20, 8
 
 
 @dataclass
@@ -164,41 +158,3 @@ def attend(query, key, value, is_token=None, causal=False, weights=None):
 def padding_mask(is_token):
     """Return a mask of tokens, or None if there is nothing to mask."""
     return None if is_token.all() else is_token
-
-
-class Dropout(nn.Module):
-    """Dropout whose masks are pieces of one long random mask, at random places.
-
-    On CPUs, drawing a mask for each layer and step takes almost as long as the matrix products.
-    The long mask is drawn again when training continues after a pause, such as validation.
-
-    Parameters
-    ----------
-    rate : float
-        Fraction of the values to set to 0 in training.
-    """
-
-    def __init__(self, rate):
-        super().__init__()
-        self.rate = rate
-        self._pool = None
-
-    def train(self, mode=True):
-        if not mode:
-            self._pool = None
-        return super().train(mode)
-
-    def forward(self, x):
-        if not self.training or not self.rate:
-            return x
-        if x.device.type != "cpu":
-            return nn.functional.dropout(x, self.rate)
-        return x * self._mask(x)
-
-    def _mask(self, x):
-        n = x.numel()
-        if self._pool is None or len(self._pool) < 2 * n or self._pool.dtype != x.dtype:
-            kept = torch.empty(max(MASKS_IN_POOL * n, MIN_POOL)).bernoulli_(1 - self.rate)
-            self._pool = kept.div_(1 - self.rate).to(x.dtype)
-        start = int(torch.randint(len(self._pool) - n + 1, ()))
-        return self._pool[start : start + n].view(x.shape)

@@ -1,11 +1,14 @@
 """From a user's ``architecture`` to an encoder and a decoder that fit the data."""
 
 import copy
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from skae.architectures._base import Architecture, as_architecture, as_given, hooks
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
 from skae.architectures._encoder_decoder import RecurrentEncoderDecoder
@@ -24,20 +27,74 @@ TEXT_ARCHITECTURES = {
     "plain_lstm": partial(RecurrentEncoderDecoder, attention=False),
 }
 
+
+def _leave_complete(x):
+    """Leave a probe without missing values."""
+
+
+def _end_early(x):
+    """Make the first sample a sequence of one step."""
+    x[0, 1:] = torch.nan
+
+
+def _hide(x):
+    """Make the first sample one without known values."""
+    x[0] = torch.nan
+
+
+class InputKind(NamedTuple):
+    """What encoders and decoders of a kind of data have to take.
+
+    Parameters
+    ----------
+    hide : callable, default=_leave_complete
+        Sets values of a batch to NaN as they can be.
+    decodes_by_target : bool, default=False
+        Whether the decoder gets a batch beside the codes.
+    """
+
+    hide: Callable = _leave_complete
+    decodes_by_target: bool = False
+
+
 #: Possible values of the attribute ``input_kind``: how the data is read.
-INPUT_KINDS = ("arrays", "images", "sequences", "tables")
+INPUT_KINDS = {
+    "arrays": InputKind(),
+    "images": InputKind(),
+    "sequences": InputKind(_end_early, decodes_by_target=True),
+    "tables": InputKind(_hide),
+}
+
+
+def input_kind(architecture, known=ARCHITECTURES):
+    """Return the kind of data that an architecture is for, whether it is valid or not.
+
+    Parameters
+    ----------
+    architecture : str or object
+        What the user gave.
+    known : dict, default=ARCHITECTURES
+        What makes one, by name.
+    """
+    if isinstance(architecture, str):
+        architecture = known.get(architecture)
+    return getattr(architecture, "input_kind", Architecture.input_kind)
 
 
 def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
-    """Return the architecture object for a name, or the object itself.
+    """Return the architecture for a name, or for a user's object.
 
     Parameters
     ----------
     architecture : str or object with ``build``
     known : dict, default=ARCHITECTURES
         What makes one, by name.
-    kinds : tuple of str, default=INPUT_KINDS
+    kinds : collection of str, default=INPUT_KINDS
         What it may read.
+
+    Returns
+    -------
+    Architecture
 
     Raises
     ------
@@ -51,11 +108,11 @@ def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
     if isinstance(architecture, type):
         name = architecture.__name__
         raise TypeError(f"architecture={name} is a class: write {name}(), with its parameters")
-    kind = getattr(architecture, "input_kind", "arrays")
-    if kind not in kinds:
-        name = type(architecture).__name__
-        raise ValueError(f"input_kind of {name} must be one of {kinds}, not {kind!r}")
-    return architecture
+    found = as_architecture(architecture)
+    if found.input_kind not in kinds:
+        name, kind = type(architecture).__name__, found.input_kind
+        raise ValueError(f"input_kind of {name} must be one of {tuple(kinds)}, not {kind!r}")
+    return found
 
 
 def build_modules(architecture, input_shape, encoder_width, code_width, column_layout=None):
@@ -87,7 +144,7 @@ def build_modules(architecture, input_shape, encoder_width, code_width, column_l
     architecture = make_architecture(architecture)
     if isinstance(architecture, UNet):
         raise TypeError("UNet makes one image of another: it is for ImageToImageRegressor")
-    name = f"{type(architecture).__name__}.build"
+    name, kind = f"{type(as_given(architecture)).__name__}.build", architecture.input_kind
     sizes = (
         input_shape,
         encoder_width,
@@ -100,13 +157,11 @@ def build_modules(architecture, input_shape, encoder_width, code_width, column_l
     if not any(p.requires_grad for module in (encoder, decoder) for p in module.parameters()):
         raise ValueError(f"{name} gives modules without parameters to train")
     x, code = _probe(input_shape), _probe((code_width,))
+    INPUT_KINDS[kind].hide(x)
     inputs = [code]
-    if column_layout is not None:
-        x[0] = torch.nan  # a sample without known values
-    if getattr(architecture, "input_kind", "arrays") == "sequences":
-        x[0, 1:] = torch.nan  # a sequence of one step
+    if INPUT_KINDS[kind].decodes_by_target:
         inputs = [code, x]
-        if not getattr(decoder, "takes_target", False):
+        if not hooks(decoder).takes_target:
             raise TypeError(
                 f"The decoder of {name} must have an attribute takes_target = True, and take the "
                 "code and a batch of sequences, in which it sees how long they are"
@@ -124,7 +179,7 @@ def check_text_modules(architecture, modules):
     TypeError
         If it is not an encoder and a decoder.
     """
-    name = f"{type(architecture).__name__}.build"
+    name = f"{type(as_given(architecture)).__name__}.build"
     encoder, decoder = _check_modules(name, modules)
     if not isinstance(getattr(decoder, "output", None), nn.Module) or not hasattr(decoder, "start"):
         raise TypeError(

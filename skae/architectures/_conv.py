@@ -10,7 +10,8 @@ from typing import NamedTuple
 from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
-from skae.architectures._conv_layers import ConvDecoder, ConvEncoder, ConvLayers, ImageShortcut
+from skae.architectures._base import Architecture
+from skae.architectures._conv_layers import ConvDecoder, ConvEncoder, ConvLayers
 from skae.architectures._dense import ACTIVATIONS, AUTO_SHORTCUT
 
 CHANNELS = """\
@@ -186,7 +187,7 @@ class ConvParameters(ConvLayerParameters):
 
 
 @partial(parameter_class, docs={"<convolution>": CONVOLUTION})
-class Conv(ConvParameters):
+class Conv(Architecture, ConvParameters):
     """Architecture of convolutions, for images and signals.
 
     The encoder's stages halve the size of the maps, and fully connected layers turn the last
@@ -284,14 +285,14 @@ class Conv(ConvParameters):
             n_maps = plan.widths[i]
             stages += [up[i - 1], *layers.behind(n_maps)]
             stages += layers.residual_blocks(n_maps, plan.n_blocks[i - 1])
-        encoder = ConvEncoder([*down, *hidden], to_code, self.mixed_precision)
-        decoder = ConvDecoder(from_code, stages, last, self.mixed_precision)
-        n_values = prod(input_shape)
+        n_values, linear = prod(input_shape), (None, None)
         is_small = n_values * encoder_width <= AUTO_SHORTCUT
         if self.code == "dense" and (is_small if self.shortcut == "auto" else self.shortcut):
-            encoder = ImageShortcut(encoder, n_values, encoder_width)
-            decoder = ImageShortcut(decoder, code_width, n_values)
-        return layers.in_fastest_layout(encoder, decoder)
+            linear = nn.Linear(n_values, encoder_width), nn.Linear(code_width, n_values)
+        return layers.in_fastest_layout(
+            ConvEncoder([*down, *hidden], to_code, self.mixed_precision, linear[0]),
+            ConvDecoder(from_code, stages, last, self.mixed_precision, linear[1]),
+        )
 
     def _dense_code(self, layers, plan, encoder_width, code_width):
         """Return what stands behind the stages of the encoder, its last layer, and how the

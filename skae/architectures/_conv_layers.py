@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from skae._runtime import has_bfloat16
-from skae.architectures._dense import ACTIVATIONS, BatchNorm, Shortcut
+from skae.architectures._base import LinearShortcut
+from skae.architectures._dense import ACTIVATIONS, BatchNorm
 
 
 class _Kinds(NamedTuple):
@@ -138,7 +139,7 @@ class ResidualBlock(nn.Module):
         return x + self.stack(x)
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(LinearShortcut):
     """Stages of convolutions, and what makes a code of their last maps.
 
     Parameters
@@ -147,13 +148,16 @@ class ConvEncoder(nn.Module):
     last : nn.Module
         From the last maps to the code.
     mixed_precision : bool or "auto"
+    linear : nn.Linear or None, default=None
+        Adds a linear map of the image to the code.
     """
 
-    def __init__(self, stages, last, mixed_precision):
+    def __init__(self, stages, last, mixed_precision, linear=None):
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.last = last
         self.mixed_precision = mixed_precision
+        self.linear = linear
 
     def maps(self, x):
         """Return the maps that each stage gives, a list of tensors."""
@@ -166,10 +170,10 @@ class ConvEncoder(nn.Module):
 
     def forward(self, x):
         """Return the code, shape (n_samples, encoder_width)."""
-        return self.last(self.maps(x)[-1].to(x.dtype)).flatten(1)
+        return self._add_linear(self.last(self.maps(x)[-1].to(x.dtype)).flatten(1), x)
 
 
-class ConvDecoder(nn.Module):
+class ConvDecoder(LinearShortcut):
     """What makes maps of a code, stages that make these larger, and the last convolution.
 
     Parameters
@@ -179,49 +183,24 @@ class ConvDecoder(nn.Module):
     stages : list of nn.Module
     last : nn.Module
     mixed_precision : bool or "auto"
+    linear : nn.Linear or None, default=None
+        Adds a linear map of the code to the image.
     """
 
-    def __init__(self, first, stages, last, mixed_precision):
+    def __init__(self, first, stages, last, mixed_precision, linear=None):
         super().__init__()
         self.first = first
         self.stages = nn.Sequential(*stages)
         self.last = last
         self.mixed_precision = mixed_precision
+        self.linear = linear
 
     def forward(self, code):
         """Return images, shape (n_samples, channels, *size)."""
         x = self.first(code)
         with precision(self, x):
             x = self.stages(x)
-        return self.last(x.to(code.dtype))
-
-
-class ImageShortcut(Shortcut):
-    """Layers with a linear map of their input, flat, added to their output.
-
-    Parameters
-    ----------
-    stack : ConvEncoder or ConvDecoder
-    n_inputs, n_outputs : int
-        Numbers in an input and an output.
-    """
-
-    def __init__(self, stack, n_inputs, n_outputs):
-        nn.Module.__init__(self)
-        self.stack = stack
-        self.linear = nn.Linear(n_inputs, n_outputs)
-
-    def forward(self, x):
-        output = self.stack(x)
-        return output + self.linear(x.flatten(1)).view(output.shape)
-
-    @torch.no_grad()
-    def start_at(self, weight, bias):
-        n = len(weight)
-        self.linear.weight[:n] = weight
-        self.linear.bias[:n] = bias
-        for parameter in self.stack.last.parameters():
-            parameter.zero_()
+        return self._add_linear(self.last(x.to(code.dtype)), code)
 
 
 def precision(module, x):

@@ -9,13 +9,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from skae._params import ParameterMixin, StrOptions, real
-from skae._runtime import Random, chosen, random_bits
-
-
-def only_layer(module):
-    """Return the layer of a sequence of one layer, and anything else unchanged."""
-    return module[0] if type(module) is nn.Sequential and len(module) == 1 else module
-
+from skae._runtime import TRAINED
+from skae.architectures._base import (
+    Architecture,
+    Dropout,
+    Layer,
+    LinearShortcut,
+    Sequential,
+    run,
+)
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -32,7 +34,7 @@ ACTIVATIONS = {
 AUTO_SHORTCUT = 2**23
 
 
-class Dense(ParameterMixin):
+class Dense(Architecture, ParameterMixin):
     """Architecture of fully connected layers.
 
     The decoder mirrors the encoder: ``hidden_layer_sizes=(128, 64)`` over 30 columns
@@ -136,8 +138,8 @@ class Dense(ParameterMixin):
         tied = [m for m in encoder.modules() if isinstance(m, nn.Linear)]
         decoder = self._layers((code_width, *reversed(hidden), n_features), tied)
         if len(input_shape) > 1:
-            encoder = nn.Sequential(nn.Flatten(), encoder)
-            decoder = nn.Sequential(decoder, nn.Unflatten(1, input_shape))
+            encoder = Sequential(nn.Flatten(), encoder)
+            decoder = Sequential(decoder, nn.Unflatten(1, input_shape))
         return encoder, decoder
 
     def _layers(self, sizes, mirrored=()):
@@ -158,14 +160,14 @@ class Dense(ParameterMixin):
             if self.dropout:
                 layers.append(Dropout(self.dropout))
         if not layers and self.shortcut and not (self.tied_weights and mirrored):
-            return nn.Sequential(Linear(*last))
-        stack = nn.Sequential(*layers, linear(*last))
+            return Sequential(Linear(*last))
+        stack = Sequential(*layers, linear(*last))
         if not layers or self.tied_weights or not self.shortcut:
             return stack
         return Shortcut(stack, sizes[0], sizes[-1])
 
 
-class Shortcut(nn.Module):
+class Shortcut(LinearShortcut):
     """Layers with a linear map of their input added to their output.
 
     If an encoder and its decoder are shortcuts, training starts at the principal
@@ -192,6 +194,8 @@ class Shortcut(nn.Module):
     torch.Size([3, 2])
     """
 
+    takes_state = True
+
     def __init__(self, stack, n_inputs, n_outputs):
         super().__init__()
         if not isinstance(stack[-1], nn.Linear) or stack[-1].bias is None:
@@ -201,40 +205,37 @@ class Shortcut(nn.Module):
         self.stack = stack
         self.linear = nn.Linear(n_inputs, n_outputs, bias=False)
 
-    def forward(self, x):
+    @property
+    def last(self):
+        """The last of the layers."""
+        return self.stack[-1]
+
+    def _silence(self, n):
+        del n
+        self.last.weight.zero_()  # its bias is that of the linear map
+
+    def forward(self, x, state=TRAINED):
         """Return the output of the layers plus the linear map.
 
         Parameters
         ----------
         x : tensor of shape (..., n_inputs)
             Input of the layers.
+        state : TrainState, default=TrainState()
+            For layers that take it.
 
         Returns
         -------
         tensor of shape (..., n_outputs)
             The sum.
         """
-        return self.stack(x) + self.linear(x)
-
-    @torch.no_grad()
-    def start_at(self, weight, bias):
-        """Become the linear map ``x @ weight.T + bias``; the layers add nothing to it yet.
-
-        Parameters
-        ----------
-        weight : tensor of shape (n, n_inputs)
-            For the first ``n`` outputs; the others keep their random weights.
-        bias : tensor of shape (n,)
-            Bias of these outputs.
-        """
-        n = len(weight)
-        self.linear.weight[:n] = weight
-        self.stack[-1].weight.zero_()
-        self.stack[-1].bias[:n] = bias
+        return run(self.stack, x, state=state) + self.linear(x)
 
 
-class Linear(nn.Linear):
+class Linear(Layer, nn.Linear):
     """Linear layer that can start at a given map, as `Shortcut` does."""
+
+    starts_linear = True
 
     @torch.no_grad()
     def start_at(self, weight, bias):
@@ -244,7 +245,7 @@ class Linear(nn.Linear):
         self.bias[:n] = bias
 
 
-class TransposedLinear(nn.Module):
+class TransposedLinear(Layer):
     """Linear layer that uses the weights of another one, transposed.
 
     Parameters
@@ -254,6 +255,8 @@ class TransposedLinear(nn.Module):
     n_inputs : int
         How many outputs of that layer are inputs of this one, from the first on.
     """
+
+    starts_linear = True
 
     def __init__(self, linear, n_inputs):
         super().__init__()
@@ -273,33 +276,6 @@ class TransposedLinear(nn.Module):
     def transpose(self, weight):
         """Return the part of a tensor like the shared weights that this layer uses."""
         return weight[: self.n_inputs].t()
-
-
-class Dropout(Random, nn.Module):
-    """Set a fraction of the values to zero in training, and scale the others up.
-
-    Like `torch.nn.Dropout`, but faster on a CPU, and with a generator of its own.
-
-    Parameters
-    ----------
-    p : float
-        The fraction, in [0, 1).
-    """
-
-    def __init__(self, p):
-        super().__init__()
-        self.p = p
-
-    def extra_repr(self):
-        return f"p={self.p}"
-
-    def forward(self, x):
-        return x * self.mask(x) if self.training else x
-
-    def mask(self, x):
-        """Draw what to multiply a tensor with."""
-        dropped = chosen(random_bits(x.shape, x.device, self.generator), self.p)
-        return (~dropped).to(x.dtype).div_(1 - self.p)
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -7,15 +7,9 @@ from numbers import Integral, Real
 from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
+from skae.architectures._base import Architecture
 from skae.architectures._dense import AUTO_SHORTCUT
-from skae.architectures._recurrent_halves import (
-    LinearDecoder,
-    LinearEncoder,
-    RecurrentDecoder,
-    RecurrentEncoder,
-    ShortcutDecoder,
-    ShortcutEncoder,
-)
+from skae.architectures._recurrent_halves import RecurrentDecoder, RecurrentEncoder
 from skae.architectures._recurrent_layers import CELLS, POOLING, Positions, Recurrence
 
 RECURRENCE = """\
@@ -88,7 +82,7 @@ class RecurrentParameters(ParameterMixin):
 
 
 @partial(parameter_class, docs={"<recurrence>": RECURRENCE})
-class Recurrent(RecurrentParameters):
+class Recurrent(Architecture, RecurrentParameters):
     """Architecture of recurrent layers, for sequences of unequal lengths.
 
     The encoder runs over a sequence and makes a code of fixed length of its states; the
@@ -157,7 +151,8 @@ class Recurrent(RecurrentParameters):
         recurrence = partial(
             Recurrence, self.cell, dropout=self.dropout, truncation=self.truncation
         )
-        is_small = n_steps * n_features * encoder_width <= AUTO_SHORTCUT
+        n_values, linear = n_steps * n_features, (None, None)
+        is_small = n_values * encoder_width <= AUTO_SHORTCUT
         has_shortcut = is_small if self.shortcut == "auto" else self.shortcut
         width = hidden[-1] * (2 if self.bidirectional else 1)
         encoder = (
@@ -176,12 +171,9 @@ class Recurrent(RecurrentParameters):
             self._teacher_forcing(),
             self.reverse_target,
         )
-        if not has_shortcut:
-            return RecurrentEncoder(*encoder), RecurrentDecoder(*decoder)
-        return (
-            ShortcutEncoder(*encoder, shortcut=LinearEncoder(*input_shape, encoder_width)),
-            ShortcutDecoder(*decoder, shortcut=LinearDecoder(code_width, *input_shape)),
-        )
+        if has_shortcut:
+            linear = nn.Linear(n_values, encoder_width), nn.Linear(code_width, n_values)
+        return RecurrentEncoder(*encoder, linear[0]), RecurrentDecoder(*decoder, linear[1])
 
     def _sizes(self):
         sizes = self.hidden_layer_sizes

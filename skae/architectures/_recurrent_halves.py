@@ -1,83 +1,19 @@
 """Encoders and decoders of sequences, made of recurrent layers. torch only."""
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
+from skae._runtime import TRAINED, Random
+from skae.architectures._base import LinearShortcut
 from skae.architectures._recurrent_layers import Scale, Steps, detached
 
 
-class LinearEncoder(nn.Module):
-    """Linear map of the steps of a sequence, counted from its start.
-
-    A value that is missing, or behind the end, counts as the mean of its step; steps behind
-    those that there were in training do not count.
-
-    Parameters
-    ----------
-    n_steps, n_features : int
-        Of the longest sequence in training.
-    n_outputs : int
-    """
-
-    def __init__(self, n_steps, n_features, n_outputs):
-        super().__init__()
-        self.scale = Scale((n_steps, n_features))
-        self.linear = nn.Linear(n_steps * n_features, n_outputs)
-
-    def forward(self, x):
-        """Return a tensor of shape (n_samples, n_outputs)."""
-        n_steps = len(self.scale.mean)
-        n_behind = n_steps - x.shape[1]  # cuts off what is behind the longest, if negative
-        x = self.scale.standardize(F.pad(x, (0, 0, 0, n_behind), value=torch.nan))
-        return self.linear(x.flatten(1))
-
-    @torch.no_grad()
-    def start_at(self, weight, bias):
-        """Become the linear map ``x @ weight.T + bias`` of flat sequences."""
-        n, scale = len(weight), self.scale
-        self.linear.weight[:n] = weight * scale.std.flatten()
-        self.linear.bias[:n] = bias + weight @ scale.mean.flatten()
-
-
-class LinearDecoder(nn.Module):
-    """Linear map of codes to the steps of sequences, zero behind those seen in training.
-
-    Parameters
-    ----------
-    n_inputs : int
-    n_steps, n_features : int
-        Of the longest sequence in training.
-    """
-
-    def __init__(self, n_inputs, n_steps, n_features):
-        super().__init__()
-        self.linear = nn.Linear(n_inputs, n_steps * n_features)
-        self.n_features = n_features
-
-    def forward(self, code, n_steps):
-        """Return a tensor of shape (n_samples, n_steps, n_features)."""
-        x = self.linear(code).unflatten(1, (-1, self.n_features))
-        return F.pad(x, (0, 0, 0, n_steps - x.shape[1]))
-
-    @torch.no_grad()
-    def start_at(self, weight, bias, scale):
-        """Give what ``scale`` restores to the linear map ``code @ weight.T + bias``."""
-        std, mean = (m.repeat(len(bias) // len(m)) for m in (scale.std, scale.mean))
-        self.linear.weight.copy_(weight / std[:, None])
-        self.linear.bias.copy_((bias - mean) / std)
-
-
-def set_to_zero(linear, n_outputs):
-    """Let the first outputs of a linear layer start at 0."""
-    linear.weight[:n_outputs] = 0.0
-    linear.bias[:n_outputs] = 0.0
-
-
-class RecurrentEncoder(nn.Module):
+class RecurrentEncoder(LinearShortcut):
     """Recurrent layers, what pools their outputs, and a linear layer.
 
-    Missing values are 0, the mean, with an input beside each feature that says so.
+    Missing values are 0, the mean, with an input beside each feature that says so. For the linear
+    map, a value that is missing, or behind the end, is the mean of its step, and steps behind those
+    that there were in training do not count.
 
     Parameters
     ----------
@@ -86,60 +22,51 @@ class RecurrentEncoder(nn.Module):
     pooling : nn.Module
     last : nn.Linear
     n_features : int
+    linear : nn.Linear or None
+        Adds to the code a linear map of the steps of the longest sequence in training.
     """
 
-    def __init__(self, recurrence, pooling, last, n_features):
+    standardizes = True
+
+    def __init__(self, recurrence, pooling, last, n_features, linear):
         super().__init__()
         self.scale = Scale(n_features)
         self.recurrence = recurrence
         self.pooling = pooling
         self.last = last
+        self.linear, self.step_scale = linear, None
+        if linear is not None:
+            self.step_scale = Scale((linear.in_features // n_features, n_features))
         for layer in recurrence.layers[0]:  # so that it means nothing before it is learned
             layer.weight_ih_l0.data[:, n_features:] = 0.0
 
     def standardize(self, moments):
-        """Take the `skae._data.Moments` of the data."""
         self.scale.setup(moments.mean, moments.std)
+        if self.linear is not None:
+            self.step_scale.setup(moments.step_mean, moments.std)
 
     def forward(self, x):
         """Return the code of sequences, shape (n_samples, encoder_width)."""
         steps = Steps(x)
         inputs = torch.cat([self.scale.standardize(x), ~steps.known], dim=2)
-        return self.last(self.pooling(self.recurrence(inputs, steps), steps))
+        code = self.last(self.pooling(self.recurrence(inputs, steps), steps))
+        return code if self.linear is None else self._add_linear(code, self._all_steps(x))
+
+    def _all_steps(self, x):
+        """Return as many standardized steps as the longest sequence in training has."""
+        n_behind = len(self.step_scale.mean) - x.shape[1]  # cuts off, if negative
+        return self.step_scale.standardize(F.pad(x, (0, 0, 0, n_behind), value=torch.nan))
+
+    def _silence(self, n):
+        for parameter in self.last.parameters():
+            parameter[:n] = 0.0
+
+    def _in_own_units(self, weight, bias):
+        std, mean = self.step_scale.std.flatten(), self.step_scale.mean.flatten()
+        return weight * std, bias + weight @ mean
 
 
-class ShortcutEncoder(RecurrentEncoder):
-    """Recurrent encoder with a linear map of the sequence added to the code.
-
-    Parameters
-    ----------
-    *args
-        As for `RecurrentEncoder`.
-    shortcut : LinearEncoder
-    """
-
-    def __init__(self, *args, shortcut):
-        super().__init__(*args)
-        self.shortcut = shortcut
-
-    def standardize(self, moments):
-        super().standardize(moments)
-        self.shortcut.scale.setup(moments.step_mean, moments.std)
-
-    def forward(self, x):
-        return super().forward(x) + self.shortcut(x)
-
-    @torch.no_grad()
-    def start_at(self, weight, bias):
-        """Become the linear map ``x @ weight.T + bias`` of flat sequences.
-
-        The recurrent layers are yet to add to it.
-        """
-        self.shortcut.start_at(weight, bias)
-        set_to_zero(self.last, len(weight))
-
-
-class RecurrentDecoder(nn.Module):
+class RecurrentDecoder(Random, LinearShortcut):
     """Recurrent layers that make sequences of codes.
 
     Parameters
@@ -155,13 +82,14 @@ class RecurrentDecoder(nn.Module):
         start and at the end of the training.
     reverse : bool
         Whether to begin with the last step.
+    linear : nn.Linear or None
+        Adds to the output a linear map of the code, for the steps of the longest sequence in
+        training.
     """
 
-    takes_target = True
-    #: Fraction of the training that is done.
-    progress = 1.0
+    takes_state = takes_target = standardizes = True
 
-    def __init__(self, recurrence, positions, last, feeds_back, teacher_forcing, reverse):
+    def __init__(self, recurrence, positions, last, feeds_back, teacher_forcing, reverse, linear):
         super().__init__()
         self.scale = Scale(last.out_features)
         self.recurrence = recurrence
@@ -170,12 +98,17 @@ class RecurrentDecoder(nn.Module):
         self.feeds_back = feeds_back
         self.teacher_forcing = teacher_forcing
         self.reverse = reverse
+        self.linear = linear
+
+    @property
+    def draws_from_torch(self):
+        """Whether random numbers come from torch's own generator: which batches are forced."""
+        return self.feeds_back
 
     def standardize(self, moments):
-        """Take the `skae._data.Moments` of the data."""
         self.scale.setup(moments.mean, moments.std)
 
-    def forward(self, code, target):
+    def forward(self, code, target, state=TRAINED):
         """Return sequences.
 
         Parameters
@@ -184,6 +117,8 @@ class RecurrentDecoder(nn.Module):
         target : tensor of shape (n_samples, n_steps, n_features)
             By the NaN behind their end it says how long the sequences are. Its values are
             for teacher forcing, in training.
+        state : TrainState, default=TrainState()
+            Says how far the training is.
 
         Returns
         -------
@@ -200,7 +135,7 @@ class RecurrentDecoder(nn.Module):
         inputs = torch.cat(inputs, dim=2)
         if not self.feeds_back:
             output = start + self._output(inputs, steps)
-        elif self.training and torch.rand(()) < self._forced_fraction:
+        elif self.training and torch.rand(()) < self._forced_fraction(state.progress):
             before = F.pad(in_order(self.scale.standardize(target)), (0, 0, 1, -1))
             output = start + self._output(torch.cat([inputs, before], dim=2), steps)
         else:
@@ -209,12 +144,19 @@ class RecurrentDecoder(nn.Module):
 
     def _start(self, code, n_steps):
         """Return what the recurrent layers add to, shape (n_samples, n_steps, n_features)."""
-        return code.new_zeros(()).expand(len(code), n_steps, self.last.out_features)
+        n_features = self.last.out_features
+        if self.linear is None:
+            return code.new_zeros(()).expand(len(code), n_steps, n_features)
+        x = self.linear(code).unflatten(1, (-1, n_features))
+        return F.pad(x, (0, 0, 0, n_steps - x.shape[1]))
 
-    @property
-    def _forced_fraction(self):
+    def _in_own_units(self, weight, bias):
+        std, mean = (m.repeat(len(bias) // len(m)) for m in (self.scale.std, self.scale.mean))
+        return weight / std[:, None], (bias - mean) / std
+
+    def _forced_fraction(self, progress):
         start, end = self.teacher_forcing
-        return start + (end - start) * self.progress
+        return start + (end - start) * progress
 
     def _output(self, inputs, steps):
         return self.last(self.recurrence(inputs, steps)[0])
@@ -233,30 +175,3 @@ class RecurrentDecoder(nn.Module):
             output = base + self.last(x[:, 0])
             outputs.append(output)
         return torch.stack(outputs, dim=1)
-
-
-class ShortcutDecoder(RecurrentDecoder):
-    """Recurrent decoder with a linear map of the code added to its output.
-
-    Parameters
-    ----------
-    *args
-        As for `RecurrentDecoder`.
-    shortcut : LinearDecoder
-    """
-
-    def __init__(self, *args, shortcut):
-        super().__init__(*args)
-        self.shortcut = shortcut
-
-    def _start(self, code, n_steps):
-        return self.shortcut(code, n_steps)
-
-    @torch.no_grad()
-    def start_at(self, weight, bias):
-        """Become the linear map ``code @ weight.T + bias``, flat sequences.
-
-        The recurrent layers are yet to add to it.
-        """
-        self.shortcut.start_at(weight, bias, self.scale)
-        set_to_zero(self.last, self.last.out_features)

@@ -6,11 +6,11 @@ from numbers import Integral
 from typing import Any
 
 import torch
-from sklearn.utils.metaestimators import available_if
 from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
-from skae.architectures._dense import ACTIVATIONS, Dense, Shortcut, only_layer
+from skae.architectures._base import Architecture, Layer, Sequential, start_hooks
+from skae.architectures._dense import ACTIVATIONS, Dense, Shortcut
 
 TABLE = """\
 hidden_layer_sizes : tuple of int or int, default=(128, 64)
@@ -57,7 +57,7 @@ class TabularParameters(ParameterMixin):
 
 
 @partial(parameter_class, docs={"<table>": TABLE})
-class Tabular(TabularParameters):
+class Tabular(Architecture, TabularParameters):
     """Architecture of fully connected layers, for tables with categories and missing values.
 
     Numbers are scaled by median and interquartile range, categories are one-hot, and dates are
@@ -123,7 +123,7 @@ class Tabular(TabularParameters):
         return TableEncoder(indicators, encoder), decoder
 
 
-class Indicators(nn.Module):
+class Indicators(Layer):
     """Replace missing values by 0, and append for each column whether its value is missing.
 
     Parameters
@@ -145,11 +145,7 @@ class Indicators(nn.Module):
         return torch.cat([x.nan_to_num(0.0), is_missing], -1)
 
 
-def _can_start(encoder):
-    return hasattr(only_layer(encoder[1]), "start_at")
-
-
-class TableEncoder(nn.Sequential):
+class TableEncoder(Sequential):
     """Indicators of missing values, and the encoder behind them.
 
     The weights of the indicators start at 0, and stay there for columns that are complete in
@@ -168,13 +164,15 @@ class TableEncoder(nn.Sequential):
             for layer in _first_layers(encoder):
                 layer.weight[:, -n:] = 0.0
 
-    @available_if(_can_start)
-    @torch.no_grad()
+    @property
+    def starts_linear(self):
+        return start_hooks(self[1]).starts_linear
+
     def start_at(self, weight, bias):
         """Become the linear map ``x @ weight.T + bias`` where nothing is missing."""
         n = len(self[0].starts)
         weight = torch.cat([weight, weight.new_zeros(len(weight), n)], 1)
-        only_layer(self[1]).start_at(weight, bias)
+        start_hooks(self[1]).start_at(weight, bias)
 
 
 def _first_layers(module):

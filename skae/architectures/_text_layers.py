@@ -5,7 +5,7 @@ from math import log
 from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
-from skae.architectures._attention import Dropout
+from skae.architectures._base import Architecture, Dropout
 
 TEXT_LAYERS = """\
 n_heads : int or "auto", default="auto"
@@ -20,7 +20,7 @@ n_heads : int or "auto", default="auto"
 
 
 @parameter_class
-class TextArchitecture(ParameterMixin):
+class TextArchitecture(Architecture, ParameterMixin):
     """What can be set of every encoder and decoder of texts.
 
     A subclass defines ``hidden_size`` and ``_build_halves``.
@@ -72,7 +72,8 @@ class TextArchitecture(ParameterMixin):
             raise ValueError(
                 f"hidden_size={width} must be a multiple of 2 and of n_heads={n_heads}"
             )
-        dropout = Dropout(auto_dropout(n_pairs) if self.dropout == "auto" else self.dropout)
+        rate = auto_dropout(n_pairs) if self.dropout == "auto" else self.dropout
+        dropout = Dropout(rate, has_pool=True)
         target = nn.Embedding(n_target_tokens, width)
         output = nn.Linear(width, n_target_tokens, bias=False)
         is_same = shared and self.tied_embeddings

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skae._params import StrOptions, integer, parameter_class
+from skae.architectures._base import Architecture, Layer
 from skae.architectures._conv import LAYERS, NORMALIZATION, RESIDUAL_BLOCKS, ConvLayerParameters
 from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 
@@ -45,7 +46,7 @@ class UNetParameters(ConvLayerParameters):
 
 
 @partial(parameter_class, docs={"<channels>": UNET_CHANNELS, "<unet>": UNET})
-class UNet(UNetParameters):
+class UNet(Architecture, UNetParameters):
     """Architecture of a U-Net, for pairs of images or signals.
 
     An encoder makes smaller and smaller maps of an image, and a decoder larger and larger
@@ -175,7 +176,7 @@ class UNetEncoder(ConvEncoder):
         return [x, *self.maps(x)]
 
 
-class UNetDecoder(nn.Module):
+class UNetDecoder(Layer):
     """Stages that make maps larger, with those of the encoder beside them.
 
     Parameters

@@ -7,18 +7,100 @@ from torch import nn
 MIN_COUNT = 1e-6
 
 
-class ElementwiseLoss(nn.Module):
-    """Base of losses that have their derivative written out, as ``gradient``.
+class Loss(nn.Module):
+    """Base of all losses.
 
-    Tensors may have further axes before that of the samples, for several models that train
-    at once.
+    A subclass defines ``forward``. All else has a default.
+
+    Attributes
+    ----------
+    output_activation : str
+        Activation of the decoder's output that suits the loss.
+    reduction : {"mean", "sum"}
+        What makes the loss of a sample of those of its elements.
+    from_logits : bool
+        Whether the loss takes the output before its activation.
+    target_range : tuple (low, high) or None
+        What targets have to be within.
+    fraction : tensor of the shape of a sample or float
+        How much each element counts as.
+    writes_gradient : bool
+        Whether there is a ``mean_and_gradient``.
+    skips_unknown : bool
+        Whether targets may be NaN in ``mean_and_gradient``; they do not count.
+    learns_variance : bool
+        Whether the variance of the noise is learned, from one that ``start_at`` sets.
     """
 
     output_activation = "identity"
     reduction = "mean"
+    from_logits = False
+    target_range = None
+    writes_gradient = False
+    skips_unknown = False
+    learns_variance = False
 
     def __init__(self):
         super().__init__()
+
+    @property
+    def fraction(self):
+        """How much each element counts as."""
+        return 1.0
+
+    def setup(self, dataset):
+        """Learn what is needed from the training data.
+
+        Parameters
+        ----------
+        dataset : skae data set
+            The training data.
+        """
+
+    def start_at(self, noise_variance):
+        """Start to learn the variance of the noise.
+
+        Parameters
+        ----------
+        noise_variance : tensor of shape ()
+            The variance to start from.
+        """
+
+    def to_logits(self, weight, bias):
+        """Return a linear map to what ``forward`` takes, for one to what targets are.
+
+        Parameters
+        ----------
+        weight : tensor of shape (n_features, n_components)
+            Weight of the linear map.
+        bias : tensor of shape (n_features,)
+            Bias of the linear map.
+
+        Returns
+        -------
+        weight, bias : tensor of the same shapes
+            The map to logits.
+        """
+        return weight, bias
+
+    def make_activation(self):
+        """Return the module that turns outputs into predictions, None for a plain activation.
+
+        Returns
+        -------
+        nn.Module or None
+            The module.
+        """
+
+    def stack_key(self):
+        """Return what must be equal for models to train as one.
+
+        Returns
+        -------
+        tuple
+            The key.
+        """
+        return ()
 
     def forward(self, prediction, target):
         """Return the loss of each element.
@@ -34,6 +116,16 @@ class ElementwiseLoss(nn.Module):
             One value per element.
         """
         raise NotImplementedError
+
+
+class ElementwiseLoss(Loss):
+    """Base of losses that have their derivative written out, as ``gradient``.
+
+    Tensors may have further axes before that of the samples, for several models that train
+    at once.
+    """
+
+    writes_gradient = True
 
     def gradient(self, prediction, target, out):
         """Write the derivative of each element by the prediction.

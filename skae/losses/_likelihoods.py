@@ -80,6 +80,11 @@ class GaussianLikelihood(ElementwiseLoss):
         if noise_variance is None:
             self.log_fraction = nn.Parameter(torch.zeros(()))
 
+    @property
+    def learns_variance(self):
+        """Whether the variance is learned."""
+        return self.log_fraction is not None
+
     @torch.no_grad()
     def start_at(self, noise_variance):
         """Set the variance that learning starts from.
@@ -89,7 +94,7 @@ class GaussianLikelihood(ElementwiseLoss):
         noise_variance : tensor of shape ()
             The variance; ignored if the variance is fixed.
         """
-        if self.log_fraction is not None:
+        if self.learns_variance:
             self.log_start.copy_(noise_variance.log())
 
     @property

@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from skae._params import callable_name
-from skae.losses._base import per_sample
+from skae._runtime import Random
+from skae.losses._base import Loss, per_sample
 from skae.losses._elementwise import AbsoluteError, BinaryCrossEntropy, HuberLoss, SquaredError
 from skae.losses._ssim import StructuralDissimilarity
 
 
-class CallableLoss(nn.Module):
+class CallableLoss(Random, Loss):
     """A user's function ``loss(prediction, target)``.
 
     Parameters
@@ -23,12 +24,14 @@ class CallableLoss(nn.Module):
         value per element or one value per sample, shape (n_samples,).
     """
 
-    output_activation = "identity"
-    reduction = "mean"
-
     def __init__(self, function):
         super().__init__()
         self.function = copy.deepcopy(function)  # a module of the user's stays as it is
+
+    @property
+    def draws_from_torch(self):
+        """Whether random numbers may come from torch's own generator; a module says it itself."""
+        return not isinstance(self.function, nn.Module)
 
     def forward(self, prediction, target):
         """Return the values of the function, after a check of their shape.
@@ -62,7 +65,7 @@ class CallableLoss(nn.Module):
         return value
 
 
-class MixedLoss(nn.Module):
+class MixedLoss(Loss):
     """Weighted sum of losses, for each element or, with "ssim", each sample.
 
     Parameters
@@ -83,9 +86,6 @@ class MixedLoss(nn.Module):
     >>> loss(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0., 5.]])
     """
-
-    output_activation = "identity"
-    reduction = "mean"
 
     def __init__(self, weights):
         super().__init__()
@@ -109,8 +109,7 @@ class MixedLoss(nn.Module):
             The training data.
         """
         for loss in self.losses:
-            if hasattr(loss, "setup"):
-                loss.setup(dataset)
+            loss.setup(dataset)
 
     def forward(self, prediction, target):
         """Return the weighted sum of the losses.
@@ -150,7 +149,7 @@ def make_loss(loss):
 
     Returns
     -------
-    nn.Module
+    Loss
         The loss.
 
     Raises

@@ -1,8 +1,10 @@
 """Structural similarity of images, as a score and as a loss. torch only."""
 
 import torch
-from torch import nn
 from torch.nn import functional as F
+
+from skae._data.images import ImageDataset
+from skae.losses._base import Loss
 
 #: Standard deviation and radius of the Gaussian window, in pixels.
 SIGMA, RADIUS = 1.5, 5
@@ -10,7 +12,7 @@ SIGMA, RADIUS = 1.5, 5
 K1, K2 = 0.01, 0.03
 
 
-class StructuralDissimilarity(nn.Module):
+class StructuralDissimilarity(Loss):
     """Structural dissimilarity of images, ``(1 - SSIM) / 2``.
 
     Takes two tensors of shape (n_samples, channels, height, width), or of signals, and
@@ -36,9 +38,6 @@ class StructuralDissimilarity(nn.Module):
     tensor([0., 0.])
     """
 
-    output_activation = "identity"
-    reduction = "mean"
-
     def __init__(self, data_range=1.0):
         super().__init__()
         self.data_range = data_range
@@ -56,7 +55,7 @@ class StructuralDissimilarity(nn.Module):
         ValueError
             If the data is of another kind.
         """
-        if dataset.kind != "images":
+        if not isinstance(dataset, ImageDataset):
             raise ValueError(
                 "the structural loss 'ssim' compares images: it needs an architecture for images, "
                 "such as Conv"

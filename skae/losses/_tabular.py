@@ -1,10 +1,9 @@
 """The loss of tables: a term for each column, of its type. torch only."""
 
 import torch
-from sklearn.utils.metaestimators import available_if
 from torch import nn
 
-from skae.losses._base import MIN_COUNT, ElementwiseLoss
+from skae.losses._base import MIN_COUNT, Loss
 from skae.losses._elementwise import AbsoluteError, HuberLoss, SquaredError
 from skae.losses._likelihoods import GaussianLikelihood
 
@@ -15,15 +14,7 @@ LEAST_BASELINE = 0.1
 LEAST_PROBABILITY = 1e-3
 
 
-def _is_written(loss):
-    return type(loss.number_loss).gradient is not ElementwiseLoss.gradient
-
-
-def _is_likelihood(loss):
-    return hasattr(loss.number_loss, "sample")
-
-
-class TabularLoss(nn.Module):
+class TabularLoss(Loss):
     """One term for each column: a loss of numbers, and the cross-entropy of categories.
 
     Each term is divided by the loss of the best constant prediction on the training data, so
@@ -32,7 +23,7 @@ class TabularLoss(nn.Module):
 
     Parameters
     ----------
-    number_loss : nn.Module
+    number_loss : Loss
         Loss of the numbers: a squared, absolute or Huber error, or a Gaussian likelihood.
 
     Raises
@@ -41,10 +32,7 @@ class TabularLoss(nn.Module):
         If ``number_loss`` is another one.
     """
 
-    output_activation = "identity"
-    #: Categories are compared before the softmax.
     from_logits = True
-    #: Targets may be NaN in ``mean_and_gradient``; they do not count.
     skips_unknown = True
 
     def __init__(self, number_loss):
@@ -57,6 +45,14 @@ class TabularLoss(nn.Module):
             )
         self.number_loss = number_loss
         self.reduction = number_loss.reduction
+        self.learns_variance = number_loss.learns_variance
+        # A likelihood has no derivative of each element.
+        self.writes_gradient = not isinstance(number_loss, GaussianLikelihood)
+
+    @property
+    def fraction(self):
+        """The fraction of a column that each element is."""
+        return self.column_fraction
 
     @torch.no_grad()
     def setup(self, dataset):
@@ -69,8 +65,7 @@ class TabularLoss(nn.Module):
         weight = torch.ones(len(self.column_layout.sizes))
         if self.reduction == "mean":
             weight = torch.tensor([self._weight(dataset, i) for i in range(len(weight))])
-        #: The fraction of a column that each element is.
-        self.register_buffer("fraction", torch.from_numpy(dataset.fraction))
+        self.register_buffer("column_fraction", torch.from_numpy(dataset.fraction))
         self.register_buffer("weight", weight[columns].float())
         self.register_buffer("unseen", unseen[self.softmax.group].float())
 
@@ -88,7 +83,7 @@ class TabularLoss(nn.Module):
             baseline = (losses @ row_weight).min() / row_weight.sum()
         return 1 / max(baseline.item(), LEAST_BASELINE) if baseline > 1e-9 else 1.0
 
-    def activation(self):
+    def make_activation(self):
         """Return the module that turns logits into probabilities."""
         return CategorySoftmax(self.column_layout)
 
@@ -106,7 +101,6 @@ class TabularLoss(nn.Module):
         losses = torch.cat([self.number_loss(numbers, true_numbers), entropies], -1)
         return losses * self.weight, log_softmax, is_seen
 
-    @available_if(_is_written)
     @torch.no_grad()
     def mean_and_gradient(self, prediction, target, weight, out):
         """Return the mean loss of the samples, and write its derivative; see `skae.losses`."""
@@ -142,7 +136,6 @@ class TabularLoss(nn.Module):
 
     # What only likelihoods have.
 
-    @available_if(_is_likelihood)
     def start_at(self, noise_variance):
         """Start to learn the variance of numbers from one, a tensor of shape ()."""
         self.number_loss.start_at(noise_variance)
@@ -152,7 +145,6 @@ class TabularLoss(nn.Module):
         """Logarithm of the variance of numbers, a tensor of shape ()."""
         return self.number_loss.log_noise_variance
 
-    @available_if(_is_likelihood)
     def sample(self, prediction):
         """Draw numbers and categories, given the prediction."""
         numbers, logits = self.softmax.split(prediction)

@@ -12,7 +12,8 @@ from skae._data.texts import TextDataset, TextPairDataset, duplicate_ids, split_
 from skae._modules.translation import TranslationModule
 from skae._text.tokenizers import auto_vocabulary_size, train_tokenizer
 from skae.architectures import RecurrentEncoderDecoder, Transformer
-from skae.architectures._attention import Dropout, attend
+from skae.architectures._attention import attend
+from skae.architectures._base import Dropout
 
 ARCHITECTURES = [
     RecurrentEncoderDecoder(16, dropout=0.0),
@@ -93,7 +94,7 @@ def test_loss_is_the_mean_of_a_token_and_smoothed_in_training_only():
 
 def test_dropout_keeps_the_mean_and_draws_anew():
     torch.manual_seed(0)
-    dropout = Dropout(0.25)
+    dropout = Dropout(0.25, has_pool=True)
     x = torch.ones(1000, 40)
     first, second = dropout(x), dropout(x)
     assert (first == 0).float().mean() == pytest.approx(0.25, abs=0.02)
@@ -102,7 +103,7 @@ def test_dropout_keeps_the_mean_and_draws_anew():
     assert first.unique().tolist() == pytest.approx([0, 4 / 3])
     assert dropout.eval()(x) is x
     assert dropout(x.bfloat16()).dtype == torch.bfloat16
-    large = Dropout(0.5)(torch.ones(3000, 1000))
+    large = Dropout(0.5, has_pool=True)(torch.ones(3000, 1000))
     assert large.mean() == pytest.approx(1, abs=0.01)
 
 
@@ -172,7 +173,7 @@ def test_vocabularies_grow_with_the_root_of_the_data():
 )
 def test_dropout_follows_the_number_of_pairs(kind, n_pairs, rate):
     halves = kind(16).build(50, 50, shared=True, n_pairs=n_pairs)
-    rates = [m.rate for half in halves for m in half.modules() if isinstance(m, Dropout)]
+    rates = [m.p for half in halves for m in half.modules() if isinstance(m, Dropout)]
     assert rates == pytest.approx([rate] * len(rates))
     assert len(rates) >= 2
 

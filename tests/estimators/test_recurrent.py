@@ -19,6 +19,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._modules.autoencoder import sample_losses
+from skae._runtime import TrainState
 from skae.architectures import Recurrent
 from skae.architectures._build import build_modules
 from skae.architectures._recurrent_layers import CELLS, POOLING, Steps
@@ -250,11 +251,10 @@ def test_teacher_forcing_follows_its_schedule():
         (7, 2), 3, 3
     )
     code, target = torch.randn(2, 3), torch.randn(2, 7, 2)
+    start, end = TrainState(0.0), TrainState(1.0)
     with torch.no_grad():
-        decoder.progress = 0.0
-        assert not torch.equal(decoder(code, target), decoder(code, target + 1))
-        decoder.progress = 1.0
-        assert torch.equal(decoder(code, target), decoder(code, target + 1))
+        assert not torch.equal(decoder(code, target, start), decoder(code, target + 1, start))
+        assert torch.equal(decoder(code, target, end), decoder(code, target + 1, end))
 
 
 def test_an_output_fed_back_is_the_output_seen():
