@@ -91,8 +91,10 @@ def _key_values(column):
 def _check_frame(frame, keys):
     """Return a DataFrame as narwhals has it, or say what is wrong with its columns."""
     if not is_frame(frame):
-        kind = type(frame).__name__
-        raise TypeError(f"frame must be a DataFrame of pandas or polars, in memory; got {kind}")
+        raise TypeError(
+            "frame must be a DataFrame of pandas, polars or pyarrow, in memory; got "
+            f"{type(frame).__name__}"
+        )
     known = column_names(frame)
     if len(set(known)) < len(known):
         raise ValueError(f"frame has columns of the same name among {known}. Rename or drop them.")

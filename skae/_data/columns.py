@@ -81,7 +81,7 @@ class NumberColumn:
     def _scaled(self, numbers):
         with np.errstate(over="ignore"):
             scaled = (numbers - self.center) / self.scale
-        return squash(np.clip(scaled, -1e300, 1e300))
+        return squash(np.minimum(np.maximum(scaled, -1e300), 1e300))  # faster than clip
 
     def restore(self, cells):
         """Return the values of cells, float64, close to the range of the values seen."""
@@ -96,7 +96,7 @@ class NumberColumn:
         values = inferred(values)
         if values.dtype.kind not in "iuf" and not pd.isna(values).all():
             _refuse(self.name, "numbers", values)
-        values = values.astype(np.float64)
+        values = values.astype(np.float64, copy=False)
         if np.isinf(values).any():
             raise ValueError(
                 f"Column {self.name!r} holds infinite values. Replace them by numbers, or by NaN "

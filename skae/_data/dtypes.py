@@ -138,8 +138,8 @@ def column_values(column):
         column = nw.new_series(column.name, column.to_arrow(), backend="pyarrow")
     if kind.is_category or kind.dtype == nw.String:
         values = np.asarray(column, dtype=object)  # to_numpy is slow with text of polars
-        if kind.is_category:  # pyarrow takes nulls for the first of them
-            values[column.is_null().to_numpy()] = None
+        if kind.is_category and column.implementation.is_pyarrow():
+            values[column.is_null().to_numpy()] = None  # it takes nulls for the first category
         return values
     if isinstance(kind.dtype, WIDE_NUMBERS):
         column = column.cast(nw.Float64)
