@@ -70,13 +70,26 @@ class FrameFormat(NamedTuple):
         return frame.rename(dict(zip(frame.columns, self.columns, strict=True))).to_native()
 
     def assemble(self, columns):
-        """Return columns, Series of the library, as a DataFrame of this format."""
+        """Return columns as a DataFrame of this format.
+
+        Parameters
+        ----------
+        columns : list of Series of the library, or of arrays of pandas
+        """
         if self.library.is_pandas():
             index = pd.RangeIndex(len(columns[0])) if self.index is None else self.index
-            table = pd.concat([column.set_axis(index) for column in columns], axis=1)
-            return table.set_axis(self.columns, axis=1)
+            arrays = {i: _with_index(column, index) for i, column in enumerate(columns)}
+            return pd.DataFrame(arrays, index=index).set_axis(self.columns, axis=1)
         named = dict(zip(self.columns, columns, strict=True))
         return nw.from_dict(named, backend=self.library).to_native()
+
+
+def _with_index(column, index):
+    """Return a Series or an array of pandas for a DataFrame that has this index."""
+    array = column.array if isinstance(column, pd.Series) else column
+    if pd.api.types.is_object_dtype(array.dtype):
+        return pd.Series(array, index, dtype=object)  # an array would become one of text
+    return array
 
 
 def as_table(X):

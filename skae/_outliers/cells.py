@@ -44,7 +44,7 @@ class Cells:
         if self._frame is None:
             return np.take_along_axis(self._stack, which, 0)
         columns = zip(self._columns, which.T, strict=True)
-        return self._frame.assemble([column[rows].to_native() for column, rows in columns])
+        return self._frame.assemble([_take(column, rows) for column, rows in columns])
 
 
 def as_frame(values, X):
@@ -85,6 +85,14 @@ def dense_table(X):
             "shows which parts are anomalous."
         )
     return nw.to_native(as_table(X), pass_through=True)
+
+
+def _take(column, rows):
+    """Return some cells of a column, as its library has them."""
+    native = column.to_native()
+    if isinstance(native, pd.Series):
+        return native.array.take(rows)  # several times as fast, without an index
+    return column[rows].to_native()
 
 
 def _joined(columns):
