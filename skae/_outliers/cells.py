@@ -75,7 +75,7 @@ def dense_table(X):
     """
     X = X.toarray() if sparse.issparse(X) else X
     try:
-        shape = X.shape if hasattr(X, "shape") else np.shape(X)
+        shape = X.shape if is_frame(X) else np.shape(X)
     except ValueError:  # lists of unequal lengths
         shape = ()
     if len(shape) != 2:
