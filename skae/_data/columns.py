@@ -281,7 +281,7 @@ class TableColumns:
             order = () if frame is None else types[i].categories
             column = _learned(name, values, is_category, max_categories, order)
             if declared[i] and not column.is_category:  # numbers, and so they come back
-                types[i] = types[i].of_values(values)
+                types[i] = types[i].of_values(np.fromiter(order, object) if order else values)
             is_object = values.dtype.kind == "O" and not (column.is_category or declared[i])
             columns.append(column)
             objects.append(ObjectType(values) if is_object else None)

@@ -415,8 +415,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Returns
         -------
         contributions : DataFrame of shape (n_samples, n_features)
-            With the index and the columns of X, or columns x0, x1, ... if X has no names. A
-            polars DataFrame if X is one.
+            With the index and the columns of X, or columns x0, x1, ... if X has no names. Of
+            the library of X: pandas, polars or pyarrow.
         expected : DataFrame of shape (n_samples, n_features)
             Values of the normal training rows that are most similar to the row in its other
             columns. Only if ``return_expected``.

@@ -372,11 +372,13 @@ def test_an_enum_that_lacks_a_category_becomes_text():
     assert imputed["x"].dtype == pd.CategoricalDtype(["b", "a"], ordered=True)
 
 
-def test_arrow_numbers_that_are_given_as_dictionaries_come_back_as_numbers():
+def test_categories_that_are_taken_for_numbers_come_back_as_numbers():
     X = pa.table({"x": pa.array([3, 1, 2, None]).dictionary_encode()})
     columns = TableColumns.learn(X, categorical_features=None)
     assert not columns.is_category.any()
     assert columns.restore(columns.read(X)).column("x").to_pylist() == [3, 1, 2, None]
+    columns = TableColumns.learn(X.to_pandas(), categorical_features=None)
+    assert columns.restore(columns.read(X)[:3])["x"].dtype == np.int64
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
