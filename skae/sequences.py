@@ -13,6 +13,8 @@ from sklearn.utils import check_scalar
 
 from skae._data.arrays import read_array
 from skae._data.checks import as_numbers
+from skae._data.dtypes import inferred
+from skae._data.frames import column_names, is_frame, narwhals_frame
 from skae._params import did_you_mean
 
 __all__ = ["from_long_frame", "sliding_windows", "windowed_errors"]
@@ -26,7 +28,7 @@ def from_long_frame(frame, id_column, time_column=None):
 
     Parameters
     ----------
-    frame : pandas.DataFrame or polars.DataFrame
+    frame : DataFrame of pandas, polars or pyarrow
         All columns but the two named ones are features. Missing values stay missing.
     id_column : str
         Column that says which sequence a row is of.
@@ -61,41 +63,51 @@ def from_long_frame(frame, id_column, time_column=None):
     (['b', 'a'], [[63.0, 61.0], [70.0]])
     """
     keys = [name for name in (id_column, time_column) if name is not None]
-    features = _check_columns(frame, keys)
-    steps = read_array(None, frame[features], name="frame", ensure_all_finite="allow-nan").X
-    columns = {name: pd.Series(np.asarray(frame[name])) for name in keys}
-    for name, column in columns.items():
-        if column.isna().any():
-            row = int(np.flatnonzero(column.isna())[0])
-            raise ValueError(f"Column {name!r} has no value in row {row}.")
+    frame = _check_frame(frame, keys)
+    features = [i for i, name in enumerate(frame.columns) if name not in keys]
+    steps = frame[:, features].to_native()
+    steps = read_array(None, steps, name="frame", ensure_all_finite="allow-nan").X
+    columns = {name: _key_values(frame.get_column(name)) for name in keys}
     which, ids = pd.factorize(columns[id_column])
     order = np.argsort(which, kind="stable")
     if time_column is not None:
-        _check_time(columns[time_column], time_column, which, ids)
-        order = np.lexsort((columns[time_column].rank(), which))
+        times = pd.Series(inferred(columns[time_column].to_numpy()))
+        _check_time(times, time_column, which, ids)
+        order = np.lexsort((times.rank(), which))
     ends = np.cumsum(np.bincount(which))
     return np.split(steps[order], ends[:-1]), np.asarray(ids)
 
 
-def _check_columns(frame, keys):
-    """Return the names of the columns beside the keys, or say what is wrong with them."""
-    if hasattr(frame, "collect") or not hasattr(frame, "columns"):
-        kind = type(frame).__name__
-        raise TypeError(f"frame must be a DataFrame of pandas or polars, in memory; got {kind}")
-    known = list(frame.columns)
+def _key_values(column):
+    """Return the values of a column of keys, or say where one is missing."""
+    values = pd.Series(column.to_numpy())
+    missing = values.isna() | column.is_null().to_numpy()
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0])
+        raise ValueError(f"Column {column.name!r} has no value in row {row}.")
+    return values
+
+
+def _check_frame(frame, keys):
+    """Return a DataFrame as narwhals has it, or say what is wrong with its columns."""
+    if not is_frame(frame):
+        raise TypeError(
+            "frame must be a DataFrame of pandas, polars or pyarrow, in memory; got "
+            f"{type(frame).__name__}"
+        )
+    known = column_names(frame)
     if len(set(known)) < len(known):
         raise ValueError(f"frame has columns of the same name among {known}. Rename or drop them.")
     for name in keys:
         if name not in known:
             hint = did_you_mean(str(name), [str(n) for n in known])
             raise ValueError(f"frame has no column {name!r}.{hint}")
-    features = [name for name in known if name not in keys]
-    if not features or not len(frame):
+    if set(known) == set(keys) or not len(frame):
         raise ValueError(
             f"frame needs at least one row, and one column beside {keys}; its shape is "
             f"{tuple(frame.shape)}"
         )
-    return features
+    return narwhals_frame(frame)
 
 
 def _check_time(time, name, which, ids):

@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skae._data.dataset import ArrayDataset, ArrayFormat
-from skae._data.frames import FrameFormat, check_frame
+from skae._data.frames import FrameFormat, narwhals_frame
 from skae._sklearn import check_sample_weight
 
 
@@ -53,7 +53,9 @@ def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
     ValueError
         If X is not a finite, numeric table of the right width, or a weight is negative.
     """
-    _check_frame(X)
+    frame = narwhals_frame(X)
+    if frame is not None:
+        _refuse_dates(frame)
     # dtype="numeric" keeps integers and float16 as they are: converting the whole of X would
     # hold it in memory twice.
     how = {"accept_sparse": "csr", "dtype": "numeric"} | how
@@ -67,10 +69,11 @@ def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} of dtype {array.dtype} is not numeric.")
     except (ValueError, TypeError) as error:
-        if not (culprit := _culprit(X, error)):
+        if not (culprit := _culprit(frame, error)):
             raise
         raise ValueError(f"{error}{culprit}") from error
-    return ArrayDataset(array, read_weights(sample_weight, array), ArrayFormat(FrameFormat.of(X)))
+    format = ArrayFormat(FrameFormat.of(frame))
+    return ArrayDataset(array, read_weights(sample_weight, array), format)
 
 
 def read_weights(sample_weight, samples):
@@ -84,40 +87,34 @@ def read_weights(sample_weight, samples):
     return sample_weight / sample_weight.mean()
 
 
-def _check_frame(X):
-    """Refuse frames that would be misread."""
-    check_frame(X)
-    if not hasattr(X, "columns"):
-        return
-    # dates would become numbers without a word
-    dates = [str(name) for name, dtype in zip(X.columns, X.dtypes, strict=True) if _is_date(dtype)]
+def _refuse_dates(frame):
+    """Raise an error about dates, which would become numbers without a word."""
+    native = frame.to_native()
+    if isinstance(native, pd.DataFrame) and all(dtype.kind in "fiub" for dtype in native.dtypes):
+        return  # the quick answer
+    dates = [str(name) for name, dtype in frame.schema.items() if dtype.is_temporal()]
     if dates:
         raise ValueError(f"Not numeric: columns {dates} hold dates. Turn them into numbers first.")
 
 
-def _is_date(dtype):
-    is_temporal = getattr(dtype, "is_temporal", None)  # polars has this, NumPy and pandas kinds
-    return is_temporal() if is_temporal else getattr(dtype, "kind", "") in ("m", "M")
-
-
-def _culprit(X, error):
+def _culprit(frame, error):
     """Name what keeps a table from being used, columns of a DataFrame if they do."""
     if "setting an array element with a sequence" in str(error):
         return (
             "\nRows need to be of one length. For sequences of unequal lengths there is "
             'RecurrentAutoencoder, or architecture="recurrent".'
         )
-    if not hasattr(X, "columns"):
+    if frame is None:
         return ""
-    text = [str(name) for name in X.columns if not _is_numeric(X[name])]
+    columns = {str(column.name): column.to_numpy() for column in frame.iter_columns()}
+    text = [name for name, values in columns.items() if not _is_numeric(values)]
     if text:
         return f"\nNot numeric: columns {text}. Encode or drop them, see ColumnTransformer."
-    missing = [str(name) for name in X.columns if not np.isfinite(np.asarray(X[name], float)).all()]
+    missing = [name for name, v in columns.items() if not np.isfinite(v.astype(float)).all()]
     return f"\nMissing or infinite values in columns {missing}." if missing else ""
 
 
-def _is_numeric(column):
-    array = np.asarray(column)
+def _is_numeric(array):
     if array.dtype == object:  # a nullable dtype is an object array only if values are missing
         return all(
             isinstance(value, Number) or (np.ndim(value) == 0 and pd.isna(value)) for value in array

@@ -5,10 +5,12 @@ import pandas as pd
 import torch
 from scipy import sparse
 
+from skae._data.frames import is_frame
+
 
 def as_array(X, name):
     """Return samples as one array, whatever they are given as; tables as they are."""
-    if hasattr(X, "columns") or sparse.issparse(X):
+    if is_frame(X) or sparse.issparse(X):
         return X
     if isinstance(X, torch.Tensor):
         return _from_tensor(X, name)

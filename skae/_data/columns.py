@@ -6,18 +6,12 @@ is a missing cell, and -1 a category that was not there when the columns were le
 
 from numbers import Number
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from skae._data.dtypes import (
-    array_of,
-    as_table,
-    column_values,
-    inferred,
-    pandas_column,
-    polars_frame,
-)
-from skae._data.frames import FrameFormat, aligned
+from skae._data.dtypes import ColumnType, ObjectType, array_of, column_values, inferred
+from skae._data.frames import FrameFormat, aligned, as_table
 
 #: What the cell of a category is that was not seen at fit.
 UNSEEN = -1
@@ -87,7 +81,7 @@ class NumberColumn:
     def _scaled(self, numbers):
         with np.errstate(over="ignore"):
             scaled = (numbers - self.center) / self.scale
-        return squash(np.clip(scaled, -1e300, 1e300))
+        return squash(np.minimum(np.maximum(scaled, -1e300), 1e300))  # faster than clip
 
     def restore(self, cells):
         """Return the values of cells, float64, close to the range of the values seen."""
@@ -102,7 +96,7 @@ class NumberColumn:
         values = inferred(values)
         if values.dtype.kind not in "iuf" and not pd.isna(values).all():
             _refuse(self.name, "numbers", values)
-        values = values.astype(np.float64)
+        values = values.astype(np.float64, copy=False)
         if np.isinf(values).any():
             raise ValueError(
                 f"Column {self.name!r} holds infinite values. Replace them by numbers, or by NaN "
@@ -234,10 +228,12 @@ class TableColumns:
     Parameters
     ----------
     columns : list of NumberColumn, DateColumn or CategoryColumn
+    objects : list of ObjectType or None
+        For each column of Python objects that are numbers or dates, how to make such objects.
+    types : list of ColumnType, or dtype
+        Of the columns of a DataFrame, or of an array.
     frame : FrameFormat or None
         How to make DataFrames, or None for arrays.
-    dtypes : list
-        Of the columns.
 
     Attributes
     ----------
@@ -245,10 +241,11 @@ class TableColumns:
         Of the columns, None for an array.
     """
 
-    def __init__(self, columns, frame, dtypes):
+    def __init__(self, columns, objects, types, frame):
         self.columns = columns
+        self.objects = objects
+        self.types = types
         self.frame = frame
-        self.dtypes = dtypes
 
     @classmethod
     def learn(cls, X, categorical_features="from_dtype", max_categories=100):
@@ -256,7 +253,7 @@ class TableColumns:
 
         Parameters
         ----------
-        X : DataFrame of pandas or polars, or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
         categorical_features : "from_dtype", None, or array-like of bool, int or str, \
                 default="from_dtype"
             Which columns are categories: by a mask, by number or by name. Text and booleans
@@ -270,24 +267,25 @@ class TableColumns:
             ``categorical_features`` are none of its columns.
         """
         X = as_table(X)
-        raw = [column_values(X, i) for i in range(X.shape[1])]
-        names = _names(X)
-        listed = _listed(categorical_features, names)
-        columns, dtypes = [], []
-        for name, (values, dtype, is_declared), is_listed in zip(names, raw, listed, strict=True):
-            is_category = is_declared if is_listed is None else is_listed
-            found = values if is_category else inferred(values)
-            if is_category or found.dtype.kind not in "iufmM":
-                columns.append(CategoryColumn(name, values, max_categories, _order(dtype)))
-            else:
-                columns.append(
-                    (DateColumn if found.dtype.kind in "mM" else NumberColumn)(name, found)
-                )
-                # Categories that are taken for numbers come back as numbers.
-                dtype = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
-            dtypes.append(dtype)
         frame = FrameFormat.of(X)
-        return cls(columns, frame and frame._replace(index=None), dtypes)
+        if frame is None:
+            names, types = list(range(X.shape[1])), X.dtype
+            declared = [False] * len(names)
+        else:
+            names, types = X.columns, [ColumnType.of(column) for column in X.iter_columns()]
+            declared = [kind.is_category for kind in types]
+        listed = _listed(categorical_features, names)
+        columns, objects = [], []
+        for i, (name, values) in enumerate(zip(names, _values(X), strict=True)):
+            is_category = declared[i] if listed[i] is None else listed[i]
+            order = () if frame is None else types[i].categories
+            column = _learned(name, values, is_category, max_categories, order)
+            if declared[i] and not column.is_category:  # numbers, and so they come back
+                types[i] = types[i].of_values(np.fromiter(order, object) if order else values)
+            is_object = values.dtype.kind == "O" and not (column.is_category or declared[i])
+            columns.append(column)
+            objects.append(ObjectType(values) if is_object else None)
+        return cls(columns, objects, types, frame and frame._replace(index=None))
 
     @property
     def names(self):
@@ -313,13 +311,13 @@ class TableColumns:
             values.
         """
         X = as_table(X)
-        if self.frame is not None:
+        if self.frame is not None and isinstance(X, nw.DataFrame):
             X = aligned(X, self.names)
         if X.shape[1] != len(self.columns):
             raise ValueError(f"X has {X.shape[1]} columns, but {len(self.columns)} were fitted.")
         cells = np.empty(X.shape, np.float64)
-        for i, column in enumerate(self.columns):
-            cells[:, i] = column.read(column_values(X, i)[0])
+        for i, (column, values) in enumerate(zip(self.columns, _values(X), strict=True)):
+            cells[:, i] = column.read(values)
         return cells
 
     def restore(self, cells, index=None, dtype=np.float64):
@@ -339,22 +337,27 @@ class TableColumns:
         DataFrame or ndarray
         """
         values = [column.restore(cells[:, i]) for i, column in enumerate(self.columns)]
+        pairs = zip(values, self.objects, strict=True)
+        values = [objects.make(column) if objects else column for column, objects in pairs]
         if self.frame is None:
-            own = self.dtypes[0]
-            return array_of(values, own if own.kind in "OmM" else np.dtype(dtype))
-        if self.frame.frame_class is pd.DataFrame:
-            pairs = zip(values, self.dtypes, strict=True)
-            made = [pandas_column(one, dtype, index) for one, dtype in pairs]
-            table = pd.concat(made, axis=1) if made else pd.DataFrame(index=index)
-            table.columns = self.frame.columns
-            return table
-        triples = zip(self.names, values, self.dtypes, strict=True)
-        return polars_frame(self.frame.frame_class, triples)
+            return array_of(values, self.types if self.types.kind in "OmM" else np.dtype(dtype))
+        made = [kind.make(column) for kind, column in zip(self.types, values, strict=True)]
+        return self.frame._replace(index=index).assemble(made)
 
 
-def _names(X):
-    """Return what messages call the columns."""
-    return list(X.columns) if hasattr(X, "columns") else list(range(X.shape[1]))
+def _learned(name, values, is_category, max_categories, order):
+    """Return what is learned of one column."""
+    found = values if is_category else inferred(values)
+    if is_category or found.dtype.kind not in "iufmM":
+        return CategoryColumn(name, values, max_categories, order)
+    return (DateColumn if found.dtype.kind in "mM" else NumberColumn)(name, found)
+
+
+def _values(X):
+    """Iterate over the columns of a table, as arrays."""
+    if isinstance(X, nw.DataFrame):
+        return map(column_values, X.iter_columns())
+    return X.T.astype(float, copy=False) if X.dtype.kind == "b" else X.T
 
 
 def _listed(categorical_features, names):
@@ -403,13 +406,6 @@ def _type_name(value):
     if isinstance(value, Number):
         return "numbers"
     return "text" if isinstance(value, str) else f"{type(value).__name__} objects"
-
-
-def _order(dtype):
-    """Return the order of the categories that a dtype knows."""
-    if isinstance(dtype, pd.CategoricalDtype) or type(dtype).__name__ == "Enum":
-        return list(dtype.categories)
-    return ()
 
 
 def _sorted_positions(values, rank):

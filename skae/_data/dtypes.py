@@ -1,31 +1,33 @@
 """Columns of DataFrames and arrays as NumPy arrays, and back."""
 
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+import narwhals as nw
 import numpy as np
 import pandas as pd
-
-from skae._data.frames import check_frame
 
 #: Kinds of object columns, as pandas infers them, that are numbers or dates.
 NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 
 DATES = {"date", "datetime", "datetime64", "timedelta", "timedelta64"}
 
+#: Dtypes whose values are read as objects, beside text and categories.
+OBJECTS = (nw.Boolean, nw.Object, nw.Time)
 
-def as_table(X):
-    """Return a DataFrame as it is, and anything else as an array of two axes."""
-    check_frame(X)
-    if not hasattr(X, "columns"):
-        array = np.asarray(X)
-        X = np.array(X, dtype=object) if array.dtype.kind in "US" else array
-    if X.ndim != 2 if hasattr(X, "ndim") else len(X.shape) != 2:
-        raise ValueError(f"A table has two axes, rows and columns; X has {X.ndim}.")
-    if not all(X.shape):
-        what = "rows" if X.shape[1] else "columns"
-        raise ValueError(
-            f"X has 0 {'sample' if what == 'rows' else 'feature'}(s) (shape={X.shape}) while a "
-            f"minimum of 1 is required: the table has no {what}."
-        )
-    return X
+CATEGORIES = (nw.Categorical, nw.Enum)
+
+#: Numbers that NumPy knows only as objects, or not at all.
+WIDE_NUMBERS = (nw.Decimal, nw.Int128, nw.UInt128)
+
+#: With digits for whatever a float can be.
+PRECISE = Context(prec=1000)
+
+#: The last time of a day, in the smallest unit of Python's times.
+LAST_TIME = np.timedelta64(24 * 3600 * 10**6 - 1, "us")
 
 
 def inferred(values):
@@ -39,6 +41,8 @@ def inferred(values):
             return values.astype(np.float64)
         except OverflowError:  # what is beyond all floats is infinite as text
             return values.astype(str).astype(np.float64)
+    if kind == "time":
+        return _since_midnight(values)
     if kind in DATES:
         is_duration = kind.startswith("timedelta")
         dates = pd.Series(values)
@@ -48,107 +52,231 @@ def inferred(values):
     return values
 
 
-def column_values(X, i):
-    """Return a column as an array, its dtype, and whether that is one of categories.
+def _since_midnight(values):
+    """Return times as durations, in the largest unit that can express them."""
+    durations = np.full(len(values), np.timedelta64("NaT"), "m8[us]")
+    for i in np.flatnonzero(pd.notna(values)):
+        durations[i] = datetime.combine(date.min, values[i].replace(tzinfo=None)) - datetime.min
+    known = durations[~np.isnat(durations)]
+    units = ("s", "ms", "us")
+    unit = next(u for u in units if (known.astype(f"m8[{u}]") == known).all())
+    return durations.astype(f"m8[{unit}]")
+
+
+class ObjectType:
+    """Numbers or dates that are Python objects: what it takes to make others like them.
+
+    Parameters
+    ----------
+    values : ndarray of objects
+        Some of them, or None where they are missing. At least one is known.
+    """
+
+    def __init__(self, values):
+        known = values[pd.notna(values)]
+        self.kind = pd.api.types.infer_dtype(known)
+        self.example = known[0]
+        if self.kind == "decimal":
+            finest = min((v.as_tuple().exponent for v in known if v.is_finite()), default=0)
+            self.example = Decimal((0, (1,), min(finest, 0)))
+
+    @classmethod
+    def of(cls, values):
+        """Return the type of values, or None if they are no objects, or others."""
+        is_other = values.dtype.kind != "O" or inferred(values).dtype.kind == "O"
+        return None if is_other else cls(values)
+
+    def make(self, values):
+        """Return numbers or dates as an array of objects, None where they are missing."""
+        known = pd.notna(values)
+        objects = np.full(len(values), None)
+        objects[known] = np.fromiter(self._objects(values[known]), object, known.sum())
+        return objects
+
+    def _objects(self, values):
+        if self.kind == "mixed-integer-float":
+            return values.tolist()
+        if self.kind == "decimal":
+            return (Decimal(v).quantize(self.example, context=PRECISE) for v in values.tolist())
+        if self.kind == "integer":
+            values = np.round(values)
+        if isinstance(self.example, np.generic):
+            dtype = np.asarray(self.example).dtype
+            return in_range(values, dtype).astype(dtype)
+        return map(int, values) if self.kind == "integer" else self._moments(values)
+
+    def _moments(self, values):
+        example = self.example
+        if isinstance(example, time):
+            times = np.clip(values, np.timedelta64(0, "us"), LAST_TIME).astype("m8[us]")
+            times = (datetime.min + since_midnight for since_midnight in times.tolist())
+            return (moment.time().replace(tzinfo=example.tzinfo) for moment in times)
+        if isinstance(example, timedelta):
+            durations = pd.TimedeltaIndex(values)
+            return durations if isinstance(example, pd.Timedelta) else durations.to_pytimedelta()
+        if isinstance(example, datetime):
+            dates = pd.DatetimeIndex(values)
+            if example.tzinfo is not None:
+                dates = dates.tz_localize("UTC").tz_convert(example.tzinfo)
+            return dates if isinstance(example, pd.Timestamp) else dates.to_pydatetime()
+        return (values.astype("M8[D]") if self.kind == "date" else values).tolist()
+
+
+def column_values(column):
+    """Return a column of a DataFrame, a Series of narwhals, as an array.
 
     Numbers are float64 with NaN, dates datetime64 or timedelta64, booleans bool if none is
     missing, and all others objects.
+
+    Raises
+    ------
+    TypeError
+        If it holds neither numbers, text nor dates.
     """
-    if isinstance(X, pd.DataFrame):
-        return _from_pandas(X.iloc[:, i])
-    if hasattr(X, "columns"):
-        return _from_polars(X[:, i])
-    column = X[:, i]
-    return (column.astype(float) if column.dtype.kind == "b" else column), X.dtype, False
-
-
-def _from_pandas(column):
-    dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return np.asarray(column, dtype=object), dtype, True
-    if pd.api.types.is_bool_dtype(dtype):
-        is_plain = isinstance(dtype, np.dtype)
-        how = {} if is_plain else {"dtype": object, "na_value": None}
-        return column.to_numpy(**how), dtype, False
-    if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
-        return column.to_numpy(dtype=np.float64, na_value=np.nan), dtype, False
-    if getattr(dtype, "kind", "") in ("m", "M") and not isinstance(dtype, pd.PeriodDtype):
-        unit = getattr(dtype, "unit", None) or np.datetime_data(dtype)[0]
-        return column.to_numpy(dtype=f"{dtype.kind}8[{unit}]"), dtype, False
-    if pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype):
-        return column.to_numpy(dtype=object), dtype, False
-    raise _unreadable(column.name, dtype)
-
-
-def _from_polars(column):
-    dtype, name = column.dtype, type(column.dtype).__name__
-    if dtype.is_numeric():
-        return column.to_numpy().astype(np.float64), dtype, False
-    if name in ("Date", "Datetime", "Duration"):
-        return column.to_numpy(), dtype, False
-    if name in ("Boolean", "String", "Categorical", "Enum", "Object", "Null"):
-        values = np.array([*column.to_list(), None], dtype=object)[:-1]
-        return values, dtype, name in ("Categorical", "Enum")
-    raise _unreadable(column.name, dtype)
-
-
-def _unreadable(name, dtype):
-    return TypeError(
-        f"Column {name!r} of dtype {dtype} cannot be read. Turn it into numbers, text or dates, or "
-        "drop it."
+    kind = ColumnType.of(column)
+    if isinstance(kind.native, pd.ArrowDtype):
+        column = nw.new_series(column.name, column.to_arrow(), backend="pyarrow")
+    if kind.is_category or kind.dtype == nw.String:
+        values = np.asarray(column, dtype=object)  # to_numpy is slow with text of polars
+        if kind.is_category and column.implementation.is_pyarrow():
+            values[column.is_null().to_numpy()] = None  # it takes nulls for the first category
+        return values
+    if isinstance(kind.dtype, WIDE_NUMBERS):
+        column = column.cast(nw.Float64)
+    values = column.to_numpy()
+    if values.dtype.kind in "mMb" or isinstance(kind.dtype, OBJECTS):
+        return values
+    if values.dtype.kind in "fiu":
+        return values.astype(np.float64, copy=False)
+    if pd.isna(values).all():  # of no type
+        return np.full(len(values), None)
+    if (numbers := inferred(values)).dtype.kind in "fmM":
+        return numbers
+    raise TypeError(
+        f"Column {column.name!r} of dtype {kind.native} cannot be read. Turn it into numbers, text "
+        "or dates, or drop it."
     )
+
+
+class ColumnType(NamedTuple):
+    """What a column of a DataFrame is made of.
+
+    Parameters
+    ----------
+    native
+        Its dtype, as its library has it.
+    dtype : nw.dtypes.DType
+        The same, as narwhals has it.
+    library : nw.Implementation
+    """
+
+    native: object
+    dtype: nw.dtypes.DType
+    library: nw.Implementation
+
+    @classmethod
+    def of(cls, column):
+        """Return the type of a Series of narwhals."""
+        native, library = column.to_native(), column.implementation
+        return cls(native.type if library.is_pyarrow() else native.dtype, column.dtype, library)
+
+    @property
+    def is_category(self):
+        """Whether it is declared as one of categories."""
+        return isinstance(self.dtype, CATEGORIES)
+
+    @property
+    def categories(self):
+        """The categories in their order, where the type knows them."""
+        if isinstance(self.native, pd.CategoricalDtype):
+            return list(self.native.categories)
+        return self.dtype.categories if isinstance(self.dtype, nw.Enum) else ()
+
+    def of_values(self, values):
+        """Return the type that the library chooses for values."""
+        return ColumnType.of(self._new_series(values[pd.notna(values)]))
+
+    def with_categories(self, values):
+        """Return the type, or one like it that can also hold values, where categories are fixed."""
+        native = self.native
+        new = [v for v in pd.unique(values[pd.notna(values)]) if v not in self.categories]
+        if isinstance(native, pd.CategoricalDtype) and new:
+            categories = pd.Index([*native.categories, *new])
+            return self._replace(native=pd.CategoricalDtype(categories, native.ordered))
+        return self.of_values(values) if isinstance(self.dtype, nw.Enum) and new else self
+
+    def cast(self, column):
+        """Return a Series of the library as one of this type."""
+        native = self.native
+        return column.astype(native) if self.library.is_pandas() else column.cast(native)
+
+    def make(self, values):
+        """Return an array as a column of this type, a Series of the library.
+
+        Parameters
+        ----------
+        values : ndarray
+            As ``column_values`` gives them. What is missing gets a dtype that can say so.
+        """
+        values = in_range(values, self.dtype) if values.dtype.kind == "f" else values
+        if self.library.is_pandas():
+            return self._make_pandas(values)
+        if self.dtype == nw.Object:
+            return nw.new_series("", values.tolist(), self.dtype, backend=self.library).to_native()
+        column = self._new_series(values).to_native()
+        if self.dtype == nw.Categorical and self.library.is_pyarrow():
+            column = column.dictionary_encode()
+        return self.cast(column)
+
+    def _new_series(self, values):
+        """Return an array as a Series of narwhals, of a dtype that the library chooses."""
+        kind = values.dtype.kind
+        if kind in "mM" and np.datetime_data(values.dtype)[0] == "s":  # unknown to polars
+            values = values.astype(f"{kind}8[ms]")
+        values = values if kind in "fmM" else values.tolist()
+        column = nw.new_series("", values, backend=self.library)
+        return column.fill_nan(None) if kind == "f" else column
+
+    def _make_pandas(self, values):
+        """Return an array as a column of a dtype that only pandas can make."""
+        native = self.native
+        if isinstance(native, pd.ArrowDtype):
+            kind = ColumnType(native.pyarrow_dtype, self.dtype, nw.Implementation.PYARROW)
+            return pd.Series(pd.arrays.ArrowExtensionArray(kind.make(values)))
+        if isinstance(native, pd.DatetimeTZDtype):
+            return pd.Series(values).dt.tz_localize("UTC").astype(native)
+        if pd.api.types.is_object_dtype(native):
+            return pd.Series(values, dtype=object)
+        can_hold = not (isinstance(native, np.dtype) and native.kind in "iub")
+        column = pd.Series(values)
+        return self.cast(column) if can_hold or not pd.isna(values).any() else column
 
 
 def array_of(columns, dtype):
     """Return columns as an array of a dtype, whose range they are cut to."""
     table = np.empty((len(columns[0]), len(columns)), dtype)
     for i, column in enumerate(columns):
-        table[:, i] = _in_range(column.astype(float), dtype) if dtype.kind == "f" else column
+        table[:, i] = in_range(column.astype(float), dtype) if dtype.kind == "f" else column
     return table
 
 
-def pandas_column(values, dtype, index):
-    has_holes = pd.isna(values).any()
-    if values.dtype.kind == "f":
-        values = _in_range(values, getattr(dtype, "numpy_dtype", dtype))
-    if getattr(dtype, "tz", None) is not None:
-        return pd.Series(values, index=index).dt.tz_localize("UTC").astype(dtype)
-    if pd.api.types.is_object_dtype(dtype):
-        return pd.Series(values.astype(object), index=index, dtype=object)
-    column = pd.Series(values, index=index)
-    can_hold = not (isinstance(dtype, np.dtype) and dtype.kind in "iub")
-    return column.astype(dtype) if can_hold or not has_holes else column
-
-
-def polars_frame(frame_class, columns):
-    data, dtypes = {}, {}
-    for name, values, dtype in columns:
-        missing = pd.isna(values)
-        if values.dtype.kind == "f":
-            values = _in_range(values, _numpy_dtype(dtype))
-        elif values.dtype.kind in "mM":
-            values = values.astype(np.int64)
-        pairs = zip(values.tolist(), missing.tolist(), strict=True)
-        data[name] = [None if is_missing else value for value, is_missing in pairs]
-        dtypes[name] = dtype
-    castable = {n: t for n, t in dtypes.items() if type(t).__name__ not in ("Object", "Null")}
-    return frame_class(data, strict=False).cast(castable)
-
-
-def _numpy_dtype(dtype):
-    try:
-        return np.dtype(str(dtype).lower())
-    except (TypeError, ValueError):  # decimals
-        return np.dtype(float)
-
-
-def _in_range(values, dtype):
-    """Return numbers that a dtype can hold."""
-    dtype = dtype if isinstance(dtype, np.dtype) else np.dtype(float)
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        high = info.max if info.bits < 64 else np.nextafter(float(info.max), 0)
-        return np.clip(np.round(values), info.min, high)
-    if dtype.kind == "f":
-        return np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max)
+def in_range(values, dtype):
+    """Return numbers that a dtype, of NumPy or of narwhals, can hold; dates as they are."""
+    name = str(dtype).lower()
+    if name.startswith("float"):
+        limits = np.finfo(name)
+        return np.clip(values, limits.min, limits.max)
+    if match := re.fullmatch(r"(u?)int(\d+)", name):
+        n_bits = int(match[2]) - (not match[1])
+        low, high = (0 if match[1] else -(2**n_bits)), 2**n_bits - 1
+        return np.clip(np.round(values), low, _float_below(high))
+    if isinstance(dtype, nw.Decimal):
+        high = _float_below(Fraction(10**dtype.precision - 1, 10**dtype.scale))
+        return np.clip(values, -high, high)
     return values
+
+
+def _float_below(number):
+    """Return the largest float that is not above an exact number."""
+    nearest = float(number)
+    return nearest if nearest <= number else np.nextafter(nearest, 0)

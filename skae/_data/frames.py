@@ -1,44 +1,142 @@
-"""DataFrames of pandas and polars, made like those of the user."""
+"""DataFrames of pandas, polars and pyarrow, made like those of the user."""
 
 from typing import NamedTuple
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
+
+from skae._data.dtypes import ColumnType, ObjectType, column_values, inferred
+
+
+def is_frame(X):
+    """Say whether X is a DataFrame in memory, of any library that narwhals knows."""
+    return not isinstance(X, np.ndarray) and nw.dependencies.is_into_dataframe(X)
+
+
+def column_names(X):
+    """Return the names of the columns of a DataFrame, some of which may be the same."""
+    return list(X.column_names if nw.dependencies.is_pyarrow_table(X) else X.columns)
+
+
+def narwhals_frame(X):
+    """Return a DataFrame as narwhals has it, or None if X is none.
+
+    Raises
+    ------
+    TypeError
+        If X is a lazy frame, which has no rows yet.
+    ValueError
+        If it has more than one column of a name.
+    """
+    if X is None or isinstance(X, (np.ndarray, list, tuple)):  # the quick answer
+        return None
+    try:
+        frame = nw.from_native(X, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        names = pd.Index(column_names(X))
+        twice = list(names[names.duplicated()].unique())
+        raise ValueError(
+            f"X has more than one column of the name {twice}. Rename or drop them."
+        ) from error
+    if isinstance(frame, nw.LazyFrame):
+        method = "compute" if frame.implementation.is_dask() else "collect"
+        raise TypeError(f"X is a lazy frame. Call its method {method} first.")
+    return frame if isinstance(frame, nw.DataFrame) else None
 
 
 class FrameFormat(NamedTuple):
     """What a DataFrame needs to be made again with other values."""
 
-    frame_class: type
+    library: nw.Implementation
     columns: pd.Index | list
     index: pd.Index | None = None
 
     @classmethod
     def of(cls, X):
         """Return the format of a DataFrame, or None if X is none."""
-        if isinstance(X, pd.DataFrame):
-            return cls(pd.DataFrame, X.columns, X.index)
-        if type(X).__module__.partition(".")[0] == "polars":
-            return cls(type(X), list(X.columns))
-        return None
+        frame = narwhals_frame(X)
+        if frame is None:
+            return None
+        native = frame.to_native()
+        columns = native.columns if isinstance(native, pd.DataFrame) else frame.columns
+        return cls(frame.implementation, columns, nw.maybe_get_index(frame))
 
     def make(self, array):
-        """Return an array as a DataFrame of this format."""
-        if self.frame_class is pd.DataFrame:
+        """Return an array of shape (n_samples, n_columns) as a DataFrame of this format."""
+        if self.library.is_pandas():
             return pd.DataFrame(array, index=self.index, columns=self.columns)
-        return self.frame_class(array, schema=list(self.columns))
+        frame = nw.from_numpy(array, backend=self.library)
+        return frame.rename(dict(zip(frame.columns, self.columns, strict=True))).to_native()
+
+    def assemble(self, columns):
+        """Return columns as a DataFrame of this format.
+
+        Parameters
+        ----------
+        columns : list of Series of the library, or of arrays of pandas
+        """
+        if self.library.is_pandas():
+            index = pd.RangeIndex(len(columns[0])) if self.index is None else self.index
+            arrays = {i: _with_index(column, index) for i, column in enumerate(columns)}
+            return pd.DataFrame(arrays, index=index).set_axis(self.columns, axis=1)
+        named = dict(zip(self.columns, columns, strict=True))
+        return nw.from_dict(named, backend=self.library).to_native()
 
 
-def check_frame(X):
-    """Refuse frames that have no rows yet, or more than one column of a name."""
-    if hasattr(X, "collect"):
-        raise TypeError("X is a lazy frame. Call its method collect first.")
-    if not hasattr(X, "columns"):
-        return
-    names = pd.Index(X.columns)
-    if names.has_duplicates:
-        twice = list(names[names.duplicated()].unique())
-        raise ValueError(f"X has more than one column of the name {twice}. Rename or drop them.")
+def _with_index(column, index):
+    """Return a Series or an array of pandas for a DataFrame that has this index."""
+    array = column.array if isinstance(column, pd.Series) else column
+    if pd.api.types.is_object_dtype(array.dtype):
+        return pd.Series(array, index, dtype=object)  # an array would become one of text
+    return array
+
+
+def as_table(X):
+    """Return a DataFrame as narwhals has it, and anything else as an array of two axes."""
+    table = narwhals_frame(X)
+    if table is None:
+        table = np.asarray(X)
+        table = np.array(X, dtype=object) if table.dtype.kind in "US" else table
+        if table.ndim != 2:
+            raise ValueError(f"A table has two axes, rows and columns; X has {table.ndim}.")
+    if not all(table.shape):
+        what = "rows" if table.shape[1] else "columns"
+        raise ValueError(
+            f"X has 0 {'sample' if what == 'rows' else 'feature'}(s) (shape={table.shape}) while a "
+            f"minimum of 1 is required: the table has no {what}."
+        )
+    return table
+
+
+def aligned(frame, names):
+    """Return a DataFrame with the named columns only, in the order of the names.
+
+    Parameters
+    ----------
+    frame : nw.DataFrame
+    names : sequence or None
+        Of the columns at fit. None lets the frame be as it is.
+
+    Raises
+    ------
+    ValueError
+        If it lacks some of the columns.
+    """
+    present = frame.columns
+    if names is None or present == list(names):
+        return frame
+    places = {name: i for i, name in enumerate(present)}
+    missing = [name for name in names if name not in places]
+    if missing:
+        extra = [name for name in present if name not in set(names)]
+        hint = f" It has columns that were not there: {extra[:20]}; renamed ones?" if extra else ""
+        lines = "".join(f"\n- {name}" for name in missing)
+        raise ValueError(
+            "The feature names should match those that were passed during fit.\nFeature names seen "
+            f"at fit time, yet now missing:{lines}\nX lacks these columns.{hint}"
+        )
+    return frame[:, [places[name] for name in names]]
 
 
 def completed(X, other):
@@ -53,21 +151,10 @@ def completed(X, other):
     DataFrame, ndarray or list
         Like X.
     """
-    if hasattr(X, "columns") and not isinstance(X, type(other)):
-        other = type(X)({name: list(other[name]) for name in other.columns})
-    if isinstance(X, pd.DataFrame):
-        columns = {}
-        for i in range(X.shape[1]):
-            column, others = X.iloc[:, i], other.iloc[:, i].set_axis(X.index)
-            known = column.notna()
-            if isinstance(column.dtype, pd.CategoricalDtype):
-                new = others.dropna().unique()
-                column = column.cat.add_categories(new[~np.isin(new, column.cat.categories)])
-            columns[i] = column if known.all() else column.where(known, others)
-        return pd.concat(columns, axis=1).set_axis(X.columns, axis=1)
-    if hasattr(X, "columns"):
-        pairs = ((X[name], other[name]) for name in X.columns)
-        return X.with_columns(_completed_series(*pair) for pair in pairs)
+    frame = narwhals_frame(X)
+    if frame is not None:
+        pairs = zip(frame.iter_columns(), narwhals_frame(other).iter_columns(), strict=True)
+        return FrameFormat.of(frame).assemble([_completed_column(*pair) for pair in pairs])
     if isinstance(other, list):
         return [completed(*pair) for pair in zip(X, other, strict=True)]
     masked = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else False
@@ -76,46 +163,22 @@ def completed(X, other):
     return np.where(missing, other, X) if missing.any() else X
 
 
-def _completed_series(column, others):
-    """Return a column of polars with its missing cells taken from another."""
-    if type(column.dtype).__name__ == "Null":
-        return others
-    missing = column.is_null()
-    if column.dtype.is_float():
-        missing = missing | column.is_nan().fill_null(False)
-    return column.zip_with(~missing, others.cast(column.dtype))
-
-
-def aligned(X, names):
-    """Return a DataFrame with the named columns only, in the order of the names.
-
-    Parameters
-    ----------
-    X : DataFrame of pandas or polars, or array-like
-        An array is returned as it is: its columns have no names.
-    names : sequence or None
-        Of the columns at fit. None lets X be as it is.
-
-    Raises
-    ------
-    TypeError
-        If X is a lazy frame.
-    ValueError
-        If it lacks some of the columns, or has several of one name.
-    """
-    check_frame(X)
-    if not hasattr(X, "columns") or names is None:
-        return X
-    present, names = list(X.columns), list(names)
-    if present == names:
-        return X
-    missing = [name for name in names if name not in present]
-    if missing:
-        extra = [name for name in present if name not in names]
-        hint = f" It has columns that were not there: {extra[:20]}; renamed ones?" if extra else ""
-        lines = "".join(f"\n- {name}" for name in missing)
-        raise ValueError(
-            "The feature names should match those that were passed during fit.\nFeature names seen "
-            f"at fit time, yet now missing:{lines}\nX lacks these columns.{hint}"
-        )
-    return X[names]
+def _completed_column(column, other):
+    """Return a column with its missing cells taken from another, maybe of another library."""
+    values, others, kind = column_values(column), column_values(other), ColumnType.of(column)
+    missing = pd.isna(values)
+    if not missing.any():
+        return column.to_native()
+    if missing.all() and kind.dtype == nw.Unknown:  # a column of nothing but nulls
+        is_same = kind.library == other.implementation
+        kind = ColumnType.of(other) if is_same else kind.of_values(others)
+        return kind.make(others)
+    if objects := ObjectType.of(values):
+        others = objects.make(inferred(others))
+    elif values.dtype.kind != "O":
+        others = inferred(others).astype(values.dtype)
+    elif (wider := kind.with_categories(others)) is not kind:
+        kind, column = wider, nw.from_native(wider.cast(column.to_native()), series_only=True)
+    known = nw.new_series("", ~missing, backend=kind.library)
+    others = nw.from_native(kind.make(others), series_only=True)
+    return column.zip_with(known, others).to_native()

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from skae._data.arrays import read_array, read_weights
 from skae._data.checks import as_array, as_numbers
-from skae._data.frames import FrameFormat
+from skae._data.frames import FrameFormat, is_frame
 from skae._data.sequences import SequenceDataset, SequenceFormat
 
 
@@ -138,7 +138,7 @@ def _samples(X, fitted):
     """Return X as a list of sequences, or None if it is one array."""
     if isinstance(X, PackedSequence):
         raise TypeError("X is a packed sequence: give a list, as unpack_sequence makes it")
-    if hasattr(X, "columns") or sparse.issparse(X) or isinstance(X, torch.Tensor):
+    if is_frame(X) or sparse.issparse(X) or isinstance(X, torch.Tensor):
         return None
     if not isinstance(X, (list, tuple)):
         return _objects(X)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import narwhals as nw
 import numpy as np
 import torch
 from sklearn.utils.validation import validate_data
@@ -12,8 +13,7 @@ from skae._data.checks import as_array, as_numbers
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows
-from skae._data.dtypes import as_table
-from skae._data.frames import FrameFormat, aligned, check_frame
+from skae._data.frames import FrameFormat, aligned, as_table, narwhals_frame
 
 
 class TableFormat(ArrayFormat):
@@ -59,10 +59,12 @@ class TableFormat(ArrayFormat):
         return self.columns.restore(cells, index, output.dtype)
 
     def in_frame(self, array):
-        return array if hasattr(array, "columns") else super().in_frame(array)
+        return super().in_frame(array) if isinstance(array, np.ndarray) else array
 
     def complete(self, X, restored):
-        return super().complete(aligned(X, self.columns.names), restored)
+        frame = narwhals_frame(X)
+        X = X if frame is None else aligned(frame, self.columns.names)
+        return super().complete(X, restored)
 
 
 class TableLayout(NamedTuple):
@@ -89,7 +91,7 @@ class TableLayout(NamedTuple):
         ----------
         estimator : BaseEstimator
             As for `read_array`.
-        X : DataFrame of pandas or polars, or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
         sample_weight : array-like of shape (n_samples,) or None
         reset : bool
         fitted : TableFormat or None
@@ -104,10 +106,10 @@ class TableLayout(NamedTuple):
         TypeError, ValueError
             If X cannot be read, or not as it was at fit.
         """
-        check_frame(X)
-        if hasattr(X, "columns"):
-            X = as_table(X if reset else aligned(X, fitted.columns.names))
-            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        frame = narwhals_frame(X)
+        if frame is not None:
+            X = as_table(frame if reset else aligned(frame, fitted.columns.names))
+            validate_data(estimator, X.to_native(), reset=reset, skip_check_array=True)
         else:
             given = X
             X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else as_array(X, "X")
@@ -115,7 +117,7 @@ class TableLayout(NamedTuple):
                 X = np.array(given, dtype=object)  # a list of numbers and text stays one
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
             X = validate_data(estimator, X, reset=reset, **how)
-        weight = read_weights(sample_weight, X)
+        weight = read_weights(sample_weight, nw.to_native(X, pass_through=True))
         # Of all rows, whatever their weight: the members of an ensemble read them alike.
         columns = TableColumns.learn(X, *self) if reset else fitted.columns
         frame = FrameFormat.of(X)
@@ -127,11 +129,10 @@ class TableLayout(NamedTuple):
 
 def _is_single(X, columns):
     """Say whether numbers are of single precision, all of them."""
-    if not hasattr(X, "columns"):
+    if isinstance(X, np.ndarray):
         return X.dtype == np.float32
-    dtypes = [str(dtype).lower() for dtype in X.dtypes]
-    of_numbers = [t for t, is_text in zip(dtypes, columns.is_category, strict=True) if not is_text]
-    return bool(of_numbers) and set(of_numbers) == {"float32"}
+    numbers = np.flatnonzero(~columns.is_category).tolist()
+    return bool(numbers) and all(X[:, i].dtype == nw.Float32 for i in numbers)
 
 
 class TableDataset(ArrayDataset):

@@ -1,8 +1,10 @@
 """Texts as rows of token numbers, and pairs of them."""
 
 import re
+from collections.abc import Iterable
 from itertools import chain
 
+import narwhals as nw
 import numpy as np
 import torch
 from scipy.sparse import coo_array
@@ -27,13 +29,15 @@ def read_texts(X, name="X"):
     """
     if isinstance(X, (str, bytes)):
         raise TypeError(f"{name} is a single text: give a list of texts, [{name}]")
-    if hasattr(X, "collect") or not hasattr(X, "__iter__"):
+    is_list = isinstance(X, (list, tuple))
+    column = X if is_list else nw.from_native(X, pass_through=True, allow_series=True)
+    if isinstance(column, nw.LazyFrame) or not isinstance(X, Iterable):
         raise TypeError(f"{name} must be a list, array or Series of texts, not {type(X).__name__}")
-    if np.ndim(X) != 1 if hasattr(X, "shape") else False:
+    if isinstance(column, (nw.DataFrame, np.ndarray)) and len(column.shape) != 1:
         raise ValueError(
             f"{name} has shape {tuple(X.shape)}: give one column of texts, such as {name}['column']"
         )
-    texts = list(X)
+    texts = column.to_list() if isinstance(column, nw.Series) else list(X)
     if not texts:
         raise ValueError(f"{name} is empty: give at least 1 text")
     others = [i for i, text in enumerate(texts) if not isinstance(text, str)]

@@ -16,12 +16,12 @@ from skae.losses._mixed import LOSSES
 class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAutoencoder):
     """Autoencoder for tables as they are: numbers, categories, dates and missing cells.
 
-    X can be a DataFrame of pandas or polars, or an array. Numbers need no scaling: they are
-    scaled inside by median and interquartile range, and their tails are compressed. Text,
-    booleans and columns of dtype "category" are categories; dates and times are numbers, the
-    time since 1970. Cells can be missing: the net gets a mask of them, and they do not count in
-    the loss. ``reconstruct`` and ``inverse_transform`` return tables with the columns and dtypes
-    of the training rows, and ``impute`` fills missing cells.
+    X can be a DataFrame of pandas, polars or pyarrow, or an array. Numbers need no scaling: they
+    are scaled inside by median and interquartile range, and their tails are compressed. Text,
+    booleans and columns of dtype "category" are categories; dates and times are numbers, the time
+    since 1970. Cells can be missing: the net gets a mask of them, and they do not count in the
+    loss. ``reconstruct`` and ``inverse_transform`` return tables with the columns and dtypes of
+    the training rows, and ``impute`` fills missing cells.
 
     By default a fraction of the cells is hidden from the net in training, so that it learns to
     predict them from the others, as in `DenoisingAutoencoder`. The loss has a term for each

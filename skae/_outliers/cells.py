@@ -1,12 +1,12 @@
 """Tables of the user in which cells are replaced by cells of other rows."""
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
 from scipy import sparse
 
-from skae._data.dtypes import as_table
-from skae._data.frames import FrameFormat
+from skae._data.dtypes import ColumnType, column_values
+from skae._data.frames import FrameFormat, as_table, is_frame, narwhals_frame
 
 
 class Cells:
@@ -23,8 +23,9 @@ class Cells:
         if self._frame is None:
             self._stack = np.concatenate(tables)
         else:
-            names = list(self._frame.columns)
-            self._columns = {name: _joined([table[name] for table in tables]) for name in names}
+            self._frame = self._frame._replace(index=None)
+            columns = zip(*(narwhals_frame(t).iter_columns() for t in tables), strict=True)
+            self._columns = [_joined(parts) for parts in columns]
 
     def assemble(self, which):
         """Return rows whose cells come from several rows.
@@ -42,15 +43,16 @@ class Cells:
         """
         if self._frame is None:
             return np.take_along_axis(self._stack, which, 0)
-        columns = enumerate(self._columns.items())
-        return self._frame.frame_class({name: cells[which[:, j]] for j, (name, cells) in columns})
+        columns = zip(self._columns, which.T, strict=True)
+        return self._frame.assemble([_take(column, rows) for column, rows in columns])
 
 
 def as_frame(values, X):
     """Return a table of the shape of X as a DataFrame, with the names and the index of X."""
-    if not hasattr(X, "columns"):
-        return FrameFormat(pd.DataFrame, [f"x{i}" for i in range(X.shape[1])]).make(values)
-    if not hasattr(values, "columns"):
+    if not is_frame(X):
+        names = [f"x{i}" for i in range(X.shape[1])]
+        return pd.DataFrame(values, columns=names)
+    if isinstance(values, np.ndarray):
         return FrameFormat.of(X).make(values)
     if isinstance(values, pd.DataFrame):
         values.index, values.columns = X.index, X.columns
@@ -58,10 +60,9 @@ def as_frame(values, X):
 
 
 def as_objects(table):
-    """Return a table, or the names of one, as an array of Python objects."""
-    if hasattr(table, "rows"):  # a polars DataFrame
-        table = table.rows()
-    return np.asarray(table, dtype=object)
+    """Return a table as an array of Python objects."""
+    frame = narwhals_frame(table)
+    return np.asarray(table if frame is None else frame.rows(), dtype=object)
 
 
 def dense_table(X):
@@ -74,7 +75,7 @@ def dense_table(X):
     """
     X = X.toarray() if sparse.issparse(X) else X
     try:
-        shape = X.shape if hasattr(X, "shape") else np.shape(X)
+        shape = X.shape if is_frame(X) else np.shape(X)
     except ValueError:  # lists of unequal lengths
         shape = ()
     if len(shape) != 2:
@@ -83,27 +84,23 @@ def dense_table(X):
             "n_features). For images and sequences, reconstruction_errors of the autoencoder "
             "shows which parts are anomalous."
         )
-    return as_table(X)
+    return nw.to_native(as_table(X), pass_through=True)
+
+
+def _take(column, rows):
+    """Return some cells of a column, as its library has them."""
+    native = column.to_native()
+    if isinstance(native, pd.Series):
+        return native.array.take(rows)  # several times as fast, without an index
+    return column[rows].to_native()
 
 
 def _joined(columns):
-    """Return a column of several tables as one whose cells can be taken by position."""
-    if not isinstance(columns[0], pd.Series):
-        return _joined_of_polars(columns)
-    dtypes = [column.dtype for column in columns]
-    is_categorical = all(isinstance(dtype, pd.CategoricalDtype) for dtype in dtypes)
-    if is_categorical and any(dtype != dtypes[0] for dtype in dtypes):
-        return union_categoricals(columns, ignore_order=True)
-    return pd.concat(columns, ignore_index=True).array
-
-
-def _joined_of_polars(columns):
-    import polars as pl  # installed: the user has a polars table
-
-    if any(column.dtype != columns[0].dtype for column in columns):
-        is_text = [column.dtype in (pl.String, pl.Categorical, pl.Enum) for column in columns]
-        if any(is_text):
-            columns = [column.cast(pl.String) for column in columns]
-        elif all(isinstance(column.dtype, pl.Datetime) for column in columns):
-            columns = [column.cast(columns[-1].dtype) for column in columns]  # to one time zone
-    return pl.concat([column.to_frame() for column in columns], how="vertical_relaxed").to_series()
+    """Return a column of several tables as one; of the first type, if that can hold them all."""
+    first, *others = (ColumnType.of(column) for column in columns)
+    if all(other == first for other in others):
+        return nw.concat([column.to_frame() for column in columns])[:, 0]
+    parts = [column_values(column) for column in columns]
+    values = np.concatenate([parts[0], *(part.astype(parts[0].dtype) for part in parts[1:])])
+    kind = first.of_values(values) if values.dtype.kind == "f" else first.with_categories(values)
+    return nw.from_native(kind.make(values), series_only=True)

@@ -21,7 +21,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.frames import aligned, check_frame
+from skae._data.frames import aligned, is_frame, narwhals_frame
 from skae._outliers.cells import as_frame, as_objects, dense_table
 from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, CounterfactualSearch
 from skae._outliers.scorer import TabularOutlierScorer
@@ -185,8 +185,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             ``score_samples``. A detector that was fitted before does not change.
         """
         del y
-        check_frame(X)
-        names = list(X.columns) if hasattr(X, "columns") else None
+        frame = narwhals_frame(X)
+        names = None if frame is None else frame.columns
         rng = check_random_state(self.random_state)
         routed = self._routed(params)
         original = self._original(rng.randint(np.iinfo(np.int32).max))
@@ -415,8 +415,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         Returns
         -------
         contributions : DataFrame of shape (n_samples, n_features)
-            With the index and the columns of X, or columns x0, x1, ... if X has no names. A
-            polars DataFrame if X is one.
+            With the index and the columns of X, or columns x0, x1, ... if X has no names. Of
+            the library of X: pandas, polars or pyarrow.
         expected : DataFrame of shape (n_samples, n_features)
             Values of the normal training rows that are most similar to the row in its other
             columns. Only if ``return_expected``.
@@ -459,7 +459,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         search.use_nearest_rows()
         search.undo_needless()
         X_normal = search.result()
-        return as_frame(X_normal, X) if hasattr(X, "columns") else X_normal
+        return as_frame(X_normal, X) if is_frame(X) else X_normal
 
     def report(self, X, n_rows=10, n_columns=3):
         """List the most anomalous rows, and the cells that make them anomalous.
@@ -505,7 +505,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             "score": scores[most_anomalous][of_row],
             "p_value": p_values(scores[most_anomalous], self.calibration_scores_)[of_row],
             "is_outlier": (scores[most_anomalous] < self.offset_)[of_row],
-            "column": as_objects(expected.columns)[of_cell],
+            "column": np.fromiter(narwhals_frame(expected).columns, object)[of_cell],
             "value": as_objects(outliers)[of_row, of_cell],
             "expected": as_objects(expected)[of_row, of_cell],
             "contribution": contributions[of_row, of_cell],
@@ -516,7 +516,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     def _aligned(self, X):
         check_is_fitted(self)
-        return X if self._names is None else aligned(X, self._names)
+        frame = narwhals_frame(X)
+        if frame is None or self._names is None:
+            return X
+        return aligned(frame, self._names).to_native()
 
     def _search(self, X):
         """Return X as a table, and the search for explanations of its rows."""

@@ -3,6 +3,7 @@
 import datetime
 import pickle
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -188,7 +189,8 @@ def test_columns_are_found_by_name(frame):
     np.testing.assert_array_equal(model.transform(other), model.transform(frame))
     assert list(model.reconstruct(other).columns) == list(frame.columns)
     assert list(model.feature_names_in_) == list(frame.columns)
-    pd.testing.assert_frame_equal(aligned(other, frame.columns), frame)
+    found = aligned(nw.from_native(other), frame.columns).to_native()
+    pd.testing.assert_frame_equal(found, frame)
 
 
 def test_missing_columns_are_named(frame, polars_frame):
