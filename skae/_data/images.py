@@ -11,13 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from skae._data.arrays import read_array
 from skae._data.checks import as_array
 from skae._data.dataset import ArrayDataset, ArrayFormat
+from skae.exceptions import ScaleWarning, warn
 
 #: Floats beyond this are not intensities from 0 to 1, even with noise on them.
 MAX_INTENSITY = 10.0
+
+#: Range of standard deviations in which images need no scaling.
+STDS = 0.03, 3.0
+#: Largest mean that needs no scaling, in standard deviations.
+MAX_OFFSET = 30
+#: Images, and values of them, that are looked at for their scale, at most.
+MAX_IMAGES, MAX_VALUES = 1024, 2**21
 
 
 class ImageLayout(NamedTuple):
@@ -223,6 +232,9 @@ class ImageDataset(ArrayDataset):
         super().__init__(dataset.X, dataset.sample_weight, format)
 
     kind = "images"
+    can_drop_columns = False
+    is_spatial = True
+    why_not_stackable = "its samples are images"
 
     @property
     def scale(self):
@@ -246,6 +258,42 @@ class ImageDataset(ArrayDataset):
         x = self.format.to_tensor(x)
         # In place, since integers have been copied.
         return (x.div_(self.scale) if self.scale != 1 else x), weight
+
+    @torch.no_grad()
+    def cost(self, module):
+        """Return what a module takes for one sample; parameters as for `Dataset`."""
+        widths = [prod(self.sample_shape)]
+
+        def note(layer, inputs, output):
+            if isinstance(output, torch.Tensor):
+                widths.append(output.numel())
+
+        hooks = [layer.register_forward_hook(note) for layer in module.modules()]
+        with FlopCounterMode(display=False) as counter:
+            module(torch.zeros(1, *self.sample_shape, dtype=torch.float32))
+        for hook in hooks:
+            hook.remove()
+        return counter.get_total_flops() // 2, max(widths)
+
+    def warn_if_unscaled(self, name):
+        """Warn if an estimator of a name learns poorly from values on their scale.
+
+        Tables can be scaled by a step of a pipeline, but none of scikit-learn's takes images.
+        """
+        n_images = min(max(1, MAX_VALUES // prod(self.sample_shape)), MAX_IMAGES)
+        x, _ = self.subsample(n_images).get_batch(slice(None), torch.float64)
+        std, mean = (float(value) for value in torch.std_mean(x, correction=0))
+        least, most = STDS
+        if std == 0 or (least < std < most and abs(mean) < MAX_OFFSET * std):
+            return
+        unit = "" if self.scale == 1 else f" of the largest {self.X.dtype}"
+        warn(
+            f"{name} was fitted on images with a mean of {mean:.3g} and a standard deviation of "
+            f"{std:.3g}{unit}, and learns best from values that spread from about 0 to 1. Scale X, "
+            "for instance by (X - X.min()) / (X.max() - X.min()); check_baseline=False turns this "
+            "check off.",
+            ScaleWarning,
+        )
 
 
 def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted=None, name="X"):

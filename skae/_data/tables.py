@@ -153,6 +153,7 @@ class TableDataset(ArrayDataset):
 
     kind = "tables"
     has_missing = True
+    can_drop_columns = False
 
     def __init__(self, cells, format, sample_weight=None, is_single=False):
         super().__init__(cells, sample_weight, format)
@@ -188,6 +189,10 @@ class TableDataset(ArrayDataset):
         known = ~np.isnan(cells)
         weight = np.ones(len(cells)) if self.sample_weight is None else self.sample_weight[which]
         return torch.from_numpy(cells[known]).float(), torch.from_numpy(weight[known]).float()
+
+    def range(self):
+        """Return None: each column has a unit of its own."""
+        return
 
     def column_range(self):
         """Return the ends of what is known of each number, and of ones and zeros, as tensors."""

@@ -6,7 +6,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skae._estimators.baseline import warn_if_poor, warn_if_unscaled
+from skae._estimators.baseline import warn_if_poor
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
@@ -97,16 +97,15 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
     def _read_samples(self, X, sample_weight=None, reset=False):
         """Read samples, and raise an error if the loss cannot take their values."""
         dataset = self._read_input(X, sample_weight, reset)
-        self._check_bounds(dataset, self._loss_parameter, self._losses)
+        self._check_loss_range(dataset, self._loss_parameter, self._losses)
         return dataset
 
     def _make_module(self, dataset):
         architecture = self._make_architecture()
         self.n_components_ = self._n_components(architecture, dataset.sample_shape)
         bottleneck, loss = self._make_bottleneck(), self._make_loss()
-        column_layout = None
-        if dataset.kind == "tables":
-            loss, column_layout = TabularLoss(loss), dataset.column_layout
+        if dataset.column_layout is not None:
+            loss = TabularLoss(loss)
         if hasattr(loss, "setup"):
             loss.setup(dataset)
         activation = self._output_activation(loss)
@@ -116,11 +115,11 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
                 dataset.sample_shape,
                 bottleneck.encoder_width(self.n_components_),
                 self.n_components_,
-                column_layout,
+                dataset.column_layout,
             )
-            is_standardized = dataset.kind == "sequences" and hasattr(encoder, "standardize")
+            moments = dataset.moments() if hasattr(encoder, "standardize") else None
+            is_standardized = moments is not None
             if is_standardized:
-                moments = dataset.moments()
                 encoder.standardize(moments)
                 if activation == "identity":
                     decoder.standardize(moments)
@@ -166,8 +165,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         self._learn_lengths(dataset)
 
     def _check_fit(self, dataset):
-        if dataset.kind == "images":
-            warn_if_unscaled(self, dataset)
+        dataset.warn_if_unscaled(type(self).__name__)
         warn_if_poor(self, dataset)
 
     def _as_in_training(self, dataset):

@@ -251,7 +251,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         n_seen = _count(self.max_features, n_features)
         if n_seen == n_features:
             return [np.arange(n_features)] * n_members
-        if dataset.kind != "arrays":
+        if not dataset.can_drop_columns:
             raise ValueError(
                 f"max_features={self.max_features} is for rows of numbers, but X is read as "
                 f"{dataset.kind}. Leave it at 1.0."
@@ -283,8 +283,8 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         return _Draw(len(dataset), n_drawn, self.bootstrap, dataset.sample_weight)
 
     def _samples(self, X, dataset):
-        """Return the input of the members: the validated array if X is one."""
-        return dataset.X if dataset.kind == "arrays" else X
+        """Return the input of the members: the validated array if they may see parts of it."""
+        return dataset.X if dataset.can_drop_columns else X
 
     def _seen(self, samples, features):
         return samples if len(features) == self.n_features_in_ else samples[:, features]

@@ -32,7 +32,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
     def _learn_lengths(self, dataset):
         """Fit the regression that predicts the lengths of sequences from their codes."""
         self.__dict__.pop("length_regressor_", None)  # from an earlier fit
-        if dataset.kind == "sequences":
+        if dataset.lengths is not None:
             sample = dataset.subsample(MAX_SEQUENCES)
             encode = partial(self._map, _encoded, sample, (self.n_components_,))
             self.length_regressor_ = fit_lengths(encode, sample.lengths)

@@ -182,7 +182,7 @@ class ImageToImageRegressor(
             raise ValueError(
                 f"X holds {len(inputs)} samples, but y {len(targets)}: pairs need as many of both"
             )
-        self._check_bounds(targets, "loss", LOSSES, name="y")
+        self._check_loss_range(targets, "loss", LOSSES, name="y")
         return ImagePairDataset(inputs, targets)
 
     def _read_targets(self, y, sample_weight, inputs, reset):

@@ -12,7 +12,6 @@ from skae._estimators.predictor import Predictor
 from skae._params import unchanged_on_error
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, fresh
-from skae._training.cost import cost
 from skae._training.deferral import DeferrableFit
 from skae._training.loop import TrainingRun, train
 from skae._training.net import Net
@@ -75,19 +74,24 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         """Return the samples to train on, and whether training continues from an earlier fit."""
         resume = resume and hasattr(self, "net_")
         dataset = self._read_samples(*data, sample_weight=sample_weight, reset=not resume)
+        self._check_ranges(dataset)
         if sample_weight is not None:
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
         if not resume:
             self._rng = check_random_state(self.random_state)
         return dataset, resume
 
-    def _check_bounds(self, dataset, parameter, losses, name="X"):
+    def _check_ranges(self, dataset):
+        """Raise an error if samples to train or validate on are out of a parameter's range."""
+
+    def _check_loss_range(self, dataset, parameter, losses, name="X"):
         """Raise an error if targets are out of the range of the loss that a parameter names."""
         loss = getattr(self, parameter)
         bounds = getattr(losses.get(loss), "target_range", None) if isinstance(loss, str) else None
-        if bounds is None or dataset.kind == "tables":
+        ends = None if bounds is None else dataset.range()
+        if ends is None:
             return
-        low, high = dataset.range()
+        low, high = ends
         if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:
             raise ValueError(
                 f"{parameter}={loss!r} needs {name} within {list(bounds)}, but "
@@ -127,7 +131,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         )
         module = self._make_module(dataset)
         module.has_missing = dataset.has_missing
-        module.n_multiplications, module.width = cost(module.eval(), dataset)
+        module.n_multiplications, module.width = dataset.cost(module.eval())
         self.net_ = Net(module, device=str(device), **optimizer, **session)
 
     def _training_defaults(self):
@@ -153,9 +157,11 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         """Return the samples to train on, and the validation samples or None."""
         if validation_data is not None:
             try:
-                return dataset, self._read_samples(*validation_data)
+                validation = self._read_samples(*validation_data)
+                self._check_ranges(validation)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error
+            return dataset, validation
         if self.early_stopping == "auto" and len(dataset) < MIN_HOLD_OUT or not self.early_stopping:
             return dataset, None
         order, n_held_out = self._order_to_hold_out(dataset)

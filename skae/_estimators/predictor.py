@@ -9,7 +9,7 @@ import torch
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skae._data import LAYOUTS
-from skae._data.batches import along, chunk_length, chunks
+from skae._data.batches import along, chunks
 from skae._params import ParameterMixin
 from skae._runtime import threads
 from skae.exceptions import warn
@@ -105,7 +105,7 @@ class Predictor:
             # In float32, the result for a sample would depend on the other samples in its chunk.
             device = torch.device("cpu") if device.type == "mps" else device  # MPS has no float64
             module = copy.deepcopy(module).to(device).double()
-        n_rows = min(len(dataset), chunk_length(dataset))
+        n_rows = min(len(dataset), dataset.chunk_length)
         with torch.inference_mode(), threads(n_rows * n_multiplications):
             yield module, device
 

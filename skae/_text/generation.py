@@ -8,7 +8,6 @@ import torch
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.batches import spans
 from skae._data.texts import (
     END,
     PADDING,
@@ -373,7 +372,7 @@ class TextGeneration:
                     f"{self.max_length_}"
                 )
         begins = TextDataset(rows)
-        for which in spans(sources) if len(sources) else ():
+        for which in sources.spans() if len(sources) else ():
             source, begin = (part.get_batch(which)[0].to(device) for part in (sources, begins))
             yield which, module.start(source), begin
 

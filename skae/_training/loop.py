@@ -169,8 +169,8 @@ class TrainingRun:
     @property
     def why_not_stackable(self):
         """Why the net cannot train as one with others; None if it can."""
-        if self.dataset.kind not in ("arrays", "tables"):
-            return f"its samples are {self.dataset.kind}"
+        if self.dataset.why_not_stackable is not None:
+            return self.dataset.why_not_stackable
         if self.notifies_batches:
             return "its callbacks are told of every batch"
         if self.net.optimizer not in ELEMENTWISE_OPTIMIZERS:

@@ -56,7 +56,7 @@ class StructuralDissimilarity(nn.Module):
         ValueError
             If the data is of another kind.
         """
-        if dataset.kind != "images":
+        if not dataset.is_spatial:
             raise ValueError(
                 "the structural loss 'ssim' compares images: it needs an architecture for images, "
                 "such as Conv"
