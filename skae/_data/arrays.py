@@ -1,44 +1,32 @@
 """Arrays of numbers, dense or sparse: checked, and read as a dataset."""
 
 from numbers import Number
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.frames import FrameFormat, check_frame
+from skae._data.reader import Reader
 from skae._sklearn import check_sample_weight
 
 
-class ArrayLayout(NamedTuple):
+class ArrayReader(Reader):
     """Reads X as rows of numbers, in which there is nothing to choose."""
 
-    @classmethod
-    def of(cls, architecture):
-        """Return the layout that an architecture asks for."""
-        del architecture
-        return cls()
-
-    def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as `ArrayDataset`; parameters as for `read_array`."""
-        del fitted
-        return read_array(estimator, X, sample_weight, reset)
+    def convert(self, X, sample_weight, check, name):
+        return read_array(check, X, sample_weight, name)
 
 
-def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
-    """Validate a table for an estimator.
+def read_array(check, X, sample_weight=None, name="X", **how):
+    """Validate a table of numbers.
 
     Parameters
     ----------
-    estimator : BaseEstimator or None
-        Gets ``n_features_in_`` and ``feature_names_in_`` if ``reset``, else has them
-        compared. With None nothing is remembered.
+    check : callable
+        As `sklearn.utils.check_array`.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     sample_weight : array-like of shape (n_samples,) or None, default=None
-    reset : bool, default=False
     name : str, default="X"
         What errors call the table.
     **how : dict
@@ -58,10 +46,7 @@ def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
     # hold it in memory twice.
     how = {"accept_sparse": "csr", "dtype": "numeric"} | how
     try:
-        if estimator is None:
-            array = check_array(X, input_name=name, **how)
-        else:
-            array = validate_data(estimator, X, reset=reset, **how)
+        array = check(X, **how)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
         if array.dtype.kind not in "fiub":

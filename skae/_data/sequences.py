@@ -55,7 +55,7 @@ class SequenceFormat(ArrayFormat):
     extents : ndarray of int, shape (n_samples,)
         Number of steps that each sequence has room for.
     channels_first : bool, default=False
-        As for `SequenceLayout`.
+        As for `SequenceReader`.
     is_flat : bool, default=False
         Whether the sequences of a list have one axis, time.
     frame : FrameFormat or None, default=None

@@ -1,10 +1,10 @@
 """Tables of numbers, categories and dates, with missing cells, as tensors."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import validate_data
 
 from skae._data.arrays import read_weights
 from skae._data.batches import along, chunks
@@ -14,6 +14,7 @@ from skae._data.columns import TableColumns
 from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows
 from skae._data.dtypes import as_table
 from skae._data.frames import FrameFormat, aligned, check_frame
+from skae._data.reader import Reader
 
 
 class TableFormat(ArrayFormat):
@@ -65,8 +66,9 @@ class TableFormat(ArrayFormat):
         return super().complete(aligned(X, self.columns.names), restored)
 
 
-class TableLayout(NamedTuple):
-    """How the columns of a table are to be read.
+@dataclass(frozen=True)
+class TableReader(Reader):
+    """Reads tables of numbers, categories and dates.
 
     Parameters
     ----------
@@ -77,47 +79,27 @@ class TableLayout(NamedTuple):
     categorical_features: object = "from_dtype"
     max_categories: int = 100
 
-    @classmethod
-    def of(cls, architecture):
-        """Return the layout that an architecture asks for."""
-        return cls(*(getattr(architecture, n, cls._field_defaults[n]) for n in cls._fields))
+    options: ClassVar[tuple] = ("categorical_features", "max_categories")
+    allows_missing: ClassVar[bool] = True
+    allows_text: ClassVar[bool] = True
 
-    def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as a `TableDataset`.
-
-        Parameters
-        ----------
-        estimator : BaseEstimator
-            As for `read_array`.
-        X : DataFrame of pandas or polars, or array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,) or None
-        reset : bool
-        fitted : TableFormat or None
-            The format at fit. None if this is the fit.
-
-        Returns
-        -------
-        TableDataset
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X cannot be read, or not as it was at fit.
-        """
+    def convert(self, X, sample_weight, check, name):
         check_frame(X)
         if hasattr(X, "columns"):
-            X = as_table(X if reset else aligned(X, fitted.columns.names))
-            validate_data(estimator, X, reset=reset, skip_check_array=True)
+            X = as_table(X if self.format is None else aligned(X, self.format.columns.names))
+            check(X, skip_check_array=True)
         else:
             given = X
-            X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else as_array(X, "X")
+            X = as_numbers(X, name) if isinstance(X, np.ma.MaskedArray) else as_array(X, name)
             if getattr(X, "dtype", np.dtype(float)).kind in "US":
                 X = np.array(given, dtype=object)  # a list of numbers and text stays one
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
-            X = validate_data(estimator, X, reset=reset, **how)
+            X = check(X, **how)
         weight = read_weights(sample_weight, X)
         # Of all rows, whatever their weight: the members of an ensemble read them alike.
-        columns = TableColumns.learn(X, *self) if reset else fitted.columns
+        columns = self.format and self.format.columns
+        if columns is None:
+            columns = TableColumns.learn(X, self.categorical_features, self.max_categories)
         frame = FrameFormat.of(X)
         if frame is not None and columns.names is not None:
             frame = frame._replace(columns=columns.frame.columns)

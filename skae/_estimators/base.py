@@ -94,9 +94,12 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         del y
         return self._fit_one_epoch((X,), sample_weight)
 
-    def _read_samples(self, X, sample_weight=None, reset=False):
+    def _check_ranges(self, dataset):
+        self._check_loss_range(dataset, self._loss_parameter, self._losses)
+
+    def _read_targets(self, X):
         """Read samples, and raise an error if the loss cannot take their values."""
-        dataset = self._read_input(X, sample_weight, reset)
+        dataset = self._read_input(X)
         self._check_loss_range(dataset, self._loss_parameter, self._losses)
         return dataset
 
@@ -204,11 +207,11 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             <scores>
         """
         check_is_fitted(self)
-        return -self._map(_losses, self._read_samples(X), ())
+        return -self._map(_losses, self._read_targets(X), ())
 
     def _element_losses(self, X):
         """Return the samples of X, and the loss of each of their elements."""
-        dataset = self._read_samples(X)
+        dataset = self._read_targets(X)
         return dataset, self._map(_element_losses, dataset)
 
     # Fitted attributes.

@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skae._data import LAYOUTS
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
@@ -173,7 +172,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
 
     def _fit(self, X, sample_weight):
         originals = self._originals()
-        dataset = self._read_input(X, sample_weight, reset=True)
+        dataset = self._learn_input(X, sample_weight=sample_weight)
         samples, n_members = self._samples(X, dataset), self.n_estimators
         rng = check_random_state(self.random_state)
         self.estimators_features_ = self._draw_features(rng, dataset)
@@ -219,7 +218,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
                 f"estimator holds autoencoders that read X as {' and as '.join(kinds)}. Give such "
                 "that all read it in one way."
             )
-        layouts = {repr(LAYOUTS[kinds[0]].of(one._make_architecture())) for one in originals}
+        layouts = {repr(self._reader_class.of(one._make_architecture())) for one in originals}
         if len(layouts) > 1:
             raise ValueError(
                 f"estimator holds autoencoders that read X as {kinds[0]} in different ways: "

@@ -11,13 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
 from skae._estimators.predictor import Predictor
+from skae._estimators.reading import ReadsSamples
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 
 #: Statistics of a fit are computed on at most this many rows.
 MAX_DESCRIBED_ROWS = 100_000
 
 
-class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predictor):
+class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ReadsSamples, Predictor):
     """Methods of all fitted autoencoders.
 
     A subclass defines ``score_samples``, ``_element_losses`` and what `Predictor` needs. Marks in
@@ -94,7 +95,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
             if lengths is None:
                 lengths = expected_lengths(self.length_regressor_, codes)
             lengths = read_lengths(lengths, codes.shape[0])
-        codes = self._format.codes(codes, self._sample_shape, lengths)
+        codes = self._reader.format.codes(codes, self._reader.sample_shape, lengths)
         return codes.format.to_array(self._map(decode, codes))
 
     def reconstruct(self, X):
@@ -114,7 +115,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
         dataset = self._read_input(X)
         return dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
 
-    @available_if(lambda self: self._allows_missing)
+    @available_if(lambda self: self._reader_class.allows_missing)
     def impute(self, X):
         """Fill the missing values of X with their reconstructions.
 
@@ -212,17 +213,13 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Predi
         """
         del y
         check_is_fitted(self)
-        return self._score(self._read_input(X, sample_weight))
-
-    @property
-    def _allows_missing(self):
-        return self._input_kind in ("sequences", "tables")
+        return self._score(self._read_input(X, sample_weight=sample_weight))
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not self._allows_missing
-        tags.input_tags.allow_nan = self._allows_missing
-        tags.input_tags.string = tags.input_tags.categorical = self._input_kind == "tables"
+        tags, reader = super().__sklearn_tags__(), self._reader_class
+        tags.input_tags.sparse = not reader.allows_missing
+        tags.input_tags.allow_nan = reader.allows_missing
+        tags.input_tags.string = tags.input_tags.categorical = reader.allows_text
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from skae._estimators.parameters import SharedParameters
 from skae._estimators.predictor import Predictor
+from skae._estimators.reading import ReadsSamples
 from skae._params import unchanged_on_error
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, fresh
@@ -26,12 +27,12 @@ MIN_HOLD_OUT = 20
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
+class NeuralEstimator(DeferrableFit, ReadsSamples, Predictor, SharedParameters):
     """Base class of all estimators: a network that is trained on samples.
 
-    A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
-    ``_read_samples`` and ``_make_module``. It may override ``_renew``, ``_describe`` and
-    ``_check_fit``.
+    A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture`` and
+    ``_make_module``. It may override ``_make_reader``, ``_check_ranges``, ``_renew``,
+    ``_describe`` and ``_check_fit``.
     """
 
     #: Parameters, in addition to the shared ones, that cannot change when training continues.
@@ -73,7 +74,8 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
     def _read(self, data, sample_weight, resume):
         """Return the samples to train on, and whether training continues from an earlier fit."""
         resume = resume and hasattr(self, "net_")
-        dataset = self._read_samples(*data, sample_weight=sample_weight, reset=not resume)
+        read = self._read_input if resume else self._learn_input
+        dataset = read(*data, sample_weight=sample_weight)
         self._check_ranges(dataset)
         if sample_weight is not None:
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
@@ -157,7 +159,7 @@ class NeuralEstimator(DeferrableFit, Predictor, SharedParameters):
         """Return the samples to train on, and the validation samples or None."""
         if validation_data is not None:
             try:
-                validation = self._read_samples(*validation_data)
+                validation = self._read_input(*validation_data)
                 self._check_ranges(validation)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error

@@ -8,33 +8,16 @@ import numpy as np
 import torch
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skae._data import LAYOUTS
 from skae._data.batches import along, chunks
-from skae._params import ParameterMixin
 from skae._runtime import threads
 from skae.exceptions import warn
 
 
 class Predictor:
-    """Reads samples and passes them through a network.
+    """Passes samples through a network.
 
-    A subclass defines ``_module``, ``device_``, ``_input_kind``, ``_make_architecture`` and
-    ``n_components_``.
+    A subclass defines ``_module``, ``device_`` and ``n_components_``.
     """
-
-    def _read_input(self, X, sample_weight=None, reset=False):
-        """Read samples of the kind that the architecture takes, in the layout of the fit."""
-        if reset:
-            architecture = self._make_architecture()
-            if isinstance(architecture, ParameterMixin):
-                architecture._validate_params()
-            self._layout = LAYOUTS[self._input_kind].of(architecture)
-            self._format = None
-        dataset = self._layout.read(self, X, sample_weight, reset, self._format)
-        if reset:
-            self._format = dataset.format.for_new_rows()
-            self._sample_shape = dataset.sample_shape
-        return dataset
 
     def _score(self, dataset):
         """Return R2: the fraction of the variance of the targets that is predicted."""

@@ -148,7 +148,8 @@ class SparseAutoencoder(Autoencoder):
             return L1Bottleneck(self.sparsity_weight)
         if self.sparsity == "kl":
             return KLSparseBottleneck(self.target_activation, self.sparsity_weight)
-        k = max(1, round(prod(self._sample_shape) ** 0.5)) if self.k == "auto" else int(self.k)
+        auto = max(1, round(prod(self._reader.sample_shape) ** 0.5))
+        k = auto if self.k == "auto" else int(self.k)
         if k > self.n_components_ and self.k != "auto":
             raise ValueError(
                 f"k={k} units cannot be active in a code of n_components={self.n_components_}. "
@@ -177,4 +178,5 @@ class SparseAutoencoder(Autoencoder):
         explained = np.maximum(total - residual, 0)
         # If nothing is explained, all features are equally unimportant.
         explained = explained if explained.any() else np.ones_like(explained)
-        self.feature_importances_ = self._format.sample_to_user_axes(explained / explained.sum())
+        importances = explained / explained.sum()
+        self.feature_importances_ = self._reader.format.sample_to_user_axes(importances)
