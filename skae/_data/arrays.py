@@ -5,10 +5,10 @@ from numbers import Number
 import numpy as np
 import pandas as pd
 
+from skae._data.checks import read_weights
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.frames import FrameFormat, check_frame
 from skae._data.reader import Reader
-from skae._sklearn import check_sample_weight
 
 
 class ArrayReader(Reader):
@@ -56,17 +56,6 @@ def read_array(check, X, sample_weight=None, name="X", **how):
             raise
         raise ValueError(f"{error}{culprit}") from error
     return ArrayDataset(array, read_weights(sample_weight, array), ArrayFormat(FrameFormat.of(X)))
-
-
-def read_weights(sample_weight, samples):
-    """Validate weights, one for each sample, and return them with a mean of 1, or None."""
-    if sample_weight is None:
-        return None
-    sample_weight = check_sample_weight(
-        sample_weight, samples, dtype=np.float64, ensure_non_negative=True
-    )
-    sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
-    return sample_weight / sample_weight.mean()
 
 
 def _check_frame(X):

@@ -83,6 +83,8 @@ class Dataset(data.Dataset):
 
     #: What messages call the samples.
     kind = None
+    #: The `Reader` that read them and can read others alike, None if there is none.
+    reader = None
     #: Precision of the results.
     dtype = torch.float32
     #: Weights of the samples, of mean 1.

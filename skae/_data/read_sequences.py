@@ -11,8 +11,8 @@ from scipy import sparse
 from sklearn.utils import check_array
 from torch.nn.utils.rnn import PackedSequence
 
-from skae._data.arrays import read_array, read_weights
-from skae._data.checks import as_array, as_numbers
+from skae._data.arrays import read_array
+from skae._data.checks import as_array, as_numbers, read_weights
 from skae._data.frames import FrameFormat
 from skae._data.reader import Reader
 from skae._data.sequences import SequenceDataset, SequenceFormat

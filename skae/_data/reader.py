@@ -1,5 +1,6 @@
 """The base of what reads the user's samples: it checks them, learns their layout, converts them."""
 
+import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -9,6 +10,9 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
+
+from skae._data.checks import read_weights
+from skae._data.dataset import Dataset
 
 
 class Features(BaseEstimator):
@@ -60,7 +64,8 @@ class Reader:
 
         Parameters
         ----------
-        X : array-like or whatever the reader takes
+        X : array-like, or whatever the reader takes
+            A dataset is not read again: it is what another reader has made of such samples.
         sample_weight : array-like of shape (n_samples,) or None, default=None
         estimator : BaseEstimator or None, default=None
             The one that errors speak of.
@@ -78,6 +83,8 @@ class Reader:
         TypeError, ValueError
             If the samples cannot be read.
         """
+        if isinstance(X, Dataset):
+            return X.reader, _weighted(X, sample_weight)
         features = Features()
         check = partial(validate_data, features, reset=True, estimator=estimator)
         if name != "X":
@@ -90,6 +97,7 @@ class Reader:
             dtype=np.float32 if dataset.dtype == torch.float32 else np.float64,
             features=features,
         )
+        dataset.reader = reader
         return reader, dataset
 
     def read(self, X, *, sample_weight=None, estimator=None, name="X"):
@@ -111,6 +119,8 @@ class Reader:
         TypeError, ValueError
             If the samples cannot be read, or not as those of the training.
         """
+        if isinstance(X, Dataset):
+            return _weighted(X, sample_weight)
         check = partial(validate_data, estimator, reset=False)
         if estimator is None:
             check = partial(check_array, input_name=name)
@@ -131,3 +141,10 @@ class Reader:
         Dataset
         """
         raise NotImplementedError
+
+
+def _weighted(dataset, sample_weight):
+    """Return a dataset with weights."""
+    twin = copy.copy(dataset)
+    twin.sample_weight = read_weights(sample_weight, np.empty((len(dataset), 1)))
+    return twin

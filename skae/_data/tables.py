@@ -6,9 +6,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from skae._data.arrays import read_weights
 from skae._data.batches import along, chunks
-from skae._data.checks import as_array, as_numbers
+from skae._data.checks import as_array, as_numbers, read_weights
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows

@@ -282,8 +282,11 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         return _Draw(len(dataset), n_drawn, self.bootstrap, dataset.sample_weight)
 
     def _samples(self, X, dataset):
-        """Return the input of the members: the validated array if they may see parts of it."""
-        return dataset.X if dataset.can_drop_columns else X
+        """Return the input of the members, which need not be read again by classes of skae's."""
+        if dataset.can_drop_columns:
+            return dataset.X
+        own = {type(one).__module__.partition(".")[0] for one in self._originals()}
+        return dataset if own == {__package__.partition(".")[0]} else X
 
     def _seen(self, samples, features):
         return samples if len(features) == self.n_features_in_ else samples[:, features]

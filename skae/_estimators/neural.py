@@ -47,9 +47,10 @@ class NeuralEstimator(DeferrableFit, ReadsSamples, Predictor, SharedParameters):
             with _gradients():
                 dataset, resume = self._read(data, sample_weight, resume=self.warm_start)
                 fitted, validation = self._hold_out(dataset, validation_data)
-                self._set_up(fitted, resume, anneals=True)
-                budget, batch_size = self._training_defaults().budget, self.net_.batch_size
-                epochs = budget.max_epochs(self.max_epochs, len(fitted), batch_size)
+                defaults = self._training_defaults()
+                self._set_up(fitted, resume, defaults, anneals=True)
+                batch_size = self.net_.batch_size
+                epochs = defaults.budget.max_epochs(self.max_epochs, len(fitted), batch_size)
                 training = self._training(fitted, validation, epochs, shows_bar)
             yield training
             self._end(training)
@@ -63,7 +64,7 @@ class NeuralEstimator(DeferrableFit, ReadsSamples, Predictor, SharedParameters):
         with self._unchanged_on_error():
             with _gradients():
                 dataset, resume = self._read(data, sample_weight, resume=True)
-                self._set_up(dataset, resume, anneals=False)
+                self._set_up(dataset, resume, self._training_defaults(), anneals=False)
                 training = self._training(dataset, None, epochs=1)
             train([training])
             self._end(training)
@@ -101,17 +102,16 @@ class NeuralEstimator(DeferrableFit, ReadsSamples, Predictor, SharedParameters):
                 f"{dataset.format.how_to_scale(name)}, or use another {parameter}."
             )
 
-    def _set_up(self, dataset, resume, anneals):
+    def _set_up(self, dataset, resume, defaults, anneals):
         """Build a network for the dataset or, to resume training, copy the present one."""
         built_with = self._parameters_of_the_net()
-        training_defaults = self._training_defaults()
         session = {
-            "lr": training_defaults.lr,
+            "lr": defaults.lr,
             "lr_schedule": self.lr_schedule if anneals else None,
             "anneals": anneals,
             "max_grad_norm": self.max_grad_norm,
             "precision": self._precision(),
-            "batch_size": training_defaults.budget.batch_size(self.batch_size, len(dataset)),
+            "batch_size": defaults.budget.batch_size(self.batch_size, len(dataset)),
         }
         if resume:
             changed = [n for n, v in built_with.items() if not _same(v, self._built_with.get(n))]
@@ -126,10 +126,7 @@ class NeuralEstimator(DeferrableFit, ReadsSamples, Predictor, SharedParameters):
         self._built_with = built_with
         device = resolve_device(self.device)
         optimizer = optimizer_params(
-            training_defaults.optimizer,
-            training_defaults.lr,
-            self.weight_decay,
-            training_defaults.optimizer_params,
+            defaults.optimizer, defaults.lr, self.weight_decay, defaults.optimizer_params
         )
         module = self._make_module(dataset)
         module.has_missing = dataset.has_missing

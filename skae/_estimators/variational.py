@@ -317,13 +317,13 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         super()._renew(module, dataset)
         module.n_importance_samples = self.n_importance_samples
 
-    def _set_up(self, dataset, resume, anneals):
+    def _set_up(self, dataset, resume, defaults, anneals):
         if self.free_bits and self.n_importance_samples > 1:
             raise ValueError(
                 "free_bits is a change of the divergence, which the importance-weighted bound does "
                 f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
             )
-        super()._set_up(dataset, resume, anneals)
+        super()._set_up(dataset, resume, defaults, anneals)
         if not resume:
             self._score_seed = self._new_seed()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._data.arrays import read_weights
+from skae._data.checks import read_weights
 from skae._data.reader import Features
 from skae._data.texts import (
     END,
