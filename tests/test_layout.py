@@ -1,6 +1,7 @@
 """The map of skae: which folders there are, and that imports point downwards only."""
 
 import ast
+import re
 from pathlib import Path
 
 import skae
@@ -95,3 +96,9 @@ def test_private_names_of_sklearn_are_imported_in_one_file():
 def test_what_architectures_export():
     """Users need classes; registries and builders are skae's own."""
     assert all(isinstance(getattr(skae.architectures, n), type) for n in skae.architectures.__all__)
+
+
+def test_nothing_is_decided_by_the_name_of_a_kind_of_samples():
+    """Datasets and readers have hooks for it; the class of the reader is chosen in a registry."""
+    decision = re.compile(r"(dataset\.kind|input_kind)\W+(==|!=|in\b|not in\b)")
+    assert [path.name for path in FILES if decision.search(path.read_text())] == []
