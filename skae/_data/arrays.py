@@ -8,10 +8,10 @@ import pandas as pd
 from skae._data.checks import read_weights
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.frames import FrameFormat, check_frame
-from skae._data.reader import Reader
+from skae._data.reader import SampleReader
 
 
-class ArrayReader(Reader):
+class ArrayReader(SampleReader):
     """Reads X as rows of numbers, in which there is nothing to choose."""
 
     def convert(self, X, sample_weight, check, name):

@@ -6,10 +6,11 @@ import numpy as np
 
 from skae._data.checks import as_array
 from skae._data.images import ImageDataset, ImageReader
+from skae._data.reader import Reader
 
 
 @dataclass(frozen=True)
-class ImagePairReader:
+class ImagePairReader(Reader):
     """Reads images with others as their targets.
 
     Parameters
@@ -31,13 +32,6 @@ class ImagePairReader:
         return self.inputs.features
 
     def learn(self, X, y, *, sample_weight=None, estimator):
-        """Read training pairs; see `Reader`.
-
-        Returns
-        -------
-        reader : ImagePairReader
-        dataset : ImagePairDataset
-        """
         inputs, X = self.inputs.learn(X, sample_weight=sample_weight, estimator=estimator)
         y, shape = as_array(_required(y, estimator), "y"), self.target_shape
         n_axes = len(y.shape)
@@ -51,7 +45,6 @@ class ImagePairReader:
         return replace(self, inputs=inputs, targets=targets), _paired(X, y)
 
     def read(self, X, y, *, sample_weight=None, estimator):
-        """Read pairs as those of the training; see `Reader`."""
         X = self.inputs.read(X, sample_weight=sample_weight, estimator=estimator)
         y = _with_columns(as_array(_required(y, estimator), "y"))
         return _paired(X, self.targets.read(y, sample_weight=sample_weight, name="y"))

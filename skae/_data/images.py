@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from skae._data.arrays import read_array
 from skae._data.checks import as_array
 from skae._data.dataset import ArrayDataset, ArrayFormat
-from skae._data.reader import Reader
+from skae._data.reader import SampleReader
 from skae.exceptions import ScaleWarning, warn
 
 #: Floats beyond this are not intensities from 0 to 1, even with noise on them.
@@ -32,7 +32,7 @@ MAX_IMAGES, MAX_VALUES = 1024, 2**21
 
 
 @dataclass(frozen=True)
-class ImageReader(Reader):
+class ImageReader(SampleReader):
     """Reads images or signals of one shape.
 
     Parameters

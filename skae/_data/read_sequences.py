@@ -14,12 +14,12 @@ from torch.nn.utils.rnn import PackedSequence
 from skae._data.arrays import read_array
 from skae._data.checks import as_array, as_numbers, read_weights
 from skae._data.frames import FrameFormat
-from skae._data.reader import Reader
+from skae._data.reader import SampleReader
 from skae._data.sequences import SequenceDataset, SequenceFormat
 
 
 @dataclass(frozen=True)
-class SequenceReader(Reader):
+class SequenceReader(SampleReader):
     """Reads sequences, given as a list, an array or a table.
 
     A list holds arrays of shape (time, n_features) or (time,), an array is of shape (n_samples,
@@ -37,6 +37,7 @@ class SequenceReader(Reader):
 
     options: ClassVar[tuple] = ("channels_first",)
     allows_missing: ClassVar[bool] = True
+    has_lengths: ClassVar[bool] = True
 
     def convert(self, X, sample_weight, check, name):
         samples = _samples(X, self.format)

@@ -19,15 +19,35 @@ class Features(BaseEstimator):
     """What scikit-learn remembers of training samples: how many features, and their names."""
 
 
-@dataclass(frozen=True)
 class Reader:
+    """Reads what ``fit`` takes: samples, or pairs of them.
+
+    ``learn`` reads training samples, and returns a reader that knows their layout. That one reads
+    other samples with ``read``. Neither changes the reader or the estimator.
+
+    Attributes
+    ----------
+    features : Features or None
+        ``n_features_in_`` and, where the samples have them, ``feature_names_in_``. None before
+        ``learn``.
+    """
+
+    features = None
+
+    def learn(self, *data, sample_weight=None, estimator=None):
+        """Return a reader that knows the layout of training samples, and these as a dataset."""
+        raise NotImplementedError
+
+    def read(self, *data, sample_weight=None, estimator=None):
+        """Return samples as a dataset, read as those of the training."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class SampleReader(Reader):
     """Reads samples of one kind.
 
-    The fields of a subclass say how the samples are to be read. ``learn`` reads training samples,
-    and returns a reader that also knows their layout. That one reads other samples with ``read``.
-    Neither changes the reader or the estimator.
-
-    A subclass defines ``convert``.
+    The fields of a subclass say how the samples are to be read. It defines ``convert``.
 
     Attributes
     ----------
@@ -37,8 +57,6 @@ class Reader:
         Shape of a training sample, as a net gets it.
     dtype : type or None
         Precision of results for training samples, float32 or float64.
-    features : Features or None
-        ``n_features_in_`` and, where the samples have them, ``feature_names_in_``.
     """
 
     format: Any = field(default=None, kw_only=True, repr=False)
@@ -52,6 +70,8 @@ class Reader:
     allows_missing: ClassVar[bool] = False
     #: Whether samples can be text, or categories.
     allows_text: ClassVar[bool] = False
+    #: Whether samples differ in their numbers of steps.
+    has_lengths: ClassVar[bool] = False
 
     @classmethod
     def of(cls, architecture):
@@ -74,7 +94,7 @@ class Reader:
 
         Returns
         -------
-        reader : Reader
+        reader : SampleReader
             Reads other samples as these.
         dataset : Dataset
 

@@ -13,7 +13,7 @@ from skae._data.columns import TableColumns
 from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows
 from skae._data.dtypes import as_table
 from skae._data.frames import FrameFormat, aligned, check_frame
-from skae._data.reader import Reader
+from skae._data.reader import SampleReader
 
 
 class TableFormat(ArrayFormat):
@@ -66,7 +66,7 @@ class TableFormat(ArrayFormat):
 
 
 @dataclass(frozen=True)
-class TableReader(Reader):
+class TableReader(SampleReader):
     """Reads tables of numbers, categories and dates.
 
     Parameters

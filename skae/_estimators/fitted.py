@@ -25,6 +25,9 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
     docstrings, such as ``<X>``, are replaced by texts for the data that the subclass takes.
     """
 
+    #: The architecture, a class, of estimators that have only one.
+    _architecture = None
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if hasattr(cls, "_make_architecture"):  # so that it is known which data it takes
@@ -88,7 +91,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
 
     def _decode(self, decode, codes, lengths=None):
         """Apply ``decode`` to the module and the codes, and return samples in the user's form."""
-        is_sequence = hasattr(self, "length_regressor_")
+        is_sequence = self._reader.has_lengths
         if lengths is not None and not is_sequence:
             raise ValueError("lengths are for sequences; leave them out for other samples")
         if is_sequence:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skae._data.checks import read_weights
-from skae._data.reader import Features
+from skae._data.reader import Features, Reader
 from skae._data.texts import (
     END,
     TextDataset,
@@ -26,7 +26,7 @@ USUAL = 0.99
 
 
 @dataclass(frozen=True)
-class TextPairReader:
+class TextPairReader(Reader):
     """Reads texts and their translations.
 
     Parameters
@@ -54,13 +54,6 @@ class TextPairReader:
     features = Features()
 
     def learn(self, X, y, *, sample_weight=None, estimator):
-        """Read training pairs; see `skae._data.reader.Reader`.
-
-        Returns
-        -------
-        reader : TextPairReader
-        dataset : TextPairDataset
-        """
         sources, targets, weight = _checked(X, y, sample_weight, estimator)
         reader = self._with_tokenizers(sources, targets)
         pairs = reader._tokenized(sources, targets, weight)
@@ -74,7 +67,6 @@ class TextPairReader:
         return reader, reader._without_long(pairs)
 
     def read(self, X, y, *, sample_weight=None, estimator):
-        """Read pairs as those of the training; see `skae._data.reader.Reader`."""
         return self._without_long(self._tokenized(*_checked(X, y, sample_weight, estimator)))
 
     def _with_tokenizers(self, sources, targets):
