@@ -61,6 +61,14 @@ def read_weights(sample_weight, samples):
     return sample_weight / sample_weight.mean()
 
 
+def check_target(y, estimator):
+    """Raise an error if there is no target."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )
+
+
 def _from_tensor(X, name):
     if X.is_nested or X.layout != torch.strided:
         raise TypeError(f"{name} is a nested or sparse tensor: give dense ones, or a list of them")

@@ -83,7 +83,7 @@ class Dataset(data.Dataset):
 
     #: What messages call the samples.
     kind = None
-    #: The `Reader` that read them and can read others alike, None if there is none.
+    #: The reader that has learned from them, None if there is none.
     reader = None
     #: Precision of the results.
     dtype = torch.float32

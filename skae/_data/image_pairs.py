@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skae._data.checks import as_array
+from skae._data.checks import as_array, check_target
 from skae._data.images import ImageDataset, ImageReader
 from skae._data.reader import Reader
 
@@ -33,7 +33,8 @@ class ImagePairReader(Reader):
 
     def learn(self, X, y, *, sample_weight=None, estimator):
         inputs, X = self.inputs.learn(X, sample_weight=sample_weight, estimator=estimator)
-        y, shape = as_array(_required(y, estimator), "y"), self.target_shape
+        check_target(y, estimator)
+        y, shape = as_array(y, "y"), self.target_shape
         n_axes = len(y.shape)
         if shape is None and n_axes == 2:
             shape = inputs.image_shape
@@ -46,16 +47,9 @@ class ImagePairReader(Reader):
 
     def read(self, X, y, *, sample_weight=None, estimator):
         X = self.inputs.read(X, sample_weight=sample_weight, estimator=estimator)
-        y = _with_columns(as_array(_required(y, estimator), "y"))
+        check_target(y, estimator)
+        y = _with_columns(as_array(y, "y"))
         return _paired(X, self.targets.read(y, sample_weight=sample_weight, name="y"))
-
-
-def _required(y, estimator):
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
-        )
-    return y
 
 
 def _with_columns(y):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._data.checks import read_weights
+from skae._data.checks import check_target, read_weights
 from skae._data.reader import Features, Reader
 from skae._data.texts import (
     END,
@@ -107,10 +107,7 @@ def encode_texts(tokenizer, texts):
 
 def _checked(X, y, sample_weight, estimator):
     """Return texts, their translations and the weights of the pairs."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
-        )
+    check_target(y, estimator)
     sources, targets = read_texts(X, "X"), read_texts(y, "y")
     if len(sources) != len(targets):
         raise ValueError(
