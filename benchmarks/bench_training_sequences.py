@@ -28,7 +28,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 
 from skae import Autoencoder, RecurrentAutoencoder
 from skae._data.batches import Batches
-from skae._data.read_sequences import SequenceLayout
+from skae._data.read_sequences import SequenceReader
 from skae.sequences import sliding_windows, windowed_errors
 
 LR, BATCH, EPOCHS, HIDDEN, CODE = 1e-3, 32, 3, 64, 16
@@ -197,7 +197,7 @@ def compare(title, X, functions, repeats):
 
 def padded_share(X, sort):
     """Return the share of steps of all batches that are padding."""
-    rows = SequenceLayout().read(RecurrentAutoencoder(), X, None, True, None)
+    rows = SequenceReader().learn(X)[1]
     if sort:
         sizes = [
             x.shape[:2]

@@ -154,7 +154,7 @@ class Data:
         pairs = pairs.sample(min(n_pairs, len(pairs)), random_state=0)
         self.pairs, self.vocabulary_size = pairs, vocabulary_size
         self.read = Seq2SeqTranslator(vocabulary_size=vocabulary_size)
-        self.rows = self.read._read_samples(pairs.en, pairs.fr, reset=True)
+        self.rows = self.read._learn_input(pairs.en, pairs.fr)
         self.n_tokens = vocabulary_length(self.read.target_tokenizer_)
 
     def translator(self, architecture, **params):

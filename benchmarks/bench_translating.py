@@ -27,7 +27,6 @@ import pandas as pd
 import torch
 
 from skae import Seq2SeqTranslator
-from skae._data.batches import spans
 from skae._data.texts import BEGIN, END, PADDING, TextDataset
 from skae._text.tokenizers import decode, vocabulary_length
 
@@ -65,7 +64,7 @@ def no_cache(translator, beam_size):
     def translate(texts):
         sources = TextDataset(translator._encode(texts))
         found = [None] * len(texts)
-        for which in spans(sources):
+        for which in sources.spans():
             rows = search(module, sources.get_batch(which)[0], most, beam_size)
             for i, row in zip(which, rows, strict=True):
                 found[i] = row

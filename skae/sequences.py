@@ -5,11 +5,12 @@ n_features). The functions here make such lists from tables with a row for each 
 series that are too long to be one sequence.
 """
 
+from functools import partial
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_scalar
+from sklearn.utils import check_array, check_scalar
 
 from skae._data.arrays import read_array
 from skae._data.checks import as_numbers
@@ -65,8 +66,8 @@ def from_long_frame(frame, id_column, time_column=None):
     keys = [name for name in (id_column, time_column) if name is not None]
     frame = _check_frame(frame, keys)
     features = [i for i, name in enumerate(frame.columns) if name not in keys]
-    steps = frame[:, features].to_native()
-    steps = read_array(None, steps, name="frame", ensure_all_finite="allow-nan").X
+    check = partial(check_array, input_name="frame", ensure_all_finite="allow-nan")
+    steps = read_array(check, frame[:, features].to_native(), name="frame").X
     columns = {name: _key_values(frame.get_column(name)) for name in keys}
     which, ids = pd.factorize(columns[id_column])
     order = np.argsort(which, kind="stable")

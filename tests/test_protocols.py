@@ -32,32 +32,21 @@ EXCEPTIONS = {
     "losses/_mixed.py": "what a function of the user returns",
     "corruptions.py": "what a function of the user returns",
     "_params.py": "the name of a function of the user",
-    "sequences.py": "frames of the user",
     "metrics/_texts.py": "texts of the user",
-    "_data/arrays.py": "arrays and frames of the user",
-    "_data/checks.py": "arrays and frames of the user",
     "_data/columns.py": "arrays and frames of the user",
     "_data/dtypes.py": "arrays and frames of the user",
-    "_data/frames.py": "arrays and frames of the user",
     "_data/images.py": "arrays of the user",
     "_data/read_sequences.py": "arrays and frames of the user",
+    "_data/reader.py": "architectures of the user",
     "_data/tables.py": "arrays and frames of the user",
-    "_data/texts.py": "texts of the user",
     "_estimators/variational.py": "a density of the user",
     "_model_selection/base.py": "estimators and spaces of the user",
     "_model_selection/fit_many.py": "estimators of the user",
     "_model_selection/trials.py": "estimators of the user",
-    "_outliers/cells.py": "frames of the user",
     "_outliers/detector.py": "an estimator of the user",
     # Whether an estimator is fitted, as in scikit-learn, or what its class has.
     "_estimators/ensemble.py": "whether it is fitted",
     "_estimators/fitted.py": "whether it is fitted",
-    "_estimators/method_docs.py": "which data a class takes",
-    "_estimators/neural.py": "whether it is fitted",
-    # Still to be done.
-    "_data/batches.py": "kinds of datasets",
-    "_training/loop.py": "kinds of datasets, callbacks",
-    "_training/net.py": "data that skorch is given",
 }
 
 

@@ -1,16 +1,16 @@
 """Input formats: the user's data as tensors, a batch at a time."""
 
-from skae._data.arrays import ArrayLayout
-from skae._data.images import ImageLayout
-from skae._data.read_sequences import SequenceLayout
-from skae._data.tables import TableLayout
+from skae._data.arrays import ArrayReader
+from skae._data.images import ImageReader
+from skae._data.read_sequences import SequenceReader
+from skae._data.tables import TableReader
 
-__all__ = ["LAYOUTS"]
+__all__ = ["READERS"]
 
-#: By kind of input, what says how X is to be read.
-LAYOUTS = {
-    "arrays": ArrayLayout,
-    "images": ImageLayout,
-    "sequences": SequenceLayout,
-    "tables": TableLayout,
+#: By kind of input, the class of what reads X.
+READERS = {
+    "arrays": ArrayReader,
+    "images": ImageReader,
+    "sequences": SequenceReader,
+    "tables": TableReader,
 }

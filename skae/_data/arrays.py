@@ -1,44 +1,32 @@
 """Arrays of numbers, dense or sparse: checked, and read as a dataset."""
 
 from numbers import Number
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
+from skae._data.checks import read_weights
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.frames import FrameFormat, narwhals_frame
-from skae._sklearn import check_sample_weight
+from skae._data.reader import SampleReader
 
 
-class ArrayLayout(NamedTuple):
+class ArrayReader(SampleReader):
     """Reads X as rows of numbers, in which there is nothing to choose."""
 
-    @classmethod
-    def of(cls, architecture):
-        """Return the layout that an architecture asks for."""
-        del architecture
-        return cls()
-
-    def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as `ArrayDataset`; parameters as for `read_array`."""
-        del fitted
-        return read_array(estimator, X, sample_weight, reset)
+    def convert(self, X, sample_weight, check, name):
+        return read_array(check, X, sample_weight, name)
 
 
-def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
-    """Validate a table for an estimator.
+def read_array(check, X, sample_weight=None, name="X", **how):
+    """Validate a table of numbers.
 
     Parameters
     ----------
-    estimator : BaseEstimator or None
-        Gets ``n_features_in_`` and ``feature_names_in_`` if ``reset``, else has them
-        compared. With None nothing is remembered.
+    check : callable
+        As `sklearn.utils.check_array`.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     sample_weight : array-like of shape (n_samples,) or None, default=None
-    reset : bool, default=False
     name : str, default="X"
         What errors call the table.
     **how : dict
@@ -60,10 +48,7 @@ def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
     # hold it in memory twice.
     how = {"accept_sparse": "csr", "dtype": "numeric"} | how
     try:
-        if estimator is None:
-            array = check_array(X, input_name=name, **how)
-        else:
-            array = validate_data(estimator, X, reset=reset, **how)
+        array = check(X, **how)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
         if array.dtype.kind not in "fiub":
@@ -74,17 +59,6 @@ def read_array(estimator, X, sample_weight=None, reset=False, name="X", **how):
         raise ValueError(f"{error}{culprit}") from error
     format = ArrayFormat(FrameFormat.of(frame))
     return ArrayDataset(array, read_weights(sample_weight, array), format)
-
-
-def read_weights(sample_weight, samples):
-    """Validate weights, one for each sample, and return them with a mean of 1, or None."""
-    if sample_weight is None:
-        return None
-    sample_weight = check_sample_weight(
-        sample_weight, samples, dtype=np.float64, ensure_non_negative=True
-    )
-    sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
-    return sample_weight / sample_weight.mean()
 
 
 def _refuse_dates(frame):

@@ -1,4 +1,4 @@
-"""Arrays of whatever holds numbers."""
+"""Arrays of whatever holds numbers, and weights."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ import torch
 from scipy import sparse
 
 from skae._data.frames import is_frame
+from skae._sklearn import check_sample_weight
 
 
 def as_array(X, name):
@@ -48,6 +49,25 @@ def as_numbers(X, name):
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} is of dtype {array.dtype}, which is not numeric.")
     return array
+
+
+def read_weights(sample_weight, samples):
+    """Validate weights, one for each sample, and return them with a mean of 1, or None."""
+    if sample_weight is None:
+        return None
+    sample_weight = check_sample_weight(
+        sample_weight, samples, dtype=np.float64, ensure_non_negative=True
+    )
+    sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
+    return sample_weight / sample_weight.mean()
+
+
+def check_target(y, estimator):
+    """Raise an error if there is no target."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )
 
 
 def _from_tensor(X, name):

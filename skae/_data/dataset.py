@@ -1,4 +1,4 @@
-"""Arrays of numbers as a dataset: any dtype, converted to tensors a chunk at a time."""
+"""Samples as datasets: of any dtype, converted to tensors a chunk at a time."""
 
 import copy
 from math import prod
@@ -6,9 +6,10 @@ from math import prod
 import numpy as np
 import torch
 from scipy import sparse
-from torch.utils.data import Dataset
+from torch.utils import data
 
-from skae._data.batches import along, chunks
+from skae._data.batches import CHUNK_ELEMENTS, MAX_CHUNK_ELEMENTS, MAX_CHUNK_SAMPLES, along, chunks
+from skae._data.cost import cost_of_weights
 from skae._data.frames import completed
 
 
@@ -74,6 +75,142 @@ class ArrayFormat:
         return CodeDataset(codes, self, sample_shape)
 
 
+class Dataset(data.Dataset):
+    """Samples of one kind, read as tensors.
+
+    A subclass has ``__len__``, ``get_batch``, ``select`` and ``sample_shape``. It overrides what
+    else is different in its kind of samples.
+    """
+
+    #: What messages call the samples.
+    kind = None
+    #: The reader that has learned from them, None if there is none.
+    reader = None
+    #: Precision of the results.
+    dtype = torch.float32
+    #: Weights of the samples, of mean 1.
+    sample_weight = None
+    #: What stands for a value of 1.
+    scale = 1
+    #: How much of a feature an element counts as.
+    fraction = 1.0
+    #: Numbers of steps or tokens, an array, where samples can differ in them.
+    lengths = None
+    #: Whether cells can be NaN, of which nothing is known.
+    has_missing = False
+    #: How the columns of a table lie in a tensor, a `ColumnLayout`; None for other samples.
+    column_layout = None
+    #: Whether samples are images or signals, whose neighboring values belong together.
+    is_spatial = False
+    #: Whether a net can be trained on some of the columns.
+    can_drop_columns = False
+    #: Why nets cannot train as one on such samples; None if they can.
+    why_not_stackable = None
+
+    @property
+    def targets(self):
+        """What a net is to make of them: the same."""
+        return self
+
+    def get_batch(self, which, dtype):
+        """Read samples as a tensor.
+
+        Parameters
+        ----------
+        which : slice or ndarray of int
+        dtype : torch.dtype
+
+        Returns
+        -------
+        x : tensor of shape (n_taken, ...)
+            May share memory with the data; not to be written to.
+        weight : tensor of shape (n_taken,) or None
+        """
+        raise NotImplementedError
+
+    def weighted(self):
+        """Return the positions of the samples that have weight, an int32 array."""
+        if self.sample_weight is None:
+            return np.arange(len(self), dtype=np.int32)
+        return np.flatnonzero(self.sample_weight).astype(np.int32)
+
+    def subsample(self, n_samples):
+        """Return up to ``n_samples`` that have weight, evenly spread."""
+        which = self.weighted()
+        n_samples = min(n_samples, len(which))
+        return self.select(which[np.linspace(0, len(which) - 1, n_samples).astype(int)])
+
+    def range(self):
+        """Return the smallest and the largest value, or None if there is no common unit."""
+        return
+
+    def moments(self):
+        """Return the `Moments` that nets standardize the samples by, or None if they do not."""
+        return
+
+    def warn_if_unscaled(self, name):
+        """Warn if an estimator of a name learns poorly from values on their scale."""
+
+    # Batches.
+
+    def n_batches(self, size):
+        """Return the number of batches of a size."""
+        return -(-len(self) // size)
+
+    def batches(self, size, generator):
+        """Yield which samples to read at once in training, and the size of batches to cut them to.
+
+        Parameters
+        ----------
+        size : int
+            Of a batch.
+        generator : torch.Generator
+            Source of the order.
+        """
+        order = self.new_order(generator)
+        n_at_once = size * max(1, CHUNK_ELEMENTS // (size * prod(self.sample_shape)))
+        yield from ((order[i : i + n_at_once], size) for i in range(0, len(order), n_at_once))
+
+    def new_order(self, generator):
+        """Draw an order of all samples, an array of int."""
+        dtype = torch.int32 if len(self) < 2**31 else torch.int64
+        return torch.randperm(len(self), generator=generator, dtype=dtype).numpy()
+
+    def spans(self):
+        """Yield which samples to read at once in inference, slices or arrays of indices."""
+        n_at_once = self.chunk_length
+        for start in range(0, len(self), n_at_once):
+            yield slice(start, min(start + n_at_once, len(self)))
+
+    @property
+    def chunk_length(self):
+        """How many samples pass through a net at once in inference."""
+        return samples_at_once(self.sample_shape)
+
+    def cost(self, parts):
+        """Return what the parts of a module, one behind the other, take for one sample.
+
+        Parameters
+        ----------
+        parts : sequence of nn.Module
+            They may be set to evaluation mode.
+
+        Returns
+        -------
+        Cost
+        """
+        return cost_of_weights(parts, 1, prod(self.sample_shape))
+
+
+def samples_at_once(shape):
+    """Return how many samples of a shape to pass through a net at once in inference."""
+    n_elements = prod(shape)
+    # One image is work enough, and its feature maps take many times its own memory.
+    fewest = 256 if len(shape) == 1 else 1
+    many = min(max(CHUNK_ELEMENTS // n_elements, fewest), MAX_CHUNK_SAMPLES)
+    return max(1, min(many, MAX_CHUNK_ELEMENTS // n_elements))
+
+
 class ArrayDataset(Dataset):
     """Rows of a validated matrix, read as tensors without a second copy of the whole.
 
@@ -91,22 +228,8 @@ class ArrayDataset(Dataset):
         Which rows of ``X`` these are; all of them if None.
     """
 
-    #: What kind of input architectures know them as.
     kind = "arrays"
-    #: What stands for a value of 1.
-    scale = 1
-    #: How much of a feature an element counts as.
-    fraction = 1.0
-    #: Numbers of steps, an array, where samples can differ in them.
-    lengths = None
-    #: Whether cells can be NaN, of which nothing is known.
-    has_missing = False
-    #: How the columns of a table lie in a tensor; None for other samples.
-    column_layout = None
-    #: How often a net uses each of its weights for a sample, None where that has to be measured.
-    n_weight_uses = 1
-    #: Whether it is the user alone who can scale the samples: scikit-learn has nothing for it.
-    is_hard_to_scale = False
+    can_drop_columns = True
 
     def __init__(self, X, sample_weight=None, format=ArrayFormat()):  # noqa: B008 (not changed)
         self.X = X
@@ -118,11 +241,6 @@ class ArrayDataset(Dataset):
         return self.X.shape[0] if self.index is None else len(self.index)
 
     @property
-    def targets(self):
-        """What a net is to make of them: the same."""
-        return self
-
-    @property
     def is_regular(self):
         """Whether all samples are complete and of one shape."""
         return True
@@ -131,14 +249,6 @@ class ArrayDataset(Dataset):
     def sample_shape(self):
         """Shape of one sample."""
         return self.X.shape[1:]
-
-    @property
-    def step_width(self):
-        """Number of values of a sample, of a sequence for one step."""
-        return prod(self.sample_shape)
-
-    def moments(self):
-        """Return the `Moments` of the features of sequences; None for other samples."""
 
     @property
     def dtype(self):
@@ -154,20 +264,11 @@ class ArrayDataset(Dataset):
         return twin
 
     def weighted(self):
-        """Return the positions of the rows that have weight, an int32 array."""
-        if self.sample_weight is None:
-            return np.arange(len(self), dtype=np.int32)
-        weight = self.sample_weight if self.index is None else self.sample_weight[self.index]
-        return np.flatnonzero(weight).astype(np.int32)
-
-    def subsample(self, n_rows):
-        """Return up to ``n_rows`` rows that have weight, evenly spread."""
-        rows = self.weighted()
-        n_rows = min(n_rows, len(rows))
-        return self.select(rows[np.linspace(0, len(rows) - 1, n_rows).astype(int)])
+        if self.sample_weight is None or self.index is None:
+            return super().weighted()
+        return np.flatnonzero(self.sample_weight[self.index]).astype(np.int32)
 
     def range(self):
-        """Return the smallest and the largest value."""
         if sparse.issparse(self.X):
             return self.X.min(), self.X.max()
         return np.min(self.X), np.max(self.X)
@@ -214,19 +315,6 @@ class ArrayDataset(Dataset):
         output[which] = values
 
     def get_batch(self, which, dtype):
-        """Read rows as a tensor.
-
-        Parameters
-        ----------
-        which : slice or ndarray of int
-        dtype : torch.dtype
-
-        Returns
-        -------
-        x : tensor of shape (n_taken, n_features)
-            Shares memory with ``X`` where that is possible; not to be written to.
-        weight : tensor of shape (n_taken,) or None
-        """
         if self.index is not None:
             which = self.index[which]
         return as_tensor(take_rows(self.X, which), dtype), self._get_weight(which, dtype)
@@ -262,9 +350,12 @@ class CodeDataset(ArrayDataset):
     def targets(self):
         return self if self._targets is None else self._targets
 
+    def spans(self):
+        return super().spans() if self._targets is None else self._targets.spans()
+
     @property
-    def lengths(self):
-        return None if self._targets is None else self._targets.lengths
+    def chunk_length(self):
+        return super().chunk_length if self._targets is None else self._targets.chunk_length
 
 
 def take_rows(X, which):

@@ -5,23 +5,35 @@ from as a table is, and takes its shape where it becomes tensors: channels first
 has them.
 """
 
+from dataclasses import dataclass
 from math import prod
 from numbers import Integral
-from typing import NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from skae._data.arrays import read_array
 from skae._data.checks import as_array
+from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, ArrayFormat
+from skae._data.reader import SampleReader
+from skae.exceptions import ScaleWarning, warn
 
 #: Floats beyond this are not intensities from 0 to 1, even with noise on them.
 MAX_INTENSITY = 10.0
 
+#: Range of standard deviations in which images need no scaling.
+STDS = 0.03, 3.0
+#: Largest mean that needs no scaling, in standard deviations.
+MAX_OFFSET = 30
+#: Images, and values of them, that are looked at for their scale, at most.
+MAX_IMAGES, MAX_VALUES = 1024, 2**21
 
-class ImageLayout(NamedTuple):
-    """How the axes of a sample are to be read.
+
+@dataclass(frozen=True)
+class ImageReader(SampleReader):
+    """Reads images or signals of one shape.
 
     Parameters
     ----------
@@ -41,17 +53,35 @@ class ImageLayout(NamedTuple):
     spatial_dims: int | str = "auto"
     parameter: str = "image_shape"
 
-    @classmethod
-    def of(cls, architecture):
-        """Return the layout that an architecture asks for, by its attributes of the same names."""
-        names = cls._fields[:3]
-        return cls(**{n: getattr(architecture, n) for n in names if hasattr(architecture, n)})
+    options: ClassVar[tuple] = ("image_shape", "channels_first", "spatial_dims")
 
-    def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as `ImageDataset`; parameters as for `read_images`."""
-        return read_images(estimator, X, sample_weight, reset, layout=self, fitted=fitted)
+    def convert(self, X, sample_weight, check, name):
+        X = as_array(X, name)
+        if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
+            dataset = read_array(check, X, sample_weight, name)
+            format = self._format_like_fit(dataset.X.shape[1:], name)
+        else:
+            format = self._format_like_fit(X.shape[1:], name)
+            _check_finite(X, name)
+            flat = X.reshape(len(X), prod(X.shape[1:]))
+            dataset = read_array(check, flat, sample_weight, name)
+        format.describe(dataset)
+        if self.format is not None:
+            format.check_scale(self.format, name)
+        return ImageDataset(dataset, format)
 
-    def format(self, shape, name):
+    def _format_like_fit(self, shape, name):
+        if self.format is None:
+            return self.format_of(shape, name)
+        format = self.format.of_shape(shape)
+        if format is None:
+            raise ValueError(
+                f"{name} holds samples of shape {shape}, but the fit was on samples of shape "
+                f"{self.format.image_shape}. Resize or convert them to that shape."
+            )
+        return format
+
+    def format_of(self, shape, name):
         """Return the format of samples of a shape.
 
         Parameters
@@ -68,7 +98,7 @@ class ImageLayout(NamedTuple):
         Raises
         ------
         ValueError
-            If the shape is none of images or signals of this layout.
+            If the shape is none of such images or signals.
         """
         if self.spatial_dims not in (1, 2, "auto"):
             raise ValueError(f"spatial_dims must be 1, 2 or 'auto'; got {self.spatial_dims!r}")
@@ -223,8 +253,9 @@ class ImageDataset(ArrayDataset):
         super().__init__(dataset.X, dataset.sample_weight, format)
 
     kind = "images"
-    n_weight_uses = None
-    is_hard_to_scale = True
+    can_drop_columns = False
+    is_spatial = True
+    why_not_stackable = "its samples are images"
 
     @property
     def scale(self):
@@ -249,59 +280,28 @@ class ImageDataset(ArrayDataset):
         # In place, since integers have been copied.
         return (x.div_(self.scale) if self.scale != 1 else x), weight
 
+    def cost(self, parts):
+        return measured_cost(parts, self.sample_shape)
 
-def read_images(estimator, X, sample_weight=None, reset=False, *, layout, fitted=None, name="X"):
-    """Validate images or signals for an estimator.
+    def warn_if_unscaled(self, name):
+        """Warn if an estimator of a name learns poorly from values on their scale.
 
-    Parameters
-    ----------
-    estimator : BaseEstimator or None
-        As for `read_array`.
-    X : {array-like, sparse matrix} of shape (n_samples, ...)
-        Of any shape that the layout allows.
-    sample_weight : array-like of shape (n_samples,) or None, default=None
-    reset : bool, default=False
-    layout : ImageLayout
-    fitted : ImageFormat or None, default=None
-        The format at fit, which that of X has to match. None if this is the fit.
-    name : str, default="X"
-        What errors call the data.
-
-    Returns
-    -------
-    ImageDataset
-
-    Raises
-    ------
-    ValueError
-        If X is not finite and numeric, or its samples differ in shape from each other,
-        from what the layout allows or from those of the fit.
-    """
-    X = as_array(X, name)
-    if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
-        dataset = read_array(estimator, X, sample_weight, reset, name)
-        format = _format(dataset.X.shape[1:], layout, fitted, name)
-    else:
-        format = _format(X.shape[1:], layout, fitted, name)
-        _check_finite(X, name)
-        flat = X.reshape(len(X), prod(X.shape[1:]))
-        dataset = read_array(estimator, flat, sample_weight, reset, name)
-    format.describe(dataset)
-    if fitted is not None:
-        format.check_scale(fitted, name)
-    return ImageDataset(dataset, format)
-
-
-def _format(shape, layout, fitted, name):
-    if fitted is None:
-        return layout.format(shape, name)
-    format = fitted.of_shape(shape)
-    if format is None:
-        raise ValueError(
-            f"{name} holds samples of shape {shape}, but the fit was on samples of shape "
-            f"{fitted.image_shape}. Resize or convert them to that shape."
+        Tables can be scaled by a step of a pipeline, but none of scikit-learn's takes images.
+        """
+        n_images = min(max(1, MAX_VALUES // prod(self.sample_shape)), MAX_IMAGES)
+        x, _ = self.subsample(n_images).get_batch(slice(None), torch.float64)
+        std, mean = (float(value) for value in torch.std_mean(x, correction=0))
+        least, most = STDS
+        if std == 0 or (least < std < most and abs(mean) < MAX_OFFSET * std):
+            return
+        unit = "" if self.scale == 1 else f" of the largest {self.X.dtype}"
+        warn(
+            f"{name} was fitted on images with a mean of {mean:.3g} and a standard deviation of "
+            f"{std:.3g}{unit}, and learns best from values that spread from about 0 to 1. Scale X, "
+            "for instance by (X - X.min()) / (X.max() - X.min()); check_baseline=False turns this "
+            "check off.",
+            ScaleWarning,
         )
-    return format
 
 
 def _check_finite(X, name):
@@ -315,24 +315,3 @@ def _check_finite(X, name):
                 f"{name}[{i}] holds {sample[place]} at {place}, and training needs finite values. "
                 "Fill such pixels, or drop the sample."
             )
-
-
-class ImagePairDataset(ImageDataset):
-    """Images, each with another one as its target.
-
-    Parameters
-    ----------
-    inputs, targets : ImageDataset
-        As many of the one as of the other.
-    """
-
-    targets = None
-
-    def __init__(self, inputs, targets):
-        super().__init__(inputs, inputs.format)
-        self.targets = targets
-
-    def select(self, index):
-        twin = super().select(index)
-        twin.targets = self.targets.select(index)
-        return twin

@@ -1,21 +1,31 @@
 """From what users have to sequences: which axis is which, and what is wrong."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
+from sklearn.utils import check_array
 from torch.nn.utils.rnn import PackedSequence
 
-from skae._data.arrays import read_array, read_weights
-from skae._data.checks import as_array, as_numbers
+from skae._data.arrays import read_array
+from skae._data.checks import as_array, as_numbers, read_weights
 from skae._data.frames import FrameFormat, is_frame
+from skae._data.reader import SampleReader
 from skae._data.sequences import SequenceDataset, SequenceFormat
 
 
-class SequenceLayout(NamedTuple):
-    """How the axes of a sequence are to be read.
+@dataclass(frozen=True)
+class SequenceReader(SampleReader):
+    """Reads sequences, given as a list, an array or a table.
+
+    A list holds arrays of shape (time, n_features) or (time,), an array is of shape (n_samples,
+    time, n_features), and a table of shape (n_samples, time). Steps at the end that are wholly NaN
+    are padding, other NaN missing values. Their features are those of a step; those of a table are
+    its columns.
 
     Parameters
     ----------
@@ -25,14 +35,60 @@ class SequenceLayout(NamedTuple):
 
     channels_first: bool = False
 
-    @classmethod
-    def of(cls, architecture):
-        """Return the layout that an architecture asks for."""
-        return cls(bool(getattr(architecture, "channels_first", False)))
+    options: ClassVar[tuple] = ("channels_first",)
+    allows_missing: ClassVar[bool] = True
+    has_lengths: ClassVar[bool] = True
 
-    def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as `SequenceDataset`; parameters as for `read_sequences`."""
-        return read_sequences(estimator, X, sample_weight, reset, layout=self, fitted=fitted)
+    def convert(self, X, sample_weight, check, name):
+        samples = _samples(X, self.format)
+        if samples is not None:
+            steps, format = _from_list(samples, self, self.format)
+        else:
+            X = as_array(X, name)
+            X = as_numbers(X, name) if isinstance(X, np.ma.MaskedArray) else X
+            if getattr(X, "ndim", 2) != 3:
+                return self._convert_table(X, sample_weight, check)
+            steps, format = _from_array(as_numbers(X, name), self, self.format)
+        _check_finite(steps, format)
+        if format.names is not None:  # by which scikit-learn compares them
+            steps = pd.DataFrame(steps, columns=format.names, copy=False)
+        if self._was_table:
+            check = _check_alone
+        rows = read_array(check, steps, ensure_all_finite=False)
+        return _sequences(rows.X, format, sample_weight)
+
+    def _convert_table(self, X, sample_weight, check):
+        """Read an array or DataFrame of shape (n_samples, n_steps), of one feature."""
+        is_same = self.format is None or self._was_table
+        how = {"accept_sparse": False, "ensure_all_finite": "allow-nan"}
+        try:
+            rows = read_array(check if is_same else _check_alone, X, **how)
+        except ValueError as error:
+            n_axes = getattr(X, "ndim", 2)
+            if n_axes == 1:
+                raise ValueError(f"{error}\nFor one sequence give a list, [X].") from error
+            if n_axes > 3:
+                raise ValueError(
+                    f"X has {n_axes} axes. Sequences are a list, an array of shape (n_samples, "
+                    f"{self.axes[1:]}, or one of shape (n_samples, time)."
+                ) from error
+            n_steps = np.shape(X)[1] if n_axes == 2 else 0
+            if self._was_table and n_steps not in (0, self.features.n_features_in_):
+                raise ValueError(
+                    f"{str(error).rstrip('.')}. The columns of a table are its steps: for "
+                    "sequences of other lengths give X[:, :, np.newaxis], or a list."
+                ) from error
+            raise
+        if self.format is not None:
+            is_one = rows.X.shape[1] == self.format.n_features
+            _check_features(1, self.format, " For one sequence give a list, [X]." if is_one else "")
+        n_samples, n_steps = rows.X.shape
+        format = SequenceFormat("table", 1, np.full(n_samples, n_steps), frame=rows.format.frame)
+        return _sequences(rows.X.reshape(-1, 1), format, sample_weight)
+
+    @property
+    def _was_table(self):
+        return self.format is not None and self.format.form == "table"
 
     @property
     def axes(self):
@@ -40,78 +96,8 @@ class SequenceLayout(NamedTuple):
         return "(n_features, time)" if self.channels_first else "(time, n_features)"
 
 
-def read_sequences(estimator, X, sample_weight=None, reset=False, *, layout, fitted=None):
-    """Validate sequences for an estimator.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        As for `read_array`. The features of a list and of an array with three axes are those
-        of a step, those of a table its columns.
-    X : list of array-like, or array-like of shape (n_samples, n_steps, n_features) or \
-            (n_samples, n_steps)
-        Sequences. A list holds arrays of the layout's axes, or of one axis. Steps at the end
-        that are wholly NaN are padding, other NaN missing values.
-    sample_weight : array-like of shape (n_samples,) or None, default=None
-    reset : bool, default=False
-    layout : SequenceLayout
-    fitted : SequenceFormat or None, default=None
-        The format at fit. None if this is the fit.
-
-    Returns
-    -------
-    SequenceDataset
-
-    Raises
-    ------
-    TypeError, ValueError
-        If X is no sequences of numbers, or some are empty or differ in their features.
-    """
-    samples = _samples(X, fitted)
-    if samples is not None:
-        steps, format = _from_list(samples, layout, fitted)
-    else:
-        X = as_array(X, "X")
-        X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else X
-        if getattr(X, "ndim", 2) != 3:
-            return _from_table(estimator, X, sample_weight, reset, layout, fitted)
-        steps, format = _from_array(as_numbers(X, "X"), layout, fitted)
-    _check_finite(steps, format)
-    is_same = reset or fitted.form != "table"
-    if format.names is not None:  # by which scikit-learn compares them
-        steps = pd.DataFrame(steps, columns=format.names, copy=False)
-    rows = read_array(estimator if is_same else None, steps, reset=reset, ensure_all_finite=False)
-    return _sequences(rows.X, format, sample_weight)
-
-
-def _from_table(estimator, X, sample_weight, reset, layout, fitted):
-    """Read an array or DataFrame of shape (n_samples, n_steps), of one feature."""
-    is_same = reset or fitted.form == "table"
-    how = {"accept_sparse": False, "ensure_all_finite": "allow-nan"}
-    try:
-        rows = read_array(estimator if is_same else None, X, reset=reset, **how)
-    except ValueError as error:
-        n_axes = getattr(X, "ndim", 2)
-        if n_axes == 1:
-            raise ValueError(f"{error}\nFor one sequence give a list, [X].") from error
-        if n_axes > 3:
-            raise ValueError(
-                f"X has {n_axes} axes. Sequences are a list, an array of shape (n_samples, "
-                f"{layout.axes[1:]}, or one of shape (n_samples, time)."
-            ) from error
-        n_steps = np.shape(X)[1] if n_axes == 2 else 0
-        if is_same and not reset and n_steps not in (0, estimator.n_features_in_):
-            raise ValueError(
-                f"{str(error).rstrip('.')}. The columns of a table are its steps: for sequences of "
-                "other lengths give X[:, :, np.newaxis], or a list."
-            ) from error
-        raise
-    if fitted is not None:
-        is_one = rows.X.shape[1] == fitted.n_features
-        _check_features(1, fitted, " For one sequence give a list, [X]." if is_one else "")
-    n_samples, n_steps = rows.X.shape
-    format = SequenceFormat("table", 1, np.full(n_samples, n_steps), frame=rows.format.frame)
-    return _sequences(rows.X.reshape(-1, 1), format, sample_weight)
+#: Checks rows whose columns are other ones than those of the training.
+_check_alone = partial(check_array, input_name="X")
 
 
 def _sequences(steps, format, sample_weight):
@@ -174,23 +160,23 @@ def _holds_sequences(X):
     return any(np.iterable(sample) and not isinstance(sample, (str, dict)) for sample in X)
 
 
-def _from_list(samples, layout, fitted):
+def _from_list(samples, reader, fitted):
     """Return the steps of all sequences, and their format."""
     frames = [FrameFormat.of(sample) for sample in samples]
     names = _common_names(frames)
-    arrays = [_as_array(sample, i, layout) for i, sample in enumerate(samples)]
+    arrays = [_as_array(sample, i, reader) for i, sample in enumerate(samples)]
     is_flat = arrays[0].ndim == 1
     for i, array in enumerate(arrays):
         if (array.ndim == 1) != is_flat:
             raise ValueError(
                 f"X[{i}] has {array.ndim} axes, but X[0] has {arrays[0].ndim}: give all sequences "
-                f"the shape {layout.axes}."
+                f"the shape {reader.axes}."
             )
     if is_flat:
         arrays = [array[:, None] for array in arrays]
-    elif layout.channels_first:
+    elif reader.channels_first:
         arrays = [array.T for array in arrays]
-    _check_equal_features(arrays, layout, fitted)
+    _check_equal_features(arrays, reader, fitted)
     for i, array in enumerate(arrays):
         if not len(array):
             raise ValueError(f"X[{i}] has no steps. Leave such sequences out.")
@@ -199,10 +185,10 @@ def _from_list(samples, layout, fitted):
         "list",
         arrays[0].shape[1],
         extents,
-        layout.channels_first,
+        reader.channels_first,
         is_flat,
-        frames=None if layout.channels_first or names is None else frames,
-        names=None if layout.channels_first else names,
+        frames=None if reader.channels_first or names is None else frames,
+        names=None if reader.channels_first else names,
     )
     return np.concatenate(arrays), format
 
@@ -220,41 +206,41 @@ def _common_names(frames):
     return names
 
 
-def _as_array(sample, i, layout):
+def _as_array(sample, i, reader):
     array = as_numbers(sample, f"X[{i}]")
     if array.ndim not in (1, 2):
         raise ValueError(
-            f"X[{i}] is of shape {array.shape}. A sequence is an array of shape {layout.axes}, or "
+            f"X[{i}] is of shape {array.shape}. A sequence is an array of shape {reader.axes}, or "
             "(time,) if it has one feature."
         )
     return array
 
 
-def _check_equal_features(arrays, layout, fitted):
+def _check_equal_features(arrays, reader, fitted):
     """Refuse sequences that differ in their features, from each other or from the fit."""
     widths = [array.shape[1] for array in arrays]
     n_features = widths[0] if fitted is None else fitted.n_features
     if all(width == n_features for width in widths):
         if n_features == 0:
-            raise ValueError(f"X[0] has 0 features: a sequence has the shape {layout.axes}.")
+            raise ValueError(f"X[0] has 0 features: a sequence has the shape {reader.axes}.")
         return
     hint = ""
     if len({len(array) for array in arrays}) == 1 and (
         fitted is None or len(arrays[0]) == n_features
     ):
-        hint = _other_order(layout)
+        hint = _other_order(reader)
     i = next(i for i, width in enumerate(widths) if width != n_features)
     than = "the fit was on sequences of" if fitted is not None else "X[0] has"
     raise ValueError(
         f"X[{i}] has {widths[i]} features, but {than} {n_features}. All sequences need the shape "
-        f"{layout.axes}, with the same features.{hint}"
+        f"{reader.axes}, with the same features.{hint}"
     )
 
 
-def _other_order(layout):
+def _other_order(reader):
     return (
         " The axes seem to be the other way round: swap them, or give "
-        f"channels_first={not layout.channels_first}."
+        f"channels_first={not reader.channels_first}."
     )
 
 
@@ -266,9 +252,9 @@ def _check_features(n_features, fitted, hint=""):
         )
 
 
-def _from_array(X, layout, fitted):
+def _from_array(X, reader, fitted):
     """Return the steps of an array with three axes, and their format."""
-    if layout.channels_first:
+    if reader.channels_first:
         X = np.moveaxis(X, 1, 2)
     n_samples, n_steps, n_features = X.shape
     if 0 in X.shape:
@@ -277,15 +263,15 @@ def _from_array(X, layout, fitted):
             "is required."
         )
     if fitted is not None:
-        hint = _other_order(layout) if n_steps == fitted.n_features else ""
+        hint = _other_order(reader) if n_steps == fitted.n_features else ""
         _check_features(n_features, fitted, hint)
     elif _is_padded_across(X):
         raise ValueError(
             "The last features of X are wholly NaN, of another number in each sequence, and no "
-            f"steps are: X must be of shape (n_samples, {layout.axes[1:]}."
-            f"{_other_order(layout)}"
+            f"steps are: X must be of shape (n_samples, {reader.axes[1:]}."
+            f"{_other_order(reader)}"
         )
-    format = SequenceFormat("array", n_features, np.full(n_samples, n_steps), layout.channels_first)
+    format = SequenceFormat("array", n_features, np.full(n_samples, n_steps), reader.channels_first)
     return X.reshape(-1, n_features), format
 
 

@@ -12,10 +12,23 @@ import torch
 from torch.nn import functional as F
 
 from skae._data.batches import along, chunks
-from skae._data.dataset import ArrayDataset, ArrayFormat, CodeDataset, as_tensor, take_rows
+from skae._data.cost import cost_of_weights
+from skae._data.dataset import (
+    ArrayDataset,
+    ArrayFormat,
+    CodeDataset,
+    as_tensor,
+    samples_at_once,
+    take_rows,
+)
 
 #: Standard deviation that rounding can leave to a constant feature, as a fraction of its mean.
 ROUNDING = 1e-6
+
+#: Values of a step that a chunk has room for at least, its hidden states.
+MIN_STEP_WIDTH = 16
+#: Batches from which samples of about the same length are put together.
+POOL = 64
 
 #: The most steps that can be asked for.
 MAX_LENGTH = 2**31
@@ -43,7 +56,7 @@ class SequenceFormat(ArrayFormat):
     extents : ndarray of int, shape (n_samples,)
         Number of steps that each sequence has room for.
     channels_first : bool, default=False
-        As for `SequenceLayout`.
+        As for `SequenceReader`.
     is_flat : bool, default=False
         Whether the sequences of a list have one axis, time.
     frame : FrameFormat or None, default=None
@@ -143,6 +156,8 @@ class SequenceDataset(ArrayDataset):
 
     kind = "sequences"
     has_missing = True
+    can_drop_columns = False
+    why_not_stackable = "its samples are sequences"
 
     def __init__(self, steps, starts, lengths, format, sample_weight=None):
         super().__init__(steps, sample_weight, format)
@@ -161,15 +176,6 @@ class SequenceDataset(ArrayDataset):
     @property
     def sample_shape(self):
         return int(self.lengths.max(initial=1)), self.X.shape[1]
-
-    @property
-    def n_weight_uses(self):
-        """How often a net uses each of its weights, twice: threads pay earlier for steps."""
-        return 2 * self.sample_shape[0]
-
-    @property
-    def step_width(self):
-        return self.X.shape[1]
 
     @property
     def is_regular(self):
@@ -241,6 +247,53 @@ class SequenceDataset(ArrayDataset):
         is_step = _is_step(self.lengths[which], values.shape[1])
         places = starts[:, None] + np.arange(values.shape[1])
         output[places[is_step]] = values[is_step]
+
+    def batches(self, size, generator):
+        """Yield batches of samples of about the same length, so that little is padding.
+
+        The last batch may be smaller. It holds samples of any length: the longest ones would
+        otherwise always be in it, and weigh more.
+        """
+        if not self._has_unequal_lengths:
+            yield from super().batches(size, generator)
+            return
+        order, lengths = self.new_order(generator), self.lengths
+        order, rest = np.split(order, [len(order) // size * size])
+        for start in range(0, len(order), POOL * size):
+            pool = order[start : start + POOL * size]
+            batches = pool[np.argsort(lengths[pool], kind="stable")].reshape(-1, size)
+            for i in torch.randperm(len(batches), generator=generator).tolist():
+                yield batches[i], size
+        if len(rest):
+            yield rest, size
+
+    def spans(self):
+        """Yield which samples to read at once in inference, the longest first."""
+        if not self._has_unequal_lengths:
+            yield from super().spans()
+            return
+        lengths, start = self.lengths, 0
+        order = np.argsort(-lengths, kind="stable")
+        while start < len(order):
+            n_at_once = self._n_at_once(int(lengths[order[start]]))
+            yield order[start : start + n_at_once]
+            start += n_at_once
+
+    @property
+    def chunk_length(self):
+        return self._n_at_once(self.sample_shape[0])
+
+    def _n_at_once(self, n_steps):
+        return samples_at_once((n_steps, max(self.X.shape[1], MIN_STEP_WIDTH)))
+
+    @property
+    def _has_unequal_lengths(self):
+        lengths = self.lengths
+        return lengths.min() < lengths.max()
+
+    def cost(self, parts):
+        n_steps, n_features = self.sample_shape
+        return cost_of_weights(parts, 2 * n_steps, n_features)  # threads pay earlier for steps
 
     def get_batch(self, which, dtype):
         """Read sequences as a tensor of shape (n_taken, n_steps, n_features), and their weights.

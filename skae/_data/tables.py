@@ -1,19 +1,19 @@
 """Tables of numbers, categories and dates, with missing cells, as tensors."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import narwhals as nw
 import numpy as np
 import torch
-from sklearn.utils.validation import validate_data
 
-from skae._data.arrays import read_weights
 from skae._data.batches import along, chunks
-from skae._data.checks import as_array, as_numbers
+from skae._data.checks import as_array, as_numbers, read_weights
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows
 from skae._data.frames import FrameFormat, aligned, as_table, narwhals_frame
+from skae._data.reader import SampleReader
 
 
 class TableFormat(ArrayFormat):
@@ -67,8 +67,9 @@ class TableFormat(ArrayFormat):
         return super().complete(X, restored)
 
 
-class TableLayout(NamedTuple):
-    """How the columns of a table are to be read.
+@dataclass(frozen=True)
+class TableReader(SampleReader):
+    """Reads tables of numbers, categories and dates.
 
     Parameters
     ----------
@@ -79,47 +80,27 @@ class TableLayout(NamedTuple):
     categorical_features: object = "from_dtype"
     max_categories: int = 100
 
-    @classmethod
-    def of(cls, architecture):
-        """Return the layout that an architecture asks for."""
-        return cls(*(getattr(architecture, n, cls._field_defaults[n]) for n in cls._fields))
+    options: ClassVar[tuple] = ("categorical_features", "max_categories")
+    allows_missing: ClassVar[bool] = True
+    allows_text: ClassVar[bool] = True
 
-    def read(self, estimator, X, sample_weight, reset, fitted):
-        """Validate X and return it as a `TableDataset`.
-
-        Parameters
-        ----------
-        estimator : BaseEstimator
-            As for `read_array`.
-        X : DataFrame or array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,) or None
-        reset : bool
-        fitted : TableFormat or None
-            The format at fit. None if this is the fit.
-
-        Returns
-        -------
-        TableDataset
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X cannot be read, or not as it was at fit.
-        """
+    def convert(self, X, sample_weight, check, name):
+        columns = self.format and self.format.columns
         frame = narwhals_frame(X)
         if frame is not None:
-            X = as_table(frame if reset else aligned(frame, fitted.columns.names))
-            validate_data(estimator, X.to_native(), reset=reset, skip_check_array=True)
+            X = as_table(frame if columns is None else aligned(frame, columns.names))
+            check(X.to_native(), skip_check_array=True)
         else:
             given = X
-            X = as_numbers(X, "X") if isinstance(X, np.ma.MaskedArray) else as_array(X, "X")
+            X = as_numbers(X, name) if isinstance(X, np.ma.MaskedArray) else as_array(X, name)
             if getattr(X, "dtype", np.dtype(float)).kind in "US":
                 X = np.array(given, dtype=object)  # a list of numbers and text stays one
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
-            X = validate_data(estimator, X, reset=reset, **how)
+            X = check(X, **how)
         weight = read_weights(sample_weight, nw.to_native(X, pass_through=True))
         # Of all rows, whatever their weight: the members of an ensemble read them alike.
-        columns = TableColumns.learn(X, *self) if reset else fitted.columns
+        if columns is None:
+            columns = TableColumns.learn(X, self.categorical_features, self.max_categories)
         frame = FrameFormat.of(X)
         if frame is not None and columns.names is not None:
             frame = frame._replace(columns=columns.frame.columns)
@@ -154,6 +135,7 @@ class TableDataset(ArrayDataset):
 
     kind = "tables"
     has_missing = True
+    can_drop_columns = False
 
     def __init__(self, cells, format, sample_weight=None, is_single=False):
         super().__init__(cells, sample_weight, format)
@@ -189,6 +171,10 @@ class TableDataset(ArrayDataset):
         known = ~np.isnan(cells)
         weight = np.ones(len(cells)) if self.sample_weight is None else self.sample_weight[which]
         return torch.from_numpy(cells[known]).float(), torch.from_numpy(weight[known]).float()
+
+    def range(self):
+        """Return None: each column has a unit of its own."""
+        return
 
     def column_range(self):
         """Return the ends of what is known of each number, and of ones and zeros, as tensors."""

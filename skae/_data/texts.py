@@ -9,12 +9,16 @@ import numpy as np
 import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from torch.utils.data import Dataset
+
+from skae._data.cost import cost_of_weights
+from skae._data.dataset import Dataset
 
 #: Numbers of tokens that no text has; those of the tokenizer follow.
 PADDING, BEGIN, END = range(3)
 #: How many of the samples with an error a message names.
 N_NAMED = 3
+#: Pairs of texts, of mean length, that pass through a net at once in inference.
+TEXTS_IN_CHUNK = 256
 
 
 def read_texts(X, name="X"):
@@ -117,10 +121,8 @@ class TextDataset(Dataset):
     """
 
     kind = "texts"
-    has_missing = False
-
-    #: Of results.
-    dtype = torch.float32
+    why_not_stackable = "its samples are texts"
+    chunk_length = TEXTS_IN_CHUNK
 
     def __init__(self, rows):
         self.lengths = np.fromiter(map(len, rows), np.int64, len(rows))
@@ -147,10 +149,17 @@ class TextDataset(Dataset):
         tokens = np.where(is_token, self._tokens[where], PADDING)
         return torch.from_numpy(tokens.astype(np.int64)), None
 
-    @property
-    def targets(self):
-        """What a net is to make of them: nothing else."""
-        return self
+    def n_batches(self, size):
+        return len(_of_like_cost(self.lengths, size))
+
+    def batches(self, size, generator):
+        """Yield batches of pairs with about as many tokens each, in random order."""
+        batches = _of_like_cost(self.lengths, size, generator)
+        for i in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[i], len(batches[i])
+
+    def spans(self):
+        yield from _of_like_cost(self.lengths, TEXTS_IN_CHUNK)
 
     def rows(self):
         """Return the tokens of each, a list of lists."""
@@ -184,15 +193,10 @@ class TextPairDataset(TextDataset):
 
     def __init__(self, sources, targets, sample_weight=None, duplicate_ids=None):
         self.sources, self.targets = sources, targets
-        self._weight, self._duplicate_ids = sample_weight, duplicate_ids
+        self.sample_weight, self._duplicate_ids = sample_weight, duplicate_ids
 
-    #: Of one token.
-    step_width = 1
-
-    @property
-    def n_weight_uses(self):
-        """How often a net uses each of its weights for a pair of mean length."""
-        return self.lengths.sum(1).mean()
+    def cost(self, parts):
+        return cost_of_weights(parts, self.lengths.sum(1).mean(), 1)
 
     @property
     def lengths(self):
@@ -202,7 +206,7 @@ class TextPairDataset(TextDataset):
         return len(self.sources)
 
     def select(self, index):
-        weight, duplicate_ids = self._weight, self._duplicate_ids
+        weight, duplicate_ids = self.sample_weight, self._duplicate_ids
         if weight is not None:
             weight = weight[index] / weight[index].mean()
         duplicate_ids = None if duplicate_ids is None else duplicate_ids[index]
@@ -210,25 +214,56 @@ class TextPairDataset(TextDataset):
             self.sources.select(index), self.targets.select(index), weight, duplicate_ids
         )
 
-    def subsample(self, n_pairs):
-        """Return up to ``n_pairs``, evenly spread."""
-        n_pairs = min(n_pairs, len(self))
-        return self.select(np.linspace(0, len(self) - 1, n_pairs).astype(int))
-
     @property
     def duplicate_ids(self):
         """A number for each pair, from 0 on, equal for pairs that share a text."""
         return np.unique(self._duplicate_ids, return_inverse=True)[1]
 
-    def weighted(self):
-        """Return which pairs have a weight above 0."""
-        return np.flatnonzero(self._weight)
-
     def get_batch(self, which, dtype=None):
         tokens, _ = self.sources.get_batch(which)
-        if self._weight is None:
+        if self.sample_weight is None:
             return tokens, None
-        return tokens, torch.from_numpy(self._weight[which]).to(dtype)
+        return tokens, torch.from_numpy(self.sample_weight[which]).to(dtype)
+
+
+def _of_like_cost(lengths, size, generator=None):
+    """Return batches of pairs with about as many tokens each, as arrays of indices.
+
+    In most of them all sources are of one length, so that there is nothing to mask, and the
+    targets of nearly one.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_samples, 2) or (n_samples,)
+        Of the source and of the target.
+    size : int
+        Number of pairs of mean length in a batch.
+    generator : torch.Generator or None, default=None
+        Puts pairs of the same lengths in random order. The lengths of the batches, and how many
+        there are, do not depend on it.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    n = len(lengths)
+    lengths = lengths.reshape(n, -1)
+    budget = size * lengths.sum(1).mean()
+    chance = np.arange(n) if generator is None else torch.randperm(n, generator=generator).numpy()
+    order = np.lexsort((chance, *lengths.T[::-1]))
+    lengths = lengths[order]
+    batches, start = [], 0
+    while start < n:
+        most = int(budget // lengths[start].sum()) + 1
+        longest = np.maximum.accumulate(lengths[start : start + most])
+        cost = longest.sum(1) * np.arange(1, len(longest) + 1)
+        fits = max(1, np.searchsorted(cost, budget, side="right"))
+        longer = np.searchsorted(longest[:fits, 0], longest[0, 0], side="right")
+        if cost[longer - 1] > budget / 2:  # else the longer sources come in, too
+            fits = longer
+        batches.append(order[start : start + fits])
+        start += fits
+    return batches
 
 
 def duplicate_ids(*columns):

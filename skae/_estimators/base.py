@@ -5,7 +5,7 @@ from math import prod
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skae._estimators.baseline import warn_if_poor, warn_if_unscaled
+from skae._estimators.baseline import warn_if_poor
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
@@ -13,7 +13,6 @@ from skae._modules.autoencoder import AutoencoderModule, Center
 from skae._modules.pca_start import MAX_ROWS, standardize, start_at_pca
 from skae._params import fit_context
 from skae._runtime import seeded, threads
-from skae._training.cost import cost
 from skae._training.session import FitSession, fit_method
 from skae.architectures._base import Sequential
 from skae.architectures._build import build_modules
@@ -98,10 +97,13 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             run.fit_loop()
         return self
 
-    def _read_samples(self, X, sample_weight=None, reset=False):
+    def _check_ranges(self, dataset):
+        self._check_loss_range(dataset, self._loss_parameter, self._losses)
+
+    def _read_targets(self, X):
         """Read samples, and raise an error if the loss cannot take their values."""
-        dataset = self._read_input(X, sample_weight, reset)
-        self._check_bounds(dataset, self._loss_parameter, self._losses)
+        dataset = self._read_input(X)
+        self._check_loss_range(dataset, self._loss_parameter, self._losses)
         return dataset
 
     def _make_module(self, dataset):
@@ -131,7 +133,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             mean = dataset.subsample(MAX_ROWS).center.to(torch.float32)
             encoder = Sequential(Center(mean), encoder)
         parts = encoder, bottleneck, decoder, loss.make_activation() or ACTIVATIONS[activation]()
-        facts = {"has_missing": dataset.has_missing, "cost": cost(parts, dataset)}
+        facts = {"has_missing": dataset.has_missing, "cost": dataset.cost(parts)}
         module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
         return module.eval(), n_components
 
@@ -164,8 +166,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         self._learn_lengths(dataset)
 
     def _check_fit(self, dataset):
-        if dataset.is_hard_to_scale:
-            warn_if_unscaled(self, dataset)
+        dataset.warn_if_unscaled(type(self).__name__)
         warn_if_poor(self, dataset)
 
     def _as_in_training(self, dataset):
@@ -202,11 +203,11 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             <scores>
         """
         check_is_fitted(self)
-        return -self._predictor.map(_losses, self._read_samples(X), ())
+        return -self._predictor.map(_losses, self._read_targets(X), ())
 
     def _element_losses(self, X):
         """Return the samples of X, and the loss of each of their elements."""
-        dataset = self._read_samples(X)
+        dataset = self._read_targets(X)
         return dataset, self._predictor.map(_element_losses, dataset)
 
     # Fitted attributes.

@@ -3,10 +3,9 @@
 from math import prod
 
 import numpy as np
-import torch
 from sklearn.decomposition import PCA
 
-from skae.exceptions import PoorFitWarning, ScaleWarning, warn
+from skae.exceptions import PoorFitWarning, warn
 
 MAX_ROWS = 1024
 
@@ -14,12 +13,6 @@ MAX_ELEMENTS = 2**21
 
 #: Differences in R2 below this give no warning.
 MARGIN = 0.01
-
-#: Range of standard deviations in which images need no scaling.
-STDS = 0.03, 3.0
-
-#: Largest mean that needs no scaling, in standard deviations.
-MAX_OFFSET = 30
 
 
 def warn_if_poor(estimator, dataset):
@@ -68,33 +61,6 @@ def warn_if_poor(estimator, dataset):
                 f"(R2 {score:.2f} against {pca_score:.2f})",
                 advice,
             )
-
-
-def warn_if_unscaled(estimator, dataset):
-    """Warn if images are on a scale that nets learn poorly from.
-
-    Tables can be scaled by a step of a pipeline, but none of scikit-learn's takes images.
-
-    Parameters
-    ----------
-    estimator : BaseAutoencoder
-    dataset : ImageDataset
-        What it was fitted on.
-    """
-    n_samples = max(1, MAX_ELEMENTS // prod(dataset.sample_shape))
-    x, _ = dataset.subsample(min(n_samples, MAX_ROWS)).get_batch(slice(None), torch.float64)
-    std, mean = (float(value) for value in torch.std_mean(x, correction=0))
-    least, most = STDS
-    if std == 0 or (least < std < most and abs(mean) < MAX_OFFSET * std):
-        return
-    unit = "" if dataset.scale == 1 else f" of the largest {dataset.X.dtype}"
-    warn(
-        f"{type(estimator).__name__} was fitted on images with a mean of {mean:.3g} and a standard "
-        f"deviation of {std:.3g}{unit}, and learns best from values that spread from about "
-        "0 to 1. Scale X, for instance by (X - X.min()) / (X.max() - X.min()); "
-        "check_baseline=False turns this check off.",
-        ScaleWarning,
-    )
 
 
 def _warn_if_negative(name, score, advice):

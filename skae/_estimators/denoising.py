@@ -21,12 +21,10 @@ class Denoising:
     _data_range = None
 
     def _make_corruption(self, dataset):
-        self._check_units(dataset)
         is_fraction = isinstance(self.corruption, str) and self.corruption != "gaussian"
         low, high = 0.0, 1.0
         if self._data_range is not None:
             low, high = _ordered_pair("data_range", self._data_range)
-            _check_range(dataset, low, high)
         elif self.corruption == "salt_and_pepper":
             low, high = dataset.column_range()
         make = Corruption
@@ -42,19 +40,20 @@ class Denoising:
             has_missing=dataset.has_missing,
         )
 
-    def _check_units(self, dataset):
+    def _check_ranges(self, dataset):
+        super()._check_ranges(dataset)
+        self._check_units(dataset.scale)
+        if self._data_range is not None:
+            _check_data_range(dataset, self._data_range)
+
+    def _check_units(self, scale):
         """Reject parameters in units of unsigned integers, which are read as 0 to 1."""
-        if dataset.column_layout is not None and self._data_range is not None:
-            raise ValueError(
-                f"data_range={self._data_range!r} is for data of one unit, and each column of a "
-                "table has its own: leave it None"
-            )
         given = {"noise_level": self.noise_level, "data_range": self._data_range}
         for name, value in given.items():
-            if dataset.scale > 1 and value is not None and np.max(value) > 1:
+            if scale > 1 and value is not None and np.max(value) > 1:
                 raise ValueError(
                     f"{name}={value!r} must be on the scale from 0 to 1, as which unsigned "
-                    f"integers are read: divide it by {dataset.scale}"
+                    f"integers are read: divide it by {scale}"
                 )
 
     def _checked_noise_level(self, upper):
@@ -74,12 +73,6 @@ class Denoising:
                 "noise_level=0 damages no cells, and with damaged_only=True no others count"
             )
         return level
-
-    def _hold_out(self, dataset, X_val):
-        fitted, validation = super()._hold_out(dataset, X_val)
-        if X_val is not None and self._data_range is not None:
-            _check_range(validation, *_ordered_pair("data_range", self._data_range))
-        return fitted, validation
 
     def _as_in_training(self, dataset):
         x, _ = dataset.get_batch(slice(None), dataset.dtype)
@@ -187,8 +180,16 @@ def _ordered_pair(name, value):
     return float(value[0]), float(value[1])
 
 
-def _check_range(dataset, low, high):
-    least, largest = dataset.range()
+def _check_data_range(dataset, data_range):
+    """Raise an error if values are out of ``data_range``."""
+    ends = dataset.range()
+    if ends is None:
+        raise ValueError(
+            f"data_range={data_range!r} is for data of one unit, and each column of a table has "
+            "its own: leave it None"
+        )
+    low, high = _ordered_pair("data_range", data_range)
+    least, largest = ends
     if least < low or largest > high:
         raise ValueError(
             f"data_range=({low:g}, {high:g}) must hold all values of X, which go from {least:g} "

@@ -10,7 +10,6 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data import LAYOUTS
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
@@ -172,7 +171,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
 
     def _fit(self, X, sample_weight):
         originals = self._originals()
-        dataset = self._read_input(X, sample_weight, reset=True)
+        dataset = self._learn_input(X, sample_weight=sample_weight)
         samples, n_members = self._samples(X, dataset), self.n_estimators
         rng = check_random_state(self.random_state)
         self.estimators_features_ = self._draw_features(rng, dataset)
@@ -225,7 +224,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
                 f"estimator holds autoencoders that read X as {' and as '.join(kinds)}. Give such "
                 "that all read it in one way."
             )
-        layouts = {repr(LAYOUTS[kinds[0]].of(one._make_architecture())) for one in originals}
+        layouts = {repr(self._reader_class.of(one._make_architecture())) for one in originals}
         if len(layouts) > 1:
             raise ValueError(
                 f"estimator holds autoencoders that read X as {kinds[0]} in different ways: "
@@ -257,7 +256,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         n_seen = _count(self.max_features, n_features)
         if n_seen == n_features:
             return [np.arange(n_features)] * n_members
-        if dataset.kind != "arrays":
+        if not dataset.can_drop_columns:
             raise ValueError(
                 f"max_features={self.max_features} is for rows of numbers, but X is read as "
                 f"{dataset.kind}. Leave it at 1.0."
@@ -289,8 +288,11 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         return _Draw(len(dataset), n_drawn, self.bootstrap, dataset.sample_weight)
 
     def _samples(self, X, dataset):
-        """Return the input of the members: the validated array if X is one."""
-        return dataset.X if dataset.kind == "arrays" else X
+        """Return the input of the members, which need not be read again by classes of skae's."""
+        if dataset.can_drop_columns:
+            return dataset.X
+        own = {type(one).__module__.partition(".")[0] for one in self._originals()}
+        return dataset if own == {__package__.partition(".")[0]} else X
 
     def _seen(self, samples, features):
         return samples if len(features) == self.n_features_in_ else samples[:, features]

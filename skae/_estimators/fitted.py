@@ -11,23 +11,23 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
 from skae._estimators.predictor import decode, encode, reconstruct
-from skae._estimators.reading import SampleReader
+from skae._estimators.reading import ReadsSamples
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 
 #: Statistics of a fit are computed on at most this many rows.
 MAX_DESCRIBED_ROWS = 100_000
 
-#: Kinds of data in which values can be missing.
-KINDS_WITH_MISSING = ("sequences", "tables")
 
-
-class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SampleReader):
+class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ReadsSamples):
     """Methods of all fitted autoencoders.
 
     A subclass defines ``score_samples``, ``_element_losses``, ``_predictor`` and what
-    `SampleReader` needs. Marks in docstrings, such as ``<X>``, are replaced by texts for the data
+    `ReadsSamples` needs. Marks in docstrings, such as ``<X>``, are replaced by texts for the data
     that the subclass takes.
     """
+
+    #: The architecture, a class, of estimators that have only one.
+    _architecture = None
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -37,7 +37,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampl
     def _learn_lengths(self, dataset):
         """Fit the regression that predicts the lengths of sequences from their codes."""
         self.__dict__.pop("length_regressor_", None)  # from an earlier fit
-        if dataset.kind == "sequences":
+        if dataset.lengths is not None:
             sample = dataset.subsample(MAX_SEQUENCES)
             codes = partial(self._predictor.map, encode, sample, (self.n_components_,))
             self.length_regressor_ = fit_lengths(codes, sample.lengths)
@@ -92,14 +92,14 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampl
 
     def _decode(self, function, codes, lengths=None):
         """Map a function over codes, and return samples in the user's form."""
-        is_sequence = hasattr(self, "length_regressor_")
+        is_sequence = self._reader.has_lengths
         if lengths is not None and not is_sequence:
             raise ValueError("lengths are for sequences; leave them out for other samples")
         if is_sequence:
             if lengths is None:
                 lengths = expected_lengths(self.length_regressor_, codes)
             lengths = read_lengths(lengths, codes.shape[0])
-        codes = self._format.codes(codes, self._sample_shape, lengths)
+        codes = self._reader.format.codes(codes, self._reader.sample_shape, lengths)
         return codes.format.to_array(self._predictor.map(function, codes))
 
     def reconstruct(self, X):
@@ -119,7 +119,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampl
         dataset = self._read_input(X)
         return dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
 
-    @available_if(lambda self: self._allows_missing)
+    @available_if(lambda self: self._reader_class.allows_missing)
     def impute(self, X):
         """Fill the missing values of X with their reconstructions.
 
@@ -218,16 +218,12 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sampl
         """
         del y
         check_is_fitted(self)
-        return self._predictor.score(self._read_input(X, sample_weight))
-
-    @property
-    def _allows_missing(self):
-        return self._input_kind in KINDS_WITH_MISSING
+        return self._predictor.score(self._read_input(X, sample_weight=sample_weight))
 
     def __sklearn_tags__(self):
-        tags, kind = super().__sklearn_tags__(), self._input_kind
-        tags.input_tags.allow_nan = kind in KINDS_WITH_MISSING
-        tags.input_tags.sparse = not tags.input_tags.allow_nan
-        tags.input_tags.string = tags.input_tags.categorical = kind == "tables"
+        tags, reader = super().__sklearn_tags__(), self._reader_class
+        tags.input_tags.sparse = not reader.allows_missing
+        tags.input_tags.allow_nan = reader.allows_missing
+        tags.input_tags.string = tags.input_tags.categorical = reader.allows_text
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

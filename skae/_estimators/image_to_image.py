@@ -3,20 +3,17 @@
 from collections.abc import Callable
 from math import prod
 
-import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.checks import as_array
-from skae._data.images import ImageLayout, ImagePairDataset, read_images
+from skae._data.image_pairs import ImagePairReader
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
 from skae._estimators.predictor import reconstruct
 from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
 from skae._params import StrOptions, fit_context, integer
 from skae._runtime import seeded, threads
-from skae._training.cost import cost
 from skae._training.session import FitSession, fit_method
 from skae.architectures import UNet
 from skae.architectures._dense import ACTIVATIONS
@@ -174,38 +171,11 @@ class ImageToImageRegressor(
             run.fit_loop()
         return self
 
-    def _read_samples(self, X, y, sample_weight=None, reset=False):
-        """Read pairs, and reject targets that the loss cannot take."""
-        inputs = self._read_input(X, sample_weight, reset)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None"
-            )
-        targets = self._read_targets(y, sample_weight, inputs, reset)
-        if len(inputs) != len(targets):
-            raise ValueError(
-                f"X holds {len(inputs)} samples, but y {len(targets)}: pairs need as many of both"
-            )
-        self._check_bounds(targets, "loss", LOSSES, name="y")
-        return ImagePairDataset(inputs, targets)
+    def _make_reader(self):
+        return ImagePairReader(super()._make_reader(), self.target_shape)
 
-    def _read_targets(self, y, sample_weight, inputs, reset):
-        y = as_array(y, "y")
-        n_axes = len(y.shape)
-        is_number = n_axes == 1  # one for each sample: a signal of length 1
-        y = np.asarray(y)[:, None] if is_number else y
-        fitted = None if reset else self._target_format
-        shape = self.target_shape
-        if shape is None and n_axes == 2:
-            shape = self.image_shape
-        n_dims = len(inputs.sample_shape) - 1
-        layout = ImageLayout(shape, self.channels_first, n_dims, "target_shape")
-        targets = read_images(None, y, sample_weight, layout=layout, fitted=fitted, name="y")
-        if is_number:
-            targets.format.shape = ()
-        if reset:
-            self._target_format = targets.format.for_new_rows()
-        return targets
+    def _check_ranges(self, dataset):
+        self._check_loss_range(dataset.targets, "loss", LOSSES, name="y")
 
     def _make_module(self, dataset):
         loss = self._make_loss()
@@ -230,7 +200,7 @@ class ImageToImageRegressor(
             loss,
             augmentation=self._make_augmentation(),
             has_missing=dataset.has_missing,
-            cost=cost(parts, dataset),
+            cost=dataset.cost(parts),
         )
         return module.eval(), n_components
 
@@ -266,8 +236,8 @@ class ImageToImageRegressor(
             range; other types are floats in the precision of X.
         """
         check_is_fitted(self)
-        format = self._target_format
-        predicted = self._predictor.map(reconstruct, self._read_input(X), format.tensor_shape)
+        format, X = self._reader.targets.format, self._read_inputs(X)
+        predicted = self._predictor.map(reconstruct, X, format.tensor_shape)
         return format.in_frame(format.to_array(predicted))
 
     def transform(self, X):
@@ -284,7 +254,7 @@ class ImageToImageRegressor(
             Codes: float64 for float64 input, otherwise float32.
         """
         check_is_fitted(self)
-        return self._predictor.map(_smallest_maps, self._read_input(X), (self.n_components_,))
+        return self._predictor.map(_smallest_maps, self._read_inputs(X), (self.n_components_,))
 
     def score(self, X, y, sample_weight=None):
         """Return the fraction of variance predicted, R2 weighted by variance.
@@ -303,7 +273,12 @@ class ImageToImageRegressor(
             pair.
         """
         check_is_fitted(self)
-        return self._predictor.score(self._read_samples(X, y, sample_weight))
+        dataset = self._read_input(X, y, sample_weight=sample_weight)
+        self._check_ranges(dataset)
+        return self._predictor.score(dataset)
+
+    def _read_inputs(self, X):
+        return self._reader.inputs.read(X, estimator=self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -159,8 +159,9 @@ that of their probabilities. It does not depend on the loss.""",
 
 def fill_method_docs(cls):
     """Give a class copies of the methods whose docstrings hold marks, with the marks replaced."""
-    kind = getattr(getattr(cls, "_architecture", None), "input_kind", None)
-    texts = ANY_KIND | ONE_KIND.get(kind, {})
+    texts = ANY_KIND
+    if cls._architecture is not None:
+        texts = ANY_KIND | ONE_KIND[cls._architecture.input_kind]
     for name in dir(cls):
         method = inspect.getattr_static(cls, name)
         if name.startswith("_") or not isinstance(method.__doc__, str):

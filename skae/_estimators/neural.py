@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from skae._estimators.parameters import SharedParameters
 from skae._estimators.predictor import NetPredictor
-from skae._estimators.reading import SampleReader
+from skae._estimators.reading import ReadsSamples
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, prepared
 from skae._training.loop import TrainingRun
@@ -23,12 +23,12 @@ MIN_HOLD_OUT = 20
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(SessionEstimator, SampleReader, SharedParameters):
+class NeuralEstimator(SessionEstimator, ReadsSamples, SharedParameters):
     """Base class of all estimators: a network that is trained on samples.
 
-    A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
-    ``_read_samples`` and ``_make_module``. It may override ``_renew``, ``_describe`` and
-    ``_check_fit``.
+    A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture`` and
+    ``_make_module``. It may override ``_make_reader``, ``_check_ranges``, ``_renew``,
+    ``_describe`` and ``_check_fit``.
     """
 
     #: Parameters, in addition to the shared ones, that cannot change when training continues.
@@ -39,20 +39,26 @@ class NeuralEstimator(SessionEstimator, SampleReader, SharedParameters):
     def _read(self, data, sample_weight, resume):
         """Return the samples to train on, and whether training continues from an earlier fit."""
         resume = resume and self.__sklearn_is_fitted__()
-        dataset = self._read_samples(*data, sample_weight=sample_weight, reset=not resume)
+        read = self._read_input if resume else self._learn_input
+        dataset = read(*data, sample_weight=sample_weight)
+        self._check_ranges(dataset)
         if sample_weight is not None:
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
         if not resume or "_rng" not in vars(self):  # of a model that was loaded
             self._rng = check_random_state(self.random_state)
         return dataset, resume
 
-    def _check_bounds(self, dataset, parameter, losses, name="X"):
+    def _check_ranges(self, dataset):
+        """Raise an error if samples to train or validate on are out of a parameter's range."""
+
+    def _check_loss_range(self, dataset, parameter, losses, name="X"):
         """Raise an error if targets are out of the range of the loss that a parameter names."""
         loss = getattr(self, parameter)
         bounds = losses[loss].target_range if isinstance(loss, str) else None
-        if bounds is None or dataset.column_layout is not None:
+        ends = None if bounds is None else dataset.range()
+        if ends is None:
             return
-        low, high = dataset.range()
+        low, high = ends
         if low < bounds[0] - ROUNDING or high > bounds[1] + ROUNDING:
             raise ValueError(
                 f"{parameter}={loss!r} needs {name} within {list(bounds)}, but "
@@ -130,9 +136,11 @@ class NeuralEstimator(SessionEstimator, SampleReader, SharedParameters):
         """Return the samples to train on, and the validation samples or None."""
         if validation_data is not None:
             try:
-                return dataset, self._read_samples(*validation_data)
+                validation = self._read_input(*validation_data)
+                self._check_ranges(validation)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error
+            return dataset, validation
         if self.early_stopping == "auto" and len(dataset) < MIN_HOLD_OUT or not self.early_stopping:
             return dataset, None
         order, n_held_out = self._order_to_hold_out(dataset)

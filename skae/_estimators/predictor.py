@@ -11,7 +11,7 @@ import torch
 from sklearn.exceptions import UndefinedMetricWarning
 from torch import nn
 
-from skae._data.batches import along, chunk_length, chunks
+from skae._data.batches import along, chunks
 from skae._runtime import threads
 from skae.architectures._base import Sequential
 from skae.exceptions import warn
@@ -36,7 +36,7 @@ class Predictor:
         """
         dtype = dataset.dtype
         module, device = self.module_for(dtype)
-        n_rows = min(len(dataset), chunk_length(dataset))
+        n_rows = min(len(dataset), dataset.chunk_length)
         with torch.inference_mode(), threads(n_rows * module.n_multiplications):
             yield module, chunks(dataset, dtype, device)
 

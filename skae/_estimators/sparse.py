@@ -176,4 +176,5 @@ class SparseAutoencoder(Autoencoder):
         explained = np.maximum(total - residual, 0)
         # If nothing is explained, all features are equally unimportant.
         explained = explained if explained.any() else np.ones_like(explained)
-        self.feature_importances_ = self._format.sample_to_user_axes(explained / explained.sum())
+        importances = explained / explained.sum()
+        self.feature_importances_ = self._reader.format.sample_to_user_axes(importances)

@@ -241,7 +241,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             del target
             return bound(module, x, noise.to(x))
 
-        return self._predictor.map(of_chunk, self._read_samples(X), ())
+        return self._predictor.map(of_chunk, self._read_targets(X), ())
 
     def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
         """Draw new rows.
@@ -280,8 +280,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         codes = self._draw_codes(n_samples, density, rng)
         with seeded(rng.randint(np.iinfo(np.int32).max), self.device_):
             draw = VariationalModule.sample if noise else VariationalModule.decode
-            X_new = self._decode(draw, codes.astype(self._dtype), lengths)
-        return self._format.in_frame(X_new)
+            X_new = self._decode(draw, codes.astype(self._reader.dtype), lengths)
+        return self._reader.format.in_frame(X_new)
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
@@ -318,12 +318,6 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     def _renew(self, module, dataset):
         super()._renew(module, dataset)
         module.n_importance_samples = self.n_importance_samples
-
-    def _read(self, data, sample_weight, resume):
-        dataset, resume = super()._read(data, sample_weight, resume)
-        if not resume:
-            self._dtype = np.float32 if dataset.dtype == torch.float32 else np.float64
-        return dataset, resume
 
     def _set_up(self, dataset, resume, is_partial, defaults):
         if self.free_bits and self.n_importance_samples > 1:

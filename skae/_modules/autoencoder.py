@@ -1,32 +1,12 @@
 """The parts of an autoencoder joined into one module. torch only."""
 
-from typing import NamedTuple
-
 import torch
 from torch import nn
 
+from skae._data.cost import FREE
 from skae._runtime import TRAINED
 from skae.architectures._base import Layer, hooks, run
 from skae.losses._base import per_sample
-
-
-class Cost(NamedTuple):
-    """What a module takes for one sample.
-
-    Parameters
-    ----------
-    n_multiplications : int
-        Number of multiplications; those of sequences count twice, since a second thread pays
-        earlier for recurrent layers.
-    width : int
-        Number of values that its widest layer gives, of a sequence for one step.
-    """
-
-    n_multiplications: int
-    width: int
-
-
-FREE = Cost(n_multiplications=0, width=1)
 
 
 class Center(Layer):

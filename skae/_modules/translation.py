@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from skae._data.cost import FREE
 from skae._data.texts import BEGIN, PADDING
-from skae._modules.autoencoder import FREE
 from skae._runtime import TRAINED
 
 

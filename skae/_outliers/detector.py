@@ -1,6 +1,7 @@
 """Outlier detection: thresholds, p-values and explanations for any scores."""
 
 from dataclasses import field
+from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.frames import aligned, is_frame, narwhals_frame
 from skae._outliers.cells import as_frame, as_objects, dense_table
-from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, CounterfactualSearch
+from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Background, CounterfactualSearch
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
 from skae._params import ParameterMixin, StrOptions, fit_context, parameter_class, real
@@ -203,6 +204,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         sampled = np.linspace(0, len(normal) - 1, min(MAX_NORMAL, len(normal))).astype(int)
         background = safe_indexing(*indexable(X), normal[sampled])
         self._names, self.estimator_, self.offset_ = names, estimator, offset
+        self.__dict__.pop("_background", None)  # of an earlier fit
         self.calibration_scores_, self.background_ = calibration_scores, background
         return self
 
@@ -523,13 +525,18 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     def _search(self, X):
         """Return X as a table, and the search for explanations of its rows."""
-        X, normal = dense_table(self._aligned(X)), dense_table(self.background_)
+        X, normal = dense_table(self._aligned(X)), self._background.table
         if type(X) is not type(normal):
             raise ValueError(
                 f"X is a {_type_name(X)}, but the training rows were a {_type_name(normal)}. "
                 "Give explain and nearest_normal rows in the same format."
             )
-        return X, CounterfactualSearch(self.score_samples, X, normal, self.offset_)
+        return X, CounterfactualSearch(self.score_samples, X, self._background, self.offset_)
+
+    @cached_property
+    def _background(self):
+        """What explanations know of ``background_``; only they need it to be a table."""
+        return Background(dense_table(self.background_))
 
     @property
     def n_features_in_(self):

@@ -80,6 +80,27 @@ def _modes(values):
     return (values[:, None] == values[None]).sum(1).argmax(0)
 
 
+class Background:
+    """Normal rows, and what their columns are.
+
+    Parameters
+    ----------
+    table : table of shape (n_normal, n_features)
+
+    Attributes
+    ----------
+    columns : TableColumns
+        As learned from the rows, with all their categories.
+    cells : ndarray of shape (n_normal, n_features)
+        Scaled numbers, and categories as numbers.
+    """
+
+    def __init__(self, table):
+        self.table = table
+        self.columns = TableColumns.learn(table, max_categories=len(table))
+        self.cells = self.columns.read(table)
+
+
 class CounterfactualSearch:
     """Search for the cells to replace until rows are normal.
 
@@ -87,8 +108,10 @@ class CounterfactualSearch:
     ----------
     score : callable
         Returns the scores of a table.
-    X, normal : tables of shapes (n_samples, n_features) and (n_normal, n_features)
-        The rows, and the normal rows that cells are taken from.
+    X : table of shape (n_samples, n_features)
+        The rows.
+    background : Background
+        Normal rows that cells are taken from.
     threshold : float
         Rows with at least this score are normal.
 
@@ -102,12 +125,12 @@ class CounterfactualSearch:
         How much the replacement of a cell raised the score, or 0.
     """
 
-    def __init__(self, score, X, normal, threshold):
-        columns = TableColumns.learn(normal, max_categories=len(normal))  # joins no categories
+    def __init__(self, score, X, background, threshold):
+        columns = background.columns
         self._is_number = ~columns.is_category
-        self._read, self._read_normal = columns.read(X), columns.read(normal)
+        self._read, self._read_normal = columns.read(X), background.cells
         expected = expected_cells(self._read, self._read_normal, self._is_number)
-        self._score, self._cells, self._threshold = score, Cells(X, normal), threshold
+        self._score, self._cells, self._threshold = score, Cells(X, background.table), threshold
         shape = expected.shape
         self._theirs = theirs = np.take_along_axis(self._read_normal, expected, 0)
         is_same = (theirs == self._read) | (np.isnan(theirs) & np.isnan(self._read))

@@ -13,8 +13,9 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.tables import TableDataset, TableLayout
+from skae._data.tables import TableDataset, TableReader
 from skae._estimators.ensemble import EnsembleAutoencoder
+from skae._estimators.reading import ReadsSamples
 from skae._estimators.tabular import TabularAutoencoder
 from skae._params import (
     ParameterMixin,
@@ -42,7 +43,7 @@ LEAST_VARIANCE = 1e-4
 
 
 @parameter_class
-class TabularOutlierScorer(ParameterMixin):
+class TabularOutlierScorer(ReadsSamples, ParameterMixin):
     """Outlier scores for tables, from autoencoders and distances to neighbors.
 
     ``OutlierDetector()`` uses these scores by default. They work for all kinds of tables without
@@ -171,9 +172,7 @@ class TabularOutlierScorer(ParameterMixin):
 
     def _fit(self, X):
         rng = check_random_state(self.random_state)
-        layout = TableLayout(self.categorical_features, self.max_categories)
-        dataset = layout.read(self, X, None, reset=True, fitted=None)
-        self._layout, self._format = layout, dataset.format.for_new_rows()
+        dataset = self._learn_input(X)
         cells, sample = dataset.X, np.arange(len(dataset))
         if len(cells) > self.max_samples:
             sample = np.sort(rng.choice(len(cells), self.max_samples, replace=False))
@@ -197,6 +196,9 @@ class TabularOutlierScorer(ParameterMixin):
         scales = np.where(high > low, high - low, logs.std(1))
         self._scales = np.where(scales > 0, scales, 1.0)
 
+    def _make_reader(self):
+        return TableReader(self.categorical_features, self.max_categories)
+
     def _members(self):
         """Return the autoencoders to make copies of, with the categorical columns set."""
         given = self.estimator
@@ -215,7 +217,7 @@ class TabularOutlierScorer(ParameterMixin):
         members = [clone(one) for one in given]
         for member in members:
             member.set_params(
-                categorical_features=self._format.columns.is_category.tolist(),
+                categorical_features=self._reader.format.columns.is_category.tolist(),
                 max_categories=self.max_categories + 1,
                 check_baseline=False,
             )
@@ -238,7 +240,7 @@ class TabularOutlierScorer(ParameterMixin):
             distance 0 is left out.
         """
         check_is_fitted(self)
-        dataset = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        dataset = self._read_input(X)
         scores = np.empty(len(dataset))
         for which in gen_batches(len(dataset), CHUNK_ROWS):
             logs = self._log_distances(dataset.X[which])
@@ -264,7 +266,7 @@ class TabularOutlierScorer(ParameterMixin):
         """
         del y
         check_is_fitted(self)
-        dataset = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        dataset = self._read_input(X)
         return self.ensemble_.score(dataset.X)
 
     def impute(self, X):
@@ -281,10 +283,10 @@ class TabularOutlierScorer(ParameterMixin):
             The rows. All other cells are unchanged.
         """
         check_is_fitted(self)
-        dataset = self._layout.read(self, X, None, reset=False, fitted=self._format)
+        dataset = self._read_input(X)
         cells = self._filled(dataset.X)
         index = None if dataset.format.frame is None else dataset.format.frame.index
-        return dataset.format.complete(X, self._format.columns.restore(cells, index))
+        return dataset.format.complete(X, self._reader.format.columns.restore(cells, index))
 
     def _log_distances(self, cells):
         """Return the logarithms of the three distances, shape (3, n_samples)."""
@@ -323,12 +325,13 @@ class TabularOutlierScorer(ParameterMixin):
 
     def _vectors(self, cells):
         """Return rows as vectors of numbers and one-hot categories, one element for new ones."""
-        x = TableDataset(cells, self._format).get_batch(slice(None), torch.float64)[0].numpy()
-        return np.nan_to_num(self._with_new_categories(x, self._format.column_layout))
+        dataset = TableDataset(cells, self._reader.format)
+        x, _ = dataset.get_batch(slice(None), torch.float64)
+        return np.nan_to_num(self._with_new_categories(x.numpy(), dataset.column_layout))
 
     def _scale(self, vectors):
         """Return standard deviations of numbers, and 1 for categories."""
-        scale, n_numbers = np.ones(vectors.shape[1]), self._format.column_layout.n_numbers
+        scale, n_numbers = np.ones(vectors.shape[1]), self._reader.format.column_layout.n_numbers
         stds = vectors[:, :n_numbers].std(0)
         scale[:n_numbers] = np.where(stds > 0, stds, 1.0)
         return scale

@@ -9,7 +9,6 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.texts import (
-    END,
     PADDING,
     TextDataset,
     TextPairDataset,
@@ -21,6 +20,7 @@ from skae._data.texts import (
 from skae._modules.translation import TranslationModule
 from skae._text.attention_map import AttentionMap, draw
 from skae._text.decoding import Constraints, beam_search, sample
+from skae._text.reader import encode_texts
 from skae._text.tokenizers import decode, encode
 from skae.metrics._texts import TEXT_SCORES, read_references
 
@@ -343,7 +343,7 @@ class TextGeneration:
 
         read(texts)
         pieces = [
-            [text] if len(tokens[text]) <= self._usual_length else split_sentences(text)
+            [text] if len(tokens[text]) <= self._reader.usual_length else split_sentences(text)
             for text in texts
         ]
         read(chain.from_iterable(pieces))  # all at once, which takes less time
@@ -401,8 +401,7 @@ class TextGeneration:
         return texts, log_p
 
     def _encode(self, texts, tokenizer=None):
-        rows = encode(self.source_tokenizer_ if tokenizer is None else tokenizer, texts)
-        return [[*row, END] for row in rows]
+        return encode_texts(self.source_tokenizer_ if tokenizer is None else tokenizer, texts)
 
 
 def _mean_state(module, source, target):

@@ -7,39 +7,25 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from skae._data.arrays import read_weights
-from skae._data.texts import (
-    END,
-    TextDataset,
-    TextPairDataset,
-    check_not_empty,
-    duplicate_ids,
-    read_texts,
-)
+from skae._data.texts import END
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import ArchitectureParameters, estimator
 from skae._modules.translation import TranslationModule
 from skae._params import HasMethods, StrOptions, fit_context, integer, real
 from skae._runtime import has_bfloat16, resolve_device, seeded, threads
 from skae._text.generation import TextGeneration
-from skae._text.tokenizers import KINDS, decode, train_tokenizer, vocabulary_length
+from skae._text.reader import TextPairReader
+from skae._text.tokenizers import KINDS, decode, vocabulary_length
 from skae._training.callbacks import BestWeights, Progress
-from skae._training.cost import cost
 from skae._training.optimizers import OPTIMIZERS
 from skae._training.session import FitSession, fit_method
 from skae.architectures import RecurrentEncoderDecoder, Transformer
 from skae.architectures._build import TEXT_ARCHITECTURES, check_text_modules
-from skae.exceptions import LongTextWarning, PoorFitWarning, warn
+from skae.exceptions import PoorFitWarning, warn
 from skae.metrics._texts import TEXT_SCORES
-
-#: Bounds of ``max_length`` if it is "auto": of tokens, and of characters.
-LENGTHS, CHARACTERS = (64, 256), (256, 1024)
 
 #: With more pairs, a transformer learns more than a recurrent net in the same time.
 MANY_PAIRS = 50_000
-
-#: Quantile of the lengths of training texts up to which texts are not split into sentences.
-USUAL = 0.99
 
 #: Pairs that "auto" holds out, and pairs that are scored in every epoch, at most.
 MAX_HELD_OUT, MAX_SCORED = 1000, 500
@@ -244,58 +230,16 @@ class Seq2SeqTranslator(
             run.fit_loop()
         return self
 
-    def _read_samples(self, X, y, sample_weight=None, reset=False):
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None"
-            )
-        sources, targets = read_texts(X, "X"), read_texts(y, "y")
-        if len(sources) != len(targets):
-            raise ValueError(
-                f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
-            )
-        check_not_empty(sources, "X")
-        check_not_empty(targets, "y")
-        weight = read_weights(sample_weight, np.empty((len(sources), 1)))
-        if reset:
-            self._n_pairs = len(sources)
-            self._train_tokenizers(sources, targets)
-        pairs = TextPairDataset(
-            TextDataset(self._encode(sources)),
-            TextDataset(self._encode(targets, self.target_tokenizer_)),
-            weight,
-            duplicate_ids(sources, targets),
+    def _make_reader(self):
+        return TextPairReader(
+            self.tokenization, self.vocabulary_size, self.shared_vocabulary, self.max_length
         )
-        return self._leave_out_long(pairs, reset)
 
-    def _train_tokenizers(self, sources, targets):
-        how = self.tokenization, self.vocabulary_size
-        if self.shared_vocabulary:
-            self.source_tokenizer_ = train_tokenizer([*sources, *targets], *how)
-            self.target_tokenizer_ = self.source_tokenizer_
-        else:
-            self.source_tokenizer_, self.target_tokenizer_ = (
-                train_tokenizer(texts, *how) for texts in (sources, targets)
-            )
-
-    def _leave_out_long(self, pairs, reset):
-        longest = pairs.lengths.max(1)
-        if reset:
-            self._usual_length = np.quantile(pairs.sources.lengths, USUAL)
-            fewest, most = CHARACTERS if self.tokenization == "char" else LENGTHS
-            auto = min(max(int(longest.max()), fewest), most)
-            self.max_length_ = auto if self.max_length == "auto" else self.max_length
-        long = np.flatnonzero(longest > self.max_length_)
-        if not len(long):
-            return pairs
-        what = (
-            f"{len(long)} of {len(pairs)} pairs are longer than max_length={self.max_length_} "
-            f"tokens, the first of them X[{long[0]}], y[{long[0]}] with {longest[long[0]]}"
-        )
-        if len(long) == len(pairs):
-            raise ValueError(f"{what}. Give a larger max_length, or shorter texts.")
-        warn(f"{what}. They are left out.", LongTextWarning)
-        return pairs.select(np.flatnonzero(longest <= self.max_length_))
+    def _remember(self, reader):
+        super()._remember(reader)
+        self.source_tokenizer_ = reader.source_tokenizer
+        self.target_tokenizer_ = reader.target_tokenizer
+        self.max_length_ = reader.max_length
 
     def _make_module(self, dataset):
         n_tokens = map(vocabulary_length, (self.source_tokenizer_, self.target_tokenizer_))
@@ -306,14 +250,14 @@ class Seq2SeqTranslator(
             )
             encoder, decoder = check_text_modules(architecture, modules)
         halves = encoder.float(), decoder.float()
-        module = TranslationModule(*halves, self.label_smoothing, cost(halves, dataset)).eval()
+        module = TranslationModule(*halves, self.label_smoothing, dataset.cost(halves)).eval()
         return module, encoder(torch.tensor([[END]])).shape[2]
 
     def _renew(self, module, dataset):
         module.label_smoothing = self.label_smoothing
 
     def _make_architecture(self):
-        if self.architecture == "auto" and self._n_pairs > MANY_PAIRS:
+        if self.architecture == "auto" and self._reader.n_pairs > MANY_PAIRS:
             return Transformer()
         return super()._make_architecture()
 

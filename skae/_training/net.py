@@ -15,6 +15,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from skae._data.batches import Batches
+from skae._data.dataset import Dataset
 from skae._runtime import (
     TRAINED,
     TorchGenerators,
@@ -134,7 +135,7 @@ class Net(NeuralNet):
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of a data set, in a new order every epoch of training."""
-        if not hasattr(dataset, "get_batch"):
+        if not isinstance(dataset, Dataset):  # arrays, from scoring callbacks
             return super().get_iterator(dataset, training)
         order = make_generator(self._seed, "cpu") if training else None
         return Batches(dataset, self.batch_size, torch.device(self.device), order)

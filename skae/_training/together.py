@@ -68,8 +68,8 @@ def _alike(runs):
 def why_not_stackable(run):
     """Return why a net cannot train as one with others; None if it can."""
     net = run.net
-    if run.dataset.kind not in ("arrays", "tables"):
-        return f"its samples are {run.dataset.kind}"
+    if run.dataset.why_not_stackable is not None:
+        return run.dataset.why_not_stackable
     if run.notifies_batches:
         return "its callbacks are told of every batch"
     if not run.keeps_to_itself:

@@ -3,7 +3,6 @@
 import torch
 from torch.nn import functional as F
 
-from skae._data.images import ImageDataset
 from skae.losses._base import Loss
 
 #: Standard deviation and radius of the Gaussian window, in pixels.
@@ -55,7 +54,7 @@ class StructuralDissimilarity(Loss):
         ValueError
             If the data is of another kind.
         """
-        if not isinstance(dataset, ImageDataset):
+        if not dataset.is_spatial:
             raise ValueError(
                 "the structural loss 'ssim' compares images: it needs an architecture for images, "
                 "such as Conv"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skae._data.checks import as_array
-from skae._data.images import MAX_INTENSITY, ImageLayout
+from skae._data.images import MAX_INTENSITY, ImageReader
 from skae.losses._ssim import structural_similarity
 
 __all__ = ["psnr_score", "ssim_score"]
@@ -103,8 +103,8 @@ def ssim_score(
     1.0
     """
     y_true, y_pred, data_range = _check_images(y_true, y_pred, data_range)
-    layout = ImageLayout(image_shape, channels_first, spatial_dims)
-    images = layout.format(y_true.shape[1:], "y_true")
+    reader = ImageReader(image_shape, channels_first, spatial_dims)
+    images = reader.format_of(y_true.shape[1:], "y_true")
 
     def tensor(array):
         return images.to_tensor(torch.from_numpy(array.astype(np.float64)))

@@ -47,7 +47,7 @@ def test_order_does_not_depend_on_chunks(monkeypatch):
 
     X = np.arange(1003.0)[:, None]
     whole = epoch()
-    monkeypatch.setattr("skae._data.batches.CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr("skae._data.dataset.CHUNK_ELEMENTS", 1)
     assert epoch() == whole
 
 

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from skae import Autoencoder, RecurrentAutoencoder, SparseAutoencoder, VariationalAutoencoder
 from skae._data.batches import Batches, chunks
-from skae._data.read_sequences import SequenceLayout
+from skae._data.read_sequences import SequenceReader
 from skae.architectures import Recurrent
 from skae.sequences import from_long_frame, sliding_windows, windowed_errors
 
@@ -46,7 +46,7 @@ def padded(sequences, n_steps=None):
 
 
 def read(X, **layout):
-    return SequenceLayout(**layout).read(RecurrentAutoencoder(), X, None, True, None)
+    return SequenceReader(**layout).learn(X)[1]
 
 
 @pytest.fixture(scope="module")

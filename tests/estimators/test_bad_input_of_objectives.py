@@ -155,8 +155,10 @@ def test_corruption_that_works_in_place_leaves_the_data(fast):
 
 def test_validation_data_out_of_the_data_range(fast):
     model = DenoisingAutoencoder(**fast, data_range=(-5, 5))
-    with pytest.raises(ValueError, match=r"data_range=\(-5, 5\) must hold all values of X"):
+    message = r"In the validation data: data_range=\(-5, 5\) must hold all values of X"
+    with pytest.raises(ValueError, match=message):
         model.fit(GOOD, X_val=10 * GOOD)
+    assert model.fit(GOOD).score_samples(10 * GOOD).shape == (len(GOOD),)  # noisy rows may be
 
 
 def test_corruption_of_another_dtype(fast):

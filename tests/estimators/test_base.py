@@ -215,7 +215,7 @@ def test_pickle_holds_no_data(X, fast):
 
 
 def test_unpickled_model_trains_on_as_the_first_would(X, fast):
-    ae = Autoencoder(**fast).fit(X)
+    ae = Autoencoder(**fast, warm_start=True).fit(X)
     twin = pickle.loads(pickle.dumps(ae))
     assert_same_model(ae.partial_fit(X), twin.partial_fit(X), X)
 
@@ -461,3 +461,14 @@ def test_history(X, fast):
     assert all(epoch["batches"] == [{}] for epoch in ae.history_)  # none recorded
     expected = -ae.score_samples(X[:30]).mean()
     assert ae.history_[-1, "valid_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_defaults_of_the_training_are_made_once_in_a_fit(X, fast, monkeypatch):
+    made, defaults = [], Autoencoder._training_defaults
+    monkeypatch.setattr(
+        Autoencoder, "_training_defaults", lambda self: made.append(1) or defaults(self)
+    )
+    model = Autoencoder(**fast).fit(X)
+    assert len(made) == 1
+    model.partial_fit(X)
+    assert len(made) == 2

@@ -23,8 +23,10 @@ from skae import (
     EnsembleAutoencoder,
     RecurrentAutoencoder,
     SparseAutoencoder,
+    TabularAutoencoder,
     VariationalAutoencoder,
 )
+from skae._data import READERS
 from skae._estimators import ensemble as ensemble_module
 from skae.architectures import Dense
 
@@ -56,6 +58,46 @@ def test_members_are_autoencoders_with_seeds_of_their_own(X):
     assert isinstance(first, int)
     assert first != second
     assert ensemble.n_components_ == 2 * ensemble.estimators_[0].n_components_
+
+
+@pytest.mark.parametrize(
+    ("member", "kind"),
+    [
+        (ConvAutoencoder(2, channels=(2,), max_epochs=1), "images"),
+        (RecurrentAutoencoder(2, max_epochs=1), "sequences"),
+        (TabularAutoencoder(2, max_epochs=1), "tables"),
+    ],
+)
+def test_members_share_what_the_ensemble_has_read(member, kind, rng, monkeypatch):
+    X, reads, reader = rng.random((30, 8, 8) if kind != "tables" else (30, 3)), [], READERS[kind]
+    convert = reader.convert
+    monkeypatch.setattr(reader, "convert", lambda *args: reads.append(1) or convert(*args))
+    ensemble = EnsembleAutoencoder(member, n_estimators=3, bootstrap=True, random_state=0).fit(X)
+    assert len(reads) == 1
+    scores = ensemble.score_samples(X)
+    assert len(reads) == 2
+    assert {one.n_features_in_ for one in ensemble.estimators_} == {ensemble.n_features_in_}
+    alone = [one.score_samples(X) for one in ensemble.estimators_]  # members read X on their own
+    normalizers = zip(alone, ensemble.score_centers_, ensemble.score_scales_, strict=True)
+    np.testing.assert_array_equal(scores, sum((s - c) / w for s, c, w in normalizers) / 3)
+
+
+class Halved(TabularAutoencoder):
+    """A user's class with a ``fit`` of its own."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        return super().fit(np.asarray(X) / 2, y, sample_weight)
+
+    def score_samples(self, X):
+        return super().score_samples(np.asarray(X) / 2)
+
+
+def test_members_of_a_users_class_get_what_the_ensemble_got(rng):
+    X = rng.random((30, 3))
+    ensemble = EnsembleAutoencoder(Halved(2, max_epochs=1), n_estimators=2).fit(X)
+    center = ensemble.estimators_[0]._reader.format.columns.columns[0].center
+    assert center == pytest.approx(np.median(X[:, 0]) / 2)
+    assert ensemble.score_samples(X).shape == (30,)
 
 
 def test_lists_are_gone_through_in_turn(X, fast):

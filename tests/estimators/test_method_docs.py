@@ -9,7 +9,7 @@ import pytest
 
 import skae
 from skae import Autoencoder, ConvAutoencoder, RecurrentAutoencoder, TabularAutoencoder
-from skae._training.deferral import can_be_deferred
+from skae._training.session import has_session
 
 CLASSES = [getattr(skae, name) for name in skae.__all__ if inspect.isclass(getattr(skae, name))]
 
@@ -82,8 +82,8 @@ def test_a_subclass_can_override_a_method():
 
     model = WithOwnFit(2, max_epochs=1, check_baseline=False, random_state=0)
     assert WithOwnFit.reconstruct is ConvAutoencoder.reconstruct
-    assert can_be_deferred(ConvAutoencoder())
-    assert not can_be_deferred(model)
+    assert has_session(ConvAutoencoder())
+    assert not has_session(model)
     X = np.random.default_rng(0).random((30, 4, 4))
     codes = model.set_output(transform="pandas").fit(X).transform(X)
     assert list(codes.columns) == ["withownfit0", "withownfit1"]

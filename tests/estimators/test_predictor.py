@@ -22,7 +22,6 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae._data.batches import chunk_length
 from skae._estimators import predictor
 from skae._estimators.predictor import encode
 
@@ -259,8 +258,8 @@ DATA = {
 def test_functions_get_chunks_of_samples_and_targets(cls, monkeypatch, fast):
     X = DATA[cls](40)
     model = cls(**fast).fit(X)
-    monkeypatch.setattr("skae._data.batches.CHUNK_ELEMENTS", 2**10)
-    monkeypatch.setattr("skae._data.batches.MAX_CHUNK_SAMPLES", 12)
+    monkeypatch.setattr("skae._data.dataset.CHUNK_ELEMENTS", 2**10)
+    monkeypatch.setattr("skae._data.dataset.MAX_CHUNK_SAMPLES", 12)
     dataset, lengths = model._read_input(X), []
 
     def spy(module, x, target):
@@ -273,7 +272,7 @@ def test_functions_get_chunks_of_samples_and_targets(cls, monkeypatch, fast):
     np.testing.assert_array_equal(codes, model.transform(X))
     assert sum(lengths) == 40
     assert 1 < len(lengths) == pytest.approx(40 / max(lengths), abs=2)
-    assert max(lengths) <= max(12, chunk_length(dataset, 2))
+    assert max(lengths) <= max(12, dataset.chunk_length)
 
 
 def test_functions_get_the_targets_of_pairs():
@@ -286,7 +285,7 @@ def test_functions_get_the_targets_of_pairs():
         assert target.shape == (6, 1, 8, 8)
         return target
 
-    seen = model._predictor.map(spy, model._read_samples(X, Y), (1, 8, 8))
+    seen = model._predictor.map(spy, model._read_input(X, Y), (1, 8, 8))
     np.testing.assert_array_equal(seen[:, 0], Y)
 
 

@@ -33,6 +33,7 @@ from skae import (
     RecurrentAutoencoder,
     TabularAutoencoder,
 )
+from skae._data.columns import TableColumns
 from skae.architectures import Dense
 
 SCORERS = [
@@ -587,6 +588,30 @@ def test_changes_that_gained_least_are_undone_first(score_of_a, undone, rng):
     detector = OutlierDetector(ByTrueCells(scores)).fit(X)
     (repaired,) = detector.nearest_normal(np.full((1, 4), 9.0))
     assert [name for name, value in zip("abcd", repaired, strict=True) if value == 9] == [undone]
+
+
+def test_columns_are_learned_once(mixed, monkeypatch):
+    tables, learn = [], TableColumns.learn.__func__
+
+    def counted(cls, X, *args, **kwargs):
+        tables.append(X)
+        return learn(cls, X, *args, **kwargs)
+
+    monkeypatch.setattr(TableColumns, "learn", classmethod(counted))
+    detector = OutlierDetector(random_state=0).fit(mixed)
+    assert len(tables) == 2  # X, and its cells, which all autoencoders share
+    assert [isinstance(table, np.ndarray) for table in tables] == [False, True]
+    detector.predict(mixed)
+    assert len(tables) == 2
+    contributions = detector.explain(mixed[:3])
+    assert len(tables) == 3  # the background
+    detector.report(mixed, n_rows=2)
+    detector.nearest_normal(mixed[:3])
+    assert len(tables) == 3
+    assert detector.explain(mixed[:3]).equals(contributions)
+    detector.fit(mixed[50:])
+    detector.explain(mixed[:3])
+    assert len(tables) == 6
 
 
 def test_background_is_of_normal_rows(wine):

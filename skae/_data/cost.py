@@ -1,0 +1,95 @@
+"""What a net costs: multiplications and values for one sample. torch only."""
+
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+
+class Cost(NamedTuple):
+    """What a module takes for one sample.
+
+    Parameters
+    ----------
+    n_multiplications : int
+        Number of multiplications; those of sequences count twice, since a second thread pays
+        earlier for recurrent layers.
+    width : int
+        Number of values that its widest layer gives, of a sequence for one step.
+    """
+
+    n_multiplications: int
+    width: int
+
+
+FREE = Cost(n_multiplications=0, width=1)
+
+
+def cost_of_weights(parts, n_uses, n_inputs):
+    """Return what the parts of a module take that uses each weight equally often.
+
+    Parameters
+    ----------
+    parts : sequence of nn.Module
+    n_uses : float
+        How often, for one sample.
+    n_inputs : int
+        Number of values that the first layer takes at once.
+
+    Returns
+    -------
+    Cost
+    """
+    parameters = list(nn.ModuleList(parts).parameters())
+    n_multiplications = int(n_uses * sum(p.numel() for p in parameters))
+    return Cost(n_multiplications, max(n_inputs, *(len(p) for p in parameters if p.ndim)))
+
+
+@torch.no_grad()
+def measured_cost(parts, sample_shape):
+    """Return what the parts of a module take, one behind the other, by passing a sample through.
+
+    Parameters
+    ----------
+    parts : sequence of nn.Module
+        They are set to evaluation mode, so that they do not learn from the sample.
+    sample_shape : tuple of int
+
+    Returns
+    -------
+    Cost
+    """
+    widths = [prod(sample_shape)]
+
+    def note(layer, inputs, output):
+        if isinstance(output, torch.Tensor):
+            widths.append(output.numel())
+
+    parts = nn.ModuleList(parts).eval()
+    hooks = [layer.register_forward_hook(note) for layer in parts.modules()]
+    output = torch.zeros(1, *sample_shape, dtype=torch.float32)
+    with _FlopCounter() as counter:
+        for part in parts:
+            output = part(output)
+    for hook in hooks:
+        hook.remove()
+    return Cost(counter.n_flops // 2, max(widths))
+
+
+class _FlopCounter(TorchDispatchMode):
+    """Counts the operations of one thread; torch's own counter gets in the way of others."""
+
+    def __init__(self):
+        super().__init__()
+        self.n_flops = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        output = function(*args, **kwargs)
+        count = flop_registry.get(function._overloadpacket)
+        if count is not None:
+            self.n_flops += count(*args, **kwargs, out_val=output)
+        return output
