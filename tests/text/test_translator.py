@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from skae import Autoencoder, Seq2SeqTranslator
-from skae._text import generation
+from skae._text import generation, reader
 from skae._text.decoding import Constraints, sample
 from skae.architectures import Dense, RecurrentEncoderDecoder, Transformer
 from skae.exceptions import InterruptedWarning, LongTextWarning, PoorFitWarning
@@ -273,6 +273,7 @@ def tokenized(monkeypatch):
         return encode(tokenizer, some)
 
     monkeypatch.setattr(generation, "encode", spy)
+    monkeypatch.setattr(reader, "encode", spy)
     return texts
 
 
