@@ -57,7 +57,7 @@ def test_no_fit_returns_an_unfitted_estimator(X, fast):
 
 def test_a_session_begins_and_ends(X, fast):
     model = Autoencoder(**fast)
-    session = model.session(X)
+    session = model._session(X)
     assert isinstance(session, FitSession)
     run = session.begin()
     run.fit_loop(until=1)
@@ -71,7 +71,7 @@ def test_a_session_that_is_abandoned_leaves_no_trace(X, fast):
     model = Autoencoder(**fast).fit(X)
     codes, weights = model.transform(X), model.net_.module_
     for until in (None, 1):
-        session = model.set_params(lr=1e-2).session(X[:50])
+        session = model.set_params(lr=1e-2)._session(X[:50])
         session.begin().fit_loop(until)
         session.abandon()
         assert model.net_.module_ is weights
@@ -80,9 +80,9 @@ def test_a_session_that_is_abandoned_leaves_no_trace(X, fast):
 
 def test_the_arguments_of_a_session_are_those_of_fit(X, fast):
     with pytest.raises(TypeError, match=r"fit\(\) got an unexpected keyword argument 'samples'"):
-        fit_many([Autoencoder(**fast)], X)[0].session(X, samples=3)
+        fit_many([Autoencoder(**fast)], X)[0]._session(X, samples=3)
     with pytest.raises(ValueError, match="'max_epochs' parameter"):
-        Autoencoder(max_epochs=0).session(X)
+        Autoencoder(max_epochs=0)._session(X)
 
 
 def in_a_script(prediction, target):
