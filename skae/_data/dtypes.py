@@ -26,9 +26,6 @@ WIDE_NUMBERS = (nw.Decimal, nw.Int128, nw.UInt128)
 #: With digits for whatever a float can be.
 PRECISE = Context(prec=1000)
 
-#: The last time of a day, in the smallest unit of Python's times.
-LAST_TIME = np.timedelta64(24 * 3600 * 10**6 - 1, "us")
-
 
 def inferred(values):
     """Return an array of objects as one of numbers or dates, if they are no others."""
@@ -79,6 +76,8 @@ class ObjectType:
         if self.kind == "decimal":
             finest = min((v.as_tuple().exponent for v in known if v.is_finite()), default=0)
             self.example = Decimal((0, (1,), min(finest, 0)))
+        if self.kind == "time":
+            self.dtype = _since_midnight(known).dtype  # a library may hold nothing finer
 
     @classmethod
     def of(cls, values):
@@ -108,7 +107,8 @@ class ObjectType:
     def _moments(self, values):
         example = self.example
         if isinstance(example, time):
-            times = np.clip(values, np.timedelta64(0, "us"), LAST_TIME).astype("m8[us]")
+            last = np.timedelta64(1, "D").astype(self.dtype) - 1
+            times = np.clip(values.astype(self.dtype), last - last, last)
             times = (datetime.min + since_midnight for since_midnight in times.tolist())
             return (moment.time().replace(tzinfo=example.tzinfo) for moment in times)
         if isinstance(example, timedelta):

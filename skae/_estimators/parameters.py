@@ -90,11 +90,13 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
         Device to train on. "auto" is a GPU (CUDA, then MPS) if there is one, otherwise the
         CPU.
     callbacks : list of skorch callbacks or None, default=None
-        Callbacks that are called during training. They are copied first, so the given
-        objects do not change.
+        Callbacks that are called during training. The given objects are called
+        themselves, except those of skorch that only change the net, such as
+        ``EarlyStopping``: these are copied.
     warm_start : bool, default=False
         Whether ``fit`` continues from the last fit, with the state of the optimizer, instead
-        of starting again.
+        of starting again. Pickles hold this state only if it is True, or after
+        ``partial_fit``.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness: initial weights, order of batches, held-out samples,
         dropout and noise. With an int, every fit gives the same model.

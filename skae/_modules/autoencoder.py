@@ -116,23 +116,22 @@ class AutoencoderModule(nn.Module):
         prediction = self._decoded(code, target, state)
         return prediction if self.loss.from_logits else self.output_activation(prediction)
 
-    def reconstruction_losses(self, code, target, cell_weight=None, state=TRAINED):
+    def reconstruction_losses(self, code, target, state=TRAINED):
         """Return how far each sample is from what its code decodes to.
 
         Parameters
         ----------
         code : tensor of shape (n_samples, n_components)
         target : tensor of shape (n_samples, *input_shape)
-        cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
-            Weight of each element.
         state : TrainState, default=TrainState()
 
         Returns
         -------
         tensor of shape (n_samples,)
         """
-        prediction = self.predict(code, target, state)
-        return sample_losses(self.loss, prediction, target, cell_weight, self.has_missing)
+        known, known_target = known_targets(target, self.has_missing)
+        values = self.loss(self.predict(code, target, state), known_target)
+        return sample_losses(self.loss, values, known)
 
     def element_losses(self, code, target):
         """Return the loss of each element, NaN where the target is.
@@ -167,21 +166,42 @@ class AutoencoderModule(nn.Module):
         tensor of shape ()
         """
         code, penalty = self.bottleneck.draw(self.encoded(x, state), weight, state)
-        losses = self.reconstruction_losses(code, target, cell_weight, state)
-        return _weighted_mean(losses, weight) + penalty
+        known, known_target = known_targets(target, self.has_missing)
+        values = self.loss(self.predict(code, target, state), known_target)
+        losses = sample_losses(self.loss, values, known, cell_weight)
+        return weighted_mean(losses, weight) + penalty
 
 
-def sample_losses(loss, prediction, target, cell_weight=None, has_missing=False):
+def known_targets(target, has_missing):
+    """Return where a target is not NaN, or None where it never is, and the target without NaN."""
+    if not has_missing:
+        return None, target
+    return ~target.isnan(), target.nan_to_num(0.0)
+
+
+def sample_losses(loss, values, known=None, cell_weight=None):
     """Return the loss of each sample, of which elements may count more or less.
 
-    With ``has_missing`` those whose target is NaN do not count.
+    Parameters
+    ----------
+    loss : skae.losses.Loss
+        Says how elements are put together.
+    values : tensor of shape (n_samples, *input_shape) or (n_samples,)
+        What it gives, one value per element or per sample.
+    known : boolean tensor of shape (n_samples, *input_shape) or None, default=None
+        Which elements count.
+    cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
+
+    Returns
+    -------
+    tensor of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If elements count differently, but there is only one value per sample.
     """
-    known = None
-    if has_missing:
-        known = ~target.isnan()
-        target = target.nan_to_num(0.0)
-    values = loss(prediction, target)
-    if values.ndim == 1 and (cell_weight is not None or has_missing):
+    if values.ndim == 1 and (cell_weight is not None or known is not None):
         what = "damaged_only=True needs" if cell_weight is not None else "sequences need"
         raise ValueError(
             f"{what} a loss with one value per element, but the given loss returns one per sample"
@@ -191,5 +211,6 @@ def sample_losses(loss, prediction, target, cell_weight=None, has_missing=False)
     return per_sample(values, loss.reduction, known, loss.fraction)
 
 
-def _weighted_mean(values, weight):
+def weighted_mean(values, weight):
+    """Return the mean over the samples, each with its weight if there are weights."""
     return (values if weight is None else values * weight).mean()

@@ -4,7 +4,7 @@ from math import log
 
 import torch
 
-from skae._modules.autoencoder import AutoencoderModule, _weighted_mean, sample_losses
+from skae._modules.autoencoder import AutoencoderModule, weighted_mean
 from skae._runtime import TRAINED, Random
 
 MAX_BLOCK_ELEMENTS = 2**21
@@ -48,7 +48,7 @@ class VariationalModule(Random, AutoencoderModule):
     def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED):
         if self.decodes_once:
             return super().objective(x, target, weight, cell_weight, state)
-        return -_weighted_mean(self._importance_weighted_bound(x, target, state), weight)
+        return -weighted_mean(self._importance_weighted_bound(x, target, state), weight)
 
     def _importance_weighted_bound(self, x, target, state):
         """Return the bound of each sample, with doubly reparametrized gradients."""
@@ -96,8 +96,7 @@ class VariationalModule(Random, AutoencoderModule):
         # The constants of both normal densities cancel.
         ratio = (noise.square() + log_variance - code.square()).sum(-1) / 2
         target = target.expand(len(code), *target.shape).flatten(0, 1)
-        prediction = self.predict(code.flatten(0, 1), target, state)
-        losses = sample_losses(self.loss, prediction, target, has_missing=self.has_missing)
+        losses = self.reconstruction_losses(code.flatten(0, 1), target, state=state)
         return -losses.view(code.shape[:2]), ratio
 
     def sample(self, code, target=None):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skae._modules.autoencoder import sample_losses
+from skae._modules.autoencoder import sample_losses, weighted_mean
 from skae._runtime import TRAINED
 from skae._training.dense_plan import plan_dense
 from skae.architectures._dense import BatchNorm, TransposedLinear
@@ -77,28 +77,37 @@ class DenseStep:
         -------
         loss : tensor of shape ()
         """
-        if x.ndim == 3:
-            return self._take(x, target, weight, cell_weight, states)
-        batch = (t if t is None else t[None] for t in (x, target, weight, cell_weight))
-        return self._take(*batch, states).squeeze(0)
-
-    def _take(self, x, target, weight, cell_weight, states):
+        is_one = x.ndim == 2
+        if is_one:
+            x, target = x[None], target[None]
+            weight, cell_weight = (t if t is None else t[None] for t in (weight, cell_weight))
         for module in self.inputs:
             x = module(x)
         for grad in self.shared:
             grad.zero_()
-        if self.bottlenecks[0] is None:
-            prediction = self.decoder.forward(x, states)
-            loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
+        code, penalty, backward = x, 0.0, None
+        if self.bottlenecks[0] is not None:
+            encoded = self.encoder.forward(x, states)
+            code, penalty, backward = self._step_of_bottleneck(encoded, weight, states)
+        prediction, grad = self.decoder.forward(code, states), self.decoder.output_grad
+        if self.loss.writes_gradient:
+            cell_weight = _weight_of_cells(weight, cell_weight)
+            loss = self.loss.mean_and_gradient(prediction, target, cell_weight, grad)
+        else:  # of the only model
+            weight, cell_weight = (t if t is None else t[0] for t in (weight, cell_weight))
+            with torch.enable_grad():
+                leaf = prediction[0].detach().requires_grad_()
+                losses = sample_losses(self.loss, self.loss(leaf, target[0]), None, cell_weight)
+                loss = weighted_mean(losses, weight)
+            grad[0].copy_(torch.autograd.grad(loss, leaf)[0])
+            loss = loss.detach()[None]
+        if backward is None:
             self.decoder.backward()
-            return loss
-        encoded = self.encoder.forward(x, states)
-        code, penalty, backward = self._step_of_bottleneck(encoded, weight, states)
-        prediction = self.decoder.forward(code, states)
-        loss = self._loss_and_gradient(prediction, target, weight, cell_weight)
-        backward(self.decoder.backward(to_input=True), self.encoder.output_grad)
-        self.encoder.backward()
-        return loss + penalty
+        else:
+            backward(self.decoder.backward(to_input=True), self.encoder.output_grad)
+            self.encoder.backward()
+        loss = loss + penalty
+        return loss.squeeze(0) if is_one else loss
 
     def _step_of_bottleneck(self, encoded, weight, states):
         first, *others = self.bottlenecks
@@ -114,25 +123,13 @@ class DenseStep:
         code, penalty, backward = first.step(encoded[0], weight, states[0])
         return code[None], penalty, lambda grad, out: backward(grad[0], out[0])
 
-    def _loss_and_gradient(self, prediction, target, weight, cell_weight):
-        """Return the mean loss, and write its derivative by the prediction."""
-        out = self.decoder.output_grad
-        if not self.loss.writes_gradient:
-            weight, cell_weight = (t if t is None else t[0] for t in (weight, cell_weight))
-            loss = self._by_autograd(prediction[0], target[0], weight, cell_weight, out[0])
-            return loss[None]
-        if weight is not None:
-            weight = weight[..., None]
-            cell_weight = weight if cell_weight is None else weight * cell_weight
-        return self.loss.mean_and_gradient(prediction, target, cell_weight, out)
 
-    def _by_autograd(self, prediction, target, weight, cell_weight, out):
-        with torch.enable_grad():
-            leaf = prediction.detach().requires_grad_()
-            losses = sample_losses(self.loss, leaf, target, cell_weight)
-            loss = losses.mean() if weight is None else (losses * weight).mean()
-            out.copy_(torch.autograd.grad(loss, leaf)[0])
-        return loss.detach()
+def _weight_of_cells(weight, cell_weight):
+    """Return the weight of each element, from those of samples and of elements; None is 1."""
+    if weight is None:
+        return cell_weight
+    weight = weight[..., None]
+    return weight if cell_weight is None else weight * cell_weight
 
 
 class _Layers:

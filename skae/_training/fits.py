@@ -60,7 +60,7 @@ class FitTask:
             self._do(self._begin)
 
     def _begin(self):
-        session = self.estimator.session(*self.data, **self.params)
+        session = self.estimator._session(*self.data, **self.params)
         self.n_epochs = session.begin(shows_bar=False).n_epochs
         self.session = session
 

@@ -10,7 +10,7 @@ from skae.exceptions import InterruptedWarning, warn
 def fit_method(begin):
     """Make the method ``fit`` of a function that returns the `FitSession` of its arguments.
 
-    ``fit`` trains the session. Those who train many take it from ``SessionEstimator.session``.
+    ``fit`` trains the session. Those who train many take it from ``SessionEstimator._session``.
     """
     checked = fit_context(prefer_skip_nested_validation=True)
 
@@ -28,7 +28,7 @@ def fit_method(begin):
 class SessionEstimator:
     """Base of estimators whose ``fit`` is made by ``fit_method``."""
 
-    def session(self, *args, **kwargs):
+    def _session(self, *args, **kwargs):
         """Return the `FitSession` of a fit, which takes these arguments."""
         return type(self).fit.session(self, *args, **kwargs)
 

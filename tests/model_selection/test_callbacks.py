@@ -1,7 +1,9 @@
 """Callbacks in searches and ensembles: results are those of fits one after the other."""
 
 import numpy as np
+import optuna
 import pytest
+from optuna_integration import SkorchPruningCallback
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 from skorch.callbacks import Callback, Checkpoint
@@ -97,13 +99,11 @@ def test_a_callback_that_models_share_sees_one_after_the_other(X, fast):
 
 
 def test_optuna_prunes(X, fast):
-    optuna = pytest.importorskip("optuna")
-    integration = pytest.importorskip("optuna_integration")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
     def loss(trial):
         lr = trial.suggest_float("lr", 1e-6, 1e-2)
-        prune = integration.SkorchPruningCallback(trial, "train_loss")
+        prune = SkorchPruningCallback(trial, "train_loss")
         model = Autoencoder(**fast | {"lr": lr, "max_epochs": 6}, callbacks=[prune])
         return model.fit(X).loss_curve_[-1]
 

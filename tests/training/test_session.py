@@ -19,6 +19,7 @@ from skae import (
 )
 from skae._training.session import FitSession, has_session
 from skae.losses._elementwise import SquaredError
+from skae.losses._mixed import CallableLoss
 
 HERE = Path(skae.__file__).parent
 
@@ -56,7 +57,7 @@ def test_no_fit_returns_an_unfitted_estimator(X, fast):
 
 def test_a_session_begins_and_ends(X, fast):
     model = Autoencoder(**fast)
-    session = model.session(X)
+    session = model._session(X)
     assert isinstance(session, FitSession)
     run = session.begin()
     run.fit_loop(until=1)
@@ -70,7 +71,7 @@ def test_a_session_that_is_abandoned_leaves_no_trace(X, fast):
     model = Autoencoder(**fast).fit(X)
     codes, weights = model.transform(X), model.net_.module_
     for until in (None, 1):
-        session = model.set_params(lr=1e-2).session(X[:50])
+        session = model.set_params(lr=1e-2)._session(X[:50])
         session.begin().fit_loop(until)
         session.abandon()
         assert model.net_.module_ is weights
@@ -79,25 +80,38 @@ def test_a_session_that_is_abandoned_leaves_no_trace(X, fast):
 
 def test_the_arguments_of_a_session_are_those_of_fit(X, fast):
     with pytest.raises(TypeError, match=r"fit\(\) got an unexpected keyword argument 'samples'"):
-        fit_many([Autoencoder(**fast)], X)[0].session(X, samples=3)
+        fit_many([Autoencoder(**fast)], X)[0]._session(X, samples=3)
     with pytest.raises(ValueError, match="'max_epochs' parameter"):
-        Autoencoder(max_epochs=0).session(X)
+        Autoencoder(max_epochs=0)._session(X)
+
+
+def in_a_script(prediction, target):
+    return (prediction - target) ** 2
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape", "method"),
-    [(Autoencoder, (20, 8), "mean_and_gradient"), (ConvAutoencoder, (20, 8, 8), "forward")],
+    ("kind", "shape", "loss", "method"),
+    [
+        (Autoencoder, (20, 8), SquaredError, "mean_and_gradient"),
+        (ConvAutoencoder, (20, 8, 8), SquaredError, "forward"),
+        (Autoencoder, (20, 8), CallableLoss, "function"),
+        (ConvAutoencoder, (20, 8, 8), CallableLoss, "function"),
+    ],
 )
-def test_the_way_from_fit_to_the_loss_is_short(kind, shape, method, rng, fast, monkeypatch):
-    original, depths = getattr(SquaredError, method), []
+def test_the_way_from_fit_to_the_loss_is_short(kind, shape, loss, method, rng, fast, monkeypatch):
+    depths = []
 
     def note(*args):
-        if torch.is_inference_mode_enabled() or not sum(depths):
+        if torch.is_grad_enabled() or method == "mean_and_gradient":
             frames = [frame.f_code for frame, _ in traceback.walk_stack(sys._getframe(1))]
             frames = frames[: [code.co_name for code in frames].index("fit") + 1]
             depths.append(sum(HERE in Path(code.co_filename).parents for code in frames))
         return original(*args)
 
-    monkeypatch.setattr(SquaredError, method, note)
+    if loss is CallableLoss:
+        original, fast = in_a_script, fast | {"loss": note}
+    else:
+        original = getattr(loss, method)
+        monkeypatch.setattr(loss, method, note)
     kind(**fast).fit(rng.random(shape))
-    assert 0 < depths[0] <= 7
+    assert 0 < max(depths) <= 7
