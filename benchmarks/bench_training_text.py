@@ -32,6 +32,7 @@ from torch import nn
 from skae import Seq2SeqTranslator
 from skae._data.batches import Batches
 from skae._data.texts import BEGIN, PADDING
+from skae._estimators.reading import learn
 from skae._modules.translation import TranslationModule
 from skae._runtime import has_bfloat16
 from skae._text.tokenizers import vocabulary_length
@@ -154,7 +155,7 @@ class Data:
         pairs = pairs.sample(min(n_pairs, len(pairs)), random_state=0)
         self.pairs, self.vocabulary_size = pairs, vocabulary_size
         self.read = Seq2SeqTranslator(vocabulary_size=vocabulary_size)
-        self.rows = self.read._learn_input(pairs.en, pairs.fr)
+        self.rows = learn(self.read, pairs.en, pairs.fr)
         self.n_tokens = vocabulary_length(self.read.target_tokenizer_)
 
     def translator(self, architecture, **params):

@@ -26,11 +26,6 @@ class ImagePairReader(Reader):
     target_shape: tuple | None = None
     targets: ImageReader | None = None
 
-    @property
-    def features(self):
-        """Those of the inputs."""
-        return self.inputs.features
-
     def learn(self, X, y, *, sample_weight=None, estimator):
         inputs, X = self.inputs.learn(X, sample_weight=sample_weight, estimator=estimator)
         check_target(y, estimator)
@@ -50,6 +45,9 @@ class ImagePairReader(Reader):
         check_target(y, estimator)
         y = _with_columns(as_array(y, "y"))
         return _paired(X, self.targets.read(y, sample_weight=sample_weight, name="y"))
+
+    def fitted_attributes(self):
+        return self.inputs.fitted_attributes()
 
 
 def _with_columns(y):

@@ -24,15 +24,7 @@ class Reader:
 
     ``learn`` reads training samples, and returns a reader that knows their layout. That one reads
     other samples with ``read``. Neither changes the reader or the estimator.
-
-    Attributes
-    ----------
-    features : Features or None
-        ``n_features_in_`` and, where the samples have them, ``feature_names_in_``. None before
-        ``learn``.
     """
-
-    features = None
 
     def learn(self, *data, sample_weight=None, estimator=None):
         """Return a reader that knows the layout of training samples, and these as a dataset."""
@@ -40,6 +32,10 @@ class Reader:
 
     def read(self, *data, sample_weight=None, estimator=None):
         """Return samples as a dataset, read as those of the training."""
+        raise NotImplementedError
+
+    def fitted_attributes(self):
+        """Return what ``learn`` has found that an estimator has as attributes, by name."""
         raise NotImplementedError
 
 
@@ -57,6 +53,9 @@ class SampleReader(Reader):
         Shape of a training sample, as a net gets it.
     dtype : type or None
         Precision of results for training samples, float32 or float64.
+    features : Features or None
+        ``n_features_in_`` and, where the samples have them, ``feature_names_in_``. None before
+        ``learn``.
     """
 
     format: Any = field(default=None, kw_only=True, repr=False)
@@ -145,6 +144,9 @@ class SampleReader(Reader):
         if estimator is None:
             check = partial(check_array, input_name=name)
         return self.convert(X, sample_weight, check, name)
+
+    def fitted_attributes(self):
+        return vars(self.features)
 
     def convert(self, X, sample_weight, check, name):
         """Check samples and return them as a dataset.

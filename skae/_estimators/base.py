@@ -102,7 +102,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
 
     def _read_targets(self, X):
         """Read samples, and raise an error if the loss cannot take their values."""
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         self._check_loss_range(dataset, self._loss_parameter, self._losses)
         return dataset
 

@@ -14,6 +14,7 @@ from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.members import EnsemblePredictor
+from skae._estimators.reading import learn
 from skae._params import (
     ParameterMixin,
     fit_context,
@@ -171,7 +172,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
 
     def _fit(self, X, sample_weight):
         originals = self._originals()
-        dataset = self._learn_input(X, sample_weight=sample_weight)
+        dataset = learn(self, X, sample_weight=sample_weight)
         samples, n_members = self._samples(X, dataset), self.n_estimators
         rng = check_random_state(self.random_state)
         self.estimators_features_ = self._draw_features(rng, dataset)
@@ -315,7 +316,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
             normal: outliers have the lowest scores.
         """
         check_is_fitted(self)
-        samples = self._samples(X, self._read_input(X))
+        samples = self._samples(X, self._reader.read(X, estimator=self))
         total = 0.0
         for member, features, center, scale in self._members():
             scores = member.score_samples(self._seen(samples, features))
@@ -328,7 +329,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         yield from zip(self.estimators_, self.estimators_features_, *normalizers, strict=True)
 
     def _element_losses(self, X):
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         samples, total = self._samples(X, dataset), 0.0
         for member, features, center, scale in self._members():
             seen, losses = member._element_losses(self._seen(samples, features))

@@ -8,22 +8,23 @@ from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data import READERS
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
 from skae._estimators.predictor import decode, encode, reconstruct
-from skae._estimators.reading import ReadsSamples
+from skae._estimators.reading import make_reader
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 
 #: Statistics of a fit are computed on at most this many rows.
 MAX_DESCRIBED_ROWS = 100_000
 
 
-class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ReadsSamples):
+class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Methods of all fitted autoencoders.
 
-    A subclass defines ``score_samples``, ``_element_losses``, ``_predictor`` and what
-    `ReadsSamples` needs. Marks in docstrings, such as ``<X>``, are replaced by texts for the data
-    that the subclass takes.
+    A subclass defines ``score_samples``, ``_element_losses``, ``_predictor``, ``_input_kind`` and
+    ``_make_architecture``. Marks in docstrings, such as ``<X>``, are replaced by texts for the
+    data that the subclass takes.
     """
 
     #: The architecture, a class, of estimators that have only one.
@@ -33,6 +34,14 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
         super().__init_subclass__(**kwargs)
         if hasattr(cls, "_make_architecture"):  # so that it is known which data it takes
             fill_method_docs(cls)
+
+    @property
+    def _reader_class(self):
+        """Class of the reader, also before ``fit`` has checked the kind of input."""
+        return READERS.get(self._input_kind, READERS["arrays"])
+
+    def _make_reader(self):
+        return make_reader(self._make_architecture(), self._reader_class)
 
     def _learn_lengths(self, dataset):
         """Fit the regression that predicts the lengths of sequences from their codes."""
@@ -56,7 +65,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
             Codes, of dtype float32 for float32 input, otherwise float64.
         """
         check_is_fitted(self)
-        return self._predictor.map(encode, self._read_input(X), (self.n_components_,))
+        dataset = self._reader.read(X, estimator=self)
+        return self._predictor.map(encode, dataset, (self.n_components_,))
 
     def inverse_transform(self, X, lengths=None):
         """Decode codes.
@@ -116,7 +126,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
             <reconstructed>
         """
         check_is_fitted(self)
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         return dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
 
     @available_if(lambda self: self._reader_class.allows_missing)
@@ -136,7 +146,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
             <imputed>
         """
         check_is_fitted(self)
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         return dataset.format.complete(
             X, dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
         )
@@ -160,7 +170,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
             <errors>
         """
         check_is_fitted(self)
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         errors = self._predictor.map(self._squared_errors, dataset)
         return dataset.format.in_frame(dataset.format.to_user_axes(errors))
 
@@ -218,7 +228,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reads
         """
         del y
         check_is_fitted(self)
-        return self._predictor.score(self._read_input(X, sample_weight=sample_weight))
+        dataset = self._reader.read(X, sample_weight=sample_weight, estimator=self)
+        return self._predictor.score(dataset)
 
     def __sklearn_tags__(self):
         tags, reader = super().__sklearn_tags__(), self._reader_class

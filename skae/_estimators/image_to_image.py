@@ -8,9 +8,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, Transf
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.image_pairs import ImagePairReader
+from skae._data.images import ImageReader
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
 from skae._estimators.predictor import reconstruct
+from skae._estimators.reading import make_reader
 from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
 from skae._params import StrOptions, fit_context, integer
 from skae._runtime import seeded, threads
@@ -172,7 +174,8 @@ class ImageToImageRegressor(
         return self
 
     def _make_reader(self):
-        return ImagePairReader(super()._make_reader(), self.target_shape)
+        inputs = make_reader(self._make_architecture(), ImageReader)
+        return ImagePairReader(inputs, self.target_shape)
 
     def _check_ranges(self, dataset):
         self._check_loss_range(dataset.targets, "loss", LOSSES, name="y")
@@ -236,7 +239,7 @@ class ImageToImageRegressor(
             range; other types are floats in the precision of X.
         """
         check_is_fitted(self)
-        format, X = self._reader.targets.format, self._read_inputs(X)
+        format, X = self._reader.targets.format, self._reader.inputs.read(X, estimator=self)
         predicted = self._predictor.map(reconstruct, X, format.tensor_shape)
         return format.in_frame(format.to_array(predicted))
 
@@ -254,7 +257,8 @@ class ImageToImageRegressor(
             Codes: float64 for float64 input, otherwise float32.
         """
         check_is_fitted(self)
-        return self._predictor.map(_smallest_maps, self._read_inputs(X), (self.n_components_,))
+        X = self._reader.inputs.read(X, estimator=self)
+        return self._predictor.map(_smallest_maps, X, (self.n_components_,))
 
     def score(self, X, y, sample_weight=None):
         """Return the fraction of variance predicted, R2 weighted by variance.
@@ -273,12 +277,9 @@ class ImageToImageRegressor(
             pair.
         """
         check_is_fitted(self)
-        dataset = self._read_input(X, y, sample_weight=sample_weight)
+        dataset = self._reader.read(X, y, sample_weight=sample_weight, estimator=self)
         self._check_ranges(dataset)
         return self._predictor.score(dataset)
-
-    def _read_inputs(self, X):
-        return self._reader.inputs.read(X, estimator=self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from skae._estimators.parameters import SharedParameters
 from skae._estimators.predictor import NetPredictor
-from skae._estimators.reading import ReadsSamples
+from skae._estimators.reading import learn
 from skae._runtime import resolve_device
 from skae._training.callbacks import BestWeights, Progress, prepared
 from skae._training.loop import TrainingRun
@@ -23,11 +23,11 @@ MIN_HOLD_OUT = 20
 ROUNDING = 1e-6
 
 
-class NeuralEstimator(SessionEstimator, ReadsSamples, SharedParameters):
+class NeuralEstimator(SessionEstimator, SharedParameters):
     """Base class of all estimators: a network that is trained on samples.
 
-    A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture`` and
-    ``_make_module``. It may override ``_make_reader``, ``_check_ranges``, ``_renew``,
+    A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
+    ``_make_reader`` and ``_make_module``. It may override ``_check_ranges``, ``_renew``,
     ``_describe`` and ``_check_fit``.
     """
 
@@ -39,8 +39,10 @@ class NeuralEstimator(SessionEstimator, ReadsSamples, SharedParameters):
     def _read(self, data, sample_weight, resume):
         """Return the samples to train on, and whether training continues from an earlier fit."""
         resume = resume and self.__sklearn_is_fitted__()
-        read = self._read_input if resume else self._learn_input
-        dataset = read(*data, sample_weight=sample_weight)
+        if resume:
+            dataset = self._reader.read(*data, sample_weight=sample_weight, estimator=self)
+        else:
+            dataset = learn(self, *data, sample_weight=sample_weight)
         self._check_ranges(dataset)
         if sample_weight is not None:
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
@@ -136,7 +138,7 @@ class NeuralEstimator(SessionEstimator, ReadsSamples, SharedParameters):
         """Return the samples to train on, and the validation samples or None."""
         if validation_data is not None:
             try:
-                validation = self._read_input(*validation_data)
+                validation = self._reader.read(*validation_data, estimator=self)
                 self._check_ranges(validation)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error

@@ -1,41 +1,34 @@
-"""How estimators remember what samples they were fitted on, and read others alike."""
+"""How estimators learn what their training samples are like."""
 
-from skae._data import READERS
 from skae._params import ParameterMixin
 
 
-class ReadsSamples:
-    """Mixin of estimators that read X with a `Reader`.
+def make_reader(architecture, reader_class):
+    """Return a reader of training samples that reads them as an architecture asks for."""
+    if isinstance(architecture, ParameterMixin):
+        architecture._validate_params()
+    return reader_class.of(architecture)
 
-    A subclass defines ``_input_kind`` and ``_make_architecture``, or ``_make_reader``.
+
+def learn(estimator, *data, sample_weight=None):
+    """Read training samples, and let an estimator remember what they are like.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Its method ``_make_reader`` returns a `Reader`. What this learns is its ``_reader``, which
+        reads other samples.
+    *data : array-like
+        ``X``, or ``X, y``.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+
+    Returns
+    -------
+    Dataset
     """
-
-    @property
-    def _reader_class(self):
-        """Class of the reader, also before ``fit`` has checked the kind of input."""
-        return READERS.get(self._input_kind, READERS["arrays"])
-
-    def _make_reader(self):
-        """Return a reader of training samples, of the kind that the architecture takes."""
-        architecture = self._make_architecture()
-        if isinstance(architecture, ParameterMixin):
-            architecture._validate_params()
-        return self._reader_class.of(architecture)
-
-    def _learn_input(self, *data, sample_weight=None):
-        """Read training samples, and remember what they are like."""
-        reader, dataset = self._make_reader().learn(
-            *data, sample_weight=sample_weight, estimator=self
-        )
-        self._remember(reader)
-        return dataset
-
-    def _remember(self, reader):
-        """Set the attributes that say what the training samples are like."""
-        self._reader = reader
-        self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
-        vars(self).update(vars(reader.features))
-
-    def _read_input(self, *data, sample_weight=None):
-        """Read samples as those of the training."""
-        return self._reader.read(*data, sample_weight=sample_weight, estimator=self)
+    reader, dataset = estimator._make_reader().learn(
+        *data, sample_weight=sample_weight, estimator=estimator
+    )
+    vars(estimator).pop("feature_names_in_", None)  # of an earlier fit
+    vars(estimator).update(_reader=reader, **reader.fitted_attributes())
+    return dataset

@@ -130,7 +130,7 @@ class SparseAutoencoder(Autoencoder):
         if not self.sparse_output:
             return super().transform(X)
         check_is_fitted(self)
-        dataset, blocks, places = self._read_input(X), [], []
+        dataset, blocks, places = self._reader.read(X, estimator=self), [], []
         with self._predictor.inference(dataset) as (module, chunks):
             for which, x, _, _ in chunks:
                 places.append(np.arange(len(dataset))[which])

@@ -142,7 +142,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         mean = super().transform(X)
         if not return_std:
             return mean
-        return mean, self._predictor.map(_code_std, self._read_input(X), (self.n_components_,))
+        dataset = self._reader.read(X, estimator=self)
+        return mean, self._predictor.map(_code_std, dataset, (self.n_components_,))
 
     def score_samples(self, X):
         """Score rows by a lower bound on their log-likelihood.

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.tables import TableDataset, TableReader
 from skae._estimators.ensemble import EnsembleAutoencoder
-from skae._estimators.reading import ReadsSamples
+from skae._estimators.reading import learn
 from skae._estimators.tabular import TabularAutoencoder
 from skae._params import (
     ParameterMixin,
@@ -43,7 +43,7 @@ LEAST_VARIANCE = 1e-4
 
 
 @parameter_class
-class TabularOutlierScorer(ReadsSamples, ParameterMixin):
+class TabularOutlierScorer(ParameterMixin):
     """Outlier scores for tables, from autoencoders and distances to neighbors.
 
     ``OutlierDetector()`` uses these scores by default. They work for all kinds of tables without
@@ -172,7 +172,7 @@ class TabularOutlierScorer(ReadsSamples, ParameterMixin):
 
     def _fit(self, X):
         rng = check_random_state(self.random_state)
-        dataset = self._learn_input(X)
+        dataset = learn(self, X)
         cells, sample = dataset.X, np.arange(len(dataset))
         if len(cells) > self.max_samples:
             sample = np.sort(rng.choice(len(cells), self.max_samples, replace=False))
@@ -240,7 +240,7 @@ class TabularOutlierScorer(ReadsSamples, ParameterMixin):
             distance 0 is left out.
         """
         check_is_fitted(self)
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         scores = np.empty(len(dataset))
         for which in gen_batches(len(dataset), CHUNK_ROWS):
             logs = self._log_distances(dataset.X[which])
@@ -266,7 +266,7 @@ class TabularOutlierScorer(ReadsSamples, ParameterMixin):
         """
         del y
         check_is_fitted(self)
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         return self.ensemble_.score(dataset.X)
 
     def impute(self, X):
@@ -283,7 +283,7 @@ class TabularOutlierScorer(ReadsSamples, ParameterMixin):
             The rows. All other cells are unchanged.
         """
         check_is_fitted(self)
-        dataset = self._read_input(X)
+        dataset = self._reader.read(X, estimator=self)
         cells = self._filled(dataset.X)
         index = None if dataset.format.frame is None else dataset.format.frame.index
         return dataset.format.complete(X, self._reader.format.columns.restore(cells, index))
@@ -338,7 +338,7 @@ class TabularOutlierScorer(ReadsSamples, ParameterMixin):
 
     def _residuals_of(self, cells):
         """Return the differences of rows from their reconstructions."""
-        dataset = self.ensemble_._read_input(cells)
+        dataset = self.ensemble_._reader.read(cells, estimator=self.ensemble_)
         x = dataset.get_batch(slice(None), dataset.dtype)[0].numpy()
         restored = self.ensemble_._reconstruct(dataset)
         difference = self._with_new_categories(x, dataset.column_layout)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skae._data.checks import check_target, read_weights
-from skae._data.reader import Features, Reader
+from skae._data.reader import Reader
 from skae._data.texts import (
     END,
     TextDataset,
@@ -50,9 +50,6 @@ class TextPairReader(Reader):
     n_pairs: int | None = None
     usual_length: float | None = None
 
-    #: Texts have no columns.
-    features = Features()
-
     def learn(self, X, y, *, sample_weight=None, estimator):
         sources, targets, weight = _checked(X, y, sample_weight, estimator)
         reader = self._with_tokenizers(sources, targets)
@@ -68,6 +65,13 @@ class TextPairReader(Reader):
 
     def read(self, X, y, *, sample_weight=None, estimator):
         return self._without_long(self._tokenized(*_checked(X, y, sample_weight, estimator)))
+
+    def fitted_attributes(self):
+        return {
+            "source_tokenizer_": self.source_tokenizer,
+            "target_tokenizer_": self.target_tokenizer,
+            "max_length_": self.max_length,
+        }
 
     def _with_tokenizers(self, sources, targets):
         how = self.tokenization, self.vocabulary_size

@@ -235,12 +235,6 @@ class Seq2SeqTranslator(
             self.tokenization, self.vocabulary_size, self.shared_vocabulary, self.max_length
         )
 
-    def _remember(self, reader):
-        super()._remember(reader)
-        self.source_tokenizer_ = reader.source_tokenizer
-        self.target_tokenizer_ = reader.target_tokenizer
-        self.max_length_ = reader.max_length
-
     def _make_module(self, dataset):
         n_tokens = map(vocabulary_length, (self.source_tokenizer_, self.target_tokenizer_))
         with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):

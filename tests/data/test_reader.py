@@ -61,7 +61,7 @@ def test_reading_changes_neither_reader_nor_estimator(kind):
     reader, _ = blank.learn(SAMPLES[kind], estimator=model)
     assert blank == READERS[kind]()
     assert vars(model) == before
-    vars(model).update(vars(reader.features))
+    vars(model).update(reader.fitted_attributes())
     before = copy.deepcopy((vars(model), reader))
     reader.read(some(SAMPLES[kind], [0, 1]), estimator=model)
     assert str((vars(model), reader)) == str(before)
@@ -70,9 +70,9 @@ def test_reading_changes_neither_reader_nor_estimator(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_are_read_as_those_of_the_training(kind):
     model, X = MODELS[kind](max_epochs=1, random_state=0), SAMPLES[kind]
-    all_samples = model.fit(X)._read_input(X)
+    all_samples = model.fit(X)._reader.read(X, estimator=model)
     assert all_samples.sample_shape == model._reader.sample_shape
-    few = model._read_input(some(X, [4, 2]))
+    few = model._reader.read(some(X, [4, 2]), estimator=model)
     for taken, own in zip((4, 2), range(2), strict=True):
         x, _ = all_samples.get_batch(np.array([taken]), torch.float64)
         y, _ = few.get_batch(np.array([own]), torch.float64)

@@ -549,7 +549,7 @@ def test_nets_of_tables_train_together(frame, capsys):
 def test_the_written_step_equals_autograd(frame, loss):
     model = make(loss=loss, corruption=None).fit(frame)
     module = model.net_.module_.double()
-    x, _ = model._read_input(frame).get_batch(slice(None), torch.float64)
+    x, _ = model._reader.read(frame, estimator=model).get_batch(slice(None), torch.float64)
     weight = torch.rand(N, dtype=torch.float64)
     flat = flat_parameter(module)
     with FlatView(module, flat):

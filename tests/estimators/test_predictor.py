@@ -260,7 +260,7 @@ def test_functions_get_chunks_of_samples_and_targets(cls, monkeypatch, fast):
     model = cls(**fast).fit(X)
     monkeypatch.setattr("skae._data.dataset.CHUNK_ELEMENTS", 2**10)
     monkeypatch.setattr("skae._data.dataset.MAX_CHUNK_SAMPLES", 12)
-    dataset, lengths = model._read_input(X), []
+    dataset, lengths = model._reader.read(X, estimator=model), []
 
     def spy(module, x, target):
         assert x is target
@@ -285,7 +285,7 @@ def test_functions_get_the_targets_of_pairs():
         assert target.shape == (6, 1, 8, 8)
         return target
 
-    seen = model._predictor.map(spy, model._read_input(X, Y), (1, 8, 8))
+    seen = model._predictor.map(spy, model._reader.read(X, Y, estimator=model), (1, 8, 8))
     np.testing.assert_array_equal(seen[:, 0], Y)
 
 
@@ -297,6 +297,6 @@ def test_chunks_end_with_an_error(X, model):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        model._predictor.map(fails, model._read_input(X))
+        model._predictor.map(fails, model._reader.read(X, estimator=model))
     assert not torch.is_inference_mode_enabled()
     assert torch.get_num_threads() == n_threads

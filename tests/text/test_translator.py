@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from skae import Autoencoder, Seq2SeqTranslator
+from skae._estimators.reading import learn
 from skae._text import generation, reader
 from skae._text.decoding import Constraints, sample
 from skae.architectures import Dense, RecurrentEncoderDecoder, Transformer
@@ -418,11 +419,11 @@ def test_saved_translators_give_the_same(each):
 
 def test_training_resumes(each):
     model = clone(each).set_params(max_epochs=1).fit(ENGLISH, FRENCH)
-    before = model.net_.mean_loss(model._read_input(ENGLISH, FRENCH))
+    before = model.net_.mean_loss(model._reader.read(ENGLISH, FRENCH, estimator=model))
     for _ in range(5):
         model.partial_fit(ENGLISH, FRENCH)
     assert model.n_iter_ == 6
-    after = model.net_.mean_loss(model._read_input(ENGLISH, FRENCH))
+    after = model.net_.mean_loss(model._reader.read(ENGLISH, FRENCH, estimator=model))
     assert after < before
     model.set_params(warm_start=True).fit(NEW_ENGLISH, NEW_FRENCH)
     assert model.n_iter_ == 7
@@ -490,7 +491,7 @@ def test_held_out_pairs_share_no_text_with_the_others():
     model._rng = np.random.RandomState(0)
     X = [f"text {i // 3}" for i in range(90)]
     y = [f"texte {i // 2}" for i in range(90)]
-    pairs = model._learn_input(X, y)
+    pairs = learn(model, X, y)
     model.set_params(early_stopping=True, validation_fraction=0.3)
     kept, held_out = model._hold_out(pairs, None)
     assert 20 <= len(held_out) <= 45
@@ -512,7 +513,7 @@ def test_best_epoch_is_restored(stop_by):
     if stop_by != "loss":
         assert best > 0.5
     model._rng = np.random.RandomState(0)
-    pairs = model._read_input(ENGLISH, FRENCH)
+    pairs = model._reader.read(ENGLISH, FRENCH, estimator=model)
     _, held_out = model._hold_out(pairs, None)
     now = model.net_.mean_loss(held_out) if stop_by == "loss" else model._score_pairs(held_out)
     # The weights are those of bfloat16 or nearly so, and some translations turn.
