@@ -36,6 +36,7 @@ from skae._estimators.reading import learn
 from skae._modules.translation import TranslationModule
 from skae._runtime import has_bfloat16
 from skae._text.tokenizers import vocabulary_length
+from skae._training.loop import TrainingRun
 
 LR, SMOOTHING, MAX_NORM, MUON_ITERATIONS = 1e-3, 0.1, 1.0, 3
 CPU = torch.device("cpu")
@@ -50,7 +51,7 @@ class Skae:
 
     def train(self, batches):
         self.net.get_iterator = lambda dataset, training=False: batches
-        self.net.train(self.rows, None, [], epochs=1, seed=0)
+        TrainingRun(self.net, self.rows, None, [], n_epochs=1, seed=0).fit_loop()
 
 
 class Loop:
@@ -160,11 +161,12 @@ class Data:
 
     def translator(self, architecture, **params):
         translator = Seq2SeqTranslator(architecture=architecture, **params)
-        translator.__dict__ |= {
-            name: value for name, value in self.read.__dict__.items() if name.endswith("_")
-        }
-        translator._rng = np.random.RandomState(0)
-        translator._set_up(self.rows, resume=False, anneals=True)
+        vars(translator).update(
+            _rng=np.random.RandomState(0),
+            _reader=self.read._reader,
+            **self.read._reader.fitted_attributes(),
+        )
+        translator._set_up(self.rows, False, False, translator._training_defaults())
         return translator
 
     def module(self, architecture):
@@ -172,7 +174,7 @@ class Data:
         return TranslationModule(built.encoder, built.decoder, SMOOTHING).train()
 
     def dropout(self, architecture):
-        return self.module(architecture).encoder.dropout.rate
+        return self.module(architecture).encoder.dropout.p
 
     def batches(self, architecture, n_batches):
         """Return some batches, and the seconds that making one takes in an epoch."""

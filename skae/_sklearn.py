@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
+from sklearn.utils.validation import _check_n_features as check_n_features
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidParameterError",
     "StrOptions",
     "check_method_params",
+    "check_n_features",
     "check_sample_weight",
     "fit_context",
     "insert_error_scores",

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skae._data.checks import read_weights
 from skae._data.dataset import Dataset
+from skae._sklearn import check_n_features
 
 
 class Features(BaseEstimator):
@@ -140,7 +141,7 @@ class SampleReader(Reader):
         """
         if isinstance(X, Dataset):
             return _weighted(X, sample_weight)
-        check = partial(validate_data, estimator, reset=False)
+        check = partial(_validate, estimator)
         if estimator is None:
             check = partial(check_array, input_name=name)
         return self.convert(X, sample_weight, check, name)
@@ -163,6 +164,15 @@ class SampleReader(Reader):
         Dataset
         """
         raise NotImplementedError
+
+
+def _validate(estimator, X, **how):
+    """Do the same as ``validate_data``, which would look for names of columns in arrays, too."""
+    if not isinstance(X, np.ndarray) or "feature_names_in_" in vars(estimator):
+        return validate_data(estimator, X, reset=False, **how)
+    array = check_array(X, estimator=estimator, input_name="X", **how)
+    check_n_features(estimator, array, reset=False)
+    return array
 
 
 def _weighted(dataset, sample_weight):
