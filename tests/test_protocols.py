@@ -44,9 +44,8 @@ EXCEPTIONS = {
     "_model_selection/fit_many.py": "estimators of the user",
     "_model_selection/trials.py": "estimators of the user",
     "_outliers/detector.py": "an estimator of the user",
-    # Whether an estimator is fitted, as in scikit-learn, or what its class has.
-    "_estimators/ensemble.py": "whether it is fitted",
-    "_estimators/fitted.py": "whether it is fitted",
+    # What a class has.
+    "_estimators/fitted.py": "whether a class has an architecture",
 }
 
 

@@ -364,7 +364,7 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         return self.n_components_
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "estimators_")
+        return "estimators_" in vars(self)
 
 
 class _Draw(NamedTuple):

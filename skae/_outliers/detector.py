@@ -570,7 +570,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         return tags
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "estimator_")
+        return "estimator_" in vars(self)
 
 
 def _scores(estimator, X):
