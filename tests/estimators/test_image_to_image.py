@@ -100,7 +100,7 @@ def test_frames_of_pandas_and_polars(digits):
         model = make(image_shape=(8, 8)).fit(frame, frame)
         predicted = model.predict(frame)
         assert list(predicted.columns) == columns
-        np.testing.assert_array_equal(predicted.to_numpy(), expected)
+        np.testing.assert_allclose(predicted.to_numpy(), expected, rtol=0, atol=1e-9)
 
 
 def test_learns_what_a_linear_filter_cannot(digits):
