@@ -308,7 +308,8 @@ class LinearFilter(nn.Module):
             moments = moments + features.t() @ wanted
         penalty = self.PENALTY * gram.diagonal()[:-1].mean()
         gram.diagonal()[:-1].add_(penalty.clamp_min(torch.finfo(gram.dtype).tiny))
-        found = torch.linalg.lstsq(gram, moments).solution.t().to(weight.dtype)
+        # The default driver gives other last bits at each call.
+        found = torch.linalg.lstsq(gram, moments, driver="gelsd").solution.t().to(weight.dtype)
         weight.copy_(found[:, :n_features].reshape(weight.shape))
         self.convolution.bias.copy_(found[:, n_features])
 
