@@ -143,7 +143,7 @@ def fit_all(fits, n_jobs=None, verbose=0):
 
     Yields
     ------
-    Fit
+    FitTask
     """
     returned = in_parts(partial(_fit_part, verbose=verbose), fits, n_jobs)
     for fit, there in zip(fits, chain.from_iterable(returned), strict=True):
