@@ -20,14 +20,12 @@ class EnsemblePredictor(Predictor):
 
     def __init__(self, predictors, widths, features, n_features):
         self.predictors, self.widths = predictors, widths
-        self.features = self.times_seen = None
-        if any(len(seen) < n_features for seen in features):
-            self.features = [torch.from_numpy(seen) for seen in features]
-            self.times_seen = torch.bincount(torch.cat(self.features))
+        see_all = all(len(seen) == n_features for seen in features)
+        self.features = None if see_all else features
 
     def module_for(self, dtype):
         modules, devices = zip(*(one.module_for(dtype) for one in self.predictors), strict=True)
-        return Members(modules, self.widths, self.features, self.times_seen), devices[0]
+        return Members(modules, self.widths, self.features), devices[0]
 
 
 class Members:
@@ -38,15 +36,15 @@ class Members:
     modules : sequence of AutoencoderModule
     widths : list of int
         Lengths of the codes.
-    features : list of tensor of int or None
+    features : list of ndarray of int or None
         The columns that each member sees; None if all see all.
-    times_seen : tensor of int, shape (n_features,), or None
-        How many members see each column.
     """
 
-    def __init__(self, modules, widths, features, times_seen):
-        self.modules, self.widths = modules, widths
-        self.features, self.times_seen = features, times_seen
+    def __init__(self, modules, widths, features):
+        self.modules, self.widths, self.features = modules, widths, None
+        if features is not None:
+            self.features = [torch.from_numpy(seen) for seen in features]
+            self.times_seen = torch.bincount(torch.cat(self.features))
         # The maximum: they run one after the other.
         self.n_multiplications = max(module.n_multiplications for module in modules)
 

@@ -18,6 +18,7 @@ from skae import (
     Autoencoder,
     ConvAutoencoder,
     DenoisingAutoencoder,
+    EnsembleAutoencoder,
     OutlierDetector,
     RecurrentAutoencoder,
     SparseAutoencoder,
@@ -75,11 +76,13 @@ def transform(model, X):
         (ConvAutoencoder(3), IMAGES),
         (RecurrentAutoencoder(3), IMAGES),
         (OutlierDetector(Autoencoder(3)), None),
+        (EnsembleAutoencoder(Autoencoder(3), 3, max_features=0.5), None),
     ],
 )
 def test_no_pickle_is_inside_the_pickle(model, data, X):
     X = X if data is None else data
-    part = model.estimator if isinstance(model, OutlierDetector) else model
+    is_meta = isinstance(model, (OutlierDetector, EnsembleAutoencoder))
+    part = model.estimator if is_meta else model
     part.set_params(max_epochs=2, random_state=0, check_baseline=False, warm_start=True)
     pickled = pickle.dumps(model.fit(X))
     names = {str(argument) for _, argument, _ in pickletools.genops(pickled)}
