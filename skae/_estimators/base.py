@@ -140,10 +140,11 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
     def _join(self, *parts, **facts):
         return AutoencoderModule(*parts, **facts)
 
-    def _renew(self, module, dataset):
-        module.bottleneck = self._make_bottleneck(self.n_components_, dataset.sample_shape)
-        module.corruption = self._make_corruption(dataset)
-        module.to(self.device_)
+    def _parts_to_renew(self, dataset):
+        return {
+            "bottleneck": self._make_bottleneck(self.n_components_, dataset.sample_shape),
+            "corruption": self._make_corruption(dataset),
+        }
 
     def _make_loss(self):
         """Return the module that computes the loss of reconstructions."""

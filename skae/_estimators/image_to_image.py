@@ -210,9 +210,9 @@ class ImageToImageRegressor(
     def _make_augmentation(self):
         return Augmentation(self.flips, self.max_shift)
 
-    def _renew(self, module, dataset):
+    def _parts_to_renew(self, dataset):
         del dataset
-        module.augmentation = self._make_augmentation()
+        return {"augmentation": self._make_augmentation()}
 
     def _check_fit(self, dataset):
         score = self._predictor.r2(dataset.subsample(MAX_CHECKED))

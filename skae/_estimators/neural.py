@@ -27,7 +27,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
     """Base class of all estimators: a network that is trained on samples.
 
     A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
-    ``_make_reader`` and ``_make_module``. It may override ``_check_ranges``, ``_renew``,
+    ``_make_reader``, ``_make_module`` and ``_parts_to_renew``. It may override ``_check_ranges``,
     ``_describe`` and ``_check_fit``.
     """
 
@@ -82,7 +82,8 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         if resume:
             self._check_unchanged()
             self.net_ = copy.copy(self.net_).resume(**session)
-            self._renew(self.net_.module_, dataset)
+            self.net_.module_.replace(**self._parts_to_renew(dataset))
+            self.net_.module_.to(self.device_)
         else:
             self._built_with = self._parameters_of_the_net()
             self.net_ = self._make_net(dataset, defaults, session)
@@ -125,8 +126,9 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         params = {name: getattr(self, name) for name in fixed}
         return params | self._parameters_of_the_architecture()
 
-    def _renew(self, module, dataset):
-        """Update the parts of a module that parameters may change when training continues."""
+    def _parts_to_renew(self, dataset):
+        """Return the parts of the module that parameters may change when training continues."""
+        raise NotImplementedError
 
     def _describe(self, dataset, validation):
         """Set the fitted attributes that are computed from the samples."""

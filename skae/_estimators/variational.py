@@ -316,9 +316,9 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         facts["n_importance_samples"] = self.n_importance_samples
         return VariationalModule(*parts, **facts)
 
-    def _renew(self, module, dataset):
-        super()._renew(module, dataset)
-        module.n_importance_samples = self.n_importance_samples
+    def _parts_to_renew(self, dataset):
+        own = {"n_importance_samples": self.n_importance_samples}
+        return super()._parts_to_renew(dataset) | own
 
     def _set_up(self, dataset, resume, is_partial, defaults):
         if self.free_bits and self.n_importance_samples > 1:

@@ -25,7 +25,16 @@ class Center(Layer):
         return x - self.mean
 
 
-class AutoencoderModule(nn.Module):
+class TrainedModule(nn.Module):
+    """Base of what a net trains."""
+
+    def replace(self, **parts):
+        """Take other parts or numbers in the places of some, for a training that continues."""
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+
+class AutoencoderModule(TrainedModule):
     """Encoder, bottleneck, decoder and loss of one autoencoder.
 
     Parameters

@@ -5,10 +5,11 @@ from torch import nn
 
 from skae._data.cost import FREE
 from skae._data.texts import BEGIN, PADDING
+from skae._modules.autoencoder import TrainedModule
 from skae._runtime import TRAINED
 
 
-class TranslationModule(nn.Module):
+class TranslationModule(TrainedModule):
     """What is trained of a translator: an encoder, a decoder and the loss of the next token.
 
     Parameters

@@ -247,8 +247,9 @@ class Seq2SeqTranslator(
         module = TranslationModule(*halves, self.label_smoothing, dataset.cost(halves)).eval()
         return module, encoder(torch.tensor([[END]])).shape[2]
 
-    def _renew(self, module, dataset):
-        module.label_smoothing = self.label_smoothing
+    def _parts_to_renew(self, dataset):
+        del dataset
+        return {"label_smoothing": self.label_smoothing}
 
     def _make_architecture(self):
         if self.architecture == "auto" and self._reader.n_pairs > MANY_PAIRS:
