@@ -62,7 +62,7 @@ def _forget_other_threads():
     """Make new locks in a forked process, where the threads that held the old ones are gone."""
     global _GENERATORS, _CALLBACKS, _LIMITS
     _GENERATORS, _CALLBACKS, _LIMITS = RLock(), RLock(), Lock()
-    _limits.clear()
+    del _limits[_nesting.depth :]
 
 
 os.register_at_fork(after_in_child=_forget_other_threads)

@@ -10,7 +10,6 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from skae._runtime import (
     TorchGenerators,
     TrainState,
-    draws_from_torch,
     make_generator,
     threads,
 )
@@ -61,7 +60,7 @@ class TrainingRun:
         self.batches = net.get_iterator(dataset, training=True)
         self.noise = make_generator(seed, net.device)
         self.torch_generators = TorchGenerators(seed, net.device)
-        self.drawing = self.torch_generators.taken if draws_from_torch(net.module_) else nullcontext
+        self.drawing = net.drawing(self.torch_generators)
         self.n_epochs, self.epochs_done = n_epochs, 0
         self.n_steps, self.steps_taken = n_epochs * len(self.batches), 0
         callbacks = [callback for _, callback in net.callbacks_]

@@ -187,6 +187,16 @@ class Net(NeuralNet):
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, self.precision)
 
+    def drawing(self, generators):
+        """Return a function that gives the context of a step, in which the module may draw.
+
+        Parameters
+        ----------
+        generators : TorchGenerators
+            Taken for the step if a part of the module draws from torch's own generator.
+        """
+        return generators.taken if draws_from_torch(self.module_) else nullcontext
+
     def mean_loss(self, dataset, notify=None):
         """Return the mean loss over a data set, for the same noise at every call.
 
@@ -198,8 +208,7 @@ class Net(NeuralNet):
         """
         total, count = torch.zeros((), device=self.device), 0
         state = TrainState(generator=make_generator(self._seed, self.device))
-        taken = TorchGenerators(self._seed, self.device).taken
-        drawing = taken if draws_from_torch(self.module_) else nullcontext
+        drawing = self.drawing(TorchGenerators(self._seed, self.device))
 
         def step(batch):
             with drawing():

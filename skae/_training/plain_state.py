@@ -59,11 +59,9 @@ class PlainTensor:
 
     def __reduce__(self):
         tensor = self.tensor.detach().cpu()
-        n, shape, stride = tensor.numel(), tensor.shape, tensor.stride()
-        is_dense = n and torch.empty_strided(shape, stride).untyped_storage().nbytes() == (
-            n * tensor.element_size()
-        )
-        if not is_dense:
+        n, shape = tensor.numel(), tensor.shape
+        last = sum((size - 1) * step for size, step in zip(shape, tensor.stride(), strict=True))
+        if last + 1 != n:  # it has gaps, or values that share memory
             tensor = tensor.contiguous()
         # As bytes: NumPy has no bfloat16.
         values = tensor.as_strided((n,), (1,)).view(torch.uint8).numpy()

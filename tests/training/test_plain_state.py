@@ -152,11 +152,13 @@ def test_tensors_keep_what_they_are():
     module.bare, module.listed = torch.arange(3), [torch.zeros(()).bfloat16() + 1.5]
     module.register_buffer("strided", torch.arange(12).view(3, 4).t()[::2])
     module.register_buffer("empty", torch.zeros(0, 3))
+    module.register_buffer("reduced", shared.detach().bfloat16())
     again = pickle.loads(pickle.dumps(plain(module)))
     assert again.first is again.second
     assert not again.first.requires_grad
-    assert again.first.is_contiguous(memory_format=torch.channels_last)
-    for name in ("first", "bare", "strided", "empty"):
+    for tensor in (again.first, again.reduced):
+        assert tensor.is_contiguous(memory_format=torch.channels_last)
+    for name in ("first", "bare", "strided", "empty", "reduced"):
         assert torch.equal(getattr(again, name), getattr(module, name))
     assert again.listed[0].dtype == torch.bfloat16
     assert again.listed == module.listed

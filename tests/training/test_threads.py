@@ -1,6 +1,8 @@
 """Fits in threads: none waits for another one, and each gives the same bits as alone."""
 
 import multiprocessing
+import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -133,6 +135,18 @@ def test_large_nets_have_all_threads_while_small_ones_train(allowed):
     assert seen == [allowed]
     assert torch.get_num_threads() == allowed
     torch.set_num_threads(before)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_where_threads_are_limited():
+    parent, process = os.getpid(), None
+    try:
+        with threads(0):
+            process = os.fork()
+    finally:
+        if os.getpid() != parent:  # the child is not to go on with the tests
+            os._exit(sys.exc_info()[0] is not None)
+    assert os.waitpid(process, 0)[1] == 0
 
 
 def fit_and_exit(X, params):
