@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import dataclass_transform
 
+from numpy.random import RandomState
 from sklearn.base import BaseEstimator
 
 from skae._sklearn import (
@@ -20,6 +21,7 @@ from skae._sklearn import (
 __all__ = [
     "HasMethods",
     "ParameterMixin",
+    "Snapshot",
     "StrOptions",
     "callable_name",
     "complete_docstring",
@@ -31,15 +33,36 @@ __all__ = [
 ]
 
 
+class Snapshot:
+    """The attributes of an estimator, of which fits change only the random state in place.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+
+    def __init__(self, estimator):
+        self.estimator, self.attributes = estimator, dict(vars(estimator))
+        rng = self.attributes.get("_rng")
+        self.rng = rng if isinstance(rng, RandomState) else None  # an estimator may be anybody's
+        self.rng_state = None if self.rng is None else self.rng.get_state()
+
+    def restore(self):
+        """Put the attributes back."""
+        self.estimator.__dict__ = dict(self.attributes)  # at once: there may be an interrupt
+        if self.rng is not None:
+            self.rng.set_state(self.rng_state)
+
+
 @contextmanager
-def unchanged_on_error(estimator):
-    """Put an estimator's attributes back if fitting fails: fitting rebinds them, and no more."""
-    before = estimator.__dict__.copy()
+def unchanged_on_error(*estimators):
+    """Put the attributes of estimators back if what is done with them fails or is interrupted."""
+    before = [Snapshot(estimator) for estimator in estimators]
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        for snapshot in before:
+            snapshot.restore()
         raise
 
 

@@ -11,6 +11,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
 from skae._model_selection.trials import Fold, fit_trials, trials_by_preprocessing, with_params
+from skae._params import unchanged_on_error
 from skae._sklearn import (
     check_method_params,
     fit_context,
@@ -55,7 +56,8 @@ class BatchedSearch:
         Raises
         ------
         ValueError
-            If there are no candidates, if a parameter name is unknown, or if all fits fail.
+            If there are no candidates, if a parameter name is unknown, or if all fits fail. A
+            search that was fitted before does not change.
         """
         scorer, _ = self._get_scorers()
         base = clone(self.estimator)
@@ -75,6 +77,21 @@ class BatchedSearch:
         ]
         if not folds:
             raise ValueError("cv gives no folds: nothing could be fitted")
+        with unchanged_on_error(self):
+            self._forget_earlier_fit()
+            self._fit_candidates(models, candidates, folds, scorer)
+            if self.refit:
+                self._refit(base, X, y, fit_params)
+            task.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _forget_earlier_fit(self):
+        fitted = [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]
+        for name in fitted:
+            delattr(self, name)
+
+    def _fit_candidates(self, models, candidates, folds, scorer):
+        """Fit and score the candidates on the folds, and choose the best."""
         self.n_splits_ = len(folds)
         if self.verbose > 0:
             n_fits = len(folds) * len(models)
@@ -84,10 +101,6 @@ class BatchedSearch:
         self.cv_results_ = self._format_results(scored, len(folds), outcomes, columns)
         self.scorer_ = getattr(scorer, "_scorers", scorer)
         self._choose(metric)
-        if self.refit:
-            self._refit(base, X, y, fit_params)
-        task.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return self
 
     @available_if(lambda self: hasattr(self, "transform"))
     def fit_transform(self, X, y=None, **params):

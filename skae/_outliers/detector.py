@@ -27,7 +27,14 @@ from skae._outliers.cells import as_frame, as_objects, dense_table
 from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Background, CounterfactualSearch
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
-from skae._params import ParameterMixin, StrOptions, fit_context, parameter_class, real
+from skae._params import (
+    ParameterMixin,
+    StrOptions,
+    fit_context,
+    parameter_class,
+    real,
+    unchanged_on_error,
+)
 from skae._sklearn import check_method_params, num_samples, routing_enabled, safe_indexing
 from skae._training.fits import FitTask, fit_all
 
@@ -186,6 +193,11 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
             ``score_samples``. A detector that was fitted before does not change.
         """
         del y
+        with unchanged_on_error(self):
+            self._fit(X, params)
+        return self
+
+    def _fit(self, X, params):
         frame = narwhals_frame(X)
         names = None if frame is None else frame.columns
         rng = check_random_state(self.random_state)
@@ -206,7 +218,6 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         self._names, self.estimator_, self.offset_ = names, estimator, offset
         self.__dict__.pop("_background", None)  # of an earlier fit
         self.calibration_scores_, self.background_ = calibration_scores, background
-        return self
 
     def _original(self, seed):
         """Return the estimator to fit clones of."""

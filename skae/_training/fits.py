@@ -7,8 +7,10 @@ from itertools import chain, pairwise
 
 import numpy as np
 from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
 
+from skae._params import unchanged_on_error
 from skae._training.session import has_session
 from skae._training.together import model_batches, stack_key, why_not_stackable
 from skae._training.together import train as train_runs
@@ -66,7 +68,11 @@ class FitTask:
 
     def alone(self):
         """Fit an estimator whose ``fit`` is none of skae's."""
-        self._do(lambda: self.estimator.fit(*self.data, **self.params))
+        self._do(self._fit_alone)
+
+    def _fit_alone(self):
+        with unchanged_on_error(*_with_its_parts(self.estimator)):
+            self.estimator.fit(*self.data, **self.params)
 
     def end(self):
         """Make the estimator what ``fit`` would have left of the epochs so far.
@@ -84,8 +90,9 @@ class FitTask:
 
     def take_over(self, other):
         """Let the estimator become that of a fit that was made in another process."""
-        self.estimator.__dict__ = other.estimator.__dict__
         self.error, self.seconds = other.error, other.seconds
+        if self.error is None:
+            self.estimator.__dict__ = other.estimator.__dict__
 
     def abandon(self):
         """Make the estimator what it was before."""
@@ -100,6 +107,12 @@ class FitTask:
         except Exception as error:
             self.error = error
         self.seconds += time.perf_counter() - start
+
+
+def _with_its_parts(estimator):
+    """Return an estimator and those in its parameters, such as steps, which it may fit in place."""
+    params = estimator.get_params().values() if isinstance(estimator, BaseEstimator) else ()
+    return [part for part in (estimator, *params) if isinstance(part, BaseEstimator)]
 
 
 def train(fits, until=None):

@@ -112,7 +112,7 @@ class Net(NeuralNet):
         twin.module_, twin.history_ = copy.deepcopy((self.module_, self.history_))
         # Made anew: copies of an optimizer lack what it keeps beside its state.
         twin.initialize_optimizer()
-        twin.optimizer_.load_state_dict(self.optimizer_.state_dict())
+        twin.optimizer_.load_state_dict(copy.deepcopy(self.optimizer_.state_dict()))
         return twin
 
     def resume(self, lr, **params):

@@ -2,7 +2,7 @@
 
 from functools import wraps
 
-from skae._sklearn import fit_context
+from skae._params import Snapshot, fit_context
 from skae._training.loop import gradients
 from skae.exceptions import InterruptedWarning, warn
 
@@ -70,7 +70,7 @@ class FitSession:
 
     def begin(self, shows_bar=True):
         """Read the samples, hold some out, and build the net; return the `TrainingRun`."""
-        self._before = _Snapshot(self.estimator)
+        self._before = Snapshot(self.estimator)
         try:
             with gradients():
                 self.run = self._begin(shows_bar)
@@ -123,19 +123,3 @@ class FitSession:
             self.end()
         else:
             self.abandon()
-
-
-class _Snapshot:
-    """The attributes of an estimator, of which fits change only the random state in place."""
-
-    def __init__(self, estimator):
-        self.estimator, self.attributes = estimator, dict(vars(estimator))
-        self.rng = self.attributes.get("_rng")
-        self.rng_state = None if self.rng is None else self.rng.get_state()
-
-    def restore(self):
-        """Put the attributes back."""
-        vars(self.estimator).clear()
-        vars(self.estimator).update(self.attributes)
-        if self.rng is not None:
-            self.rng.set_state(self.rng_state)
