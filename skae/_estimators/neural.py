@@ -75,6 +75,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             "lr_schedule": None if is_partial else self.lr_schedule,
             "anneals": not is_partial,
             "keeps_optimizer": self.warm_start or is_partial,
+            "history_size": self.history_size,
             "max_grad_norm": self.max_grad_norm,
             "precision": self._precision(),
             "batch_size": defaults.budget.batch_size(self.batch_size, len(dataset)),
@@ -194,13 +195,13 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
 
     @property
     def loss_curve_(self):
-        """Mean training loss of each epoch."""
+        """Mean training loss of each epoch that is kept on record."""
         return [epoch["train_loss"] for epoch in self.history_]
 
     @property
     def n_iter_(self):
         """Number of epochs trained."""
-        return len(self.history_)
+        return self.history_.n_epochs
 
     @property
     def _n_features_out(self):

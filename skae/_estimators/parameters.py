@@ -97,6 +97,9 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
         Whether ``fit`` continues from the last fit, with the state of the optimizer, instead
         of starting again. Pickles hold this state only if it is True, or after
         ``partial_fit``.
+    history_size : int or None, default=None
+        Number of epochs, the last ones, that ``history_`` and ``loss_curve_`` keep. None keeps
+        all. A number bounds memory and pickles of a model that ``partial_fit`` trains forever.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness: initial weights, order of batches, held-out samples,
         dropout and noise. With an int, every fit gives the same model.
@@ -143,7 +146,7 @@ net_ : skorch.NeuralNet
     loss_curve_ : list of float
         Mean training loss of each epoch.
     n_iter_ : int
-        Number of epochs trained.
+        Number of epochs trained, of all fits that were continued.
     device_ : torch.device
         Device of the network.
     n_features_in_ : int
@@ -219,6 +222,7 @@ class SharedParameters(ParameterMixin):
     device: str | torch.device = "auto"
     callbacks: list | None = None
     warm_start: bool = False
+    history_size: int | None = None
     random_state: Any = None
     verbose: int = 0
 
@@ -238,6 +242,7 @@ class SharedParameters(ParameterMixin):
         "device": [str, torch.device],
         "callbacks": [list, tuple, None],
         "warm_start": ["boolean"],
+        "history_size": [integer(1), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

@@ -68,7 +68,7 @@ class TrainingRun:
         self.is_watched = not all(is_own(callback) for callback in callbacks)
         self.keeps_to_itself = all(keeps_to_itself(callback) for callback in callbacks)
         self.bars = [callback for callback in callbacks if isinstance(callback, Progress)]
-        self.n_recorded = len(net.history)
+        self.n_recorded = net.history.n_epochs
         self.finished, self.error, self.seconds = True, None, 0.0
         self._step = None
         self._has_begun = self._is_over = False
@@ -192,7 +192,7 @@ class TrainingRun:
         KeyboardInterrupt
             If no epoch has begun.
         """
-        if len(self.net.history) == self.n_recorded:
+        if self.net.history.n_epochs == self.n_recorded:
             raise KeyboardInterrupt
         self._is_over = True
         self.finished = self.has_stopped()

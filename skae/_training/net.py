@@ -12,6 +12,7 @@ from math import isfinite
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
+from skorch.history import History
 from torch import nn
 
 from skae._data.batches import Batches
@@ -28,6 +29,64 @@ from skae._training.callbacks import sets_learning_rate
 from skae._training.flat import can_flatten, flat_parameter, matrix_groups, matrix_stacks
 from skae._training.muon import Muon
 from skae._training.plain_state import plain
+
+
+class EpochHistory(History):
+    """skorch's history, to which an epoch is added at the same cost however many there are.
+
+    Parameters
+    ----------
+    epochs : iterable of dict, default=()
+    """
+
+    #: What is compared with all epochs before.
+    compared = ("train_loss", "valid_loss")
+
+    def __init__(self, epochs=()):
+        super().__init__()
+        self._lowest = {}  # before the last epoch
+        for epoch in epochs:
+            self._note_lowest()
+            self.append(epoch)
+
+    @property
+    def n_epochs(self):
+        """Number of epochs, those included that are not kept."""
+        return self[-1]["epoch"] if self else 0
+
+    def __getitem__(self, i):
+        first, *others = i if isinstance(i, tuple) else (i,)
+        if isinstance(first, int):  # skorch would copy the list
+            epoch = list.__getitem__(self, first)
+            return History([epoch])[(0, *others)] if others else epoch
+        return super().__getitem__(i)
+
+    def new_epoch(self):
+        """Add an epoch, with its number."""
+        self._note_lowest()
+        self.append({"batches": [], "epoch": self.n_epochs + 1})
+
+    def _note_lowest(self):
+        last = self[-1] if self else {}
+        for name in last.keys() & self.compared:
+            self._lowest[name] = min(last[name], self._lowest_of(name))
+
+    def record_loss(self, name, loss):
+        """Record a loss, and whether it is lower than all before."""
+        self.record(name, loss)
+        self.record(f"{name}_best", loss < self._lowest_of(name))
+
+    def _lowest_of(self, name):
+        return self._lowest.get(name, float("inf"))
+
+    def continued(self):
+        """Return a history that can be added to without changing this one."""
+        twin = type(self)()
+        twin.extend(self.copy())
+        if twin:
+            twin[-1] = copy.deepcopy(twin[-1])
+        twin._lowest = dict(self._lowest)
+        return twin
 
 
 class Net(NeuralNet):
@@ -48,6 +107,8 @@ class Net(NeuralNet):
         it is a part of one, and they are as at its end.
     keeps_optimizer : bool, default=True
         Whether the state of the optimizer is pickled, by which training can continue as it was.
+    history_size : int or None, default=None
+        Number of epochs that are kept on record. None is all.
     **kwargs : dict
         Parameters of skorch's ``NeuralNet``.
 
@@ -65,6 +126,7 @@ class Net(NeuralNet):
         precision=None,
         anneals=True,
         keeps_optimizer=True,
+        history_size=None,
         **kwargs,
     ):
         super().__init__(module, criterion=nn.Identity, train_split=None, verbose=0, **kwargs)
@@ -73,6 +135,7 @@ class Net(NeuralNet):
         self.max_grad_norm = max_grad_norm
         self.anneals = anneals
         self.keeps_optimizer = keeps_optimizer
+        self.history_size = history_size
 
     def begin_run(self, callbacks, seed):
         """Get ready for a training.
@@ -109,7 +172,7 @@ class Net(NeuralNet):
         """Return a net that can be trained on without changing this one."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin.module_, twin.history_ = copy.deepcopy((self.module_, self.history_))
+        twin.module_, twin.history_ = copy.deepcopy(self.module_), self.history_.continued()
         # Made anew: copies of an optimizer lack what it keeps beside its state.
         twin.initialize_optimizer()
         twin.optimizer_.load_state_dict(copy.deepcopy(self.optimizer_.state_dict()))
@@ -129,6 +192,25 @@ class Net(NeuralNet):
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
+
+    @property
+    def history(self):
+        """The record of the epochs."""
+        return self.history_
+
+    @history.setter
+    def history(self, history):
+        self.history_ = EpochHistory(history)  # a callback may have read it from a file
+
+    def initialize_history(self):
+        """Begin the record of the epochs."""
+        self.history_ = EpochHistory()
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Add an epoch to the record, and drop those that are too many."""
+        self.history.new_epoch()
+        if self.history_size is not None:
+            del self.history[: -self.history_size]
 
     def check_data(self, X, y=None):
         """Accept the data: the estimator has validated it."""
@@ -242,6 +324,4 @@ class Net(NeuralNet):
                 "very large values in X (scale its columns, for instance with StandardScaler) or "
                 f"too large steps (try lr below {self.lr}, or max_grad_norm=1)."
             )
-        earlier = [epoch[name] for epoch in self.history[:-1] if name in epoch]
-        self.history.record(name, loss)
-        self.history.record(f"{name}_best", loss < min(earlier, default=float("inf")))
+        self.history.record_loss(name, loss)

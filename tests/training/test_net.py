@@ -1,5 +1,6 @@
 """The training engine, seen through an estimator."""
 
+import copy
 import math
 import os
 import pickle
@@ -590,3 +591,98 @@ def test_cuda(X, fast):
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(on_gpu)).reconstruct(X), on_gpu.reconstruct(X)
     )
+
+
+# The record of the epochs.
+
+
+class Counted(dict):
+    """An epoch that counts how often any of its kind is read or copied."""
+
+    touched = 0
+
+    def __getitem__(self, key):
+        Counted.touched += 1
+        return super().__getitem__(key)
+
+    def __contains__(self, key):
+        Counted.touched += 1
+        return super().__contains__(key)
+
+    def __deepcopy__(self, memo):
+        Counted.touched += 1
+        return Counted(self)
+
+
+def with_many_epochs(model, n):
+    """Let a model look as if trained for so many epochs."""
+    history = model.net_.history
+    last = history[-1]
+    for epoch in range(len(history) + 1, n + 1):
+        history.append(Counted(last, batches=[{}], epoch=epoch))
+    return model
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_training_goes_on_at_the_same_cost_however_long_it_was(method, X, fast):
+    """Epochs before the last are neither read nor copied."""
+    model = Autoencoder(**fast | {"max_epochs": 1, "warm_start": True}).fit(X, X_val=X[:30])
+    with_many_epochs(model, 20_000)
+    Counted.touched = 0
+    getattr(model, method)(X)
+    assert Counted.touched < 10
+    assert model.n_iter_ == len(model.history_) == 20_001
+    assert [epoch["epoch"] for epoch in model.history_] == list(range(1, 20_002))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_history_can_be_bounded(method, X, fast):
+    params = fast | {"max_epochs": 1, "warm_start": True}
+    model, all_kept = Autoencoder(**params, history_size=3), Autoencoder(**params)
+    sizes = []
+    for _ in range(8):
+        for each in (model, all_kept):
+            getattr(each, method)(X)
+        sizes.append(len(pickle.dumps(model)))
+    assert model.n_iter_ == all_kept.n_iter_ == 8
+    assert model.loss_curve_ == all_kept.loss_curve_[-3:]
+    assert [epoch["epoch"] for epoch in model.history_] == [6, 7, 8]
+    for name in ("train_loss", "train_loss_best"):
+        assert model.history_[:, name] == all_kept.history_[:, name][-3:]
+    assert max(sizes[2:]) - min(sizes[2:]) < 20
+    model.set_params(history_size=1).partial_fit(X)
+    assert (model.n_iter_, len(model.history_)) == (9, 1)
+    with pytest.raises(ValueError, match="'history_size' parameter"):
+        Autoencoder(history_size=0).fit(X)
+
+
+def test_bounded_history_keeps_all_that_training_needs(X, fast):
+    params = fast | {"early_stopping": True, "max_epochs": 8, "lr": 0.3, "patience": 3}
+    one, all_kept = (Autoencoder(**params, history_size=k).fit(X) for k in (1, None))
+    np.testing.assert_array_equal(one.transform(X), all_kept.transform(X))
+    assert one.n_iter_ == all_kept.n_iter_
+
+
+def test_history_says_which_loss_is_the_lowest_of_all(X, fast):
+    model = Autoencoder(**fast | {"lr": 0.5, "optimizer": "sgd", "warm_start": True}).fit(X)
+    model = pickle.loads(pickle.dumps(model)).set_params(lr=0.01, max_epochs=20).fit(X)
+    losses = model.history_[:, "train_loss"]
+    expected = [loss < min(losses[:i], default=np.inf) for i, loss in enumerate(losses)]
+    assert model.history_[:, "train_loss_best"] == expected
+
+
+def test_history_is_that_of_its_own_model(X, fast):
+    model = Autoencoder(**fast).partial_fit(X)
+    history, twins = model.history_, [copy.copy(model), copy.deepcopy(model), clone(model)]
+    for twin in twins:
+        twin.partial_fit(X)
+    model.partial_fit(X)
+    assert len(history) == 1
+    assert [each.n_iter_ for each in (model, *twins)] == [2, 2, 2, 1]
+
+
+def test_history_from_a_checkpoint_is_continued(X, fast, tmp_path):
+    checkpoint = Checkpoint(dirname=str(tmp_path), load_best=True, monitor="train_loss_best")
+    model = Autoencoder(**fast, callbacks=[checkpoint]).fit(X)
+    model.set_params(callbacks=None).partial_fit(X)
+    assert model.n_iter_ == len(model.history_) == 4
