@@ -6,6 +6,7 @@ from itertools import chain
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -62,6 +63,24 @@ def check_not_empty(texts, name):
         )
 
 
+def check_characters(texts, max_characters, name):
+    """Refuse texts with more characters than a limit, or than none."""
+    long = long_texts(texts, max_characters)
+    if long:
+        raise ValueError(
+            f"{_places(name, long)}: {len(texts[long[0]])} characters are more than "
+            f"max_characters={max_characters}. Give sentences one by one, or set another "
+            "max_characters."
+        )
+
+
+def long_texts(texts, max_characters):
+    """Return the positions of the texts with more characters than a limit, or than none."""
+    if max_characters is None:
+        return []
+    return [i for i, text in enumerate(texts) if len(text) > max_characters]
+
+
 def _places(name, index):
     few = ", ".join(f"{name}[{i}]" for i in index[:N_NAMED])
     return few if len(index) <= N_NAMED else f"{few} and {len(index) - N_NAMED} more"
@@ -101,14 +120,17 @@ def split_sentences(text):
 
 
 def _join(pieces, fits):
-    first, *others = pieces
-    joined = [first]
-    for piece in others:
-        longer = f"{joined[-1]} {piece}"
-        if fits(longer):
-            joined[-1] = longer
-        else:
-            joined.append(piece)
+    """Join as many pieces at a time as fit, with few trials."""
+    joined, start = [], 0
+    while start < len(pieces):
+        stop, step = start + 1, 1
+        while step:  # twice as many more at each success, half as many at each failure
+            if stop + step <= len(pieces) and fits(" ".join(pieces[start : stop + step])):
+                stop, step = stop + step, 2 * step
+            else:
+                step //= 2
+        joined.append(" ".join(pieces[start:stop]))
+        start = stop
     return joined
 
 
@@ -281,7 +303,7 @@ def duplicate_ids(*columns):
     n = len(columns[0])
     nodes, n_nodes = [], n
     for column in columns:
-        _, number = np.unique(np.asarray(column, dtype=object).astype(str), return_inverse=True)
+        number, _ = pd.factorize(np.asarray(column, dtype=object))
         nodes.append(n_nodes + number)
         n_nodes += number.max() + 1
     nodes = np.concatenate(nodes)

@@ -12,6 +12,7 @@ from skae._data.texts import (
     PADDING,
     TextDataset,
     TextPairDataset,
+    check_characters,
     check_not_empty,
     read_texts,
     split_sentences,
@@ -46,6 +47,11 @@ class TextGeneration:
         -------
         y : ndarray of str objects of shape (n_samples,)
             Translations. The translation of an empty text is empty.
+
+        Raises
+        ------
+        ValueError
+            If a text has more than ``max_characters`` characters.
         """
         texts, prefix = self._read_texts(X, prefix)
         sources, owner = self._split(texts)
@@ -107,7 +113,8 @@ class TextGeneration:
         Raises
         ------
         ValueError
-            If a text is empty or longer than ``max_length_``, or ``n_best`` is below 1.
+            If a text is empty, or longer than ``max_length_`` or ``max_characters``, or if
+            ``n_best`` is below 1.
         """
         check_scalar(n_best, "n_best", Integral, min_val=1)
         texts, prefix = self._read_texts(X, prefix)
@@ -142,8 +149,8 @@ class TextGeneration:
         Raises
         ------
         ValueError
-            If a text is empty or longer than ``max_length_``, ``temperature`` not above 0 or
-            ``n_samples`` below 1.
+            If a text is empty, or longer than ``max_length_`` or ``max_characters``, or if
+            ``temperature`` is not above 0 or ``n_samples`` below 1.
         """
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         if not temperature > 0:
@@ -188,10 +195,10 @@ class TextGeneration:
         Raises
         ------
         ValueError
-            If a text is empty or longer than ``max_length_``.
+            If a text is empty, or longer than ``max_length_`` or ``max_characters``.
         """
         check_is_fitted(self)
-        texts, translations = read_texts(X, "X"), read_texts(y, "y")
+        texts, translations = self._texts(X, "X"), self._texts(y, "y")
         if len(texts) != len(translations):
             raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
         targets = self._read_sources(translations, "y", self.target_tokenizer_)
@@ -229,6 +236,11 @@ class TextGeneration:
         Z : ndarray of shape (n_samples, `n_components_`)
             A vector for each text. A text longer than ``max_length_`` is split as in ``predict``,
             and gets the mean of its parts, weighted by their lengths.
+
+        Raises
+        ------
+        ValueError
+            If a text has more than ``max_characters`` characters.
         """
         texts, _ = self._read_texts(X)
         sources, owner = self._split(texts)
@@ -262,10 +274,10 @@ class TextGeneration:
             If a text is empty or too long, or the architecture has no attention.
         """
         check_is_fitted(self)
+        sources = self._read_sources(self._texts([source], "source"), "source")
         target = self.predict([source])[0] if target is None else target
-        sources = self._read_sources(read_texts([source], "source"), "source")
         targets = self._read_sources(
-            read_texts([target], "target"), "target", self.target_tokenizer_
+            self._texts([target], "target"), "target", self.target_tokenizer_
         )
         weights = []
         with self._predictor.inference(TextPairDataset(sources, targets)) as (module, chunks):
@@ -306,13 +318,21 @@ class TextGeneration:
     def _read_texts(self, X, prefix=None):
         """Return texts, and the prefix of each translation or None."""
         check_is_fitted(self)
-        texts = read_texts(X, "X")
+        texts = self._texts(X, "X")
         if prefix is None:
             return texts, None
-        prefix = [prefix] * len(texts) if isinstance(prefix, str) else read_texts(prefix, "prefix")
+        if isinstance(prefix, str):
+            return texts, self._texts([prefix], "prefix") * len(texts)
+        prefix = self._texts(prefix, "prefix")
         if len(prefix) != len(texts):
             raise ValueError(f"X holds {len(texts)} texts, but prefix {len(prefix)}")
         return texts, prefix
+
+    def _texts(self, X, name):
+        """Return texts as a list; raise an error if one has too many characters."""
+        texts = read_texts(X, name)
+        check_characters(texts, self.max_characters, name)
+        return texts
 
     def _read_sources(self, texts, name="X", tokenizer=None):
         """Return the tokens of texts; raise an error if one is too long."""

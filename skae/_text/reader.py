@@ -1,6 +1,7 @@
 """Pairs of texts as tokens, which are learned from the training pairs."""
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class TextPairReader(Reader):
 
     Parameters
     ----------
-    tokenization, vocabulary_size, shared_vocabulary, max_length
+    tokenization, vocabulary_size, shared_vocabulary, max_length, max_characters
         As for `skae.Seq2SeqTranslator`. After ``learn``, ``max_length`` is a number.
     source_tokenizer, target_tokenizer : tokenizers.Tokenizer or None, default=None
         Known after ``learn``, as the following are.
@@ -45,13 +46,14 @@ class TextPairReader(Reader):
     vocabulary_size: int | str
     shared_vocabulary: bool
     max_length: int | str
+    max_characters: int | None
     source_tokenizer: Any = None
     target_tokenizer: Any = None
     n_pairs: int | None = None
     usual_length: float | None = None
 
     def learn(self, X, y, *, sample_weight=None, estimator):
-        sources, targets, weight = _checked(X, y, sample_weight, estimator)
+        sources, targets, weight = self._checked(X, y, sample_weight, estimator)
         reader = self._with_tokenizers(sources, targets)
         pairs = reader._tokenized(sources, targets, weight)
         max_length = self.max_length
@@ -64,7 +66,7 @@ class TextPairReader(Reader):
         return reader, reader._without_long(pairs)
 
     def read(self, X, y, *, sample_weight=None, estimator):
-        return self._without_long(self._tokenized(*_checked(X, y, sample_weight, estimator)))
+        return self._without_long(self._tokenized(*self._checked(X, y, sample_weight, estimator)))
 
     def fitted_attributes(self):
         return {
@@ -90,33 +92,63 @@ class TextPairReader(Reader):
         )
 
     def _without_long(self, pairs):
-        longest = pairs.lengths.max(1)
-        long = np.flatnonzero(longest > self.max_length)
-        if not len(long):
-            return pairs
-        what = (
-            f"{len(long)} of {len(pairs)} pairs are longer than max_length={self.max_length} "
-            f"tokens, the first of them X[{long[0]}], y[{long[0]}] with {longest[long[0]]}"
-        )
-        if len(long) == len(pairs):
-            raise ValueError(f"{what}. Give a larger max_length, or shorter texts.")
-        warn(f"{what}. They are left out.", LongTextWarning)
-        return pairs.select(np.flatnonzero(longest <= self.max_length))
+        kept = _short_enough(pairs.lengths, "max_length", self.max_length, "tokens")
+        return pairs if kept.all() else pairs.select(np.flatnonzero(kept))
+
+    def _checked(self, X, y, sample_weight, estimator):
+        """Return texts, their translations and the weights of the pairs."""
+        check_target(y, estimator)
+        sources, targets = read_texts(X, "X"), read_texts(y, "y")
+        if len(sources) != len(targets):
+            raise ValueError(
+                f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
+            )
+        check_not_empty(sources, "X")
+        check_not_empty(targets, "y")
+        weight = read_weights(sample_weight, np.empty((len(sources), 1)))
+        return self._without_huge(sources, targets, weight)
+
+    def _without_huge(self, sources, targets, weight):
+        """Leave out pairs before they are tokenized: with these, that would take long."""
+        if self.max_characters is None:
+            return sources, targets, weight
+        lengths = np.array([(len(x), len(y)) for x, y in zip(sources, targets, strict=True)])
+        kept = _short_enough(lengths, "max_characters", self.max_characters, "characters")
+        if kept.all():
+            return sources, targets, weight
+        sources, targets = (list(compress(texts, kept)) for texts in (sources, targets))
+        if weight is not None:
+            weight = read_weights(weight[kept], np.empty((len(sources), 1)))
+        return sources, targets, weight
+
+
+def _short_enough(lengths, name, limit, unit):
+    """Return which pairs are not too long; warn of the others, or raise an error if all are.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_pairs, 2)
+    name : str
+        The parameter that limits them.
+    limit : int
+    unit : str
+        What lengths count.
+    """
+    longest = lengths.max(1)
+    kept = longest <= limit
+    if kept.all():
+        return kept
+    first = np.argmin(kept)
+    what = (
+        f"{np.sum(~kept)} of {len(kept)} pairs are longer than {name}={limit} {unit}, the first "
+        f"of them X[{first}], y[{first}] with {longest[first]}"
+    )
+    if not kept.any():
+        raise ValueError(f"{what}. Give a larger {name}, or shorter texts.")
+    warn(f"{what}. They are left out.", LongTextWarning)
+    return kept
 
 
 def encode_texts(tokenizer, texts):
     """Return the numbers of the tokens of each text, the end of the text last."""
     return [[*row, END] for row in encode(tokenizer, texts)]
-
-
-def _checked(X, y, sample_weight, estimator):
-    """Return texts, their translations and the weights of the pairs."""
-    check_target(y, estimator)
-    sources, targets = read_texts(X, "X"), read_texts(y, "y")
-    if len(sources) != len(targets):
-        raise ValueError(
-            f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
-        )
-    check_not_empty(sources, "X")
-    check_not_empty(targets, "y")
-    return sources, targets, read_weights(sample_weight, np.empty((len(sources), 1)))

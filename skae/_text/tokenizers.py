@@ -18,8 +18,9 @@ except ModuleNotFoundError:  # an extra: ``train_tokenizer`` raises an error wit
 N_SPECIAL = 3
 
 #: A word with the space before it and the apostrophe after it (" l'"), a digit, or punctuation
-#: with the space before it, which in French may be a non-breaking one.
-PIECES = r"\s?\p{L}[\p{L}\p{M}]*['’]?|\s?\p{N}|\s?[^\s\p{L}\p{N}]+|\s+"
+#: with the space before it, which in French may be a non-breaking one. A piece has an end, as
+#: the time of a tokenizer grows with its square or cube.
+PIECES = r"\s?\p{L}[\p{L}\p{M}]{0,63}['’]?|\s?\p{N}|\s?[^\s\p{L}\p{N}]{1,64}|\s{1,64}"
 
 #: Marks tokens that continue a word. It is not in the byte alphabet.
 CONTINUATION = "\u2026"

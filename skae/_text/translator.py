@@ -77,7 +77,12 @@ class Seq2SeqTranslator(
     max_length : int or "auto", default="auto"
         Largest number of tokens in a text, in both languages. Longer training pairs are left
         out, with a warning; a longer text to translate is split into parts. "auto" is the longest
-        training text, but from 64 to 256 tokens, or 256 to 1,024 characters.
+        training text, but from 64 to 256 tokens, or 256 to 1,024 characters. A net never gets
+        more tokens of a text at once, so the time of a long text grows with its length only.
+    max_characters : int or None, default=100_000
+        Largest number of characters in a text. Longer training pairs are left out, with a
+        warning; other methods raise an error. It limits the time that one text can take, which
+        matters where texts come from strangers. None is no limit.
     label_smoothing : float, default=0.1
         Fraction of the target probability that is distributed over all tokens, in [0, 1).
     beam_size : int, default=4
@@ -137,6 +142,7 @@ class Seq2SeqTranslator(
     vocabulary_size: int | str = "auto"
     shared_vocabulary: bool = True
     max_length: int | str = "auto"
+    max_characters: int | None = 100_000
     label_smoothing: float = 0.1
     beam_size: int = 4
     length_penalty: float = 1.0
@@ -155,6 +161,7 @@ class Seq2SeqTranslator(
         "vocabulary_size": [integer(1), StrOptions({"auto"})],
         "shared_vocabulary": ["boolean"],
         "max_length": [integer(2), StrOptions({"auto"})],
+        "max_characters": [integer(1), None],
         "label_smoothing": [real(0, 1)],
         "beam_size": [integer(1)],
         "length_penalty": [real(None, None)],
@@ -232,7 +239,11 @@ class Seq2SeqTranslator(
 
     def _make_reader(self):
         return TextPairReader(
-            self.tokenization, self.vocabulary_size, self.shared_vocabulary, self.max_length
+            self.tokenization,
+            self.vocabulary_size,
+            self.shared_vocabulary,
+            self.max_length,
+            self.max_characters,
         )
 
     def _make_module(self, dataset):

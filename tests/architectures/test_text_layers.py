@@ -10,7 +10,7 @@ from torch import nn
 from skae._data.batches import Batches
 from skae._data.texts import TextDataset, TextPairDataset, duplicate_ids, split_text
 from skae._modules.translation import TranslationModule
-from skae._text.tokenizers import auto_vocabulary_size, train_tokenizer
+from skae._text.tokenizers import auto_vocabulary_size, decode, encode, train_tokenizer
 from skae.architectures import RecurrentEncoderDecoder, Transformer
 from skae.architectures._attention import attend
 from skae.architectures._base import Dropout
@@ -150,6 +150,33 @@ def test_long_texts_are_cut_between_sentences():
         "No; I am warm,",
         "dry and well",
     ]
+
+
+@pytest.mark.parametrize("text", ["word " * 4000, "x" * 20_000, "a, " * 6000, "So. " * 5000])
+@pytest.mark.parametrize("limit", [64, 1024])
+def test_the_work_of_cutting_grows_with_the_text_only(text, limit):
+    n_read = 0
+
+    def fits(part):
+        nonlocal n_read
+        n_read += len(part)
+        return len(part) <= limit
+
+    split_text(text, fits)
+    assert n_read < 30 * len(text)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "word"])
+@pytest.mark.parametrize(
+    "text", ["ab" * 500, " " * 1000, "!" * 1000, "é" * 1000, "e" + "\u0301" * 999]
+)
+def test_tokenizers_read_long_words_in_pieces(kind, text):
+    """The time of their algorithms grows faster than the length of a word."""
+    tokenizer = train_tokenizer(["a cat", f"a{text}b"], kind, 300)
+    pieces = [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)]
+    assert max(map(len, pieces)) <= 2 * 66  # two bytes a character
+    rows = encode(tokenizer, [f"a{text}b"])
+    assert decode(tokenizer, rows) == [tokenizer.normalizer.normalize_str(f"a{text}b").strip()]
 
 
 def test_rows_with_equal_texts_are_linked():

@@ -648,6 +648,50 @@ def test_bad_texts(X, y, error, message):
     assert (model.predict(ENGLISH[:2]) == before).all()  # still what it was
 
 
+def test_huge_texts_are_refused_before_they_are_tokenized(translator, tokenized):
+    model = pickle.loads(pickle.dumps(translator)).set_params(max_characters=50)
+    right, huge = NEW_ENGLISH[0], "x" * 51
+    calls = [
+        ("X", lambda: model.predict([right, huge])),
+        ("X", lambda: model.predict_n_best([right, huge])),
+        ("X", lambda: model.sample([right, huge])),
+        ("X", lambda: model.transform([right, huge])),
+        ("X", lambda: model.score([right, huge], NEW_FRENCH[:2])),
+        ("y", lambda: model.log_likelihood([right] * 2, [right, huge])),
+        ("prefix", lambda: model.predict([right] * 2, prefix=["", huge])),
+    ]
+    for name, call in calls:
+        with pytest.raises(ValueError, match=rf"{name}\[1\].* 51 characters .*max_characters=50"):
+            call()
+    with pytest.raises(ValueError, match=r"source\[0\].*max_characters=50"):
+        model.attention(huge)
+    with pytest.raises(ValueError, match=r"X\[1\], X\[2\], X\[3\] and 1 more: 51 characters"):
+        model.predict([right, *[huge] * 4])
+    assert huge not in tokenized
+    model.set_params(max_characters=None)
+    assert isinstance(model.predict([huge])[0], str)
+    with pytest.raises(ValueError, match="100001 characters are more than max_characters=100000"):
+        translator.predict(["x" * 100_001])
+
+
+def test_huge_pairs_are_left_out_before_they_are_tokenized(tokenized):
+    """Neither the tokens nor the weights of others change."""
+    huge = "dog " * 30
+    model = Seq2SeqTranslator(
+        architecture=SMALL["lstm"], max_epochs=1, max_characters=100, tokenization="word", **QUICK
+    )
+    with pytest.warns(LongTextWarning, match=r"2 of 82 pairs are longer than max_characters=100 c"):
+        model.fit([*ENGLISH, huge, "dog"], [*FRENCH, "chien", huge])
+    assert huge not in tokenized
+    assert clone(model).fit(ENGLISH, FRENCH).loss_curve_ == model.loss_curve_
+    weight = np.linspace(1, 2, 80)
+    with pytest.warns(LongTextWarning):
+        model.fit([huge, *ENGLISH], ["chien", *FRENCH], [99, *weight])
+    assert clone(model).fit(ENGLISH, FRENCH, weight).loss_curve_ == model.loss_curve_
+    with pytest.raises(ValueError, match="1 of 1 pairs are longer than max_characters=100"):
+        model.fit([huge], ["chien"])
+
+
 def test_long_pairs_are_left_out_with_a_warning():
     long = " ".join(["dog"] * 100)
     model = Seq2SeqTranslator(architecture=SMALL["lstm"], max_epochs=1, max_length=30, **QUICK)
@@ -705,6 +749,7 @@ def test_bad_requests(translator):
         ({"label_smoothing": 1.0}, "'label_smoothing' parameter"),
         ({"precision": "float16"}, "'precision' parameter"),
         ({"max_length": 1}, "'max_length' parameter"),
+        ({"max_characters": 0}, "'max_characters' parameter"),
         ({"architecture": RecurrentEncoderDecoder(7)}, "multiple of 2"),
         ({"architecture": RecurrentEncoderDecoder(8, n_heads=3)}, "n_heads=3"),
         ({"architecture": Transformer(10, n_heads=2)}, "multiple of twice n_heads=2"),
