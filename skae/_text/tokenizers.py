@@ -20,7 +20,7 @@ N_SPECIAL = 3
 #: A word with the space before it and the apostrophe after it (" l'"), a digit, or punctuation
 #: with the space before it, which in French may be a non-breaking one. A piece has an end, as
 #: the time of a tokenizer grows with its square or cube.
-PIECES = r"\s?\p{L}[\p{L}\p{M}]{0,63}['’]?|\s?\p{N}|\s?[^\s\p{L}\p{N}]{1,64}|\s{1,64}"
+PIECES = r"\s?\p{L}[\p{L}\p{M}]{0,31}['’]?|\s?\p{N}|\s?[^\s\p{L}\p{N}]{1,32}|\s{1,32}"
 
 #: Marks tokens that continue a word. It is not in the byte alphabet.
 CONTINUATION = "\u2026"
