@@ -108,9 +108,9 @@ def split_text(text, fits):
     pieces = split_sentences(text)
     if len(pieces) == 1:  # smaller pieces are joined while they fit
         cuts = (re.split(pattern, text.strip()) for pattern in BREAKS)
+        cut = next((cut for cut in cuts if len(cut) > 1), None)
         middle = len(text) // 2
-        halves = [text[:middle], text[middle:]]
-        pieces = _join(next((cut for cut in cuts if len(cut) > 1), halves), fits)
+        pieces = [text[:middle], text[middle:]] if cut is None else _join(cut, fits)
     return [part for piece in pieces for part in split_text(piece, fits)]
 
 
