@@ -2,19 +2,18 @@
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import sparse
 
 from skae._data.frames import is_frame
+from skae._data.given import as_data
 from skae._sklearn import check_sample_weight
 
 
 def as_array(X, name):
     """Return samples as one array, whatever they are given as; tables as they are."""
+    X = as_data(X, name)
     if is_frame(X) or sparse.issparse(X):
         return X
-    if isinstance(X, torch.Tensor):
-        return _from_tensor(X, name)
     if isinstance(X, np.ndarray) and (X.dtype.kind != "O" or X.ndim != 1 or not len(X)):
         return X
     if not isinstance(X, (list, tuple, np.ndarray)):
@@ -36,8 +35,7 @@ def as_numbers(X, name):
     TypeError, ValueError
         If X holds anything but numbers.
     """
-    if isinstance(X, torch.Tensor):
-        X = _from_tensor(X, name)
+    X = as_data(X, name)
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.float64).filled(np.nan) if X.mask.any() else X.data
     try:
@@ -56,7 +54,7 @@ def read_weights(sample_weight, samples):
     if sample_weight is None:
         return None
     sample_weight = check_sample_weight(
-        sample_weight, samples, dtype=np.float64, ensure_non_negative=True
+        as_data(sample_weight, "sample_weight"), samples, dtype=np.float64, ensure_non_negative=True
     )
     sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
     return sample_weight / sample_weight.mean()
@@ -68,10 +66,3 @@ def check_target(y, estimator):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
-
-
-def _from_tensor(X, name):
-    if X.is_nested or X.layout != torch.strided:
-        raise TypeError(f"{name} is a nested or sparse tensor: give dense ones, or a list of them")
-    X = X.detach().cpu()
-    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()

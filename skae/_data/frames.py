@@ -19,8 +19,18 @@ def column_names(X):
     return list(X.column_names if nw.dependencies.is_pyarrow_table(X) else X.columns)
 
 
-def narwhals_frame(X):
-    """Return a DataFrame as narwhals has it, or None if X is none.
+#: The method that reads a lazy frame, by library; "collect" of others.
+_HOW_TO_COLLECT = {
+    nw.Implementation.DASK: "compute",
+    nw.Implementation.DUCKDB: "df",
+    nw.Implementation.IBIS: "to_pandas",
+    nw.Implementation.PYSPARK: "toPandas",
+    nw.Implementation.PYSPARK_CONNECT: "toPandas",
+}
+
+
+def narwhals_frame(X, name="X"):
+    """Return a DataFrame as narwhals has it, or None if X is none; errors call it ``name``.
 
     Raises
     ------
@@ -37,11 +47,11 @@ def narwhals_frame(X):
         names = pd.Index(column_names(X))
         twice = list(names[names.duplicated()].unique())
         raise ValueError(
-            f"X has more than one column of the name {twice}. Rename or drop them."
+            f"{name} has more than one column of the name {twice}. Rename or drop them."
         ) from error
     if isinstance(frame, nw.LazyFrame):
-        method = "compute" if frame.implementation.is_dask() else "collect"
-        raise TypeError(f"X is a lazy frame. Call its method {method} first.")
+        method = _HOW_TO_COLLECT.get(frame.implementation, "collect")
+        raise TypeError(f"{name} is a lazy frame. Call its method {method} first.")
     return frame if isinstance(frame, nw.DataFrame) else None
 
 

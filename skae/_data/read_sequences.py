@@ -6,10 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import sparse
 from sklearn.utils import check_array
-from torch.nn.utils.rnn import PackedSequence
 
 from skae._data.arrays import read_array
 from skae._data.checks import as_array, as_numbers, read_weights
@@ -122,9 +120,7 @@ def _content_lengths(steps, starts, extents):
 
 def _samples(X, fitted):
     """Return X as a list of sequences, or None if it is one array."""
-    if isinstance(X, PackedSequence):
-        raise TypeError("X is a packed sequence: give a list, as unpack_sequence makes it")
-    if is_frame(X) or sparse.issparse(X) or isinstance(X, torch.Tensor):
+    if is_frame(X) or sparse.issparse(X):
         return None
     if not isinstance(X, (list, tuple)):
         return _objects(X)
@@ -143,8 +139,6 @@ def _samples(X, fitted):
 
 def _objects(X):
     """Return the sequences that an array of objects holds, or None if it holds none."""
-    if np.iterable(X) and not isinstance(X, str) and not hasattr(X, "__array__"):
-        raise TypeError(f"X is of type {type(X).__name__}: give a list of sequences, list(X)")
     X = np.asarray(X)
     if X.dtype.kind != "O" or X.ndim == 0 or not _holds_sequences(X.flat):
         return None

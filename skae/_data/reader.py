@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skae._data.checks import read_weights
 from skae._data.dataset import Dataset
+from skae._data.given import as_data, refuse_names
 from skae._sklearn import check_n_features
 
 
@@ -109,7 +110,7 @@ class SampleReader(Reader):
         check = partial(validate_data, features, reset=True, estimator=estimator)
         if name != "X":
             check = partial(check_array, input_name=name)
-        dataset = self.convert(X, sample_weight, check, name)
+        dataset = self._converted(X, sample_weight, check, name)
         reader = replace(
             self,
             format=dataset.format.for_new_rows(),
@@ -144,6 +145,11 @@ class SampleReader(Reader):
         check = partial(_validate, estimator)
         if estimator is None:
             check = partial(check_array, input_name=name)
+        return self._converted(X, sample_weight, check, name)
+
+    def _converted(self, X, sample_weight, check, name):
+        X = as_data(X, name)
+        refuse_names(X, name)
         return self.convert(X, sample_weight, check, name)
 
     def fitted_attributes(self):

@@ -21,6 +21,7 @@ from skae._data.dataset import (
     samples_at_once,
     take_rows,
 )
+from skae._data.given import as_data
 
 #: Standard deviation that rounding can leave to a constant feature, as a fraction of its mean.
 ROUNDING = 1e-6
@@ -329,10 +330,10 @@ def read_lengths(lengths, n_samples):
         If they are not as many integers of at least 1.
     """
     try:
-        array = np.asarray(lengths)
+        array = np.asarray(as_data(lengths, "lengths"))
         array = np.full(n_samples, array) if array.ndim == 0 else array
         is_right = array.shape == (n_samples,) and array.dtype.kind in "iu"
-    except ValueError:  # lists of different lengths
+    except (ValueError, TypeError):  # lists of different lengths, or no numbers
         is_right = False
     if not is_right or not ((array >= 1) & (array <= MAX_LENGTH)).all():
         raise ValueError(

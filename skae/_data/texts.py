@@ -1,7 +1,7 @@
 """Texts as rows of token numbers, and pairs of them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from itertools import chain
 
 import narwhals as nw
@@ -10,9 +10,14 @@ import pandas as pd
 import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
 from skae._data.cost import cost_of_weights
 from skae._data.dataset import Dataset
+
+#: What is no list of texts, although one can iterate over it.
+UNORDERED = (Mapping, Set, DataLoader, TorchDataset)
 
 #: Numbers of tokens that no text has; those of the tokenizer follow.
 PADDING, BEGIN, END = range(3)
@@ -30,13 +35,13 @@ def read_texts(X, name="X"):
     TypeError
         If X is one text, or holds anything but texts.
     ValueError
-        If X is empty or has more than one column.
+        If X is empty or has more than one column, or a text is not valid Unicode.
     """
     if isinstance(X, (str, bytes)):
         raise TypeError(f"{name} is a single text: give a list of texts, [{name}]")
     is_list = isinstance(X, (list, tuple))
     column = X if is_list else nw.from_native(X, pass_through=True, allow_series=True)
-    if isinstance(column, nw.LazyFrame) or not isinstance(X, Iterable):
+    if isinstance(column, (nw.LazyFrame, *UNORDERED)) or not isinstance(X, Iterable):
         raise TypeError(f"{name} must be a list, array or Series of texts, not {type(X).__name__}")
     if isinstance(column, (nw.DataFrame, np.ndarray)) and len(column.shape) != 1:
         raise ValueError(
@@ -51,7 +56,22 @@ def read_texts(X, name="X"):
             f"{name} must hold texts (str), but {_places(name, others)} are not: "
             f"{name}[{others[0]}] is {texts[others[0]]!r}"
         )
-    return [str(text) for text in texts]  # numpy's own kind becomes Python's
+    texts = [str(text) for text in texts]  # numpy's own kind becomes Python's
+    _check_unicode(texts, name)
+    return texts
+
+
+def _check_unicode(texts, name):
+    """Refuse texts with half of a character, which are none in Unicode."""
+    for i, text in enumerate(texts):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{name}[{i}] holds {text[error.start]!r}, half of a pair of surrogates, at place "
+                f"{error.start}: it is no text in Unicode. Read it with the right encoding, or "
+                "replace such characters, text.encode(errors='replace').decode()."
+            ) from None
 
 
 def check_not_empty(texts, name):

@@ -9,6 +9,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data import READERS
+from skae._data.arrays import read_array
+from skae._data.given import as_data
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
 from skae._estimators.predictor import decode, encode, reconstruct
@@ -90,8 +92,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             integer for each code, or if ``lengths`` is given for data other than sequences.
         """
         check_is_fitted(self)
-        dtypes = [np.float64, np.float32]
-        codes = check_array(X, accept_sparse="csr", dtype=dtypes, input_name="X")
+        check = partial(check_array, input_name="X")
+        codes = read_array(check, as_data(X), dtype=[np.float64, np.float32]).X
         if codes.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but {type(self).__name__} was fitted with "
@@ -146,6 +148,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             <imputed>
         """
         check_is_fitted(self)
+        X = as_data(X)
         dataset = self._reader.read(X, estimator=self)
         return dataset.format.complete(
             X, dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))

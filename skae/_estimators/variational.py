@@ -7,6 +7,7 @@ import torch
 from sklearn.utils import check_array, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data.given import as_data
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
@@ -295,7 +296,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             )
         codes = density.sample(n_samples)
         codes = codes[0] if isinstance(codes, tuple) else codes
-        codes = check_array(codes, dtype=np.float64, input_name="density")
+        codes = check_array(as_data(codes, "density"), dtype=np.float64, input_name="density")
         if codes.shape != (n_samples, self.n_components_):
             raise ValueError(
                 f"density draws arrays of shape {codes.shape}, but {n_samples} codes of "

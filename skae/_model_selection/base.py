@@ -10,6 +10,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
+from skae._data.given import as_data
 from skae._model_selection.trials import Fold, fit_trials, trials_by_preprocessing, with_params
 from skae._params import unchanged_on_error
 from skae._sklearn import (
@@ -65,7 +66,7 @@ class BatchedSearch:
         # Unknown names fail here, before anything is trained.
         models = [with_params(base, candidate) for candidate in candidates]
 
-        X, y = indexable(X, y)
+        X, y = indexable(as_data(X), y if y is None else as_data(y, "y"))
         routed = self._get_routed_params_for_fit(check_method_params(X, params))
         fit_params = routed.estimator.fit
         # For callbacks of scikit-learn, a search is one task: its fits have no order.

@@ -4,6 +4,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import indexable
 
+from skae._data.given import as_data
 from skae._sklearn import num_samples, safe_indexing
 from skae._training.fits import FitTask, fit_all
 
@@ -78,6 +79,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators holds one more than once: clone it, with another seed")
     _check_random_states(estimators, n_jobs)
+    X, y = as_data(X), y if y is None else as_data(y, "y")
     if any(which is not None for which in rows):
         X, y, sample_weight = indexable(X, y, sample_weight)
     subsets, fits = {}, []

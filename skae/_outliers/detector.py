@@ -23,6 +23,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.frames import aligned, is_frame, narwhals_frame
+from skae._data.given import as_data
 from skae._outliers.cells import as_frame, as_objects, dense_table
 from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Background, CounterfactualSearch
 from skae._outliers.scorer import TabularOutlierScorer
@@ -198,6 +199,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         return self
 
     def _fit(self, X, params):
+        X = as_data(X)
         frame = narwhals_frame(X)
         names = None if frame is None else frame.columns
         rng = check_random_state(self.random_state)
@@ -529,6 +531,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
 
     def _aligned(self, X):
         check_is_fitted(self)
+        X = as_data(X)
         frame = narwhals_frame(X)
         if frame is None or self._names is None:
             return X

@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data.given import as_data
 from skae._data.tables import TableDataset, TableReader
 from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.reading import learn
@@ -283,6 +284,7 @@ class TabularOutlierScorer(ParameterMixin):
             The rows. All other cells are unchanged.
         """
         check_is_fitted(self)
+        X = as_data(X)
         dataset = self._reader.read(X, estimator=self)
         cells = self._filled(dataset.X)
         index = None if dataset.format.frame is None else dataset.format.frame.index
