@@ -15,6 +15,7 @@ from torch.utils.dlpack import DLDeviceType
 
 from skae._data.frames import is_frame, narwhals_frame
 
+_CPU = DLDeviceType.kDLCPU
 #: Whose items may be tensors.
 _LISTS = (np.ndarray, list, tuple)
 #: What an array has, of any library.
@@ -86,7 +87,7 @@ def as_data(X, name="X"):
     if isinstance(X, type) or not any(hasattr(X, attribute) for attribute in _ARRAYS):
         return _sequence(X, name)
     if hasattr(X, "__array_namespace__"):
-        is_on_cpu = X.__dlpack_device__()[0] == DLDeviceType.kDLCPU
+        is_on_cpu = X.__dlpack_device__()[0] == _CPU
         return np.asarray(X) if is_on_cpu else _from_tensor(torch.from_dlpack(X), name)
     return X
 

@@ -66,7 +66,8 @@ class BatchedSearch:
         # Unknown names fail here, before anything is trained.
         models = [with_params(base, candidate) for candidate in candidates]
 
-        X, y = indexable(as_data(X), y if y is None else as_data(y, "y"))
+        as_data(X)  # which the estimators read themselves, as they do later
+        X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(check_method_params(X, params))
         fit_params = routed.estimator.fit
         # For callbacks of scikit-learn, a search is one task: its fits have no order.

@@ -79,7 +79,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators holds one more than once: clone it, with another seed")
     _check_random_states(estimators, n_jobs)
-    X, y = as_data(X), y if y is None else as_data(y, "y")
+    as_data(X)  # which the estimators read themselves, as they do later
     if any(which is not None for which in rows):
         X, y, sample_weight = indexable(X, y, sample_weight)
     subsets, fits = {}, []
