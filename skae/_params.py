@@ -3,22 +3,26 @@
 import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import wraps
 from numbers import Integral, Real
 from typing import dataclass_transform
 
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 
+from skae._names import PARAMETERS, did_you_mean, remedy, same, similar
 from skae._sklearn import (
     HasMethods,
     Interval,
     InvalidParameterError,
-    StrOptions,
     fit_context,
+    make_constraint,
 )
+from skae._sklearn import StrOptions as AnyOrder
 
 __all__ = [
+    "FittedAttributes",
     "HasMethods",
     "ParameterMixin",
     "Snapshot",
@@ -29,7 +33,9 @@ __all__ = [
     "integer",
     "parameter_class",
     "real",
+    "refuse_class",
     "unchanged_on_error",
+    "with_hints",
 ]
 
 
@@ -96,7 +102,71 @@ def parameter_class(cls, docs=None):
     for base in reversed(cls.__mro__):
         constraints |= base.__dict__.get("_parameter_constraints", {})
     cls._parameter_constraints = constraints
-    return complete_docstring(cls, docs or {})
+    return complete_docstring(with_hints(cls), docs or {})
+
+
+def with_hints(cls):
+    """Let errors about arguments of the constructor of a class name the right ones."""
+    init = cls.__init__
+
+    @wraps(init)
+    def __init__(self, *args, **kwargs):
+        try:
+            init(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{error}.{_constructor_hint(cls, kwargs)}") from None
+
+    cls.__init__ = __init__
+    return cls
+
+
+def argument_hint(cls, name):
+    """Say which parameter was meant by an argument of a method, or return nothing."""
+    found = _find(cls, name, _same_parameter)
+    return f" The constructor has the parameter {found[0]!r}." if found else ""
+
+
+def _constructor_hint(cls, given):
+    """Say what is wrong with the arguments of a constructor."""
+    parameters = list(inspect.signature(cls).parameters.values())
+    known = [parameter.name for parameter in parameters]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        return parameter_hint(cls, unknown[0])
+    by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return f" By position it takes {' and '.join(by_position) or 'nothing'}. Name all others."
+
+
+def parameter_hint(cls, name):
+    """Say which parameter of a class, or of an object that it holds, was meant by a name."""
+    first, _, rest = name.partition("__")
+    if rest and first in cls._get_param_names():
+        return f" In a constructor give the object: {first}=<class>({rest}=...)."
+    found = _find(cls, name, _same_parameter)
+    if not found and (elsewhere := remedy(name)):
+        return f" {elsewhere}"
+    found = found or _find(cls, name, similar)
+    if not found:
+        return f" The parameters are {', '.join(cls._get_param_names())}."
+    path, call = found
+    if "__" not in path:
+        return f" Did you mean {path!r}?"
+    return f" Give {call}; set_params and searches call it {path!r}."
+
+
+def _same_parameter(name, known):
+    return same(name, known, PARAMETERS)
+
+
+def _find(cls, name, find):
+    """Return a parameter as ``set_params`` calls it and as a constructor takes it, or None."""
+    if own := find(name, cls._get_param_names()):
+        return own, f"{own}=..."
+    for part, kinds in cls._parts().items():
+        for kind in kinds:
+            if inner := _find(kind, name, find):
+                return f"{part}__{inner[0]}", f"{part}={kind.__name__}({inner[1]})"
+    return None
 
 
 def complete_docstring(cls, docs):
@@ -121,29 +191,68 @@ def callable_name(function):
     return getattr(function, "__name__", type(function).__name__)
 
 
-def did_you_mean(name, known):
-    """Return ``" Did you mean 'known name'?"`` or nothing if none is near."""
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+def refuse_class(name, value):
+    """Raise an error if a class is given in place of an object of it."""
+    if isinstance(value, type):
+        called = value.__name__
+        raise TypeError(f"{name}={called} is a class: write {called}(), with its parameters")
+
+
+class StrOptions(AnyOrder):
+    """Constraint: one of several strings, which errors list in alphabetical order."""
+
+    def __str__(self):
+        return f"a str among {{{', '.join(repr(option) for option in sorted(self.options))}}}"
+
+
+class FittedAttributes:
+    """Mixin of estimators: before ``fit``, errors about fitted attributes say so."""
+
+    def __getattr__(self, name):
+        is_fitted_attribute = name.endswith("_") and not name.startswith("_")
+        if is_fitted_attribute and not self.__sklearn_is_fitted__():
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet, so it has no {name!r}. "
+                "Call 'fit' with appropriate arguments first."
+            )
+        return object.__getattribute__(self, name)  # raises the error of a property again
+
+    def __sklearn_is_fitted__(self):
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
 
 
 class ParameterMixin(BaseEstimator):
     """Parameters whose errors suggest what was meant."""
 
     _parameter_constraints = {}
+    #: Parameters that may be classes.
+    _class_parameters = ("optimizer", "lr_schedule")
+
+    @classmethod
+    def _parts(cls):
+        """Return, by parameter that holds an object, the classes of those that it may hold."""
+        return {}
 
     def _validate_params(self):
         try:
             super()._validate_params()
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{error}{self._nearest_options()}") from None
+        for name, value in self.get_params(deep=False).items():
+            if name not in self._class_parameters:
+                refuse_class(name, value)
 
     def _nearest_options(self):
         for name, constraints in self._parameter_constraints.items():
             known = [o for c in constraints if isinstance(c, StrOptions) for o in c.options]
             value = getattr(self, name)
-            if known and isinstance(value, str) and value not in known:
-                return did_you_mean(value, known)
+            if not known or any(make_constraint(c).is_satisfied_by(value) for c in constraints):
+                continue
+            if isinstance(value, str):
+                return did_you_mean(value, sorted(known))
+            # None, or a class or an object of torch's.
+            found = same("None" if value is None else callable_name(value), sorted(known))
+            return f" Did you mean {found!r}?" if found else ""
         return ""
 
     def set_params(self, **params):
@@ -165,10 +274,35 @@ class ParameterMixin(BaseEstimator):
         ValueError
             If a name is unknown; the message has the nearest known one.
         """
+        known = self.get_params(deep=False)
+        for name in params:
+            part, _, nested = name.partition("__")
+            if nested and part in known:
+                self._check_part(part, nested, params.get(part, known[part]))
         try:
             return super().set_params(**params)
         except ValueError as error:
-            known = self.get_params()
             unknown = [name for name in params if name.partition("__")[0] not in known]
-            hint = did_you_mean(unknown[0], known) if unknown else ""
+            hint = parameter_hint(type(self), unknown[0]) if unknown else ""
             raise ValueError(f"{error}{hint}") from None
+
+    def _check_part(self, part, nested, value):
+        """Raise an error if what a parameter holds has no parameters to set."""
+        refuse_class(part, value)
+        if hasattr(value, "set_params"):
+            return
+        remedy = f"Give {part} an object that has parameters."
+        if f"{part}_params" in self._get_param_names():
+            remedy = f"Give {part}_params={{{nested!r}: ...}}."
+        elif kinds := self._parts().get(part):
+            takers = [kind for kind in kinds if nested in kind._get_param_names()] or kinds
+            name = takers[0].__name__
+            remedy = f"Give {part} an object first, such as {part}={name}()."
+            if hasattr(value, "__dict__"):
+                remedy = (
+                    f"Let the class {type(value).__name__} inherit from "
+                    f"sklearn.base.BaseEstimator, and its constructor take {nested!r}."
+                )
+        raise ValueError(
+            f"{part}__{nested} cannot be set: {part}={value!r} has no set_params. {remedy}"
+        )

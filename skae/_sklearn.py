@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    make_constraint,
 )
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -36,6 +37,7 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "insert_error_scores",
+    "make_constraint",
     "num_samples",
     "routing_enabled",
     "safe_indexing",

@@ -16,7 +16,7 @@ from skae._data.arrays import read_array
 from skae._data.checks import as_numbers
 from skae._data.dtypes import inferred
 from skae._data.frames import column_names, is_frame, narwhals_frame
-from skae._params import did_you_mean
+from skae._names import did_you_mean
 
 __all__ = ["from_long_frame", "sliding_windows", "windowed_errors"]
 

@@ -10,7 +10,7 @@ PACKAGE = Path(skae.__file__).parent
 
 #: From the ground up. A file imports from lower floors and from its own folder, nothing else.
 FLOORS = (
-    {"exceptions", "_sklearn", "_runtime"},
+    {"exceptions", "_names", "_sklearn", "_runtime"},
     {"_params", "_data"},
     {"architectures", "losses", "bottlenecks", "corruptions", "sequences"},
     {"_modules", "metrics"},

@@ -16,18 +16,20 @@ from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.members import EnsemblePredictor
 from skae._estimators.reading import learn
 from skae._params import (
+    FittedAttributes,
     ParameterMixin,
     fit_context,
     integer,
     parameter_class,
     real,
+    refuse_class,
     unchanged_on_error,
 )
 from skae._training.fits import FitTask, fit_all
 
 
 @parameter_class
-class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
+class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
     """Ensemble of autoencoders: averages many models, so results depend less on chance.
 
     The members are copies of one or several autoencoders. Each has its
@@ -138,6 +140,10 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
         "verbose": ["verbose"],
     }
 
+    @classmethod
+    def _parts(cls):
+        return {"estimator": [Autoencoder]}
+
     # Training.
 
     @fit_context(prefer_skip_nested_validation=False)  # members check their own parameters
@@ -211,6 +217,8 @@ class EnsembleAutoencoder(FittedAutoencoder, ParameterMixin):
     def _originals(self):
         """Return the autoencoders that the members are copies of."""
         originals = self._given()
+        for one in originals:
+            refuse_class("estimator", one)
         others = [one for one in originals if not isinstance(one, BaseAutoencoder)]
         if others or not originals:
             got = repr(others[0]) if others else "an empty list"

@@ -7,12 +7,21 @@ parameters. The generated constructor assigns them and does nothing else.
 import re
 from collections.abc import Callable
 from dataclasses import field, fields
+from functools import partial
 from typing import Any, dataclass_transform
 
 import torch
 from sklearn.base import BaseEstimator
 
-from skae._params import HasMethods, ParameterMixin, StrOptions, integer, parameter_class, real
+from skae._params import (
+    FittedAttributes,
+    HasMethods,
+    ParameterMixin,
+    StrOptions,
+    integer,
+    parameter_class,
+    real,
+)
 from skae._training.optimizers import LR_SCHEDULES, OPTIMIZERS
 from skae.architectures._base import as_given
 from skae.architectures._build import ARCHITECTURES, INPUT_KINDS, input_kind, make_architecture
@@ -204,7 +213,7 @@ def estimator(cls):
 
 
 @estimator
-class SharedParameters(ParameterMixin):
+class SharedParameters(FittedAttributes, ParameterMixin):
     """Parameters of the training, the same in every estimator."""
 
     optimizer: str | type = "adam"
@@ -269,6 +278,12 @@ class ArchitectureParameters(ParameterMixin):
     _architectures = ARCHITECTURES
     #: The kinds of data that an architecture can take.
     _input_kinds = INPUT_KINDS
+
+    @classmethod
+    def _parts(cls):
+        makers = cls._architectures.values()
+        kinds = [one.func if isinstance(one, partial) else one for one in makers]
+        return {"architecture": list(dict.fromkeys(kinds))}
 
     def _make_architecture(self):
         return make_architecture(self.architecture, self._architectures, self._input_kinds)

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skae._data.given import as_data
 from skae._model_selection.trials import Fold, fit_trials, trials_by_preprocessing, with_params
-from skae._params import unchanged_on_error
+from skae._params import FittedAttributes, refuse_class, unchanged_on_error
 from skae._sklearn import (
     check_method_params,
     fit_context,
@@ -22,7 +22,7 @@ from skae._sklearn import (
 from skae._training.fits import in_parts
 
 
-class BatchedSearch:
+class BatchedSearch(FittedAttributes):
     """Mixin for searches of scikit-learn that trains the candidates together.
 
     scikit-learn's ``fit`` makes one fit after the other, so this class replaces it. Scores,
@@ -34,6 +34,10 @@ class BatchedSearch:
 
     #: Name of the parameter that defines the candidates.
     _space = "param_grid"
+
+    @classmethod
+    def _parts(cls):
+        return {}
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
@@ -60,6 +64,8 @@ class BatchedSearch:
             If there are no candidates, if a parameter name is unknown, or if all fits fail. A
             search that was fitted before does not change.
         """
+        refuse_class("estimator", self.estimator)
+        refuse_class("cv", self.cv)
         scorer, _ = self._get_scorers()
         base = clone(self.estimator)
         candidates = self._checked_candidates()

@@ -5,6 +5,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import indexable
 
 from skae._data.given import as_data
+from skae._params import refuse_class
 from skae._sklearn import num_samples, safe_indexing
 from skae._training.fits import FitTask, fit_all
 
@@ -98,6 +99,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
 
 
 def _checked(estimators):
+    refuse_class("estimators", estimators)
     if hasattr(estimators, "fit"):
         raise TypeError(
             f"estimators must be a list of estimators; got a single one, {estimators!r}. Its own "
@@ -105,7 +107,8 @@ def _checked(estimators):
         )
     estimators = list(estimators)
     for i, estimator in enumerate(estimators):
-        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        refuse_class(f"estimators[{i}]", estimator)
+        if not hasattr(estimator, "fit"):
             raise TypeError(
                 f"estimators must hold objects with a fit method; estimators[{i}] is {estimator!r}"
             )

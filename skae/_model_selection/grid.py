@@ -10,7 +10,7 @@ from sklearn.model_selection import (
 )
 
 from skae._model_selection.base import BatchedSearch
-from skae._params import complete_docstring
+from skae._params import complete_docstring, with_hints
 
 GRID = """\
 estimator : estimator
@@ -105,6 +105,7 @@ SEARCH_DOCS = {
 }
 
 
+@with_hints
 @partial(complete_docstring, docs=SEARCH_DOCS)
 class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     """Cross-validated grid search that trains all candidates at once.
@@ -167,6 +168,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
         return ParameterGrid(self.param_grid)
 
 
+@with_hints
 @partial(complete_docstring, docs=SEARCH_DOCS)
 class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     """Cross-validated randomized search that trains all candidates at once.

@@ -9,13 +9,14 @@ from sklearn.model_selection import ParameterGrid
 from skae._model_selection.base import BatchedSearch
 from skae._model_selection.grid import SEARCH_DOCS
 from skae._model_selection.trials import last_step, trials_by_preprocessing
-from skae._params import StrOptions, complete_docstring, integer, real
+from skae._params import StrOptions, complete_docstring, integer, real, with_hints
 from skae._sklearn import BaseSearchCV
 from skae._training.callbacks import loads_from_file
 from skae._training.fits import train
 from skae._training.session import has_session
 
 
+@with_hints
 @partial(complete_docstring, docs=SEARCH_DOCS)
 class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
     """Grid search that trains all candidates at once, and stops poor ones early.

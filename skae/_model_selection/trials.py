@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from skae._params import did_you_mean
+from skae._names import did_you_mean
 from skae._sklearn import check_method_params, safe_split, score_estimator
 from skae._training.fits import FitTask, fit_all
 

@@ -24,11 +24,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.frames import aligned, is_frame, narwhals_frame
 from skae._data.given import as_data
+from skae._estimators.autoencoder import Autoencoder
 from skae._outliers.cells import as_frame, as_objects, dense_table
 from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Background, CounterfactualSearch
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
 from skae._params import (
+    FittedAttributes,
     ParameterMixin,
     StrOptions,
     fit_context,
@@ -49,7 +51,7 @@ def _estimator_has_score(self):
 
 
 @parameter_class
-class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
+class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, ParameterMixin):
     """Detect outliers by the scores of any estimator, and explain them.
 
     The estimator gives each row a score: the higher, the more normal. The detector finds the
@@ -165,6 +167,10 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         "random_state": ["random_state"],
     }
 
+    @classmethod
+    def _parts(cls):
+        return {"estimator": [Autoencoder, TabularOutlierScorer]}
+
     # Fitting.
 
     @fit_context(prefer_skip_nested_validation=False)  # the estimator checks its own parameters
@@ -225,7 +231,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, ParameterMixin):
         """Return the estimator to fit clones of."""
         if self.estimator is None:
             return TabularOutlierScorer(random_state=seed)
-        if isinstance(self.estimator, type) or not hasattr(self.estimator, "score_samples"):
+        if not hasattr(self.estimator, "score_samples"):
             raise ValueError(
                 "estimator must have a method score_samples, as autoencoders, PCA, "
                 "GaussianMixture, KernelDensity, IsolationForest, LocalOutlierFactor(novelty=True) "

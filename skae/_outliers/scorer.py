@@ -19,11 +19,13 @@ from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.reading import learn
 from skae._estimators.tabular import TabularAutoencoder
 from skae._params import (
+    FittedAttributes,
     ParameterMixin,
     fit_context,
     integer,
     parameter_class,
     real,
+    refuse_class,
     unchanged_on_error,
 )
 
@@ -44,7 +46,7 @@ LEAST_VARIANCE = 1e-4
 
 
 @parameter_class
-class TabularOutlierScorer(ParameterMixin):
+class TabularOutlierScorer(FittedAttributes, ParameterMixin):
     """Outlier scores for tables, from autoencoders and distances to neighbors.
 
     ``OutlierDetector()`` uses these scores by default. They work for all kinds of tables without
@@ -144,6 +146,10 @@ class TabularOutlierScorer(ParameterMixin):
         "random_state": ["random_state"],
     }
 
+    @classmethod
+    def _parts(cls):
+        return {"estimator": [TabularAutoencoder]}
+
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Fit the scorer.
@@ -210,6 +216,7 @@ class TabularOutlierScorer(ParameterMixin):
                 one.set_params(early_stopping=False)
         given = given if isinstance(given, (list, tuple)) else [given]
         for one in given:
+            refuse_class("estimator", one)
             if not isinstance(one, TabularAutoencoder):
                 raise ValueError(
                     "estimator must be a TabularAutoencoder, or a list of them; got "

@@ -1,8 +1,9 @@
 """A fit as one object, which begins, is trained, and ends."""
 
 from functools import wraps
+from inspect import signature
 
-from skae._params import Snapshot, fit_context
+from skae._params import Snapshot, argument_hint, fit_context
 from skae._training.loop import gradients
 from skae.exceptions import InterruptedWarning, warn
 
@@ -14,9 +15,17 @@ def fit_method(begin):
     """
     checked = fit_context(prefer_skip_nested_validation=True)
 
+    known = signature(begin).parameters
+
     @checked
     @wraps(begin)
     def fit(self, *args, **kwargs):
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(
+                    f"{type(self).__name__}.fit() got an unexpected keyword argument {name!r}."
+                    f"{argument_hint(type(self), name)}"
+                )
         with begin(self, *args, **kwargs) as run:
             run.fit_loop()
         return self

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from skae._params import refuse_class
 from skae.architectures._base import Architecture, as_architecture, as_given, hooks
 from skae.architectures._conv import Conv
 from skae.architectures._dense import Dense
@@ -17,7 +18,7 @@ from skae.architectures._tabular import Tabular
 from skae.architectures._transformer import Transformer
 from skae.architectures._unet import UNet
 
-ARCHITECTURES = {"conv": Conv, "dense": Dense, "recurrent": Recurrent, "tabular": Tabular}
+ARCHITECTURES = {"dense": Dense, "conv": Conv, "recurrent": Recurrent, "tabular": Tabular}
 
 #: The architectures of translators.
 TEXT_ARCHITECTURES = {
@@ -105,9 +106,7 @@ def make_architecture(architecture, known=ARCHITECTURES, kinds=INPUT_KINDS):
     """
     if isinstance(architecture, str):
         return known[architecture]()
-    if isinstance(architecture, type):
-        name = architecture.__name__
-        raise TypeError(f"architecture={name} is a class: write {name}(), with its parameters")
+    refuse_class("architecture", architecture)
     found = as_architecture(architecture)
     if found.input_kind not in kinds:
         name, kind = type(architecture).__name__, found.input_kind

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae._params import ParameterMixin, StrOptions, real
+from skae._params import ParameterMixin, StrOptions, real, with_hints
 from skae._runtime import TRAINED
 from skae.architectures._base import (
     Architecture,
@@ -34,6 +34,7 @@ ACTIVATIONS = {
 AUTO_SHORTCUT = 2**23
 
 
+@with_hints
 class Dense(Architecture, ParameterMixin):
     """Architecture of fully connected layers.
 

@@ -7,7 +7,8 @@ from numbers import Real
 import torch
 from torch import nn
 
-from skae._params import callable_name
+from skae._names import did_you_mean
+from skae._params import callable_name, refuse_class
 from skae._runtime import Random
 from skae.losses._base import Loss, per_sample
 from skae.losses._elementwise import AbsoluteError, BinaryCrossEntropy, HuberLoss, SquaredError
@@ -90,10 +91,12 @@ class MixedLoss(Loss):
     def __init__(self, weights):
         super().__init__()
         known = set(LOSSES) - {"binary_cross_entropy"}  # which takes logits
-        if not weights or not set(weights) <= known:
+        unknown = [str(name) for name in weights if name not in known]
+        if not weights or unknown:
+            hint = did_you_mean(unknown[0], sorted(known)) if unknown else ""
             raise ValueError(
                 f"a mixed loss needs names among {sorted(known)}, each with its weight, such as "
-                f"{{'ssim': 0.8, 'absolute_error': 0.2}}; got {weights!r}"
+                f"{{'ssim': 0.8, 'absolute_error': 0.2}}; got {weights!r}.{hint}"
             )
         if not all(isinstance(w, Real) and 0 < w < inf for w in weights.values()):
             raise ValueError(f"the weights of a mixed loss must be positive; got {weights!r}")
@@ -159,7 +162,5 @@ def make_loss(loss):
     """
     if isinstance(loss, dict):
         return MixedLoss(loss)
-    if isinstance(loss, type):
-        name = loss.__name__
-        raise TypeError(f"loss={name} is a class: write {name}(), with its parameters")
+    refuse_class("loss", loss)
     return LOSSES[loss]() if isinstance(loss, str) else CallableLoss(loss)
