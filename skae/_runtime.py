@@ -23,14 +23,33 @@ def resolve_device(device):
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError):
+        found = None  # torch's own message may list all that it was ever built for
+    if found is None or found.type == "meta" or (found.type == "cpu" and found.index):
         raise ValueError(
-            f"device={device!r} cannot be used on this machine: {reason} "
-            "Use 'auto' or 'cpu', or install a torch build for the device."
-        ) from error
-    return torch.device(device)
+            f"device={str(device)!r} cannot be used on this machine, which has "
+            f"{', '.join(map(repr, _devices()))}.{_device_hint(str(device))}"
+        )
+    return found
+
+
+def _devices():
+    """Return the names of the usual devices that there are."""
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return ["cpu", *["cuda"][:n_gpus], *(f"cuda:{i}" for i in range(n_gpus)), *mps]
+
+
+def _device_hint(name):
+    """Say what to do about a device that there is not."""
+    kind = name.lower().partition(":")[0]
+    if kind == "cpu":
+        return " All cores are one device, 'cpu'; torch.set_num_threads says how many to use."
+    if kind == "meta":
+        return " Tensors on 'meta' have no values."
+    return " Use 'auto', which takes the fastest, or install a torch build for the device."
 
 
 def available_device(device):

@@ -1,11 +1,12 @@
 """Arrays of numbers, dense or sparse: checked, and read as a dataset."""
 
+from contextlib import contextmanager
 from numbers import Number
 
 import numpy as np
 import pandas as pd
 
-from skae._data.checks import read_weights
+from skae._data.checks import SEQUENCES, read_weights, refuse_series
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.frames import FrameFormat, narwhals_frame
 from skae._data.reader import SampleReader
@@ -15,7 +16,38 @@ class ArrayReader(SampleReader):
     """Reads X as rows of numbers, in which there is nothing to choose."""
 
     def convert(self, X, sample_weight, check, name):
-        return read_array(check, X, sample_weight, name)
+        with remedies():
+            return read_array(check, X, sample_weight, name)
+
+
+#: By piece of an error about rows, what to do about it.
+_REMEDIES = {
+    "contains NaN": "TabularAutoencoder takes missing values as they are. For others fill them "
+    "first, for instance by a SimpleImputer in a pipeline.",
+    "Not numeric": "Or use TabularAutoencoder, which takes text, categories and dates.",
+    "could not convert string": "TabularAutoencoder takes tables with text.",
+    "arrays of bytes/strings": "TabularAutoencoder takes tables with text.",
+    "Rows need to be of one length": "An architecture of your own for sequences says so by an "
+    'attribute, input_kind = "sequences".',
+    "Found array with dim": 'For images there is ConvAutoencoder, or architecture="conv"; for '
+    'sequences RecurrentAutoencoder, or architecture="recurrent"; all of them also in '
+    "OutlierDetector(...). An architecture of your own says what it takes by an attribute, "
+    'input_kind = "images" or "sequences". To make a row of each sample, give '
+    "X.reshape(len(X), -1).",
+}
+
+
+@contextmanager
+def remedies():
+    """Let errors about rows say what to do."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        text = str(error)
+        remedy = next((text_ for piece, text_ in _REMEDIES.items() if piece in text), None)
+        if remedy is None:
+            raise
+        raise ValueError(f"{text}\n{remedy}") from error
 
 
 def read_array(check, X, sample_weight=None, name="X", **how):
@@ -44,6 +76,7 @@ def read_array(check, X, sample_weight=None, name="X", **how):
     frame = narwhals_frame(X)
     if frame is not None:
         _refuse_dates(frame)
+    refuse_series(X, name)
     # dtype="numeric" keeps integers and float16 as they are: converting the whole of X would
     # hold it in memory twice.
     how = {"accept_sparse": "csr", "dtype": "numeric"} | how
@@ -54,9 +87,11 @@ def read_array(check, X, sample_weight=None, name="X", **how):
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} of dtype {array.dtype} is not numeric.")
     except (ValueError, TypeError) as error:
-        if not (culprit := _culprit(frame, error)):
+        is_long = "does not accept missing values" in str(error)
+        if not (culprit := _culprit(frame, error)) and not is_long:
             raise
-        raise ValueError(f"{error}{culprit}") from error
+        message = str(error).partition("\n")[0] if is_long else str(error)
+        raise ValueError(f"{message}{culprit}") from error
     format = ArrayFormat(FrameFormat.of(frame))
     return ArrayDataset(array, read_weights(sample_weight, array), format)
 
@@ -74,10 +109,7 @@ def _refuse_dates(frame):
 def _culprit(frame, error):
     """Name what keeps a table from being used, columns of a DataFrame if they do."""
     if "setting an array element with a sequence" in str(error):
-        return (
-            "\nRows need to be of one length. For sequences of unequal lengths there is "
-            'RecurrentAutoencoder, or architecture="recurrent".'
-        )
+        return f"\nRows need to be of one length. {SEQUENCES}"
     if frame is None:
         return ""
     columns = {str(column.name): column.to_numpy() for column in frame.iter_columns()}

@@ -1,5 +1,6 @@
 """Arrays of whatever holds numbers, and weights."""
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -8,9 +9,30 @@ from skae._data.frames import is_frame
 from skae._data.given import as_data
 from skae._sklearn import check_sample_weight
 
+#: What to do with samples of different shapes.
+SEQUENCES = (
+    "For sequences of unequal lengths there is RecurrentAutoencoder, or "
+    'architecture="recurrent"; for outliers among them OutlierDetector(RecurrentAutoencoder()).'
+)
 
-def as_array(X, name):
-    """Return samples as one array, whatever they are given as; tables as they are."""
+
+def refuse_series(X, name):
+    """Raise an error about one row or one column of a table, or about records."""
+    if isinstance(X, np.ndarray):
+        if X.dtype.names is not None:
+            raise ValueError(f"{name} is an array of records. Give pandas.DataFrame({name}).")
+    elif nw.dependencies.is_into_series(X):
+        raise ValueError(
+            f"{name} is a Series, one row or one column of a table. Give a table: of one row "
+            f"frame.iloc[[0]], not frame.iloc[0]; of one column {name}.to_frame()."
+        )
+
+
+def as_array(X, name, remedy="Resize them to one."):
+    """Return samples as one array, whatever they are given as; tables as they are.
+
+    ``remedy`` is what an error about samples of different shapes says to do.
+    """
     X = as_data(X, name)
     if is_frame(X) or sparse.issparse(X):
         return X
@@ -21,9 +43,7 @@ def as_array(X, name):
     shapes = {np.shape(sample) for sample in X}
     if len(shapes) > 1 and () not in shapes:
         few = " and ".join(str(shape) for shape in sorted(shapes)[:3])
-        raise ValueError(
-            f"{name} holds samples of different shapes, such as {few}. Resize them to one."
-        )
+        raise ValueError(f"{name} holds samples of different shapes, such as {few}. {remedy}")
     return np.array(list(X)) if isinstance(X, np.ndarray) else np.asarray(X)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array
+from skae._data.checks import as_array, refuse_series
 from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.reader import SampleReader
@@ -27,6 +27,8 @@ MAX_INTENSITY = 10.0
 STDS = 0.03, 3.0
 #: Largest mean that needs no scaling, in standard deviations.
 MAX_OFFSET = 30
+#: Least side of what is taken for an image where the shape leaves it open.
+MIN_SIDE = 8
 #: Images, and values of them, that are looked at for their scale, at most.
 MAX_IMAGES, MAX_VALUES = 1024, 2**21
 
@@ -56,7 +58,9 @@ class ImageReader(SampleReader):
     options: ClassVar[tuple] = ("image_shape", "channels_first", "spatial_dims")
 
     def convert(self, X, sample_weight, check, name):
+        refuse_series(X, name)
         X = as_array(X, name)
+        self._refuse_one(X, name)
         if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
             dataset = read_array(check, X, sample_weight, name)
             format = self._format_like_fit(dataset.X.shape[1:], name)
@@ -69,6 +73,33 @@ class ImageReader(SampleReader):
         if self.format is not None:
             format.check_scale(self.format, name)
         return ImageDataset(dataset, format)
+
+    def _refuse_one(self, X, name):
+        """Raise an error about a single image in place of an array of images."""
+        known = self.image_shape if self.format is None else self.format.image_shape
+        if not isinstance(X, np.ndarray) or X.ndim not in (2, 3):
+            return
+        if known is None and self.spatial_dims == "auto":
+            if not self._looks_like_one(X.shape):
+                return
+            small = f"; for small images, {self.parameter}={X.shape[1:]}" if X.ndim == 3 else ""
+            raise ValueError(
+                f"{name} is of shape {X.shape}, which looks like a single image. If it is one, "
+                f"give {name}[np.newaxis]. For signals, give spatial_dims=1{small}."
+            )
+        if known is not None and len(known) > 1 and X.shape == tuple(known):
+            raise ValueError(
+                f"{name} is of shape {X.shape}, a single sample. Give {name}[np.newaxis], an array "
+                "that holds it."
+            )
+
+    def _looks_like_one(self, shape):
+        """Say whether a shape is that of an image, rather than of an array of images."""
+        if len(shape) == 2:
+            return shape[0] == shape[1] >= MIN_SIDE
+        n_channels = shape[0] if self.channels_first else shape[2]
+        sides = shape[1:] if self.channels_first else shape[:2]
+        return n_channels in (3, 4) and min(sides) >= MIN_SIDE
 
     def _format_like_fit(self, shape, name):
         if self.format is None:
@@ -132,7 +163,7 @@ class ImageReader(SampleReader):
 _EXPECTED = {
     1: "Signals, spatial_dims=1, have the shape (length,) or, with channels, (length, channels).",
     2: "Images have the shape (height, width) or, with channels, (height, width, channels). For "
-    "rows of numbers give {}, such as (28, 28).",
+    "rows of numbers give {}, such as (28, 28); for a single image, image[np.newaxis].",
 }
 
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array, as_numbers, read_weights
+from skae._data.checks import as_array, as_numbers, read_weights, refuse_series
 from skae._data.frames import FrameFormat, is_frame
 from skae._data.reader import SampleReader
 from skae._data.sequences import SequenceDataset, SequenceFormat
@@ -42,6 +42,7 @@ class SequenceReader(SampleReader):
         if samples is not None:
             steps, format = _from_list(samples, self, self.format)
         else:
+            refuse_series(X, name)
             X = as_array(X, name)
             X = as_numbers(X, name) if isinstance(X, np.ma.MaskedArray) else X
             if getattr(X, "ndim", 2) != 3:

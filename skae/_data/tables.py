@@ -7,8 +7,9 @@ import narwhals as nw
 import numpy as np
 import torch
 
+from skae._data.arrays import remedies
 from skae._data.batches import along, chunks
-from skae._data.checks import as_array, as_numbers, read_weights
+from skae._data.checks import SEQUENCES, as_array, as_numbers, read_weights, refuse_series
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows
@@ -92,11 +93,14 @@ class TableReader(SampleReader):
             check(X.to_native(), skip_check_array=True)
         else:
             given = X
-            X = as_numbers(X, name) if isinstance(X, np.ma.MaskedArray) else as_array(X, name)
+            refuse_series(X, name)
+            is_masked = isinstance(X, np.ma.MaskedArray)
+            X = as_numbers(X, name) if is_masked else as_array(X, name, SEQUENCES)
             if getattr(X, "dtype", np.dtype(float)).kind in "US":
                 X = np.array(given, dtype=object)  # a list of numbers and text stays one
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
-            X = check(X, **how)
+            with remedies():
+                X = check(X, **how)
         weight = read_weights(sample_weight, nw.to_native(X, pass_through=True))
         # Of all rows, whatever their weight: the members of an ensemble read them alike.
         if columns is None:
