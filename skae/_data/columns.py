@@ -94,8 +94,10 @@ class NumberColumn:
 
     def _numbers(self, values):
         values = inferred(values)
-        if values.dtype.kind not in "iuf" and not pd.isna(values).all():
-            _refuse(self.name, "numbers", values)
+        if values.dtype.kind not in "iuf":
+            if not pd.isna(values).all():
+                _refuse(self.name, "numbers", values)
+            return np.full(len(values), np.nan)
         values = values.astype(np.float64, copy=False)
         if np.isinf(values).any():
             raise ValueError(
@@ -131,10 +133,10 @@ class DateColumn(NumberColumn):
 
     def _numbers(self, values):
         values = inferred(values)
-        if values.dtype.kind != self.dtype.kind and not pd.isna(values).all():
-            what = "dates" if self.dtype.kind == "M" else "durations"
-            _refuse(self.name, what, values)
-        if values.dtype.kind not in "mM":
+        if values.dtype.kind != self.dtype.kind:
+            if not pd.isna(values).all():
+                what = "dates" if self.dtype.kind == "M" else "durations"
+                _refuse(self.name, what, values)
             return np.full(len(values), np.nan)
         if self.dtype.kind == "M":
             values = values - np.datetime64(0, "s")
@@ -173,6 +175,11 @@ class CategoryColumn:
     def __init__(self, name, values, max_categories, order=()):
         self.name = name
         seen, uniques = self._factorize(values)
+        if any(isinstance(value, (complex, np.complexfloating)) for value in uniques):
+            raise TypeError(
+                f"Column {name!r} holds complex numbers. Give their real and imaginary parts as "
+                "columns of their own."
+            )
         counts = np.bincount(seen[seen >= 0], minlength=len(uniques))
         rank = {value: i for i, value in enumerate(order)}
         in_order = _sorted_positions(uniques, rank)
@@ -282,9 +289,9 @@ class TableColumns:
             column = _learned(name, values, is_category, max_categories, order)
             if declared[i] and not column.is_category:  # numbers, and so they come back
                 types[i] = types[i].of_values(np.fromiter(order, object) if order else values)
-            is_object = values.dtype.kind == "O" and not (column.is_category or declared[i])
+            is_object = not (column.is_category or declared[i])
             columns.append(column)
-            objects.append(ObjectType(values) if is_object else None)
+            objects.append(ObjectType.of(values) if is_object else None)
         return cls(columns, objects, types, frame and frame._replace(index=None))
 
     @property

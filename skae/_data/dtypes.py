@@ -3,7 +3,9 @@
 import re
 from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
+from enum import Enum
 from fractions import Fraction
+from numbers import Real
 from typing import NamedTuple
 
 import narwhals as nw
@@ -12,6 +14,8 @@ import pandas as pd
 
 #: Kinds of object columns, as pandas infers them, that are numbers or dates.
 NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+#: Kinds that are numbers if all values are.
+MIXED = {"mixed", "mixed-integer"}
 
 DATES = {"date", "datetime", "datetime64", "timedelta", "timedelta64"}
 
@@ -32,6 +36,10 @@ def inferred(values):
     if values.dtype.kind != "O":
         return values
     kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind in MIXED and all(map(_is_real, values[pd.notna(values)])):
+        kind = "mixed-integer-float"
+    if kind == "integer" and isinstance(values[pd.notna(values).argmax()], Enum):
+        return values  # their numbers stand for names
     if kind in NUMBERS:
         values = np.where(pd.isna(values), np.nan, values)
         try:
@@ -47,6 +55,10 @@ def inferred(values):
         unit = "D" if kind == "date" else "us"
         return dates.to_numpy(dtype=f"{'m8' if is_duration else 'M8'}[{unit}]")
     return values
+
+
+def _is_real(value):
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, bool)
 
 
 def _since_midnight(values):
@@ -73,17 +85,25 @@ class ObjectType:
         known = values[pd.notna(values)]
         self.kind = pd.api.types.infer_dtype(known)
         self.example = known[0]
-        if self.kind == "decimal":
-            finest = min((v.as_tuple().exponent for v in known if v.is_finite()), default=0)
+        if self.kind in MIXED:
+            self.kind = "mixed-integer-float"
+        decimals = [v for v in known if isinstance(v, Decimal)]
+        fractions = [v for v in known if isinstance(v, Fraction)]
+        if decimals:
+            self.kind = "decimal"
+            finest = min((v.as_tuple().exponent for v in decimals if v.is_finite()), default=0)
             self.example = Decimal((0, (1,), min(finest, 0)))
+        elif fractions:
+            self.kind = "fraction"
+            self.example = max(fractions, key=lambda v: v.denominator)
         if self.kind == "time":
             self.dtype = _since_midnight(known).dtype  # a library may hold nothing finer
 
     @classmethod
     def of(cls, values):
-        """Return the type of values, or None if they are no objects, or others."""
+        """Return the type of values, or None if they are no objects, others, or all missing."""
         is_other = values.dtype.kind != "O" or inferred(values).dtype.kind == "O"
-        return None if is_other else cls(values)
+        return None if is_other or pd.isna(values).all() else cls(values)
 
     def make(self, values):
         """Return numbers or dates as an array of objects, None where they are missing."""
@@ -97,6 +117,9 @@ class ObjectType:
             return values.tolist()
         if self.kind == "decimal":
             return (Decimal(v).quantize(self.example, context=PRECISE) for v in values.tolist())
+        if self.kind == "fraction":
+            most = self.example.denominator
+            return (Fraction(v).limit_denominator(most) for v in values.tolist())
         if self.kind == "integer":
             values = np.round(values)
         if isinstance(self.example, np.generic):
@@ -134,12 +157,17 @@ def column_values(column):
         If it holds neither numbers, text nor dates.
     """
     kind = ColumnType.of(column)
+    if kind.dtype.is_nested():
+        raise _unreadable(column, kind)
     if isinstance(kind.native, pd.ArrowDtype):
         column = nw.new_series(column.name, column.to_arrow(), backend="pyarrow")
     if kind.is_category or kind.dtype == nw.String:
+        is_arrow = kind.is_category and column.implementation.is_pyarrow()
+        if is_arrow and (missing := column.is_null().to_numpy()).all():
+            return np.full(len(missing), None)  # maybe there are no categories, either
         values = np.asarray(column, dtype=object)  # to_numpy is slow with text of polars
-        if kind.is_category and column.implementation.is_pyarrow():
-            values[column.is_null().to_numpy()] = None  # it takes nulls for the first category
+        if is_arrow:
+            values[missing] = None  # it takes nulls for the first category
         return values
     if isinstance(kind.dtype, WIDE_NUMBERS):
         column = column.cast(nw.Float64)
@@ -152,7 +180,11 @@ def column_values(column):
         return np.full(len(values), None)
     if (numbers := inferred(values)).dtype.kind in "fmM":
         return numbers
-    raise TypeError(
+    raise _unreadable(column, kind)
+
+
+def _unreadable(column, kind):
+    return TypeError(
         f"Column {column.name!r} of dtype {kind.native} cannot be read. Turn it into numbers, text "
         "or dates, or drop it."
     )
@@ -184,6 +216,18 @@ class ColumnType(NamedTuple):
     def is_category(self):
         """Whether it is declared as one of categories."""
         return isinstance(self.dtype, CATEGORIES)
+
+    def fits(self, values):
+        """Say whether values are of the kind that a column of this type holds."""
+        if self.dtype in (nw.Object, nw.Unknown):
+            return self.dtype == nw.Object
+        if self.is_category or self.dtype == nw.String:
+            return _kind_of(values) == "O"
+        if self.dtype == nw.Boolean:
+            return _kind_of(values) == "b"
+        if self.dtype in (nw.Duration, nw.Time):
+            return _kind_of(values) == "m"
+        return _kind_of(values) == ("M" if self.dtype.is_temporal() else "f")
 
     @property
     def categories(self):
@@ -250,6 +294,13 @@ class ColumnType(NamedTuple):
         can_hold = not (isinstance(native, np.dtype) and native.kind in "iub")
         column = pd.Series(values)
         return self.cast(column) if can_hold or not pd.isna(values).any() else column
+
+
+def _kind_of(values):
+    """Return the kind of the dtype that values have, or would have if they were no objects."""
+    is_bool = values.dtype.kind == "O" and pd.api.types.infer_dtype(values) == "boolean"
+    kind = "b" if is_bool else inferred(values).dtype.kind
+    return "f" if kind in "iu" else kind
 
 
 def array_of(columns, dtype):

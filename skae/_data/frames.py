@@ -179,16 +179,17 @@ def _completed_column(column, other):
     missing = pd.isna(values)
     if not missing.any():
         return column.to_native()
-    if missing.all() and kind.dtype == nw.Unknown:  # a column of nothing but nulls
+    if missing.all() and not kind.fits(others):  # such as NaN for text, as files are read
         is_same = kind.library == other.implementation
-        kind = ColumnType.of(other) if is_same else kind.of_values(others)
-        return kind.make(others)
+        return other.to_native() if is_same else kind.of_values(others).make(others)
     if objects := ObjectType.of(values):
         others = objects.make(inferred(others))
     elif values.dtype.kind != "O":
         others = inferred(others).astype(values.dtype)
-    elif (wider := kind.with_categories(others)) is not kind:
+    if (wider := kind.with_categories(others)) is not kind:
         kind, column = wider, nw.from_native(wider.cast(column.to_native()), series_only=True)
+    if kind.dtype == nw.String:  # pyarrow cannot join all its kinds of text
+        return kind.make(np.where(missing, others, values))
     known = nw.new_series("", ~missing, backend=kind.library)
     others = nw.from_native(kind.make(others), series_only=True)
     return column.zip_with(known, others).to_native()

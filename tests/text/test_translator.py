@@ -4,6 +4,7 @@ import json
 import pickle
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
+from torch.utils.data import DataLoader
 
 from skae import Autoencoder, Seq2SeqTranslator
 from skae._estimators.reading import learn
@@ -806,3 +808,38 @@ def test_own_architectures_train():
 
     model = Seq2SeqTranslator(Own(), max_epochs=2, optimizer="adam", lr=1e-2, **QUICK)
     assert model.fit(ENGLISH, FRENCH).loss_curve_[1] < model.loss_curve_[0]
+
+
+@pytest.mark.parametrize("half", ["caf\udce9", "\ud83d"])
+def test_texts_with_half_of_a_surrogate_pair_are_named(half, translator):
+    texts, wrong = ["a cat.", "a dog."], ["a cat.", half]
+    place = r"\[1\] holds '.*', half of a pair of surrogates, at place [03]"
+    with pytest.raises(ValueError, match=f"X{place}.*right encoding"):
+        Seq2SeqTranslator().fit(wrong, texts)
+    with pytest.raises(ValueError, match=f"y{place}"):
+        Seq2SeqTranslator().fit(texts, wrong)
+    for method in ("predict", "transform", "sample", "predict_n_best"):
+        with pytest.raises(ValueError, match=f"X{place}"):
+            getattr(translator, method)(wrong)
+    with pytest.raises(ValueError, match=f"X{place}"):
+        translator.score(wrong, texts)
+    with pytest.raises(ValueError, match=f"y{place}"):
+        translator.log_likelihood(texts, wrong)
+    with pytest.raises(ValueError, match=f"prefix{place}"):
+        translator.predict(texts, prefix=wrong)
+    with pytest.raises(ValueError, match=r"target\[0\] holds"):
+        translator.attention("a cat.", half)
+    for metric in (bleu_score, chrf_score):
+        with pytest.raises(ValueError, match=f"y_pred{place}"):
+            metric(texts, wrong)
+        with pytest.raises(ValueError, match="y_true.* half of a pair"):
+            metric([texts, wrong], texts)
+
+
+@pytest.mark.parametrize("wrong", [{"a": 1}, {"a"}, 3, None, DataLoader(["a"]), Path("a.txt")])
+def test_what_holds_no_texts_is_refused(wrong, translator):
+    name = type(wrong).__name__
+    with pytest.raises(TypeError, match=f"list, array or Series of texts, not {name}"):
+        Seq2SeqTranslator().fit(wrong, ["a"])
+    with pytest.raises(TypeError, match=f"list, array or Series of texts, not {name}"):
+        translator.predict(wrong)
