@@ -1,6 +1,7 @@
 """The device, torch's threads, and where random numbers come from. torch only."""
 
 import os
+from collections import UserList
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock, RLock, local
@@ -78,10 +79,15 @@ _CALLBACKS = RLock()
 
 
 def _forget_other_threads():
-    """Make new locks in a forked process, where the threads that held the old ones are gone."""
+    """Make a forked process ready, where all threads but one are gone.
+
+    Locks that others held would never be released. torch would wait for its own threads for good
+    if it shared work with them, so it uses one, until the user asks for more.
+    """
     global _GENERATORS, _CALLBACKS, _LIMITS
     _GENERATORS, _CALLBACKS, _LIMITS = RLock(), RLock(), Lock()
-    del _limits[_nesting.depth :]
+    torch.set_num_threads(1)
+    _around[:] = _limits[:] = [1] * len(_around)
 
 
 os.register_at_fork(after_in_child=_forget_other_threads)
@@ -283,7 +289,7 @@ def chosen(bits, fraction):
     return bits < threshold if threshold < 2**15 else torch.ones_like(bits, dtype=torch.bool)
 
 
-#: Below so many multiplications in a forward pass, a second thread costs more than it gives.
+#: Below so many multiplications at once, a second thread costs more than it gives.
 ONE_THREAD_MULTIPLICATIONS = 5e7
 
 #: Guards the list of numbers of threads.
@@ -292,38 +298,35 @@ _LIMITS = Lock()
 _limits = []
 
 
-class _Nesting(local):
-    """How many times a thread is inside ``threads``."""
-
-    depth = 0
+class _Around(local, UserList):
+    """The numbers of threads to go back to, one for each ``threads`` that a thread is inside of."""
 
 
-_nesting = _Nesting()
+_around = _Around()
 
 
 @contextmanager
 def threads(n_multiplications):
     """Use one thread for a while if the work is small.
 
-    Small nets then also give the same bits whatever the number of threads allowed. A new thread
-    starts at the number that another one set last, which is not to make a 1 of it for good.
+    Small nets then also give the same bits whatever the number of threads allowed, and take no
+    longer on a busy machine, where threads wait for each other. A new thread starts at the number
+    that another one set last, which is not to make a 1 of it for good.
 
     Parameters
     ----------
     n_multiplications : int
-        Multiplications in one forward pass.
+        Multiplications that threads would share, as of `skae._data.cost.Cost`, for all samples.
     """
     with _LIMITS:
         allowed = _limits[0] if _limits else torch.get_num_threads()
         _limits.append(allowed)
-    before = torch.get_num_threads() if _nesting.depth else allowed
+    _around.append(torch.get_num_threads() if _around else allowed)
     _set_threads(1 if n_multiplications < ONE_THREAD_MULTIPLICATIONS else allowed)
-    _nesting.depth += 1
     try:
         yield
     finally:
-        _nesting.depth -= 1
-        _set_threads(before)
+        _set_threads(_around.pop())
         with _LIMITS:
             _limits.pop()
 

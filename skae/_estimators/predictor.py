@@ -1,10 +1,12 @@
 """How fitted networks are applied to samples, for single ones and ensembles."""
 
 import copy
+import os
 from contextlib import contextmanager
 from functools import cached_property
 from operator import setitem
 from threading import Lock
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -115,6 +117,7 @@ class NetPredictor(Predictor):
     def __init__(self, net):
         self.net = net
         self._twin, self._lock = None, Lock()
+        _predictors.add(self)
 
     def __reduce__(self):
         return type(self), (self.net,)
@@ -142,6 +145,19 @@ class NetPredictor(Predictor):
             if self._twin is None or not self._twin.is_up_to_date(module):
                 self._twin = _Twin(module, self.device)
             return self._twin.module, self._twin.device
+
+
+#: All there are.
+_predictors = WeakSet()
+
+
+def _renew_locks():
+    """Make new locks in a forked process, where the threads that held the old ones are gone."""
+    for predictor in _predictors:
+        predictor._lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 class _Twin:

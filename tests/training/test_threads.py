@@ -1,8 +1,5 @@
 """Fits in threads: none waits for another one, and each gives the same bits as alone."""
 
-import multiprocessing
-import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -135,39 +132,3 @@ def test_large_nets_have_all_threads_while_small_ones_train(allowed):
     assert seen == [allowed]
     assert torch.get_num_threads() == allowed
     torch.set_num_threads(before)
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_where_threads_are_limited():
-    parent, process = os.getpid(), None
-    try:
-        with threads(0):
-            process = os.fork()
-    finally:
-        if os.getpid() != parent:  # the child is not to go on with the tests
-            os._exit(sys.exc_info()[0] is not None)
-    assert os.waitpid(process, 0)[1] == 0
-
-
-def fit_and_exit(X, params):
-    Autoencoder(**params).fit(X).transform(X)
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_process_forked_during_a_fit_can_fit(X, fast):
-    inside, over = threading.Event(), threading.Event()
-
-    def hold():
-        with seeded(0, "cpu"):
-            inside.set()
-            over.wait(PATIENCE)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    inside.wait(PATIENCE)
-    child = multiprocessing.get_context("fork").Process(target=fit_and_exit, args=(X, fast))
-    child.start()
-    child.join(PATIENCE)
-    over.set()
-    holder.join()
-    assert child.exitcode == 0
