@@ -5,7 +5,9 @@ from collections import UserList
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock, RLock, local
+from time import monotonic
 from typing import NamedTuple
+from weakref import WeakSet
 
 import torch
 from torch import nn
@@ -78,6 +80,60 @@ _GENERATORS = RLock()
 _CALLBACKS = RLock()
 
 
+#: Held while a thread forks, and while one computes for the first time.
+_FORK = Lock()
+#: Seconds that a fork waits for what other threads compute.
+MAX_WAIT = 5.0
+#: The lock of each thread that has computed something.
+_computations = WeakSet()
+#: The locks that a fork holds; None where no thread forks.
+_held = None
+
+
+class _Computing(local):
+    """Context in which torch computes. A fork in another thread waits for its end.
+
+    It should be short. A forked process has only the thread that forked. If another one was inside
+    torch at this moment, the process would wait for it at torch's inner locks for good.
+    """
+
+    def __init__(self):
+        self._lock, self._depth = RLock(), 0
+        with _FORK:
+            _computations.add(self._lock)
+
+    def __enter__(self):
+        if _held is not None and not self._depth:
+            with _FORK:  # let the fork go first
+                pass
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, *error):
+        self._depth -= 1
+        self._lock.release()
+
+
+computing = _Computing()
+
+
+def _wait_for_computations():
+    global _held
+    _FORK.acquire()
+    _held, until = [], monotonic() + MAX_WAIT
+    for lock in list(_computations):
+        if lock.acquire(timeout=max(0.0, until - monotonic())):
+            _held.append(lock)
+
+
+def _let_others_go_on():
+    global _held
+    for lock in _held:
+        lock.release()
+    _held = None
+    _FORK.release()
+
+
 def _forget_other_threads():
     """Make a forked process ready, where all threads but one are gone.
 
@@ -85,12 +141,19 @@ def _forget_other_threads():
     if it shared work with them, so it uses one, until the user asks for more.
     """
     global _GENERATORS, _CALLBACKS, _LIMITS
+    _let_others_go_on()
+    _computations.clear()
+    _computations.add(computing._lock)
     _GENERATORS, _CALLBACKS, _LIMITS = RLock(), RLock(), Lock()
     torch.set_num_threads(1)
     _around[:] = _limits[:] = [1] * len(_around)
 
 
-os.register_at_fork(after_in_child=_forget_other_threads)
+os.register_at_fork(
+    before=_wait_for_computations,
+    after_in_parent=_let_others_go_on,
+    after_in_child=_forget_other_threads,
+)
 
 
 @contextmanager
@@ -118,6 +181,18 @@ def seeded_states(seed, device):
     """Return the states of torch's generators after a seed."""
     devices = ["cpu", device] if torch.device(device).type == "cuda" else ["cpu"]
     return [make_generator(seed, one).get_state() for one in devices]
+
+
+@contextmanager
+def building(seed):
+    """Have what it takes to build a net: seeded generators of torch's, and one thread.
+
+    Parameters
+    ----------
+    seed : int
+    """
+    with seeded(seed, "cpu"), threads(n_multiplications=0), computing:
+        yield
 
 
 class TorchGenerators:

@@ -8,6 +8,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from skae._runtime import computing
+
 
 class Cost(NamedTuple):
     """What a module takes for one sample.
@@ -71,7 +73,7 @@ def measured_cost(parts, sample_shape):
     parts = nn.ModuleList(parts).eval()
     hooks = [layer.register_forward_hook(note) for layer in parts.modules()]
     output = torch.zeros(1, *sample_shape, dtype=torch.float32)
-    with _FlopCounter() as counter:
+    with _FlopCounter() as counter, computing:
         for part in parts:
             output = part(output)
     for hook in hooks:

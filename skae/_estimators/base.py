@@ -12,7 +12,7 @@ from skae._estimators.parameters import CodeParameters
 from skae._modules.autoencoder import AutoencoderModule, Center
 from skae._modules.pca_start import MAX_ROWS, standardize, start_at_pca
 from skae._params import fit_context
-from skae._runtime import seeded, threads
+from skae._runtime import building
 from skae._training.session import FitSession, fit_method
 from skae.architectures._base import Sequential
 from skae.architectures._build import build_modules
@@ -117,7 +117,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         loss.setup(dataset)
         activation = self._output_activation(loss)
         is_linear = activation == "identity"
-        with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
+        with building(self._new_seed()):
             encoder, decoder = build_modules(
                 architecture,
                 dataset.sample_shape,

@@ -3,8 +3,9 @@
 from math import prod
 
 import numpy as np
-from sklearn.decomposition import PCA
+import torch
 
+from skae._runtime import building
 from skae.exceptions import PoorFitWarning, warn
 
 MAX_ROWS = 1024
@@ -53,14 +54,24 @@ def warn_if_poor(estimator, dataset):
     score, advice = r2(estimator._reconstruct(seen).reshape(X.shape)), _advice(baseline)
     _warn_if_negative(name, score, advice)
     if score >= 0 and n_components is not None and n_components < min(n_rows, n_features):
-        pca = PCA(n_components, random_state=0).fit(baseline)
-        pca_score = r2(pca.inverse_transform(pca.transform(_array(seen))))
+        pca_score = r2(_restored_by_pca(n_components, baseline, _array(seen)))
         if score < pca_score - MARGIN:
             _warn(
                 f"{name} reconstructs worse than PCA with {n_components} components "
                 f"(R2 {score:.2f} against {pca_score:.2f})",
                 advice,
             )
+
+
+def _restored_by_pca(n_components, fitted, X):
+    """Return rows that are restored from as many principal components of other rows."""
+    fitted, X = torch.from_numpy(fitted), torch.from_numpy(X)
+    with building(seed=0):  # svd_lowrank draws
+        mean = fitted.mean(0)
+        n_sought = min(n_components + 10, *fitted.shape)
+        _, _, found = torch.svd_lowrank(fitted - mean, n_sought, niter=4)
+        axes = found[:, :n_components]
+        return (mean + (X - mean) @ axes @ axes.T).numpy()
 
 
 def _warn_if_negative(name, score, advice):

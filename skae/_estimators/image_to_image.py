@@ -15,7 +15,7 @@ from skae._estimators.predictor import reconstruct
 from skae._estimators.reading import make_reader
 from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
 from skae._params import StrOptions, fit_context, integer
-from skae._runtime import seeded, threads
+from skae._runtime import building
 from skae._training.session import FitSession, fit_method
 from skae.architectures import UNet
 from skae.architectures._dense import ACTIVATIONS
@@ -184,7 +184,7 @@ class ImageToImageRegressor(
         loss = self._make_loss()
         loss.setup(dataset.targets)
         activation = self._output_activation(loss)
-        with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
+        with building(self._new_seed()):
             architecture = self._make_architecture()
             modules = architecture.build(dataset.sample_shape, dataset.targets.sample_shape)
             encoder, decoder = (module.float() for module in modules)

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from operator import setitem
 from threading import Lock
@@ -14,7 +14,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from torch import nn
 
 from skae._data.batches import along, chunks
-from skae._runtime import threads
+from skae._runtime import computing, threads
 from skae.architectures._base import Sequential
 from skae.exceptions import warn
 
@@ -39,8 +39,10 @@ class Predictor:
         dtype = dataset.dtype
         module, device = self.module_for(dtype)
         n_rows = min(len(dataset), dataset.chunk_length)
-        with torch.inference_mode(), threads(n_rows * module.n_multiplications):
-            yield module, chunks(dataset, dtype, device)
+        work = n_rows * module.n_multiplications
+        each = _computed(chunks(dataset, dtype, device))
+        with torch.inference_mode(), threads(work), closing(each):
+            yield module, each
 
     def map(self, function, dataset, shape=None):
         """Apply ``function(module, x, target)`` to the samples, one chunk at a time.
@@ -100,6 +102,13 @@ class Predictor:
             warn("R2 is not defined for fewer than two samples.", UndefinedMetricWarning)
             return float("nan")
         return self.r2(dataset)
+
+
+def _computed(chunks):
+    """Yield chunks, letting threads that want to fork do so between them."""
+    for chunk in chunks:
+        with computing:
+            yield chunk
 
 
 class NetPredictor(Predictor):

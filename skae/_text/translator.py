@@ -12,7 +12,7 @@ from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import ArchitectureParameters, estimator
 from skae._modules.translation import TranslationModule
 from skae._params import HasMethods, StrOptions, fit_context, integer, real
-from skae._runtime import has_bfloat16, resolve_device, seeded, threads
+from skae._runtime import building, has_bfloat16, resolve_device
 from skae._text.generation import TextGeneration
 from skae._text.reader import TextPairReader
 from skae._text.tokenizers import KINDS, decode, vocabulary_length
@@ -248,7 +248,7 @@ class Seq2SeqTranslator(
 
     def _make_module(self, dataset):
         n_tokens = map(vocabulary_length, (self.source_tokenizer_, self.target_tokenizer_))
-        with seeded(self._new_seed(), "cpu"), threads(n_multiplications=0):
+        with building(self._new_seed()):
             architecture = self._make_architecture()
             modules = architecture.build(
                 *n_tokens, shared=self.shared_vocabulary, n_pairs=len(dataset)

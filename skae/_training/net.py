@@ -22,6 +22,7 @@ from skae._runtime import (
     TorchGenerators,
     TrainState,
     available_device,
+    computing,
     draws_from_torch,
     make_generator,
 )
@@ -293,7 +294,7 @@ class Net(NeuralNet):
         drawing = self.drawing(TorchGenerators(self._seed, self.device))
 
         def step(batch):
-            with drawing():
+            with drawing(), computing:
                 return self.validation_step(batch, state)
 
         for batch in self.get_iterator(dataset):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skae._data.batches import side_by_side
-from skae._runtime import threads
+from skae._runtime import computing, threads
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, step_function
 from skae._training.step import clip_rows
@@ -205,8 +205,9 @@ class StackStep:
         """Take the step on a batch, and return the loss of each net before it."""
         x, (target, weight) = batch
         states = [run.state() for run in self.runs]
-        x, target, cell_weight = self._training_inputs(x, target, states)
-        losses = self.dense_step(x, target, weight, cell_weight, states)
+        with computing:
+            x, target, cell_weight = self._training_inputs(x, target, states)
+            losses = self.dense_step(x, target, weight, cell_weight, states)
         if self.max_grad_norms is not None:
             clip_rows(self.grads, self.max_grad_norms)
         for group in self.optimizer_groups:

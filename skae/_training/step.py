@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
+from skae._runtime import computing
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, step_function
 
@@ -39,12 +40,13 @@ class NetStep:
 
     def train_step(self, batch):
         """Take a step on a batch, and return the loss before it."""
-        if self.flat is None:  # an optimizer such as LBFGS asks for several losses in a step
-            loss = self.net.optimizer_.step(lambda: self.train_step_single(batch))
-        else:
-            loss = self.train_step_single(batch)
-            self.update()
-            self.view.copy_values_to_module()
+        with computing:
+            if self.flat is None:  # an optimizer such as LBFGS asks for several losses in a step
+                loss = self.net.optimizer_.step(lambda: self.train_step_single(batch))
+            else:
+                loss = self.train_step_single(batch)
+                self.update()
+                self.view.copy_values_to_module()
         self.run.count_step()
         return loss.detach()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from skae import (
     RecurrentAutoencoder,
     TabularAutoencoder,
 )
-from skae._runtime import seeded, threads
+from skae._runtime import computing, seeded, threads
 
 #: Seconds after which a child that hangs is ended, and the test fails.
 PATIENCE = 100
@@ -130,6 +131,33 @@ def test_a_fork_while_another_thread_copies_the_net(X, fast, monkeypatch):
     over.set()
     thread.join()
     assert code == 0
+
+
+def test_a_fork_waits_for_the_step_of_another_thread():
+    """Else torch's inner locks could be held for good in the forked process."""
+    inside, steps = threading.Event(), []
+
+    def step():
+        with computing, computing:
+            inside.set()
+            time.sleep(0.1)
+            steps.append("done")
+
+    def use_torch():
+        assert steps == ["done"]
+        with computing:
+            Autoencoder(max_epochs=1, check_baseline=False).fit(np.eye(10))
+
+    for _ in range(2):
+        thread = threading.Thread(target=step)
+        thread.start()
+        inside.wait(PATIENCE)
+        with computing:  # its own does not count
+            code = run_in_fork(use_torch)
+        thread.join()
+        assert code == 0
+        inside.clear()
+        steps.clear()
 
 
 def fit(X, params):
