@@ -48,6 +48,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
         if not resume or "_rng" not in vars(self):  # of a model that was loaded
             self._rng = check_random_state(self.random_state)
+            self._hold_out_rng = copy.deepcopy(self._rng)
         return dataset, resume
 
     def _check_ranges(self, dataset):
@@ -137,8 +138,12 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
     def _check_fit(self, dataset):
         """Warn if the fit is poor."""
 
-    def _hold_out(self, dataset, validation_data):
-        """Return the samples to train on, and the validation samples or None."""
+    def _hold_out(self, dataset, validation_data, resume=False):
+        """Return the samples to train on, and the validation samples or None.
+
+        When training continues with as many samples, those at the same places are held out: of
+        others, the net has seen some.
+        """
         if validation_data is not None:
             try:
                 validation = self._reader.read(*validation_data, estimator=self)
@@ -148,7 +153,8 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             return dataset, validation
         if self.early_stopping == "auto" and len(dataset) < MIN_HOLD_OUT or not self.early_stopping:
             return dataset, None
-        order, n_held_out = self._order_to_hold_out(dataset)
+        rng = copy.deepcopy(self._hold_out_rng) if resume else self._rng
+        order, n_held_out = self._order_to_hold_out(dataset, rng)
         if n_held_out >= len(order) and self.early_stopping == "auto":
             return dataset, None
         if n_held_out >= len(order):
@@ -161,9 +167,9 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         fitted.sort()
         return dataset.select(fitted), dataset.select(held_out)
 
-    def _order_to_hold_out(self, dataset):
+    def _order_to_hold_out(self, dataset, rng):
         """Return the indices of the samples in random order, and how many to hold out."""
-        order = self._rng.permutation(len(dataset))
+        order = rng.permutation(len(dataset))
         return order, max(1, round(len(order) * self.validation_fraction))
 
     def _best_weights(self):
@@ -219,7 +225,8 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         if self.__sklearn_is_fitted__():
             self.net_.keeps_optimizer = self.warm_start or not self.net_.anneals
             if not self.net_.keeps_optimizer:
-                state.pop("_rng", None)
+                for name in ("_rng", "_hold_out_rng"):
+                    state.pop(name, None)
         return state
 
 

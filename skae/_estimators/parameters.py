@@ -104,8 +104,9 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
         ``EarlyStopping``: these are copied.
     warm_start : bool, default=False
         Whether ``fit`` continues from the last fit, with the state of the optimizer, instead
-        of starting again. Pickles hold this state only if it is True, or after
-        ``partial_fit``.
+        of starting again. With as many samples as before, early stopping holds out those at
+        the same places, so shuffle none between the fits. Pickles hold what continues a
+        training only if it is True, or after ``partial_fit``.
     history_size : int or None, default=None
         Number of epochs, the last ones, that ``history_`` and ``loss_curve_`` keep. None keeps
         all. A number bounds memory and pickles of a model that ``partial_fit`` trains forever.

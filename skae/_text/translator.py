@@ -284,7 +284,7 @@ class Seq2SeqTranslator(
             return torch.bfloat16 if has_bfloat16(resolve_device(self.device)) else None
         return torch.bfloat16 if self.precision == "bfloat16" else None
 
-    def _order_to_hold_out(self, dataset):
+    def _order_to_hold_out(self, dataset, rng):
         """Hold out pairs that share no text with others, so that they act as new texts."""
         fraction = self.validation_fraction
         n_wanted = (
@@ -292,7 +292,7 @@ class Seq2SeqTranslator(
         )
         n_wanted = max(1, round(n_wanted))
         sizes = np.bincount(dataset.duplicate_ids)
-        chance = self._rng.permutation(len(sizes)) + len(sizes) * (sizes > max(1, n_wanted / 2))
+        chance = rng.permutation(len(sizes)) + len(sizes) * (sizes > max(1, n_wanted / 2))
         by_chance = np.argsort(chance)
         n_held_out = sizes[by_chance].cumsum()
         n_held_out = n_held_out[np.searchsorted(n_held_out, n_wanted)]

@@ -94,7 +94,8 @@ class FitSession:
         dataset, resume = estimator._read(self.data, self.sample_weight, resume)
         self.fitted, self.validation = dataset, None
         if not is_partial:
-            self.fitted, self.validation = estimator._hold_out(dataset, self.validation_data)
+            parts = estimator._hold_out(dataset, self.validation_data, resume)
+            self.fitted, self.validation = parts
         defaults, n_samples = estimator._training_defaults(), len(self.fitted)
         estimator._set_up(self.fitted, resume, is_partial, defaults)
         batch_size = estimator.net_.batch_size

@@ -18,15 +18,20 @@ from skae import (
     BatchedGridSearchCV,
     BatchedHalvingGridSearchCV,
     BatchedRandomizedSearchCV,
+    ConvAutoencoder,
     DenoisingAutoencoder,
     EnsembleAutoencoder,
     ImageToImageRegressor,
     OutlierDetector,
+    RecurrentAutoencoder,
+    Seq2SeqTranslator,
+    SparseAutoencoder,
     TabularAutoencoder,
     TabularOutlierScorer,
     VariationalAutoencoder,
     fit_many,
 )
+from skae._data.batches import chunks
 from skae.architectures import Dense
 
 GRID = {"lr": [1e-3, 2e-3, 3e-3]}
@@ -220,3 +225,97 @@ def test_objectives_stay_as_they_were(kind, data, method, monkeypatch):
     assert_unchanged(model, before)
     for name, value in model.net_.module_.state_dict().items():
         assert torch.equal(value, weights[name])
+
+
+# What is held out when training continues.
+
+
+class Watch(Callback):
+    """Keeps the validation samples of each fit, as text."""
+
+    seen = []
+
+    def on_train_begin(self, net, **kwargs):
+        self.is_first_ = True
+
+    def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
+        if self.is_first_ and dataset_valid is not None:
+            batches = [batch for _, batch, *_ in chunks(dataset_valid, torch.float32, "cpu")]
+            self.seen.append(repr([np.asarray(batch).tolist() for batch in batches]))
+        self.is_first_ = False
+
+
+SEQUENCES = [IMAGES[i, : 3 + i % 5] for i in range(24)]
+TABLE = (
+    pd.DataFrame(IMAGES[:, 0]).assign(name=list("abcdefgh" * 3)).set_axis(list("abcdefghi"), axis=1)
+)
+ENGLISH = [f"the {a} sees the {b}" for a in ("cat", "dog", "cow", "hen") for b in "abcdef"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (Autoencoder, (IMAGES.reshape(24, 64),)),
+        (DenoisingAutoencoder, (IMAGES.reshape(24, 64),)),
+        (VariationalAutoencoder, (IMAGES.reshape(24, 64),)),
+        (SparseAutoencoder, (IMAGES.reshape(24, 64),)),
+        (TabularAutoencoder, (TABLE,)),
+        (ConvAutoencoder, (IMAGES,)),
+        (RecurrentAutoencoder, (SEQUENCES,)),
+        (ImageToImageRegressor, (IMAGES, IMAGES)),
+        (Seq2SeqTranslator, (ENGLISH, ENGLISH)),
+    ],
+)
+def test_the_same_samples_are_held_out_when_training_continues(kind, data, monkeypatch):
+    monkeypatch.setattr(Watch, "seen", seen := [])
+    model = kind(max_epochs=1, warm_start=True, device="cpu")
+    model.set_params(callbacks=[Watch()], check_baseline=False)
+    model.fit(*data).fit(*data).set_params(max_epochs=2).fit(*data)
+    model.partial_fit(*data).fit(*data)
+    pickle.loads(pickle.dumps(model)).fit(*data)
+    copy.deepcopy(model).fit(*data)
+    fit_many([model], *data)
+    assert len(seen) == 7
+    assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("no")])
+def test_other_samples_are_held_out_at_another_fit(error, X, fast, monkeypatch):
+    """Only training that continues holds out the same ones, also if a fit failed between."""
+    monkeypatch.setattr(Watch, "seen", seen := [])
+    params = fast | {"early_stopping": True, "random_state": np.random.RandomState(0)}  # noqa: NPY002
+    model = Autoencoder(**params, callbacks=[Watch(), Break()]).fit(X)
+    monkeypatch.setattr(Break, "error", error)
+    if error is None:
+        model.fit(X)
+    else:
+        with pytest.raises(RuntimeError):
+            model.fit(X)
+    monkeypatch.setattr(Break, "error", None)
+    model.set_params(warm_start=True).fit(X)
+    assert len(set(seen)) == 2
+    assert seen[2] == (seen[1] if error is None else seen[0])
+
+
+def test_a_loaded_model_holds_out_the_same_samples(X, fast, monkeypatch):
+    """Pickles without what continues a training still know, by the seed."""
+    monkeypatch.setattr(Watch, "seen", seen := [])
+    model = Autoencoder(**fast | {"early_stopping": True}, callbacks=[Watch()]).fit(X)
+    pickle.loads(pickle.dumps(model)).set_params(warm_start=True).fit(X)
+    clone(model).fit(X)
+    assert len(set(seen)) == 1
+    assert len(pickle.dumps(model)) < len(pickle.dumps(model.set_params(warm_start=True)))
+
+
+def test_training_that_continues_gets_better_on_what_is_held_out(X, fast):
+    """If samples that it has trained on were held out, the start would often be the best."""
+    params = {"max_epochs": 5, "early_stopping": True, "validation_fraction": 0.3, "lr": 3e-3}
+    dense = Dense((32,), shortcut=False)
+    model = Autoencoder(**fast | params, architecture=dense, warm_start=True).fit(X)
+    losses = []
+    for _ in range(6):
+        start = model.transform(X)
+        model.fit(X)
+        losses.append(min(model.history_[-5:, "valid_loss"]))
+        assert not np.array_equal(model.transform(X), start)
+    assert losses == sorted(losses, reverse=True)
