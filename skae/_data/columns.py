@@ -4,6 +4,7 @@ Whatever a column holds, its cell is a float64: a scaled number, or the number o
 is a missing cell, and -1 a category that was not there when the columns were learned.
 """
 
+from collections.abc import Hashable
 from numbers import Number
 
 import narwhals as nw
@@ -387,12 +388,14 @@ def _listed(categorical_features, names):
         return given.tolist()
     given = list(categorical_features)
     all_names = names if given and isinstance(given[0], str) else list(range(len(names)))
-    unknown = [name for name in given if name not in all_names]
+    known = set(all_names)
+    unknown = [name for name in given if not isinstance(name, Hashable) or name not in known]
     if unknown:
         raise ValueError(
             f"categorical_features lists {unknown}, but X has no such columns; its columns are "
             f"{list(names)[:20]}"
         )
+    given = set(given)
     return [name in given for name in all_names]
 
 

@@ -243,7 +243,8 @@ class ColumnType(NamedTuple):
     def with_categories(self, values):
         """Return the type, or one like it that can also hold values, where categories are fixed."""
         native = self.native
-        new = [v for v in pd.unique(values[pd.notna(values)]) if v not in self.categories]
+        known = set(self.categories)
+        new = [v for v in pd.unique(values[pd.notna(values)]) if v not in known]
         if isinstance(native, pd.CategoricalDtype) and new:
             categories = pd.Index([*native.categories, *new])
             return self._replace(native=pd.CategoricalDtype(categories, native.ordered))

@@ -139,7 +139,8 @@ def aligned(frame, names):
     places = {name: i for i, name in enumerate(present)}
     missing = [name for name in names if name not in places]
     if missing:
-        extra = [name for name in present if name not in set(names)]
+        known = set(names)
+        extra = [name for name in present if name not in known]
         hint = f" It has columns that were not there: {extra[:20]}; renamed ones?" if extra else ""
         lines = "".join(f"\n- {name}" for name in missing)
         raise ValueError(

@@ -39,8 +39,8 @@ class TableFormat(ArrayFormat):
         self.columns = columns
         self.order = np.argsort(columns.is_category, kind="stable")
         n_numbers = int((~columns.is_category).sum())
-        widths = [columns.widths[i] for i in self.order[n_numbers:]]
-        self.column_layout = ColumnLayout(n_numbers, tuple(widths))
+        widths = np.array(columns.widths)[self.order[n_numbers:]]
+        self.column_layout = ColumnLayout(n_numbers, tuple(widths.tolist()))
 
     def to_user_axes(self, output):
         """Return the sums over the elements of each column."""

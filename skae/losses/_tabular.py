@@ -177,14 +177,8 @@ class CategorySoftmax(nn.Module):
         self.n_numbers = column_layout.n_numbers
         widths = torch.tensor(column_layout.widths, dtype=torch.int64)
         group = torch.arange(len(widths)).repeat_interleave(widths)
-        # Elements of each group side by side, the first one again where there are fewer.
-        within = torch.arange(max(column_layout.widths, default=1)).expand(len(widths), -1)
-        first = (widths.cumsum(0) - widths)[:, None]
-        places = torch.where(within < widths[:, None], first + within, first)
-        membership = torch.nn.functional.one_hot(group, max(1, len(widths)))[:, : len(widths)]
         self.register_buffer("group", group, persistent=False)
-        self.register_buffer("places", places, persistent=False)
-        self.register_buffer("membership", membership.float(), persistent=False)
+        self.blocks = nn.ModuleList(map(_Block, _blocks(column_layout.widths)))
 
     def forward(self, x):
         numbers, logits = self.split(x)
@@ -196,14 +190,68 @@ class CategorySoftmax(nn.Module):
 
     def log_softmax(self, logits):
         """Return the logarithm of the softmax of each group."""
-        side_by_side = logits.detach().index_select(-1, self.places.flatten())
-        highest = side_by_side.unflatten(-1, self.places.shape).amax(-1)
-        logits = logits - self.broadcast(highest)
+        logits = logits - self.broadcast(self._of_blocks(_Block.highest, logits.detach()))
         return logits - self.broadcast(self.total(logits.exp()).log())
 
     def broadcast(self, x):
         """Return the value of each group for each of its elements."""
         return x.index_select(-1, self.group)
+
+    def total(self, x):
+        """Return the sum over each group, shape (..., n_groups)."""
+        return self._of_blocks(_Block.total, x)
+
+    def _of_blocks(self, function, x):
+        """Return the values of a function of each group, shape (..., n_groups)."""
+        if len(self.blocks) == 1:
+            return function(self.blocks[0], x)
+        pieces = x.split([block.n_elements for block in self.blocks], -1)
+        values = [function(*pair) for pair in zip(self.blocks, pieces, strict=True)]
+        return torch.cat(values, -1) if values else x
+
+
+#: Groups in a block, and the elements that they would have if all were as wide as the widest.
+MAX_GROUPS, MAX_ELEMENTS = 128, 2**14
+
+
+def _blocks(widths):
+    """Return the widths of groups in blocks, so that the work for all grows with their elements."""
+    blocks, most = [], 0
+    for width in widths:
+        most = max(most, width)
+        if blocks and len(blocks[-1]) < MAX_GROUPS and most * (len(blocks[-1]) + 1) <= MAX_ELEMENTS:
+            blocks[-1].append(width)
+        else:
+            blocks.append([width])
+            most = width
+    return blocks
+
+
+class _Block(nn.Module):
+    """Groups of elements that are side by side.
+
+    Parameters
+    ----------
+    widths : list of int
+        Number of elements of each group.
+    """
+
+    def __init__(self, widths):
+        super().__init__()
+        self.n_elements = sum(widths)
+        widths = torch.tensor(widths, dtype=torch.int64)
+        group = torch.arange(len(widths)).repeat_interleave(widths)
+        # Elements of each group side by side, the first one again where there are fewer.
+        within = torch.arange(int(widths.max())).expand(len(widths), -1)
+        first = (widths.cumsum(0) - widths)[:, None]
+        places = torch.where(within < widths[:, None], first + within, first)
+        membership = nn.functional.one_hot(group, len(widths)).float()
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("membership", membership, persistent=False)
+
+    def highest(self, x):
+        """Return the maximum of each group, shape (..., n_groups)."""
+        return x.index_select(-1, self.places.flatten()).unflatten(-1, self.places.shape).amax(-1)
 
     def total(self, x):
         """Return the sum over each group, shape (..., n_groups)."""
