@@ -64,7 +64,9 @@ CASES = {
     ),
     "poor sequences": (
         PoorFitWarning,
-        lambda: RecurrentAutoencoder(2, shortcut=False, **POOR).fit([5 + w for w in WAVES]),
+        lambda: RecurrentAutoencoder(2, shortcut=False, **POOR).fit(
+            [5 + i / 9 + w for i, w in enumerate(WAVES)]
+        ),
     ),
     "poor pairs": (
         PoorFitWarning,

@@ -81,7 +81,8 @@ def read_array(check, X, sample_weight=None, name="X", **how):
     # hold it in memory twice.
     how = {"accept_sparse": "csr", "dtype": "numeric"} | how
     try:
-        array = check(X, **how)
+        with np.errstate(invalid="ignore"):  # the sum of large values of both signs
+            array = check(X, **how)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
         if array.dtype.kind not in "fiub":

@@ -69,6 +69,23 @@ def as_numbers(X, name):
     return array
 
 
+def is_surely_finite(array):
+    """Say whether the sum shows that all numbers are finite, which is faster than a look at each.
+
+    The sum of finite numbers can be infinite, so they may be finite if not.
+    """
+    if array.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum(dtype=np.float64)))
+
+
+def clipped(array):
+    """Return an array with the largest finite numbers of its dtype in the place of infinity."""
+    limits = np.finfo(array.dtype)
+    return np.clip(array, limits.min, limits.max)
+
+
 def read_weights(sample_weight, samples):
     """Validate weights, one for each sample, and return them with a mean of 1, or None."""
     if sample_weight is None:

@@ -59,17 +59,21 @@ class NumberColumn:
         known = self._numbers(values)
         known = known[~np.isnan(known)]
         self.is_empty = not len(known)
-        self.center, self.scale = 0.0, 1.0
+        self.center, self.scale, self.rounding = 0.0, 1.0, 0.0
         if not self.is_empty:
             with np.errstate(over="ignore", invalid="ignore"):
-                low, self.center, high = np.quantile(known, [0.25, 0.5, 0.75])
+                # Of fractions: the difference of two quantiles can be infinite.
+                low, self.center, high = np.quantile(known / 4, [0.25, 0.5, 0.75]) * 4
                 # Where most are equal, the others say how far apart values are.
                 scales = (high - low) / NORMAL_RANGE, known.std(), np.abs(known).max()
                 span = np.ptp(known)
             # Rounding leaves constants a small standard deviation.
             least = 1e-12 * abs(self.center)
             usable = (s for s in scales if np.isfinite(s) and s > least)
-            self.scale = next(usable, 1.0) if span > least else 1.0
+            if span > least:
+                self.scale = next(usable, 1.0)
+            else:
+                self.rounding = least
         # A small error far out in a tail is a large one once that is stretched.
         cells = self._scaled(known)
         self.least = cells.min(initial=-TAIL) - 1
@@ -81,7 +85,10 @@ class NumberColumn:
 
     def _scaled(self, numbers):
         with np.errstate(over="ignore"):
-            scaled = (numbers - self.center) / self.scale
+            difference = numbers - self.center
+            if self.rounding:  # of constants
+                difference[np.abs(difference) <= self.rounding] = 0.0
+            scaled = difference / self.scale
         return squash(np.minimum(np.maximum(scaled, -1e300), 1e300))  # faster than clip
 
     def restore(self, cells):

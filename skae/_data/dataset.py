@@ -2,6 +2,7 @@
 
 import copy
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,19 @@ from torch.utils import data
 from skae._data.batches import CHUNK_ELEMENTS, MAX_CHUNK_ELEMENTS, MAX_CHUNK_SAMPLES, along, chunks
 from skae._data.cost import cost_of_weights
 from skae._data.frames import completed
+
+#: Deviation that rounding leaves of constants, as a fraction of them.
+ROUNDING = {torch.float32: 4 * torch.finfo(torch.float32).eps, torch.float64: 1e-12}
+
+#: Deviation of a constant that a net has restored, as a fraction of it: nets are in float32.
+RESTORED = 1e-5
+
+
+class Largest(NamedTuple):
+    """The largest absolute value of samples, and where it is, in words."""
+
+    size: float
+    where: str = ""
 
 
 class ArrayFormat:
@@ -82,8 +96,8 @@ class Dataset(data.Dataset):
     else is different in its kind of samples.
     """
 
-    #: What messages call the samples.
-    kind = None
+    #: What messages call the kind of samples, and what is read.
+    kind, name = None, "X"
     #: The reader that has learned from them, None if there is none.
     reader = None
     #: Precision of the results.
@@ -146,6 +160,16 @@ class Dataset(data.Dataset):
 
     def moments(self):
         """Return the `Moments` that nets standardize the samples by, or None if they do not."""
+        return
+
+    def called(self, name):
+        """Return the same samples under another name."""
+        twin = copy.copy(self)
+        twin.name = name
+        return twin
+
+    def largest(self):
+        """Return the `Largest` value, or None if there is no common unit."""
         return
 
     def warn_if_unscaled(self, name):
@@ -279,6 +303,42 @@ class ArrayDataset(Dataset):
         low, high = (torch.stack(end) for end in zip(*ends, strict=True))
         return low.amin(0), high.amax(0)
 
+    def largest(self):
+        found = Largest(-1.0)
+        for which, x, _, _ in chunks(self, torch.float64, "cpu"):
+            sizes = x.abs().nan_to_num(0.0).flatten(1)
+            size, place = sizes.flatten().max(0)
+            if size > found.size:
+                sample, element = divmod(int(place), sizes.shape[1])
+                where = self._where(
+                    self._row(which, sample), np.unravel_index(element, x.shape[1:])
+                )
+                found = Largest(float(size), where)
+        return found
+
+    def _row(self, which, i):
+        """Return the position of a sample in what the user gave, for one of a chunk."""
+        i = which.start + i if isinstance(which, slice) else int(which[i])
+        return i if self.index is None else int(self.index[i])
+
+    def _where(self, row, place):
+        """Say where an element of a sample is, by its place in a tensor."""
+        frame = self.format.frame
+        column = int(place[0]) if frame is None else repr(frame.columns[place[0]])
+        return f"column {column} of row {row} of {self.name}"
+
+    def factor_to_1(self):
+        """Return a power of 2 that brings the largest value about to 1, or 1 if all are 0."""
+        ends = self.range()
+        exponent = 0 if ends is None else int(np.frexp(np.abs(np.float64(ends)).max())[1])
+        return float(np.ldexp(1.0, np.clip(-exponent, -1000, 1000)))
+
+    def scaled(self, factor):
+        """Return samples whose values are multiplied by a factor."""
+        twin = copy.copy(self)
+        twin.X = self.X.astype(np.float64) * factor
+        return twin
+
     def mean(self):
         """Return the weighted mean of the samples, as a float64 tensor."""
         sums = 0.0
@@ -291,12 +351,24 @@ class ArrayDataset(Dataset):
         """Mean that can be subtracted from any sample, as a float64 tensor."""
         return self.mean()
 
+    def without_rounding(self, residual, total, mean):
+        """Return sums of squares of each element, 0 for constants that rounding makes vary.
+
+        Parameters
+        ----------
+        residual, total, mean : ndarray of the shape of a sample
+        """
+        square = len(self) * np.square(mean)
+        is_constant = total <= square * ROUNDING[self.dtype] ** 2
+        is_restored = is_constant & (residual <= square * RESTORED**2)
+        return np.where(is_restored, 0.0, residual), np.where(is_constant, 0.0, total)
+
     def explained(self, residual, total):
         """Return the explained fraction of the squares of all elements."""
         residual, total = residual.sum(), total.sum()
         if total == 0:
             return float(residual == 0)
-        return float(1 - residual / total)
+        return float(max(1 - residual / total, -np.finfo(np.float64).max))
 
     def filled(self, x):
         """Return a tensor of some of the samples as one of full shape without NaN."""

@@ -58,7 +58,7 @@ def _with_columns(y):
 def _paired(X, y):
     if len(X) != len(y):
         raise ValueError(f"X holds {len(X)} samples, but y {len(y)}: pairs need as many of both")
-    return ImagePairDataset(X, y)
+    return ImagePairDataset(X, y.called("y"))
 
 
 class ImagePairDataset(ImageDataset):
@@ -75,6 +75,14 @@ class ImagePairDataset(ImageDataset):
     def __init__(self, inputs, targets):
         super().__init__(inputs, inputs.format)
         self.targets = targets
+
+    def called(self, name):
+        twin = super().called(name)
+        twin.targets = self.targets.called(name.replace("X", "y"))
+        return twin
+
+    def largest(self):
+        return max(super().largest(), self.targets.largest())
 
     def select(self, index):
         twin = super().select(index)

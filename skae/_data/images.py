@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array, refuse_series
+from skae._data.checks import as_array, is_surely_finite, refuse_series
 from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.reader import SampleReader
@@ -311,6 +311,15 @@ class ImageDataset(ArrayDataset):
         # In place, since integers have been copied.
         return (x.div_(self.scale) if self.scale != 1 else x), weight
 
+    def _where(self, row, place):
+        channel, *place = (int(i) for i in place)
+        axis, shape = self.format.channel_axis, self.format.image_shape
+        if axis is not None:
+            place.insert(axis, channel)
+        if len(self.format.shape) < len(shape):
+            return super()._where(row, [np.ravel_multi_index(place, shape)])
+        return f"{self.name}[{row}] at {tuple(place)}"
+
     def cost(self, parts):
         return measured_cost(parts, self.sample_shape)
 
@@ -336,7 +345,7 @@ class ImageDataset(ArrayDataset):
 
 
 def _check_finite(X, name):
-    if X.dtype.kind != "f" or np.isfinite(X.sum(dtype=np.float64)):
+    if is_surely_finite(X):
         return
     for i, sample in enumerate(X):
         places = np.argwhere(~np.isfinite(sample))

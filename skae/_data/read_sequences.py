@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array, as_numbers, read_weights, refuse_series
+from skae._data.checks import as_array, as_numbers, is_surely_finite, read_weights, refuse_series
 from skae._data.frames import FrameFormat, is_frame
 from skae._data.reader import SampleReader
 from skae._data.sequences import SequenceDataset, SequenceFormat
@@ -112,7 +112,7 @@ def _sequences(steps, format, sample_weight):
 
 def _content_lengths(steps, starts, extents):
     """Return the length of each sequence without the padding at its end."""
-    if steps.dtype.kind != "f" or not np.isnan(steps.sum(dtype=np.float64)):
+    if is_surely_finite(steps):
         return extents
     is_known = ~np.isnan(steps).all(axis=1)
     number = np.where(is_known, np.arange(1, len(steps) + 1), 0)  # counted over all sequences
@@ -282,7 +282,7 @@ def _is_padded_across(X):
 
 def _check_finite(steps, format):
     """Refuse infinite values, and say where the first one is."""
-    if steps.dtype.kind != "f" or np.isfinite(steps.sum(dtype=np.float64)):
+    if is_surely_finite(steps):
         return
     infinite = np.argwhere(np.isinf(steps))
     if len(infinite):

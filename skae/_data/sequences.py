@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from skae._data.batches import along, chunks
+from skae._data.checks import is_surely_finite
 from skae._data.cost import cost_of_weights
 from skae._data.dataset import (
     ArrayDataset,
@@ -164,7 +165,7 @@ class SequenceDataset(ArrayDataset):
         super().__init__(steps, sample_weight, format)
         self._starts = starts
         self._lengths = lengths
-        self._has_holes = steps.dtype.kind == "f" and bool(np.isnan(steps.sum(dtype=np.float64)))
+        self._has_holes = not is_surely_finite(steps) and bool(np.isnan(steps).any())
 
     def __len__(self):
         return len(self._lengths) if self.index is None else len(self.index)
@@ -185,6 +186,10 @@ class SequenceDataset(ArrayDataset):
 
     def range(self):
         return np.fmin.reduce(self.X, axis=None), np.fmax.reduce(self.X, axis=None)
+
+    def _where(self, row, place):
+        step, feature = place
+        return f"{self.name}[{row}], feature {feature} of step {step}"
 
     def column_range(self):
         ends = (end.reduce(self.X, axis=0).astype(np.float64) for end in (np.fmin, np.fmax))
@@ -211,7 +216,8 @@ class SequenceDataset(ArrayDataset):
         mean = self.center
         variance = self._mean_of_steps(lambda x: (x - mean).square()).nan_to_num(0.0)
         std = variance.sqrt()
-        std = torch.where(std > ROUNDING * mean.abs(), std, 0.0)
+        least = (ROUNDING * mean.abs()).clamp_min(torch.finfo(torch.float32).tiny)
+        std = torch.where(std > least, std, 0.0)
         return Moments(mean, std, self.mean())
 
     def _mean_of_steps(self, function):

@@ -12,7 +12,7 @@ from skae._data.batches import along, chunks
 from skae._data.checks import SEQUENCES, as_array, as_numbers, read_weights, refuse_series
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
-from skae._data.dataset import ArrayDataset, ArrayFormat, take_rows
+from skae._data.dataset import RESTORED, ArrayDataset, ArrayFormat, take_rows
 from skae._data.frames import FrameFormat, aligned, as_table, narwhals_frame
 from skae._data.reader import SampleReader
 
@@ -176,6 +176,10 @@ class TableDataset(ArrayDataset):
         weight = np.ones(len(cells)) if self.sample_weight is None else self.sample_weight[which]
         return torch.from_numpy(cells[known]).float(), torch.from_numpy(weight[known]).float()
 
+    def largest(self):
+        """Return None: each column has a unit of its own."""
+        return
+
     def range(self):
         """Return None: each column has a unit of its own."""
         return
@@ -200,6 +204,15 @@ class TableDataset(ArrayDataset):
 
     def filled(self, x):
         return torch.where(x.isnan(), self.mean().to(x), x)
+
+    def without_rounding(self, residual, total, mean):
+        del mean
+        size = np.zeros(len(total))
+        for i, of_column in enumerate(self.format.order[: self.column_layout.n_numbers]):
+            column = self.format.columns.columns[of_column]
+            size[i] = abs(column.center / column.scale)
+        is_restored = (total == 0) & (residual <= len(self) * (RESTORED * size) ** 2)
+        return np.where(is_restored, 0.0, residual), total
 
     def explained(self, residual, total):
         """Return the explained fraction of a column, averaged over the columns that vary."""

@@ -1,6 +1,6 @@
 """The base class of all autoencoders: fitting, and scoring by the loss."""
 
-from math import prod
+from math import inf, prod
 
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -204,12 +204,12 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             <scores>
         """
         check_is_fitted(self)
-        return -self._predictor.map(_losses, self._read_targets(X), ())
+        return -self._predictor.map(_losses, self._read_targets(X), (), nan=inf)
 
     def _element_losses(self, X):
         """Return the samples of X, and the loss of each of their elements."""
         dataset = self._read_targets(X)
-        return dataset, self._predictor.map(_element_losses, dataset)
+        return dataset, self._predictor.map(_element_losses, dataset, nan=inf)
 
     # Fitted attributes.
 

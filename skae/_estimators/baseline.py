@@ -12,6 +12,9 @@ MAX_ROWS = 1024
 
 MAX_ELEMENTS = 2**21
 
+#: Squares of smaller values are 0 in float32.
+TINY = 1e-22
+
 #: Differences in R2 below this give no warning.
 MARGIN = 0.01
 
@@ -41,20 +44,26 @@ def warn_if_poor(estimator, dataset):
         return
     sample = dataset.subsample(2 * n_rows)
     fitted, evaluated = (sample.select(np.arange(part, 2 * n_rows, 2)) for part in (0, 1))
-    X, baseline = _array(evaluated), _array(fitted)
+    factor = evaluated.factor_to_1()
+    factor = factor if factor > 1 / TINY else 1.0  # else squares may be 0
+    X, baseline = _array(evaluated) * factor, _array(fitted) * factor
     seen, weight = estimator._as_in_training(evaluated)
     weight = np.broadcast_to(weight, (len(X), *dataset.sample_shape)).reshape(X.shape)
-    total = (weight * (X - baseline.mean(0)) ** 2).sum()
-    if not total:
-        return
+    mean = baseline.mean(0)
+    total = (weight * (X - mean) ** 2).sum(0)
 
     def r2(restored):
-        return 1 - (weight * (X - restored) ** 2).sum() / total
+        residual = (weight * (X - restored) ** 2).sum(0)
+        return evaluated.explained(*evaluated.without_rounding(residual, total, mean))
 
-    score, advice = r2(estimator._reconstruct(seen).reshape(X.shape)), _advice(baseline)
+    if not evaluated.without_rounding(total, total, mean)[1].any():  # all rows are equal
+        return
+
+    restored = estimator._reconstruct(seen).reshape(X.shape).astype(np.float64)
+    score, advice = r2(restored * factor), _advice(baseline, factor)
     _warn_if_negative(name, score, advice)
     if score >= 0 and n_components is not None and n_components < min(n_rows, n_features):
-        pca_score = r2(_restored_by_pca(n_components, baseline, _array(seen)))
+        pca_score = r2(_restored_by_pca(n_components, baseline, _array(seen) * factor))
         if score < pca_score - MARGIN:
             _warn(
                 f"{name} reconstructs worse than PCA with {n_components} components "
@@ -91,7 +100,9 @@ def _array(dataset):
 _ADVICE = "Try more max_epochs, another lr, or wider hidden layers"
 
 
-def _advice(X):
+def _advice(X, factor):
+    if factor > 1:
+        return f"The values are too small for nets: put a StandardScaler before it. {_ADVICE}"
     scale = X.std(0)
     scale = scale[scale > 0]
     far = np.abs(X.mean(0)).max() > 100 * scale.max(initial=0)

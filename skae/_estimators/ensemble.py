@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data.checks import clipped
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
@@ -197,8 +198,11 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
             fits.append(FitTask(member, self._seen(samples, features), **params))
         for fit in fit_all(fits, self.n_jobs, self.verbose):
             if fit.error is not None:
-                which = f"member {fits.index(fit)} of {type(self).__name__}, {fit.estimator!r}"
-                fit.error.add_note(f"This happened to {which}.")
+                i = fits.index(fit)
+                seen = self.estimators_features_[i]
+                which = f"member {i} of {type(self).__name__}, {fit.estimator!r}"
+                what = "" if len(seen) == self.n_features_in_ else f" It sees columns {seen} of X."
+                fit.error.add_note(f"This happened to {which}.{what}")
                 raise fit.error
         self.estimators_ = members
         widths = [member.n_components_ for member in members]
@@ -328,8 +332,9 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         total = 0.0
         for member, features, center, scale in self._members():
             scores = member.score_samples(self._seen(samples, features))
-            total = total + (scores - center) / scale
-        return total / len(self.estimators_)
+            with np.errstate(over="ignore"):
+                total = total + (scores - center) / scale
+        return clipped(total / len(self.estimators_))
 
     def _members(self):
         """Yield each member, the columns that it sees, and center and scale of its scores."""
@@ -341,13 +346,14 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         samples, total = self._samples(X, dataset), 0.0
         for member, features, center, scale in self._members():
             seen, losses = member._element_losses(self._seen(samples, features))
-            losses = (losses + center * seen.fraction) / scale
-            if len(features) < self.n_features_in_:
-                wide = np.zeros((len(losses), self.n_features_in_), losses.dtype)
-                wide[:, features] = losses * (self.n_features_in_ / len(features))
-                losses = wide
-            total = total + losses
-        return dataset, total / len(self.estimators_)
+            with np.errstate(over="ignore"):
+                losses = (losses + center * seen.fraction) / scale
+                if len(features) < self.n_features_in_:
+                    wide = np.zeros((len(losses), self.n_features_in_), losses.dtype)
+                    wide[:, features] = losses * (self.n_features_in_ / len(features))
+                    losses = wide
+                total = total + losses
+        return dataset, clipped(total / len(self.estimators_))
 
     @staticmethod
     def _squared_errors(module, x, target):

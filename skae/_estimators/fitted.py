@@ -1,6 +1,7 @@
 """Methods of fitted autoencoders, for single ones and ensembles."""
 
 from functools import partial
+from math import inf
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -174,7 +175,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         dataset = self._reader.read(X, estimator=self)
-        errors = self._predictor.map(self._squared_errors, dataset)
+        errors = self._predictor.map(self._squared_errors, dataset, nan=inf)
         return dataset.format.in_frame(dataset.format.to_user_axes(errors))
 
     def feature_losses(self, X):

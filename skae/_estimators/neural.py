@@ -150,7 +150,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
                 self._check_ranges(validation)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error
-            return dataset, validation
+            return dataset, validation.called(f"{validation.name}_val")
         if self.early_stopping == "auto" and len(dataset) < MIN_HOLD_OUT or not self.early_stopping:
             return dataset, None
         rng = copy.deepcopy(self._hold_out_rng) if resume else self._rng

@@ -4,6 +4,7 @@ import copy
 import os
 from contextlib import closing, contextmanager
 from functools import cached_property
+from math import isfinite
 from operator import setitem
 from threading import Lock
 from weakref import WeakSet
@@ -18,11 +19,20 @@ from skae._runtime import computing, threads
 from skae.architectures._base import Sequential
 from skae.exceptions import warn
 
+#: Samples that a net makes NaN of are cut to this and pass through its twin in float64: squares
+#: and sums of such values are finite.
+FAR = 1e100
+
+#: Sums of squares that are computed again, of other multiples of the values: some may be 0 or
+#: infinite by the range of float64.
+TOO_SMALL, TOO_LARGE = 1e-250, 1e250
+
 
 class Predictor:
     """Passes samples through a module, in bounded memory.
 
-    A subclass defines ``module_for``.
+    A subclass defines ``module_for``. Results are finite, however far samples are out: what is
+    beyond the precision of a result is its largest or smallest finite number.
     """
 
     def module_for(self, dtype):
@@ -44,7 +54,7 @@ class Predictor:
         with torch.inference_mode(), threads(work), closing(each):
             yield module, each
 
-    def map(self, function, dataset, shape=None):
+    def map(self, function, dataset, shape=None, nan=None):
         """Apply ``function(module, x, target)`` to the samples, one chunk at a time.
 
         Parameters
@@ -54,11 +64,13 @@ class Predictor:
             The samples.
         shape : tuple of int or None, default=None
             Shape of the output for one sample. None is the shape of a target.
+        nan : float or None, default=None
+            As for ``finite``.
 
         Returns
         -------
         output : ndarray
-            The outputs of all samples.
+            The outputs of all samples, finite numbers.
         """
         dtype = np.float32 if dataset.dtype == torch.float32 else np.float64
         if shape is None:
@@ -67,30 +79,95 @@ class Predictor:
             output, write = np.empty((len(dataset), *shape), dtype), setitem
         with self.inference(dataset) as (module, chunks):
             for which, x, target, _ in chunks:
-                write(output, which, function(module, x, target).cpu().numpy())
+                result = self.finite(function, module, x, target, nan)
+                write(output, which, result.cpu().numpy())
         return output
+
+    def finite(self, function, module, x, target, nan=None):
+        """Return ``function(module, x, target)`` as finite numbers.
+
+        Parameters
+        ----------
+        function : callable
+        module
+            The one that ``inference`` gives.
+        x, target : tensor of shape (n_taken, ...)
+        nan : float or None, default=None
+            What stands for NaN. None is the result of the twin in float64. For scores it is the
+            worst one, infinity or minus infinity, so that they fall in order.
+
+        Returns
+        -------
+        tensor of shape (n_taken, ...)
+            NaN only where the target has it, in results of its shape for which ``nan`` is given.
+
+        Raises
+        ------
+        ValueError
+            If the twin gives NaN, too.
+        """
+        result = function(module, x, target)
+        if isfinite(result.sum().item()):
+            return result
+        is_nan = result.isnan()
+        if nan is not None:
+            result = torch.where(is_nan, nan, result)
+            if result.shape == target.shape:
+                result = torch.where(target.isnan(), target, result)
+        elif is_nan.any():
+            result = torch.where(is_nan, self._in_double(function, x, target).to(result), result)
+            if result.isnan().any():
+                raise ValueError(
+                    "The net makes NaN of finite samples. If its layers are your own, look for "
+                    "logarithms, roots and quotients of values far from those of the fit."
+                )
+        limit = torch.finfo(result.dtype).max
+        return result.clamp(-limit, limit)
+
+    def _in_double(self, function, x, target):
+        """Apply a function to samples of a chunk in float64, after cutting their values."""
+        module, device = self.module_for(torch.float64)
+        x64 = x.to(device, torch.float64).clamp(-FAR, FAR)
+        if target is not x:
+            target = target.to(device, torch.float64).clamp(-FAR, FAR)
+        return function(module, x64, x64 if target is x else target)
 
     def squares(self, dataset, watch=None):
         """Return the residual and total sums of squares of each value.
 
+        They are those of the values of the targets or, where squares of these would be beyond
+        float64, of multiples of them. What rounding leaves of constant values is 0.
+
         ``watch`` is called with the module and the codes of each chunk.
         """
-        mean = dataset.targets.mean()
+        squares = self._squares(dataset, 1.0, watch)
+        if not (TOO_SMALL < squares[1].sum() < TOO_LARGE and np.isfinite(squares[0]).all()):
+            factor = dataset.targets.factor_to_1()
+            squares = squares if factor == 1 else self._squares(dataset, factor)
+        return dataset.targets.without_rounding(*squares)
+
+    def _squares(self, dataset, factor, watch=None):
+        """Return residual, total and mean, of values that are multiplied by a factor."""
+
+        def restored(module, x, target):
+            code = module.encode(x)
+            if watch is not None:
+                watch(module, code)
+            return module.decode(code, target)
+
+        targets = dataset.targets
+        mean = (targets if factor == 1 else targets.scaled(factor)).mean()
         residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
         add = torch.nansum if dataset.has_missing else torch.sum
         with self.inference(dataset) as (module, chunks):
             for _, x, target, weight in chunks:
-                code = module.encode(x)
-                if watch is not None:
-                    watch(module, code)
+                predicted = self.finite(restored, module, x, target)
                 weight = 1.0 if weight is None else along(weight, target)
-                predicted, target = (
-                    y.cpu().double() for y in (module.decode(code, target), target)
-                )
+                predicted, target = (y.cpu().double() * factor for y in (predicted, target))
                 n = target.shape[1]  # fewer than all steps if the sequences are short
                 residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
                 total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
-        return residual, total
+        return residual, total, mean.numpy()
 
     def r2(self, dataset):
         """Return the fraction of the variance of the targets that is predicted."""

@@ -12,6 +12,10 @@ from sklearn.svm import SVR
 MAX_SEQUENCES = 1_000
 
 
+#: Codes are cut to this: squares of their distances are finite in float32.
+MAX_CODE = 1e15
+
+
 def fit_lengths(encode, lengths):
     """Fit a regressor of the lengths of sequences from their codes.
 
@@ -45,4 +49,5 @@ def expected_lengths(regressor, codes):
     ndarray of int, shape (n_samples,)
     """
     codes = codes.toarray() if sparse.issparse(codes) else codes
+    codes = np.clip(codes, -MAX_CODE, MAX_CODE)
     return np.rint(regressor.predict(codes)).clip(*regressor.range_).astype(int)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import estimator
+from skae._estimators.predictor import encode
 from skae._params import StrOptions, integer, real
 from skae.bottlenecks import KLSparseBottleneck, L1Bottleneck, TopKBottleneck
 
@@ -132,9 +133,10 @@ class SparseAutoencoder(Autoencoder):
         check_is_fitted(self)
         dataset, blocks, places = self._reader.read(X, estimator=self), [], []
         with self._predictor.inference(dataset) as (module, chunks):
-            for which, x, _, _ in chunks:
+            for which, x, target, _ in chunks:
                 places.append(np.arange(len(dataset))[which])
-                blocks.append(sparse.csr_array(module.encode(x).cpu().numpy()))
+                codes = self._predictor.finite(encode, module, x, target)
+                blocks.append(sparse.csr_array(codes.cpu().numpy()))
         codes = sparse.vstack(blocks, format="csr")[np.argsort(np.concatenate(places))]
         is_array = get_config()["sparse_interface"] == "sparray"
         return codes if is_array else sparse.csr_matrix(codes)
@@ -170,7 +172,7 @@ class SparseAutoencoder(Autoencoder):
         residual, total = self._predictor.squares(sample, count)
         self.mean_active_ = float(n_active.sum() / len(sample))
         self.dead_fraction_ = float((n_active == 0).mean())
-        self.explained_variance_ = float(1 - residual.sum() / (total.sum() or 1.0))
+        self.explained_variance_ = sample.explained(residual, total)
         if validation is not None:  # where memorized noise explains nothing
             residual, total = self._predictor.squares(validation.subsample(MAX_DESCRIBED_ROWS))
         explained = np.maximum(total - residual, 0)

@@ -1,5 +1,6 @@
 """Autoencoder with a distribution over codes, from which new rows can be drawn."""
 
+from math import inf
 from numbers import Integral
 
 import numpy as np
@@ -243,7 +244,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             del target
             return bound(module, x, noise.to(x))
 
-        return self._predictor.map(of_chunk, self._read_targets(X), ())
+        return self._predictor.map(of_chunk, self._read_targets(X), (), nan=-inf)
 
     def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
         """Draw new rows.

@@ -14,6 +14,9 @@ MAX_ELEMENTS = 2**23
 #: Least noise, as a fraction of the mean variance: exact data would have none.
 MIN_NOISE = 1e-3
 
+#: Values beyond this are made smaller to compute with their squares, which float32 can hold.
+LARGE = 1e15
+
 #: Variance that rounding can leave of constant data, as a fraction of its mean square.
 ROUNDING = 1e-10
 
@@ -43,6 +46,9 @@ def principal_axes(dataset, n_components):
     weight = x.new_ones(len(x)) if weight is None else weight
     if not x.isfinite().all():  # training will say so
         return None
+    size = x.abs().max()
+    size = torch.where(size > LARGE, size, 1.0)  # else squares would be infinite
+    x = x / size if size > 1 else x
     mean_square = x.square().mean()
     mean = weight @ x / weight.sum()
     x = (x - mean) * weight[:, None].sqrt()
@@ -60,7 +66,9 @@ def principal_axes(dataset, n_components):
     rest = mean_variance * n_features - variances.sum()
     noise = rest / max(1, n_features - n_components)
     noise = torch.maximum(noise, MIN_NOISE * mean_variance)
-    return PrincipalAxes(mean, components, variances, noise, mean_variance, len(found))
+    square = size.square()
+    moments = variances * square, noise * square, mean_variance * square
+    return PrincipalAxes(mean * size, components, *moments, len(found))
 
 
 def standardize(encoder, decoder, dataset, is_linear):

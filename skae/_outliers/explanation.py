@@ -22,6 +22,9 @@ MAX_DIFFERENCE = 3.0
 #: Steps in which all cells are tried. Afterwards each is tried once, in order of its last gain.
 MAX_STEPS = 10
 
+#: Factor, a power of 2, for gains that are added.
+SMALLER = 2.0**-30
+
 #: Cells of the tables that are scored at a time, at most.
 MAX_CELLS = 2**21
 
@@ -229,6 +232,7 @@ class CounterfactualSearch:
         scores = self._scores_of_sets(rows, best[:, None])[:, 0]
         is_better = scores > self.scores[rows]
         rows, scores, fractions = rows[is_better], scores[is_better], (needs * best)[is_better]
+        fractions *= SMALLER  # so that the sum is finite
         fractions /= fractions.sum(1, keepdims=True)
         self.gains[rows] += fractions * (scores - self.scores[rows])[:, None]
         self.is_replaced[rows] |= best[is_better]

@@ -1,6 +1,7 @@
 """Generation of translations by a fitted translator."""
 
 from itertools import chain, islice
+from math import inf
 from numbers import Integral
 
 import numpy as np
@@ -203,7 +204,7 @@ class TextGeneration:
             raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
         targets = self._read_sources(translations, "y", self.target_tokenizer_)
         pairs = TextPairDataset(self._read_sources(texts), targets)
-        return self._predictor.map(TranslationModule.log_likelihood, pairs, ())
+        return self._predictor.map(TranslationModule.log_likelihood, pairs, (), nan=-inf)
 
     def score(self, X, y):
         """Return the corpus score of the translations.

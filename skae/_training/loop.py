@@ -173,14 +173,15 @@ class TrainingRun:
     def end_epoch(self, loss):
         """Record the mean training loss and that on the validation data."""
         net = self.net
-        net.record_loss("train_loss", loss)
+        net.record_loss("train_loss", loss, self.dataset)
         if not self.notifies_batches:
             net.history.new_batch()  # skorch's Checkpoint reads the last one
         if self._after_epoch is not None:
             self._after_epoch()
         if self.validation is not None:
             notify = partial(self.notify_of, training=False) if self.notifies_batches else None
-            net.record_loss("valid_loss", net.mean_loss(self.validation, notify))
+            loss = net.mean_loss(self.validation, notify)
+            net.record_loss("valid_loss", loss, self.validation, self.dataset)
         self.epochs_done += 1
         self.notify("on_epoch_end", dataset_train=self.dataset, dataset_valid=self.validation)
 
@@ -207,6 +208,7 @@ class TrainingRun:
         self.notify("on_train_end", X=self.dataset, y=None)
         for _, callback in net.callbacks_:
             forget_weights(callback)
+        net.check_weights(self.dataset)
         if "dur" not in net.history[-1]:  # an epoch cut short
             del net.history[-1]
         net.module_.eval().zero_grad()

@@ -311,8 +311,15 @@ class Net(NeuralNet):
         x, target, cell_weight = self.module_.training_inputs(x, target, state, training=False)
         return self.module_.objective(x, target, weight, cell_weight, state)
 
-    def record_loss(self, name, loss):
+    def record_loss(self, name, loss, *datasets):
         """Record the mean loss of an epoch.
+
+        Parameters
+        ----------
+        name : str
+        loss : float
+        *datasets : Dataset
+            Those that it depends on.
 
         Raises
         ------
@@ -320,9 +327,25 @@ class Net(NeuralNet):
             If it is NaN or infinite.
         """
         if not isfinite(loss):
-            raise ValueError(
-                f"The {name} is {loss} in epoch {self.history[-1, 'epoch']}. Likely causes are "
-                "very large values in X (scale its columns, for instance with StandardScaler) or "
-                f"too large steps (try lr below {self.lr}, or max_grad_norm=1)."
-            )
+            raise self._divergence(f"The {name} is {loss}", datasets)
         self.history.record_loss(name, loss)
+
+    def check_weights(self, dataset):
+        """Raise a ValueError if the last steps on a data set made weights NaN or infinite."""
+        if not all(bool(weight.isfinite().all()) for weight in self.module_.parameters()):
+            raise self._divergence("Weights are NaN or infinite", [dataset])
+
+    def _divergence(self, what, datasets):
+        """Return the error that says what is not finite, and why that may be."""
+        found = [dataset.largest() for dataset in datasets]
+        largest, causes, where = max(filter(None, found), default=None), "A likely cause is", ""
+        if largest is not None:
+            causes = (
+                "Likely causes are very large values in X (scale its columns, for instance with "
+                "StandardScaler) or"
+            )
+            where = f" The largest value is {largest.size:.3g}, {largest.where}."
+        return ValueError(
+            f"{what} in epoch {self.history[-1, 'epoch']}. {causes} too large steps (try lr below "
+            f"{self.lr}, or max_grad_norm=1).{where}"
+        )

@@ -308,6 +308,8 @@ class LinearFilter(nn.Module):
             moments = moments + features.t() @ wanted
         penalty = self.PENALTY * gram.diagonal()[:-1].mean()
         gram.diagonal()[:-1].add_(penalty.clamp_min(torch.finfo(gram.dtype).tiny))
+        if not (gram.isfinite().all() and moments.isfinite().all()):  # training will say so
+            return
         # The default driver gives other last bits at each call.
         found = torch.linalg.lstsq(gram, moments, driver="gelsd").solution.t().to(weight.dtype)
         weight.copy_(found[:, :n_features].reshape(weight.shape))
