@@ -22,6 +22,7 @@ from skae._sklearn import (
 from skae._sklearn import StrOptions as AnyOrder
 
 __all__ = [
+    "JOBS",
     "FittedAttributes",
     "HasMethods",
     "ParameterMixin",
@@ -179,6 +180,10 @@ def complete_docstring(cls, docs):
 def integer(low, high=None):
     """Constraint: an integer from ``low`` to ``high``, both included."""
     return Interval(Integral, low, high, closed="left" if high is None else "both")
+
+
+#: Constraints of a number of processes: 0 has no meaning.
+JOBS = [integer(1), Interval(Integral, None, -1, closed="right"), None]
 
 
 def real(low, high=None, closed="left"):

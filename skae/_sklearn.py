@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
     make_constraint,
+    validate_parameter_constraints,
 )
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -43,5 +44,6 @@ __all__ = [
     "safe_indexing",
     "safe_split",
     "score_estimator",
+    "validate_parameter_constraints",
     "warn_or_raise_about_fit_failures",
 ]

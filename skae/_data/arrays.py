@@ -1,10 +1,13 @@
 """Arrays of numbers, dense or sparse: checked, and read as a dataset."""
 
 from contextlib import contextmanager
+from decimal import Decimal
 from numbers import Number
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
+from sklearn.utils import assert_all_finite
 
 from skae._data.checks import SEQUENCES, read_weights, refuse_series
 from skae._data.dataset import ArrayDataset, ArrayFormat
@@ -83,13 +86,15 @@ def read_array(check, X, sample_weight=None, name="X", **how):
     try:
         with np.errstate(invalid="ignore"):  # the sum of large values of both signs
             array = check(X, **how)
-        if array.dtype.kind == "O":
-            array = array.astype(np.float64)
+        if array.dtype.kind == "O":  # of a list, in which scikit-learn does not look for None
+            array, finite = array.astype(np.float64), how.get("ensure_all_finite", True)
+            if finite:
+                assert_all_finite(array, allow_nan=finite == "allow-nan", input_name=name)
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} of dtype {array.dtype} is not numeric.")
     except (ValueError, TypeError) as error:
         is_long = "does not accept missing values" in str(error)
-        if not (culprit := _culprit(frame, error)) and not is_long:
+        if not (culprit := _culprit(frame, error) or _place(X, name)) and not is_long:
             raise
         message = str(error).partition("\n")[0] if is_long else str(error)
         raise ValueError(f"{message}{culprit}") from error
@@ -119,6 +124,22 @@ def _culprit(frame, error):
         return f"\nNot numeric: columns {text}. Encode or drop them, see ColumnTransformer."
     missing = [name for name, v in columns.items() if not np.isfinite(v.astype(float)).all()]
     return f"\nMissing or infinite values in columns {missing}." if missing else ""
+
+
+def _place(X, name):
+    """Say where in an array the first cell is that holds no finite number."""
+    array = X.tocoo() if sparse.issparse(X) else np.asarray(X, dtype=object)
+    if sparse.issparse(X):
+        cells = zip(zip(*array.coords, strict=True), array.data, strict=True)
+    else:
+        cells = np.ndenumerate(array) if array.ndim == 2 else ()
+    wrong = ((place, cell) for place, cell in cells if not _is_finite(cell))
+    place, cell = next(wrong, (None, None))
+    return "" if place is None else f"\n{name}[{place[0]}, {place[1]}] is {cell!r:.60}."
+
+
+def _is_finite(cell):
+    return isinstance(cell, (Number, Decimal)) and bool(np.isfinite(complex(cell)))
 
 
 def _is_numeric(array):

@@ -17,6 +17,7 @@ from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.members import EnsemblePredictor
 from skae._estimators.reading import learn
 from skae._params import (
+    JOBS,
     FittedAttributes,
     ParameterMixin,
     fit_context,
@@ -136,7 +137,7 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         "max_samples": [integer(1), real(0, 1, closed="right")],
         "bootstrap": ["boolean"],
         "max_features": [integer(1), real(0, 1, closed="right")],
-        "n_jobs": [Integral, None],
+        "n_jobs": JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

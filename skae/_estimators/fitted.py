@@ -93,15 +93,24 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             integer for each code, or if ``lengths`` is given for data other than sequences.
         """
         check_is_fitted(self)
-        check = partial(check_array, input_name="X")
-        codes = read_array(check, as_data(X), dtype=[np.float64, np.float32]).X
+        codes = self._read_codes(as_data(X))
+        return self._decode(decode, codes, lengths)
+
+    def _read_codes(self, X):
+        """Return codes as an array or CSR matrix of float32 or float64."""
+        takes = "inverse_transform takes codes, the output of transform"
+        try:
+            codes = read_array(partial(check_array, input_name="X"), X).X
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{error}\n{takes}, {self.n_components_} numbers for each sample."
+            ) from error
         if codes.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but {type(self).__name__} was fitted with "
-                f"{self.n_components_} components: inverse_transform takes codes, the output of "
-                "transform."
+                f"{self.n_components_} components: {takes}."
             )
-        return self._decode(decode, codes, lengths)
+        return codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float64)
 
     def _decode(self, function, codes, lengths=None):
         """Map a function over codes, and return samples in the user's form."""

@@ -5,8 +5,8 @@ from joblib import effective_n_jobs
 from sklearn.utils import indexable
 
 from skae._data.given import as_data
-from skae._params import refuse_class
-from skae._sklearn import num_samples, safe_indexing
+from skae._params import JOBS, refuse_class
+from skae._sklearn import num_samples, safe_indexing, validate_parameter_constraints
 from skae._training.fits import FitTask, fit_all
 
 
@@ -52,8 +52,8 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     ------
     ValueError
         If ``rows`` does not have one entry for each estimator, if an entry has no rows, if
-        estimators share a ``RandomState`` although ``n_jobs`` is above 1, or if a fit fails.
-        The other estimators are fitted even then.
+        ``n_jobs`` is 0, if estimators share a ``RandomState`` although ``n_jobs`` is above 1, or
+        if a fit fails. The other estimators are fitted even then.
     TypeError
         If ``estimators`` is not a list of estimators.
 
@@ -71,6 +71,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     >>> [round(model.score(X), 1) for model in fit_many(models, X)]
     [0.8, 0.9, 0.9]
     """
+    validate_parameter_constraints({"n_jobs": JOBS}, {"n_jobs": n_jobs}, "fit_many")
     estimators = _checked(estimators)
     rows = [None] * len(estimators) if rows is None else list(rows)
     if len(rows) != len(estimators):

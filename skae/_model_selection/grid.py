@@ -10,7 +10,7 @@ from sklearn.model_selection import (
 )
 
 from skae._model_selection.base import BatchedSearch
-from skae._params import complete_docstring, with_hints
+from skae._params import JOBS, complete_docstring, with_hints
 
 GRID = """\
 estimator : estimator
@@ -164,6 +164,8 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     (150, 2)
     """
 
+    _parameter_constraints = GridSearchCV._parameter_constraints | {"n_jobs": JOBS}
+
     def _candidates(self):
         return ParameterGrid(self.param_grid)
 
@@ -223,6 +225,7 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     (4,)
     """
 
+    _parameter_constraints = RandomizedSearchCV._parameter_constraints | {"n_jobs": JOBS}
     _space = "param_distributions"
 
     def _candidates(self):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.sparse.linalg import ArpackError
 from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.model_selection import KFold, check_cv
@@ -30,6 +31,7 @@ from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Background, Counte
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
 from skae._params import (
+    JOBS,
     FittedAttributes,
     ParameterMixin,
     StrOptions,
@@ -43,6 +45,9 @@ from skae._training.fits import FitTask, fit_all
 
 #: Scores are clipped so that their differences are finite: log densities can be -inf.
 MAX_SCORE = np.finfo(np.float64).max / 4
+
+#: What estimators raise whose linear algebra has no result.
+NUMERICAL_ERRORS = (np.linalg.LinAlgError, ArpackError, ArithmeticError)
 
 
 def _estimator_has_score(self):
@@ -163,7 +168,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
     _parameter_constraints = {
         "contamination": [StrOptions({"auto"}), real(0, 0.5, closed="right")],
         "cv": ["cv_object"],
-        "n_jobs": [Integral, None],
+        "n_jobs": JOBS,
         "random_state": ["random_state"],
     }
 
@@ -208,14 +213,14 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         X = as_data(X)
         frame = narwhals_frame(X)
         names = None if frame is None else frame.columns
+        if num_samples(X) == 1:
+            raise ValueError("X has 1 sample, but a threshold takes the scores of at least 2.")
         rng = check_random_state(self.random_state)
         routed = self._routed(params)
         original = self._original(rng.randint(np.iinfo(np.int32).max))
         folds = self._folds(X, routed.splitter.split, rng)
         fitted = self._fitted(original, X, folds, routed.estimator.fit)
         estimator = next(fitted)
-        if num_samples(X) < 2:
-            raise ValueError("X has 1 sample, but a threshold takes the scores of at least 2.")
         scores = calibration_scores = _scores(estimator, X)
         if folds:
             calibration_scores = _held_out_scores(X, folds, fitted)
@@ -270,6 +275,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
                 FitTask(clone(original), safe_indexing(*indexable(X), train), None, **of_fold)
             )
         for fit in fit_all(fits, self.n_jobs):
+            if isinstance(fit.error, NUMERICAL_ERRORS):
+                raise _explained(fit.error, fit.estimator) from fit.error
             if fit.error is not None:
                 raise fit.error
             yield fit.estimator
@@ -597,6 +604,8 @@ def _scores(estimator, X):
     """Return the scores of an estimator, clipped; raise an error if they hold NaN."""
     try:
         scores = estimator.score_samples(X)
+    except NUMERICAL_ERRORS as error:
+        raise _explained(error, estimator) from error
     except TypeError:
         if not sparse.issparse(X):
             raise
@@ -611,6 +620,15 @@ def _scores(estimator, X):
             f"{np.flatnonzero(np.isnan(scores))[0]}. Look there for values that it cannot handle."
         )
     return np.clip(scores, -MAX_SCORE, MAX_SCORE)
+
+
+def _explained(error, estimator):
+    """Return an error of linear algebra, which names nothing, as one that says what to do."""
+    return ValueError(
+        f"{type(estimator).__name__} cannot compute with X: {str(error).rstrip('.')}. Its rows may "
+        "be too few, or columns constant or copies of others: leave such columns out, or give "
+        "another estimator, such as IsolationForest() or None, the default."
+    )
 
 
 def _held_out_scores(X, folds, fitted):

@@ -1,7 +1,6 @@
 """Outlier scores for tables: the default of `OutlierDetector`."""
 
 from dataclasses import field
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.reading import learn
 from skae._estimators.tabular import TabularAutoencoder
 from skae._params import (
+    JOBS,
     FittedAttributes,
     ParameterMixin,
     fit_context,
@@ -142,7 +142,7 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         "trim_fraction": [real(0, 1)],
         "max_samples": [integer(1)],
         "max_categories": [integer(2)],
-        "n_jobs": [Integral, None],
+        "n_jobs": JOBS,
         "random_state": ["random_state"],
     }
 
@@ -295,7 +295,8 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         dataset = self._reader.read(X, estimator=self)
         cells = self._filled(dataset.X)
         index = None if dataset.format.frame is None else dataset.format.frame.index
-        return dataset.format.complete(X, self._reader.format.columns.restore(cells, index))
+        restored = self._reader.format.columns.restore(cells, index)
+        return dataset.format.complete(X, dataset.format.in_frame(restored))
 
     def _log_distances(self, cells):
         """Return the logarithms of the three distances, shape (3, n_samples)."""

@@ -36,6 +36,16 @@ OPTIMIZERS = {
 FUSED_OPTIMIZERS = (optim.Adam, optim.AdamW, optim.SGD)
 
 
+def _try(optimizer, lr, params):
+    """Make an optimizer, and a step of it."""
+    parameter = nn.Parameter(torch.zeros(1))
+    made = optimizer([parameter], lr=lr, **params)
+    if not isinstance(made, optim.Optimizer):
+        raise TypeError(f"it makes a {type(made).__name__}")
+    parameter.grad = torch.zeros(1)
+    made.step(lambda: torch.zeros(1))
+
+
 def optimizer_params(optimizer, lr, weight_decay, params):
     """Return skorch's parameters for an optimizer.
 
@@ -58,15 +68,17 @@ def optimizer_params(optimizer, lr, weight_decay, params):
     """
     optimizer = OPTIMIZERS.get(optimizer, optimizer)
     params = dict(params or {})
-    if weight_decay or "weight_decay" in signature(optimizer).parameters:
-        params.setdefault("weight_decay", weight_decay)  # AdamW has another default
-    if optimizer in FUSED_OPTIMIZERS and not {"foreach", "differentiable"} & params.keys():
-        params.setdefault("fused", True)
     try:
-        optimizer([nn.Parameter(torch.zeros(1))], lr=lr, **params)
+        if weight_decay or "weight_decay" in signature(optimizer).parameters:
+            params.setdefault("weight_decay", weight_decay)  # AdamW has another default
+        if optimizer in FUSED_OPTIMIZERS and not {"foreach", "differentiable"} & params.keys():
+            params.setdefault("fused", True)
+        _try(optimizer, lr, params)
     except (TypeError, ValueError, RuntimeError) as error:
+        is_known = isinstance(optimizer, type) and issubclass(optimizer, optim.Optimizer)
+        hint = "" if is_known else ". Give a name, such as 'adam', or a class of torch.optim."
         raise ValueError(
             f"optimizer {callable_name(optimizer)} cannot be made with lr={lr} and the "
-            f"optimizer_params {params}: {error}"
+            f"optimizer_params {params}: {error}{hint}"
         ) from error
     return {"optimizer": optimizer} | {f"optimizer__{name}": v for name, v in params.items()}

@@ -27,11 +27,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skae import (
     Autoencoder,
     BatchedGridSearchCV,
+    BatchedRandomizedSearchCV,
     ConvAutoencoder,
     EnsembleAutoencoder,
     OutlierDetector,
     RecurrentAutoencoder,
     TabularAutoencoder,
+    TabularOutlierScorer,
+    fit_many,
 )
 from skae._data.columns import TableColumns
 from skae.architectures import Dense
@@ -781,3 +784,43 @@ def test_unfitted_detectors_say_so(X):
     for method in ("predict", "p_value", "explain", "nearest_normal", "report", "score"):
         with pytest.raises(NotFittedError):
             getattr(OutlierDetector(PCA(2)), method)(X)
+
+
+@pytest.mark.parametrize("cv", [None, 2])
+@pytest.mark.parametrize(
+    "estimator", [None, PCA(1), GaussianMixture(), LocalOutlierFactor(novelty=True), Autoencoder()]
+)
+def test_one_row_has_no_threshold(estimator, cv, X):
+    with pytest.raises(ValueError, match="X has 1 sample, but a threshold takes"):
+        OutlierDetector(estimator, cv=cv).fit(X[:1])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")  # scikit-learn's
+@pytest.mark.parametrize("estimator", [PCA(), PCA(2, svd_solver="arpack")])
+def test_linear_algebra_without_a_result_says_what_to_do(estimator, X):
+    constant = np.ones((20, 4))
+    message = "PCA cannot compute with X: .*columns constant or copies .*IsolationForest"
+    with pytest.raises(ValueError, match=message):
+        OutlierDetector(estimator).fit(constant)
+    detector = OutlierDetector(PCA(2)).fit(X)
+    scores = detector.calibration_scores_
+    with pytest.raises(ValueError, match=message):
+        detector.set_params(estimator=PCA(1), cv=2).fit(X[:2])
+    assert detector.calibration_scores_ is scores
+    OutlierDetector().fit(constant).predict(constant)
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda X: OutlierDetector(PCA(2), n_jobs=0).fit(X),
+        lambda X: TabularOutlierScorer(n_jobs=0).fit(X),
+        lambda X: EnsembleAutoencoder(n_jobs=0).fit(X),
+        lambda X: BatchedGridSearchCV(Autoencoder(), {}, n_jobs=0).fit(X),
+        lambda X: BatchedRandomizedSearchCV(Autoencoder(), {}, n_jobs=0).fit(X),
+        lambda X: fit_many([Autoencoder()], X, n_jobs=0),
+    ],
+)
+def test_no_processes_at_all(fit, X):
+    with pytest.raises(ValueError, match=r"'n_jobs' parameter of .*1, inf.*or None. Got 0"):
+        fit(X)

@@ -335,3 +335,15 @@ def test_a_row_is_not_its_own_neighbor(rng, n_features):
     np.testing.assert_allclose(scorer.score_samples(X + 1e-9), scores, atol=1e-6)
     alone = [scorer.score_samples(X[[i]])[0] for i in range(20)]
     np.testing.assert_allclose(alone, scores[:20])
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_scorers_of_arrays_impute_frames(X):
+    scorer = TabularOutlierScorer(TabularAutoencoder(2, max_epochs=1), random_state=0).fit(X)
+    rows = X[:4].copy()
+    rows[1, 2] = np.nan
+    expected = scorer.impute(rows)
+    for frame in (pd.DataFrame(rows), pl.DataFrame(rows).fill_nan(None)):
+        imputed = scorer.impute(frame)
+        assert type(imputed) is type(frame)
+        np.testing.assert_array_equal(imputed.to_numpy(), expected)
