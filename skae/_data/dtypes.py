@@ -278,6 +278,8 @@ class ColumnType(NamedTuple):
         kind = values.dtype.kind
         if kind in "mM" and np.datetime_data(values.dtype)[0] == "s":  # unknown to polars
             values = values.astype(f"{kind}8[ms]")
+        if kind == "O":  # NaN among them would make others numbers
+            values = np.where(pd.isna(values), None, values)
         values = values if kind in "fmM" else values.tolist()
         column = nw.new_series("", values, backend=self.library)
         return column.fill_nan(None) if kind == "f" else column

@@ -37,12 +37,9 @@ def read_texts(X, name="X"):
     ValueError
         If X is empty or has more than one column, or a text is not valid Unicode.
     """
-    if isinstance(X, (str, bytes)):
-        raise TypeError(f"{name} is a single text: give a list of texts, [{name}]")
+    check_iterable(X, name)
     is_list = isinstance(X, (list, tuple))
     column = X if is_list else nw.from_native(X, pass_through=True, allow_series=True)
-    if isinstance(column, (nw.LazyFrame, *UNORDERED)) or not isinstance(X, Iterable):
-        raise TypeError(f"{name} must be a list, array or Series of texts, not {type(X).__name__}")
     if isinstance(column, (nw.DataFrame, np.ndarray)) and len(column.shape) != 1:
         raise ValueError(
             f"{name} has shape {tuple(X.shape)}: give one column of texts, such as {name}['column']"
@@ -59,6 +56,14 @@ def read_texts(X, name="X"):
     texts = [str(text) for text in texts]  # numpy's own kind becomes Python's
     _check_unicode(texts, name)
     return texts
+
+
+def check_iterable(X, name):
+    """Refuse what is no iterable of texts in an order."""
+    if isinstance(X, (str, bytes)):
+        raise TypeError(f"{name} is a single text: give a list of texts, [{name}]")
+    if isinstance(X, UNORDERED) or not isinstance(X, Iterable):
+        raise TypeError(f"{name} must be a list, array or Series of texts, not {type(X).__name__}")
 
 
 def _check_unicode(texts, name):

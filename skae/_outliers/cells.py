@@ -97,10 +97,23 @@ def _take(column, rows):
 
 def _joined(columns):
     """Return a column of several tables as one; of the first type, if that can hold them all."""
-    first, *others = (ColumnType.of(column) for column in columns)
-    if all(other == first for other in others):
+    types = [ColumnType.of(column) for column in columns]
+    if all(other == types[0] for other in types):
         return nw.concat([column.to_frame() for column in columns])[:, 0]
     parts = [column_values(column) for column in columns]
-    values = np.concatenate([parts[0], *(part.astype(parts[0].dtype) for part in parts[1:])])
-    kind = first.of_values(values) if values.dtype.kind == "f" else first.with_categories(values)
+    missing = [pd.isna(part) for part in parts]
+    first = 0
+    if missing[0].all() and not types[0].fits(np.concatenate(parts[1:])):
+        first = next((i for i, none in enumerate(missing) if not none.all()), 0)
+    kind, dtype = types[first], parts[first].dtype
+    dtype = np.dtype(object) if dtype.kind == "b" else dtype  # others may have missing cells
+    values = np.concatenate(
+        [
+            np.full(len(part), None if dtype.kind == "O" else np.nan).astype(dtype)
+            if none.all()
+            else part.astype(dtype)
+            for part, none in zip(parts, missing, strict=True)
+        ]
+    )
+    kind = kind.of_values(values) if values.dtype.kind == "f" else kind.with_categories(values)
     return nw.from_native(kind.make(values), series_only=True)

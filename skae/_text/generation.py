@@ -14,6 +14,7 @@ from skae._data.texts import (
     TextDataset,
     TextPairDataset,
     check_characters,
+    check_iterable,
     check_not_empty,
     read_texts,
     split_sentences,
@@ -83,11 +84,12 @@ class TextGeneration:
 
         Raises
         ------
-        ValueError
-            If ``buffer_size`` is below 1.
+        TypeError, ValueError
+            If X is no iterable of texts, or ``buffer_size`` is below 1.
         """
         check_is_fitted(self)
         check_scalar(buffer_size, "buffer_size", Integral, min_val=1)
+        check_iterable(X, "X")
         texts = iter(X)
         while some := list(islice(texts, buffer_size)):
             yield from self.predict(some)

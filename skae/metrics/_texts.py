@@ -1,6 +1,6 @@
 """Scores of translations, by sacreBLEU."""
 
-from skae._data.texts import read_texts
+from skae._data.texts import check_iterable, read_texts
 from skae.exceptions import missing
 
 __all__ = ["bleu_score", "chrf_score"]
@@ -112,8 +112,7 @@ def _check(y_true, y_pred):
 
 def read_references(y, name="y_true"):
     """Return the right translations of each text, a list of lists of str."""
-    if isinstance(y, (str, bytes)) or not hasattr(y, "__iter__"):
-        raise TypeError(f"{name} must be a list of texts, or of lists of texts")
+    check_iterable(y, name)
     rows = list(y)
     if rows and all(not isinstance(row, str) and hasattr(row, "__iter__") for row in rows):
         return [read_texts(row, f"{name}[{i}]") for i, row in enumerate(rows)]

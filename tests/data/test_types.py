@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from skae import TabularAutoencoder, TabularOutlierScorer, VariationalAutoencoder
+from skae import OutlierDetector, TabularAutoencoder, TabularOutlierScorer, VariationalAutoencoder
 
 FAST = {"max_epochs": 1, "check_baseline": False, "early_stopping": False, "random_state": 0}
 N = 24
@@ -88,6 +88,36 @@ def test_batches_may_have_other_categories_than_the_fit(name, batch, models):
     assert found[1] in ("a", "b", "c")
     assert found[0] == given[0] if isinstance(given[0], str) else found[0] in ("a", "b", "c")
     assert set(cells(models[name].reconstruct(X))) <= {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("fitted", "batches"),
+    [
+        ("category", ["other categories", "nothing, of numbers", "nothing, of dates", "text"]),
+        ("polars", ["nothing, of polars", "other category of polars"]),
+        ("arrow", ["nulls", "dictionary", "empty dictionary"]),
+    ],
+)
+def test_batches_of_other_categories_are_explained(fitted, batches):
+    detector = OutlierDetector(TabularAutoencoder(2, **FAST)).fit(FITTED[fitted])
+    for X in (BATCHES[batch] for batch in batches):
+        assert detector.explain(X).shape == X.shape
+        normal = detector.nearest_normal(X)
+        assert type(normal) is type(X)
+        assert {value for value in cells(normal) if pd.notna(value)} <= {"a", "b", "c", "z"}
+        assert len(detector.report(X)) == 4
+
+
+def test_missing_booleans_stay_missing_in_explanations():
+    X = pandas_table([True, False] * (N // 2))
+    detector = OutlierDetector(TabularAutoencoder(2, **FAST)).fit(X)
+    for column in (pd.Series([np.nan] * 2), pd.Series([True, None], dtype="boolean")):
+        batch = pandas_table(column)
+        report = detector.report(batch, n_columns=2)
+        given = report[report["column"] == "c"].sort_values("row")["value"].tolist()
+        assert pd.isna(given).tolist() == batch["c"].isna().tolist()
+        normal = cells(detector.nearest_normal(batch))
+        assert {value for value in normal if pd.notna(value)} <= {True, False}
 
 
 @pytest.mark.parametrize(

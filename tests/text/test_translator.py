@@ -843,3 +843,7 @@ def test_what_holds_no_texts_is_refused(wrong, translator):
         Seq2SeqTranslator().fit(wrong, ["a"])
     with pytest.raises(TypeError, match=f"list, array or Series of texts, not {name}"):
         translator.predict(wrong)
+    with pytest.raises(TypeError, match=f"list, array or Series of texts, not {name}"):
+        next(translator.predict_iter(wrong))
+    with pytest.raises(TypeError, match=f"y_true must be a list, array or Series.* not {name}"):
+        bleu_score(wrong, ["a"])
