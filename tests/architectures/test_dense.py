@@ -68,8 +68,8 @@ def test_shortcut_adds_a_linear_map():
 
 
 @pytest.mark.parametrize("n_components", [3, 12])
-def test_training_starts_at_pca(n_components, X):
-    ae = Autoencoder(n_components, max_epochs=1, lr=1e-12, random_state=0).fit(X)
+def test_training_starts_at_pca(global_random_seed, n_components, X):
+    ae = Autoencoder(n_components, max_epochs=1, lr=1e-12, random_state=global_random_seed).fit(X)
     pca = PCA(min(n_components, 10)).fit(X)
     expected = r2_score(X, pca.inverse_transform(pca.transform(X)), multioutput="variance_weighted")
     assert ae.score(X) == pytest.approx(expected, abs=0.01)  # nine tenths of rows against all

@@ -92,8 +92,8 @@ def test_loss_is_the_mean_of_a_token_and_smoothed_in_training_only():
     torch.testing.assert_close(module.train().objective(source, target), expected)
 
 
-def test_dropout_keeps_the_mean_and_draws_anew():
-    torch.manual_seed(0)
+def test_dropout_keeps_the_mean_and_draws_anew(global_random_seed):
+    torch.manual_seed(global_random_seed)
     dropout = Dropout(0.25, has_pool=True)
     x = torch.ones(1000, 40)
     first, second = dropout(x), dropout(x)
@@ -116,9 +116,11 @@ def pairs_of_random_lengths(n, seed=0):
 
 
 @pytest.mark.parametrize("n", [1, 7, 2000])
-def test_batches_have_each_pair_once_and_about_as_many_tokens(n):
+def test_batches_have_each_pair_once_and_about_as_many_tokens(global_random_seed, n):
     pairs = pairs_of_random_lengths(n)
-    batches = Batches(pairs, 16, torch.device("cpu"), torch.Generator().manual_seed(0))
+    batches = Batches(
+        pairs, 16, torch.device("cpu"), torch.Generator().manual_seed(global_random_seed)
+    )
     epochs = [list(batches) for _ in range(2)]
     assert len(batches) == len(epochs[0]) == len(epochs[1])
     mean = pairs.lengths.sum(1).mean()
@@ -205,8 +207,8 @@ def test_dropout_follows_the_number_of_pairs(kind, n_pairs, rate):
     assert len(rates) >= 2
 
 
-def test_transformer_starts_with_unit_variance_and_small_additions():
-    torch.manual_seed(0)
+def test_transformer_starts_with_unit_variance_and_small_additions(global_random_seed):
+    torch.manual_seed(global_random_seed)
     halves = Transformer(64, n_encoder_layers=2, n_decoder_layers=1).build(500, 500, True, 100)
     n_additions = {"output": 0, "fc2": 0}
     for name, layer in (pair for half in halves for pair in half.named_modules()):

@@ -368,9 +368,11 @@ def test_score_is_the_r2_of_steps_and_features(X, model):
 # Batches.
 
 
-def test_every_sequence_is_in_one_batch_among_others_of_its_length(rng):
+def test_every_sequence_is_in_one_batch_among_others_of_its_length(global_random_seed, rng):
     X = [np.full((n, 1), i, float) for i, n in enumerate(rng.integers(1, 200, 1000))]
-    batches = Batches(read(X), 32, torch.device("cpu"), torch.Generator().manual_seed(0))
+    batches = Batches(
+        read(X), 32, torch.device("cpu"), torch.Generator().manual_seed(global_random_seed)
+    )
     seen, n_padded = [], 0
     for x, (target, _) in batches:
         assert len(x) in (32, 1000 % 32)

@@ -38,9 +38,9 @@ QUICK = {"max_epochs": 3, "random_state": 0, "check_baseline": False}
 
 
 @pytest.fixture
-def frame():
+def frame(global_random_seed):
     """Columns of all kinds, which depend on each other, with a hole in every one."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(global_random_seed)
     age = rng.integers(18, 70, size=N)
     day = pd.Timestamp("2020-01-01") + pd.to_timedelta(age, unit="D")
     names = np.where(age < 40, "young", "old")
@@ -388,14 +388,18 @@ def test_what_is_missing_in_all_new_rows_is_imputed(frame, polars_frame):
     assert not imputed["kind", "height"].null_count().sum_horizontal().item()
 
 
-def test_imputation_beats_mean_and_mode():
-    rng = np.random.default_rng(0)
+def test_imputation_beats_mean_and_mode(global_random_seed):
+    rng = np.random.default_rng(global_random_seed)
     base = rng.normal(size=1000)
     X = pd.DataFrame({f"x{i}": base * (i + 1) + rng.normal(size=1000) / 4 for i in range(4)})
     X["sign"] = np.where(base > 0, "plus", "minus")
     hidden = pd.DataFrame(rng.random(X.shape) < 0.2, columns=X.columns)
     holes = X.mask(hidden)
-    imputed = TabularAutoencoder(1, max_epochs=30, random_state=0).fit(holes).impute(holes)
+    imputed = (
+        TabularAutoencoder(1, max_epochs=30, random_state=global_random_seed)
+        .fit(holes)
+        .impute(holes)
+    )
     for name in ["x0", "x1", "x2", "x3"]:
         error = (imputed[name] - X[name])[hidden[name]].std()
         assert error < 0.5 * X[name][hidden[name]].std()

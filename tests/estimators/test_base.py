@@ -56,11 +56,11 @@ def test_score_takes_weights(X, rng, fast):
     assert ae.score(X, sample_weight=weight) == pytest.approx(repeated, rel=1e-9)
 
 
-def test_learns_better_than_pca_on_curved_data(rng):
+def test_learns_better_than_pca_on_curved_data(global_random_seed, rng):
     t = rng.uniform(-1, 1, (600, 1))
     X = np.hstack([t, t**2, t**3]) + 0.01 * rng.normal(size=(600, 3))
     X = StandardScaler().fit_transform(X)
-    ae = Autoencoder(1, max_epochs=60, lr=3e-3, random_state=0).fit(X[:500])
+    ae = Autoencoder(1, max_epochs=60, lr=3e-3, random_state=global_random_seed).fit(X[:500])
     assert ae.score(X[500:]) > 0.98 > 0.9 > PCA(1).fit(X[:500]).explained_variance_ratio_.sum()
 
 
@@ -244,9 +244,9 @@ def test_fit_leaves_threads_and_grad_mode(X, fast):
 # Workflows.
 
 
-def test_pipeline_before_a_classifier():
+def test_pipeline_before_a_classifier(global_random_seed):
     X, y = load_digits(return_X_y=True)
-    ae = Autoencoder(16, max_epochs=10, random_state=0, check_baseline=False)
+    ae = Autoencoder(16, max_epochs=10, random_state=global_random_seed, check_baseline=False)
     model = make_pipeline(MinMaxScaler(), ae, LogisticRegression(max_iter=1000))
     model.fit(X[:1200], y[:1200])
     assert model.score(X[1200:], y[1200:]) > 0.8

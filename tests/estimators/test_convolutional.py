@@ -190,9 +190,9 @@ def test_reconstruction_errors_of_a_frame(X):
     np.testing.assert_allclose(errors, (frame - model.reconstruct(frame)) ** 2, atol=1e-12)
 
 
-def test_errors_point_at_the_damaged_pixels(digits):
+def test_errors_point_at_the_damaged_pixels(global_random_seed, digits):
     X = load_digits().images / 16
-    model = ConvAutoencoder(16, max_epochs=15, random_state=0).fit(X)
+    model = ConvAutoencoder(16, max_epochs=15, random_state=global_random_seed).fit(X)
     damaged = X[:50].copy()
     damaged[:, 0, 7] = 1  # a corner that is empty in every digit
     worst = model.reconstruction_errors(damaged).reshape(50, -1).argmax(1)

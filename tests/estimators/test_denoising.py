@@ -15,9 +15,9 @@ from skae.exceptions import PoorFitWarning
 
 
 @pytest.fixture
-def x():
+def x(global_random_seed):
     """Cells that tell their column: column j holds values from j to j + 1."""
-    torch.manual_seed(0)
+    torch.manual_seed(global_random_seed)
     return torch.rand(400, 50) + torch.arange(50)
 
 
@@ -211,9 +211,9 @@ def test_training_on_takes_another_noise(X, fast):
 
 
 @pytest.fixture(scope="module")
-def digits():
+def digits(global_random_seed):
     X = load_digits().data / 16
-    noise = np.random.default_rng(0).normal(size=(400, 64))
+    noise = np.random.default_rng(global_random_seed).normal(size=(400, 64))
     return X[400:], X[:400], noise
 
 
@@ -221,12 +221,16 @@ def denoising_error(model, X, X_noisy):
     return ((model.reconstruct(X_noisy) - X) ** 2).mean()
 
 
-def test_more_noise_in_training_restores_more_noise(digits):
+def test_more_noise_in_training_restores_more_noise(global_random_seed, digits):
     fitted, X, noise = digits
     errors = [
         denoising_error(
             DenoisingAutoencoder(
-                24, noise_level=level, max_epochs=30, check_baseline=False, random_state=0
+                24,
+                noise_level=level,
+                max_epochs=30,
+                check_baseline=False,
+                random_state=global_random_seed,
             ).fit(fitted),
             X,
             X + 0.6 * noise,
@@ -236,20 +240,25 @@ def test_more_noise_in_training_restores_more_noise(digits):
     assert errors[0] > 1.2 * errors[1] > 1.2**2 * errors[2]
 
 
-def test_denoises_better_than_pca(digits):
+def test_denoises_better_than_pca(global_random_seed, digits):
     fitted, X, noise = digits
     noisy = X + 0.5 * noise
     errors = [
         ((pca.inverse_transform(pca.transform(noisy)) - X) ** 2).mean()
         for pca in (PCA(n).fit(fitted) for n in range(2, 40, 2))
     ]
-    model = DenoisingAutoencoder(32, noise_level=0.5, random_state=0).fit(fitted)
+    model = DenoisingAutoencoder(32, noise_level=0.5, random_state=global_random_seed).fit(fitted)
     assert denoising_error(model, X, noisy) < 0.8 * min(errors)
 
 
-def test_masked_cells_are_filled_in(X):
+def test_masked_cells_are_filled_in(global_random_seed, X):
     model = DenoisingAutoencoder(
-        8, corruption="masking", noise_level=0.2, damaged_only=True, max_epochs=100, random_state=0
+        8,
+        corruption="masking",
+        noise_level=0.2,
+        damaged_only=True,
+        max_epochs=100,
+        random_state=global_random_seed,
     ).fit(X)
     masked = X.copy()
     masked[:, 2] = 0  # the perimeter, which depends on the radius

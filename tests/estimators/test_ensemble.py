@@ -38,8 +38,8 @@ def quick(fast):
 
 
 @pytest.fixture
-def ensemble(quick):
-    return EnsembleAutoencoder(quick, n_estimators=3, random_state=0)
+def ensemble(global_random_seed, quick):
+    return EnsembleAutoencoder(quick, n_estimators=3, random_state=global_random_seed)
 
 
 def seen_by(ensemble, X):
@@ -149,17 +149,21 @@ def test_members_are_trained_on_the_seen_columns(X, quick):
         np.testing.assert_allclose(alone.transform(seen), member.transform(seen), rtol=1e-4)
 
 
-def test_weights_are_the_chances_of_rows_or_theirs_in_the_loss(X, quick):
+def test_weights_are_the_chances_of_rows_or_theirs_in_the_loss(global_random_seed, X, quick):
     weight = np.arange(120) // 60 * (1.0 + np.arange(120) // 90)  # 0, 1 and 2
-    drawn = EnsembleAutoencoder(quick, 3, bootstrap=True, max_samples=500, random_state=0)
+    drawn = EnsembleAutoencoder(
+        quick, 3, bootstrap=True, max_samples=500, random_state=global_random_seed
+    )
     rows = np.concatenate(drawn.fit(X, sample_weight=weight).estimators_samples_)
     assert rows.min() >= 60
     assert np.mean(rows >= 90) == pytest.approx(2 / 3, abs=0.05)
-    half = EnsembleAutoencoder(quick, 2, max_samples=0.5, random_state=0)
+    half = EnsembleAutoencoder(quick, 2, max_samples=0.5, random_state=global_random_seed)
     rows = half.fit(X, sample_weight=weight).estimators_samples_
     assert [len(set(some)) for some in rows] == [30] * 2
     assert np.min(rows) >= 60
-    ensemble = EnsembleAutoencoder(quick, 1, random_state=0).fit(X, sample_weight=weight)
+    ensemble = EnsembleAutoencoder(quick, 1, random_state=global_random_seed).fit(
+        X, sample_weight=weight
+    )
     alone = clone(ensemble.estimators_[0]).fit(X, sample_weight=weight)
     np.testing.assert_allclose(alone.transform(X), ensemble.transform(X), rtol=1e-4, atol=1e-5)
 
@@ -180,9 +184,11 @@ def test_members_share_the_rows(X, quick, monkeypatch):
 # Results.
 
 
-def test_scores_are_a_mean_of_standardized_ones(X, quick):
+def test_scores_are_a_mean_of_standardized_ones(global_random_seed, X, quick):
     for params in [{}, {"max_features": 0.5}, {"bootstrap": True}]:
-        ensemble = EnsembleAutoencoder(quick, 3, random_state=0, **params).fit(X[:100])
+        ensemble = EnsembleAutoencoder(quick, 3, random_state=global_random_seed, **params).fit(
+            X[:100]
+        )
         expected = []
         for member, seen in seen_by(ensemble, X):
             low, median, high = np.quantile(member.score_samples(seen[:100]), [0.25, 0.5, 0.75])
@@ -191,11 +197,13 @@ def test_scores_are_a_mean_of_standardized_ones(X, quick):
         assert ensemble.score_centers_.shape == ensemble.score_scales_.shape == (3,)
 
 
-def test_members_on_other_scales_count_alike(X, fast):
+def test_members_on_other_scales_count_alike(global_random_seed, X, fast):
     fast = fast | {"max_epochs": 1, "random_state": None}
     small, large = Autoencoder(**fast), Autoencoder(**fast, loss=lambda x, y: 1e6 * (x - y) ** 2)
-    mixed = EnsembleAutoencoder([small, large], 2, random_state=0).fit(X)
-    expected = EnsembleAutoencoder(small, 2, random_state=0).fit(X).score_samples(X)
+    mixed = EnsembleAutoencoder([small, large], 2, random_state=global_random_seed).fit(X)
+    expected = (
+        EnsembleAutoencoder(small, 2, random_state=global_random_seed).fit(X).score_samples(X)
+    )
     assert spearmanr(mixed.score_samples(X), expected).statistic > 0.95
 
 
@@ -224,8 +232,10 @@ def test_scores_of_perfect_members_are_finite(n_samples, ensemble):
 
 
 @pytest.mark.parametrize("max_features", [1.0, 0.5])
-def test_reconstructions_are_means_of_members(max_features, X, quick):
-    ensemble = EnsembleAutoencoder(quick, 5, max_features=max_features, random_state=0).fit(X)
+def test_reconstructions_are_means_of_members(global_random_seed, max_features, X, quick):
+    ensemble = EnsembleAutoencoder(
+        quick, 5, max_features=max_features, random_state=global_random_seed
+    ).fit(X)
     restored, errors = np.full((2, 5, *X.shape), np.nan)
     for i, (member, seen) in enumerate(seen_by(ensemble, X)):
         restored[i][:, ensemble.estimators_features_[i]] = member.reconstruct(seen)
@@ -310,10 +320,12 @@ def test_codes_of_another_length_are_refused(X, ensemble):
         ensemble.fit(X).inverse_transform(np.ones((2, 4)))
 
 
-def test_images(rng, fast):
+def test_images(global_random_seed, rng, fast):
     images = rng.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
     fast = fast | {"random_state": None}
-    ensemble = EnsembleAutoencoder(ConvAutoencoder(channels=(4,), **fast), 2, random_state=0)
+    ensemble = EnsembleAutoencoder(
+        ConvAutoencoder(channels=(4,), **fast), 2, random_state=global_random_seed
+    )
     restored = ensemble.fit(images).reconstruct(images)
     assert restored.shape == images.shape
     assert restored.dtype == np.uint8

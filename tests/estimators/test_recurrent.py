@@ -353,10 +353,10 @@ def test_warm_start_and_partial_fit_go_on():
     assert model.fit(X).n_iter_ == 4
 
 
-def test_variational_sequences_are_drawn_with_their_lengths():
+def test_variational_sequences_are_drawn_with_their_lengths(global_random_seed):
     X = make_sequences()
     model = VariationalAutoencoder(3, architecture=Recurrent(5), **QUICK).fit(X)
-    new = model.sample(5, random_state=0)
+    new = model.sample(5, random_state=global_random_seed)
     assert all(x.shape[1:] == (2,) and np.isfinite(x).all() for x in new)
     assert [len(x) for x in model.sample(3, lengths=[4, 9, 1])] == [4, 9, 1]
     likelihood = model.log_likelihood(X[:3], 50)

@@ -107,8 +107,8 @@ def test_figures_after_the_fit(digits, fast):
     assert model.explained_variance_ == pytest.approx(model.score(digits))
 
 
-def test_few_units_are_dead(digits):
-    model = SparseAutoencoder(200, k=10, random_state=0).fit(digits)
+def test_few_units_are_dead(global_random_seed, digits):
+    model = SparseAutoencoder(200, k=10, random_state=global_random_seed).fit(digits)
     assert model.dead_fraction_ < 0.1
 
 
@@ -122,9 +122,9 @@ def test_auto_components_and_k(X, fast):
 
 
 @pytest.fixture(scope="module")
-def planted():
+def planted(global_random_seed):
     """30 columns, of which every third depends on four hidden factors."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(global_random_seed)
     informative = np.arange(30) % 3 == 0
     X = rng.normal(size=(800, 30))
     factors = rng.normal(size=(800, 4))

@@ -36,9 +36,9 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def linear_gaussian():
+def linear_gaussian(global_random_seed):
     """Rows of two factors and noise of variance 0.25, for which probabilistic PCA is exact."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(global_random_seed)
     axes = np.linalg.qr(rng.normal(size=(6, 2)))[0] * [2.0, 1.5]
     return rng.normal(size=(3000, 2)) @ axes.T + rng.normal(size=(3000, 6)) / 2 + np.arange(6)
 
@@ -206,20 +206,22 @@ def test_validation_is_of_the_whole_bound(params, X, quick):
     ],
     ids=["from random weights", "from PCA", "with hidden layers"],
 )
-def test_linear_gaussian_optimum(params, linear_gaussian):
+def test_linear_gaussian_optimum(global_random_seed, params, linear_gaussian):
     X = linear_gaussian
     pca = PCA(2).fit(X)
-    vae = VariationalAutoencoder(2, random_state=0, **{"max_epochs": 20, **params}).fit(X)
+    vae = VariationalAutoencoder(
+        2, random_state=global_random_seed, **{"max_epochs": 20, **params}
+    ).fit(X)
     codes = np.vstack([np.zeros(2), np.eye(2)])
     origin, *ends = vae.inverse_transform(codes)
     learned = np.array(ends) - origin
     assert np.rad2deg(subspace_angles(learned.T, pca.components_.T)).max() < 2
     assert vae.noise_variance_ == pytest.approx(pca.noise_variance_, rel=0.05)
     assert vae.log_likelihood(X).mean() == pytest.approx(pca.score(X), abs=0.03)
-    sample = vae.sample(20_000, random_state=0)
+    sample = vae.sample(20_000, random_state=global_random_seed)
     np.testing.assert_allclose(sample.mean(0), X.mean(0), atol=0.1)
     np.testing.assert_allclose(np.cov(sample.T), np.cov(X.T), rtol=0.1, atol=0.15)
-    without_noise = vae.sample(20_000, noise=False, random_state=0)
+    without_noise = vae.sample(20_000, noise=False, random_state=global_random_seed)
     assert np.linalg.eigvalsh(np.cov(without_noise.T))[:4].max() < 0.05
 
 

@@ -12,11 +12,11 @@ SKIMAGE = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": Fals
 
 
 @pytest.fixture(scope="module")
-def pairs():
+def pairs(global_random_seed):
     """Patches of a photograph in bytes, and the same with noise."""
     image = load_sample_image("flower.jpg")
     y = np.stack([image[i : i + 20, i : i + 25] for i in range(0, 360, 60)])
-    noise = np.random.default_rng(0).normal(scale=20, size=y.shape)
+    noise = np.random.default_rng(global_random_seed).normal(scale=20, size=y.shape)
     return y, (y + noise).clip(0, 255).astype("uint8")
 
 

@@ -124,10 +124,10 @@ def test_scores_are_the_estimators_and_the_offset_divides_them(X, estimator):
     assert not hasattr(estimator, "n_features_in_")  # it was cloned
 
 
-def test_the_default_finds_malignant_tumours_among_benign_ones():
+def test_the_default_finds_malignant_tumours_among_benign_ones(global_random_seed):
     data = load_breast_cancer(as_frame=True)
     is_benign = data.target == 1
-    detector = OutlierDetector(random_state=0).fit(data.data[is_benign][:200])
+    detector = OutlierDetector(random_state=global_random_seed).fit(data.data[is_benign][:200])
     assert roc_auc_score(data.target, detector.decision_function(data.data)) > 0.9
     assert (detector.predict(data.data[is_benign][200:]) == 1).mean() > 0.9
     assert list(detector.feature_names_in_) == list(data.feature_names)
@@ -258,20 +258,22 @@ CLEAN = {
 
 
 @pytest.mark.parametrize("kind", CLEAN)
-def test_auto_flags_few_clean_rows(rng, kind):
+def test_auto_flags_few_clean_rows(global_random_seed, rng, kind):
     X = CLEAN[kind](rng, (2000, 5))
-    for estimator in (PCA(), IsolationForest(n_estimators=50, random_state=0)):
+    for estimator in (PCA(), IsolationForest(n_estimators=50, random_state=global_random_seed)):
         detector = OutlierDetector(estimator).fit(X[:1000])
         for rows in (X[:1000], X[1000:]):
             assert 0.002 < (detector.predict(rows) == -1).mean() < 0.04
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.05, 0.1])
-def test_auto_flags_planted_outliers(rng, fraction):
+def test_auto_flags_planted_outliers(global_random_seed, rng, fraction):
     X = rng.standard_normal((1000, 6))
     n_outliers = int(fraction * 1000)
     X[:n_outliers] *= 6
-    is_flagged = OutlierDetector(IsolationForest(random_state=0)).fit_predict(X) == -1
+    is_flagged = (
+        OutlierDetector(IsolationForest(random_state=global_random_seed)).fit_predict(X) == -1
+    )
     assert is_flagged[:n_outliers].mean() > 0.8
     assert is_flagged[n_outliers:].mean() < 0.02
 
@@ -340,8 +342,8 @@ def test_weights_reach_the_estimator(X, cv):
 # p-values.
 
 
-def test_p_values_of_normal_rows_are_uniform(rng):
-    detector, p_values = OutlierDetector(PCA(5), cv=5, random_state=0), []
+def test_p_values_of_normal_rows_are_uniform(global_random_seed, rng):
+    detector, p_values = OutlierDetector(PCA(5), cv=5, random_state=global_random_seed), []
     for _ in range(30):
         X = rng.standard_normal((400, 10)) @ rng.standard_normal((10, 10))
         p_values.append(detector.fit(X[:200]).p_value(X[200:]))
@@ -358,12 +360,16 @@ def test_p_values_of_a_fitted_estimator_rest_on_other_rows(rng):
     assert kstest(detector.p_value(X[2000:]), "uniform").statistic < 0.05
 
 
-def test_without_cv_a_close_fit_makes_p_values_too_small(rng):
+def test_without_cv_a_close_fit_makes_p_values_too_small(global_random_seed, rng):
     X = rng.standard_normal((1000, 10))
     estimator = KernelDensity(bandwidth=0.4)
     p = OutlierDetector(estimator).fit(X[:200]).p_value(X[200:])
     assert (p <= 0.05).mean() > 0.5
-    p = OutlierDetector(estimator, cv=5, random_state=0).fit(X[:200]).p_value(X[200:])
+    p = (
+        OutlierDetector(estimator, cv=5, random_state=global_random_seed)
+        .fit(X[:200])
+        .p_value(X[200:])
+    )
     assert (p <= 0.05).mean() < 0.08
 
 
@@ -376,13 +382,13 @@ def test_p_values_count_calibration_scores():
     assert detector.p_value([[1e3]]) == 1 / 11
 
 
-def test_false_discoveries_stay_below_alpha(rng):
+def test_false_discoveries_stay_below_alpha(global_random_seed, rng):
     shares, powers = [], []
     for _ in range(40):
         X = rng.standard_normal((1000, 3))
         X_new = rng.standard_normal((200, 3))
         X_new[:20] += 4
-        detector = OutlierDetector(PCA(2), cv=5, random_state=0).fit(X)
+        detector = OutlierDetector(PCA(2), cv=5, random_state=global_random_seed).fit(X)
         is_found = detector.predict_fdr(X_new, alpha=0.2) == -1
         shares.append(is_found[20:].sum() / max(is_found.sum(), 1))
         powers.append(is_found[:20].mean())
@@ -419,11 +425,11 @@ MODELS = {
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("table", TABLES)
-def test_planted_faults_rank_first(rng, table, model):
+def test_planted_faults_rank_first(global_random_seed, rng, table, model):
     is_first, is_mended, n_changed = [], [], []
     for _ in range(4):  # few of the rows of one half are flagged
         X, X_new = np.array_split(rng.permutation(TABLES[table]()), 2)
-        detector = OutlierDetector(MODELS[model], random_state=0).fit(X)
+        detector = OutlierDetector(MODELS[model], random_state=global_random_seed).fit(X)
         normal = X_new[detector.predict(X_new) == 1][:50]
         which, column = np.arange(len(normal)), rng.integers(X.shape[1], size=len(normal))
         faulty, is_high = normal.copy(), rng.random(len(normal)) < 0.5
@@ -498,10 +504,12 @@ def test_rows_of_other_types_are_explained(mixed, library):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_faults_in_mixed_tables_with_holes(mixed, library):
+def test_faults_in_mixed_tables_with_holes(global_random_seed, mixed, library):
     to_library = (lambda frame: frame) if library == "pandas" else to_polars
     estimator = TabularAutoencoder(max_epochs=30, check_baseline=False)
-    detector = OutlierDetector(estimator, cv=2, random_state=0).fit(to_library(mixed[:200]))
+    detector = OutlierDetector(estimator, cv=2, random_state=global_random_seed).fit(
+        to_library(mixed[:200])
+    )
     anomalous = mixed[200:].copy()
     for i, row in enumerate(anomalous.index):
         column = ["power", "current", "pieces"][i % 3]
@@ -540,11 +548,11 @@ def test_normal_rows_are_left_alone_and_hopeless_ones_become_like_another(X):
     assert (detector.nearest_normal(anomalous)[0] == X).all(axis=1).any()
 
 
-def test_cells_that_are_anomalous_only_together_share_what_they_explain(rng):
+def test_cells_that_are_anomalous_only_together_share_what_they_explain(global_random_seed, rng):
     """Each alone cannot be changed without breaking what it has in common with the other."""
     x = rng.standard_normal(300)
     X = np.column_stack([x, 2 * x + 0.05 * rng.standard_normal(300), rng.standard_normal(300)])
-    detector = OutlierDetector(GaussianMixture(random_state=0)).fit(X)
+    detector = OutlierDetector(GaussianMixture(random_state=global_random_seed)).fit(X)
     anomalous = np.array([[-4.0, -8.0, 0.0]])
     contributions = detector.explain(anomalous).to_numpy()[0]
     assert contributions[:2].min() > 0.3 * contributions.sum()

@@ -61,12 +61,12 @@ def to_polars(frame):
 # Scores.
 
 
-def test_the_default_finds_anomalies_that_it_was_fitted_on(rng, numbers):
+def test_the_default_finds_anomalies_that_it_was_fitted_on(global_random_seed, rng, numbers):
     """Those far off, those that break what columns have in common, and those in a heap."""
     heap = [3.0, -2.0, 3.0, -2.0] + rng.normal(scale=0.05, size=(20, 4))
     mixed_up = rng.permuted(numbers[:10], axis=0) * [1, -1, 1, -1]
     X = np.concatenate([numbers, heap, mixed_up])
-    scorer = TabularOutlierScorer(random_state=0).fit(X)
+    scorer = TabularOutlierScorer(random_state=global_random_seed).fit(X)
     is_normal = np.arange(len(X)) < len(numbers)
     assert roc_auc_score(is_normal, scorer.score_samples(X)) > 0.98
     assert not np.isin(np.arange(300, 320), scorer.inlier_indices_).any()
@@ -80,32 +80,48 @@ def test_rows_at_the_edge_are_trusted_and_heaps_are_not(rng):
     assert np.abs(X[trusted]).max() > 2
 
 
-def test_all_rows_are_trusted_where_none_are_trimmed(rng, numbers):
+def test_all_rows_are_trusted_where_none_are_trimmed(global_random_seed, rng, numbers):
     X = np.concatenate([numbers, rng.normal(5, 0.1, size=(20, 4))])
-    np.testing.assert_array_equal(make(trim_fraction=0).fit(X).inlier_indices_, np.arange(320))
-    naive, wary = (make(trim_fraction=trim).fit(X).score_samples(X[300:]) for trim in (0, 0.3))
+    np.testing.assert_array_equal(
+        make(random_state=global_random_seed, trim_fraction=0).fit(X).inlier_indices_,
+        np.arange(320),
+    )
+    naive, wary = (
+        make(random_state=global_random_seed, trim_fraction=trim).fit(X).score_samples(X[300:])
+        for trim in (0, 0.3)
+    )
     assert wary.max() < naive.min()
 
 
-def test_unseen_categories_are_odd(mixed):
-    scorer = make().fit(mixed)
+def test_unseen_categories_are_odd(global_random_seed, mixed):
+    scorer = make(random_state=global_random_seed).fit(mixed)
     rows = mixed.iloc[10:15]
     other = scorer.score_samples(rows.assign(site="moon"))
     assert (other < scorer.score_samples(mixed).min()).all()
     rare = mixed.assign(site=np.where(np.arange(200) == 9, "moon", mixed["site"]))
-    assert make(trim_fraction=0).fit(rare).score_samples(rare).argmin() == 9
+    assert (
+        make(random_state=global_random_seed, trim_fraction=0)
+        .fit(rare)
+        .score_samples(rare)
+        .argmin()
+        == 9
+    )
 
 
-def test_cells_that_do_not_fit_together_are_odd(mixed):
-    scorer = make(estimator=clone(SMALL).set_params(max_epochs=20)).fit(mixed)
+def test_cells_that_do_not_fit_together_are_odd(global_random_seed, mixed):
+    scorer = make(
+        random_state=global_random_seed, estimator=clone(SMALL).set_params(max_epochs=20)
+    ).fit(mixed)
     rows = mixed.iloc[10:20]
     swapped = rows.assign(site=rows["site"].map({"north": "south", "south": "north"}))
     normal = scorer.score_samples(mixed.iloc[20:])
     assert (scorer.score_samples(swapped) < np.quantile(normal, 0.02)).all()
 
 
-def test_missing_cells_are_neither_odd_nor_an_excuse(mixed):
-    scorer = make(estimator=clone(SMALL).set_params(max_epochs=20)).fit(mixed)
+def test_missing_cells_are_neither_odd_nor_an_excuse(global_random_seed, mixed):
+    scorer = make(
+        random_state=global_random_seed, estimator=clone(SMALL).set_params(max_epochs=20)
+    ).fit(mixed)
     normal = scorer.score_samples(mixed)
     rows = mixed.iloc[10:40]
     for name in mixed.columns:
