@@ -93,8 +93,9 @@ _held = None
 class _Computing(local):
     """Context in which torch computes. A fork in another thread waits for its end.
 
-    It should be short. A forked process has only the thread that forked. If another one was inside
-    torch at this moment, the process would wait for it at torch's inner locks for good.
+    It should be short, and begin before torch's generators are taken. A forked process has only
+    the thread that forked. If another one was inside torch at this moment, the process would wait
+    for it at torch's inner locks for good.
     """
 
     def __init__(self):
@@ -191,7 +192,7 @@ def building(seed):
     ----------
     seed : int
     """
-    with seeded(seed, "cpu"), threads(n_multiplications=0), computing:
+    with computing, seeded(seed, "cpu"), threads(n_multiplications=0):
         yield
 
 

@@ -17,8 +17,8 @@ class Cost(NamedTuple):
     Parameters
     ----------
     n_multiplications : int
-        Number of multiplications; those of sequences count twice, since a second thread pays
-        earlier for recurrent layers.
+        Number of multiplications, as a measure of what threads can share. Of recurrent layers it
+        is that of one step, since threads wait for each other at every step.
     width : int
         Number of values that its widest layer gives, of a sequence for one step.
     """
@@ -26,6 +26,12 @@ class Cost(NamedTuple):
     n_multiplications: int
     width: int
 
+
+#: Layers that take one step of a sequence after the other.
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+#: How much a multiplication of recurrent layers counts: they are fewer than others, and each
+#: does more of the work.
+STEP_SHARE = 2
 
 FREE = Cost(n_multiplications=0, width=1)
 
@@ -37,7 +43,7 @@ def cost_of_weights(parts, n_uses, n_inputs):
     ----------
     parts : sequence of nn.Module
     n_uses : float
-        How often, for one sample.
+        How often, for one sample. Not used if there are recurrent layers.
     n_inputs : int
         Number of values that the first layer takes at once.
 
@@ -46,7 +52,9 @@ def cost_of_weights(parts, n_uses, n_inputs):
     Cost
     """
     parameters = list(nn.ModuleList(parts).parameters())
-    n_multiplications = int(n_uses * sum(p.numel() for p in parameters))
+    recurrent = [m for part in parts for m in part.modules() if isinstance(m, RECURRENT)]
+    n_weights = sum(p.numel() for p in nn.ModuleList(recurrent or parts).parameters())
+    n_multiplications = n_weights * STEP_SHARE if recurrent else int(n_uses * n_weights)
     return Cost(n_multiplications, max(n_inputs, *(len(p) for p in parameters if p.ndim)))
 
 

@@ -300,7 +300,7 @@ class SequenceDataset(ArrayDataset):
 
     def cost(self, parts):
         n_steps, n_features = self.sample_shape
-        return cost_of_weights(parts, 2 * n_steps, n_features)  # threads pay earlier for steps
+        return cost_of_weights(parts, n_steps, n_features)
 
     def get_batch(self, which, dtype):
         """Read sequences as a tensor of shape (n_taken, n_steps, n_features), and their weights.

@@ -10,7 +10,7 @@ import numpy as np
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.parameters import estimator
 from skae._params import StrOptions, real
-from skae._runtime import seeded
+from skae._runtime import computing, seeded
 from skae.corruptions import CORRUPTIONS, Corruption, TabularCorruption
 
 
@@ -76,7 +76,7 @@ class Denoising:
 
     def _as_in_training(self, dataset):
         x, _ = dataset.get_batch(slice(None), dataset.dtype)
-        with seeded(0, self.device_):
+        with computing, seeded(0, self.device_):
             damaged, weight = self.net_.module_.corruption(x.to(self.device_))
         weight = 1.0 if weight is None else weight.cpu().numpy()
         return dataset.with_values(damaged.cpu().numpy()), weight

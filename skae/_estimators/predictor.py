@@ -156,10 +156,10 @@ class Predictor:
             return module.decode(code, target)
 
         targets = dataset.targets
-        mean = (targets if factor == 1 else targets.scaled(factor)).mean()
-        residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
         add = torch.nansum if dataset.has_missing else torch.sum
         with self.inference(dataset) as (module, chunks):
+            mean = (targets if factor == 1 else targets.scaled(factor)).mean()
+            residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
             for _, x, target, weight in chunks:
                 predicted = self.finite(restored, module, x, target)
                 weight = 1.0 if weight is None else along(weight, target)
@@ -229,7 +229,8 @@ class NetPredictor(Predictor):
             return module, self.device
         with self._lock:
             if self._twin is None or not self._twin.is_up_to_date(module):
-                self._twin = _Twin(module, self.device)
+                with threads(n_multiplications=0):
+                    self._twin = _Twin(module, self.device)
             return self._twin.module, self._twin.device
 
 

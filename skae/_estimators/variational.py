@@ -14,7 +14,7 @@ from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
 from skae._modules.variational import VariationalModule
 from skae._params import StrOptions, integer, real
-from skae._runtime import seeded
+from skae._runtime import TorchGenerators, make_generator, threads
 from skae.bottlenecks import GaussianBottleneck
 from skae.exceptions import PosteriorCollapseWarning, warn
 from skae.losses._likelihoods import LIKELIHOODS
@@ -195,8 +195,9 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         check_is_fitted(self)
         n_pairs = max(N_SCORE_DRAWS // 2, self.n_components_ + 8)
         half = self._noise(2 * n_pairs)[:n_pairs, 0]
-        # Without this, an error of the same size in all rows would not average out.
-        half = half @ torch.linalg.cholesky(half.T @ half / n_pairs).inverse().T
+        with threads(n_multiplications=0):
+            # Without this, an error of the same size in all rows would not average out.
+            half = half @ torch.linalg.cholesky(half.T @ half / n_pairs).inverse().T
         noise = torch.cat([half, -half])[:, None]
         return self._bounds(VariationalModule.elbo, X, noise)
 
@@ -280,11 +281,19 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         """
         check_is_fitted(self)
         rng = check_random_state(self.random_state if random_state is None else random_state)
-        codes = self._draw_codes(n_samples, density, rng)
-        with seeded(rng.randint(np.iinfo(np.int32).max), self.device_):
-            draw = VariationalModule.sample if noise else VariationalModule.decode
-            X_new = self._decode(draw, codes.astype(self._reader.dtype), lengths)
-        return self._reader.format.in_frame(X_new)
+        codes = self._draw_codes(n_samples, density, rng).astype(self._reader.dtype)
+        _, device = self._predictor.module_for(torch.from_numpy(codes).dtype)
+        seed = rng.randint(np.iinfo(np.int32).max)
+        generator = make_generator(seed, device)
+        drawing = self.net_.drawing(TorchGenerators(seed, device))
+
+        def draw(module, code, target):
+            with drawing():
+                if noise:
+                    return module.sample(code, target, generator)
+                return module.decode(code, target)
+
+        return self._reader.format.in_frame(self._decode(draw, codes, lengths))
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))

@@ -99,9 +99,9 @@ class VariationalModule(Random, AutoencoderModule):
         losses = self.reconstruction_losses(code.flatten(0, 1), target, state=state)
         return -losses.view(code.shape[:2]), ratio
 
-    def sample(self, code, target=None):
+    def sample(self, code, target=None, generator=None):
         """Draw from the likelihood given the code, shape (n_samples, *input_shape)."""
-        return self.loss.sample(self.predict(code, target))
+        return self.loss.sample(self.predict(code, target), generator)
 
     def elbo(self, x, noise):
         """Return the evidence lower bound of each sample, in nats.

@@ -7,12 +7,7 @@ from time import perf_counter
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from skae._runtime import (
-    TorchGenerators,
-    TrainState,
-    make_generator,
-    threads,
-)
+from skae._runtime import TorchGenerators, TrainState, make_generator
 from skae._training.callbacks import (
     Progress,
     forget_weights,
@@ -89,7 +84,7 @@ class TrainingRun:
             If training is interrupted before the first epoch.
         """
         start = perf_counter()
-        with gradients():
+        with gradients(), self.net.threads():
             try:
                 self.begin()
                 while self.has_epochs_before(until):
@@ -104,19 +99,17 @@ class TrainingRun:
 
     def run_single_epoch(self):
         """Take a step on each batch, and return the mean loss."""
-        net, module, step = self.net, self.net.module_, self._step.train_step
+        module, step = self.net.module_, self._step.train_step
         if self.notifies_batches:
             step = partial(self.notify_of, step=step, training=True)
-        total, n_seen = torch.zeros((), device=net.device), 0
-        n_multiplications = net.batch_size * module.n_multiplications
-        with threads(n_multiplications):
-            for batch in self.batches:
-                loss = step(batch)
-                size = module.size(batch[1][0])
-                total.add_(loss, alpha=size)
-                n_seen += size
-                for bar in self.bars:
-                    bar.advance(size)
+        total, n_seen = torch.zeros((), device=self.net.device), 0
+        for batch in self.batches:
+            loss = step(batch)
+            size = module.size(batch[1][0])
+            total.add_(loss, alpha=size)
+            n_seen += size
+            for bar in self.bars:
+                bar.advance(size)
         return total.item() / n_seen
 
     def state(self):

@@ -25,6 +25,7 @@ from skae._runtime import (
     computing,
     draws_from_torch,
     make_generator,
+    threads,
 )
 from skae._training.callbacks import sets_learning_rate
 from skae._training.flat import can_flatten, flat_parameter, matrix_groups, matrix_stacks
@@ -270,6 +271,10 @@ class Net(NeuralNet):
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, self.precision)
 
+    def threads(self):
+        """Return the context of as many threads as pay for a batch."""
+        return threads(self.batch_size * self.module_.n_multiplications)
+
     def drawing(self, generators):
         """Return a function that gives the context of a step, in which the module may draw.
 
@@ -294,13 +299,14 @@ class Net(NeuralNet):
         drawing = self.drawing(TorchGenerators(self._seed, self.device))
 
         def step(batch):
-            with drawing(), computing:
+            with computing, drawing():
                 return self.validation_step(batch, state)
 
-        for batch in self.get_iterator(dataset):
-            size = self.module_.size(batch[1][0])
-            total.add_(step(batch) if notify is None else notify(batch, step), alpha=size)
-            count += size
+        with self.threads():
+            for batch in self.get_iterator(dataset):
+                size = self.module_.size(batch[1][0])
+                total.add_(step(batch) if notify is None else notify(batch, step), alpha=size)
+                count += size
         return total.item() / count
 
     @torch.no_grad()

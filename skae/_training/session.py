@@ -4,6 +4,7 @@ from functools import wraps
 from inspect import signature
 
 from skae._params import Snapshot, argument_hint, fit_context
+from skae._runtime import threads
 from skae._training.loop import gradients
 from skae.exceptions import InterruptedWarning, warn
 
@@ -81,7 +82,7 @@ class FitSession:
         """Read the samples, hold some out, and build the net; return the `TrainingRun`."""
         self._before = Snapshot(self.estimator)
         try:
-            with gradients():
+            with gradients(), threads(n_multiplications=0):
                 self.run = self._begin(shows_bar)
         except BaseException:
             self.abandon()
@@ -105,6 +106,10 @@ class FitSession:
 
     def end(self):
         """Complete the fit after the training."""
+        with threads(n_multiplications=0):
+            self._end()
+
+    def _end(self):
         estimator = self.estimator
         try:
             self.run.end()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skae._data.batches import side_by_side
-from skae._runtime import computing, threads
+from skae._runtime import computing
 from skae._training.dense_step import dense_step
 from skae._training.flat import FlatView, step_function
 from skae._training.step import clip_rows
@@ -75,12 +75,9 @@ class Stack:
         totals = torch.zeros(len(self.runs), device=self.device)
         for group in self.optimizer_groups:
             group.begin_epoch()
-        # One thread for several nets: two would wait for each other at every product, the longer
-        # the busier the machine is. Processes share such work better.
-        with threads(n_multiplications=0):
-            for which, batch in side_by_side([run.batches for run in self.runs], self.device):
-                losses = self._step(which).take(batch)
-                totals[which].add_(losses, alpha=batch[0].shape[-2])
+        for which, batch in side_by_side([run.batches for run in self.runs], self.device):
+            losses = self._step(which).take(batch)
+            totals[which].add_(losses, alpha=batch[0].shape[-2])
         for group in self.optimizer_groups:
             group.end_epoch()
         return [t / len(run.dataset) for t, run in zip(totals.tolist(), self.runs, strict=True)]

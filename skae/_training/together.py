@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
+from skae._runtime import threads
 from skae._training.dense_plan import plan_dense
 from skae._training.flat import ELEMENTWISE_OPTIMIZERS
 from skae._training.loop import TrainingRun, gradients
@@ -101,7 +102,9 @@ def n_bytes(net):
 def _train_as_one(runs, until):
     """Train several nets of one stack key."""
     units, start = [], perf_counter()
-    with gradients():
+    # One thread for several nets: two would wait for each other at every product, the longer
+    # the busier the machine is. Processes share such work better.
+    with gradients(), threads(n_multiplications=0):
         try:
             _each(runs, TrainingRun.begin)
             while running := [run for run in runs if run.has_epochs_before(until)]:

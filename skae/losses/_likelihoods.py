@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skae._runtime import normal_like
 from skae.losses._base import ElementwiseLoss
 from skae.losses._elementwise import BinaryCrossEntropy
 
@@ -25,20 +26,22 @@ class BernoulliLikelihood(BinaryCrossEntropy):
 
     reduction = "sum"
 
-    def sample(self, logit):
+    def sample(self, logit, generator=None):
         """Draw ones and zeros, given their logit.
 
         Parameters
         ----------
         logit : tensor of shape (n_samples, n_features)
             Output of the decoder.
+        generator : torch.Generator or None, default=None
+            Source of random numbers; None is torch's own.
 
         Returns
         -------
         tensor of shape (n_samples, n_features)
             Random zeros and ones.
         """
-        return torch.bernoulli(torch.sigmoid(logit))
+        return torch.bernoulli(torch.sigmoid(logit), generator=generator)
 
 
 class GaussianLikelihood(ElementwiseLoss):
@@ -134,20 +137,23 @@ class GaussianLikelihood(ElementwiseLoss):
             self.log_fraction.grad.copy_(slope.view(self.log_fraction.shape))
         return half_error + half_terms * (log_variance + log(2 * pi))
 
-    def sample(self, prediction):
+    def sample(self, prediction, generator=None):
         """Draw values, given the prediction.
 
         Parameters
         ----------
         prediction : tensor of shape (n_samples, n_features)
             Output of the decoder, the mean of the density.
+        generator : torch.Generator or None, default=None
+            Source of random numbers; None is torch's own.
 
         Returns
         -------
         tensor of shape (n_samples, n_features)
             Random values.
         """
-        return prediction + torch.exp(self.log_noise_variance / 2) * torch.randn_like(prediction)
+        std = torch.exp(self.log_noise_variance / 2)
+        return prediction + std * normal_like(prediction, generator)
 
 
 #: By name, the likelihoods of a variational autoencoder.

@@ -145,15 +145,15 @@ class TabularLoss(Loss):
         """Logarithm of the variance of numbers, a tensor of shape ()."""
         return self.number_loss.log_noise_variance
 
-    def sample(self, prediction):
+    def sample(self, prediction, generator=None):
         """Draw numbers and categories, given the prediction."""
         numbers, logits = self.softmax.split(prediction)
-        noise = -torch.empty_like(logits).exponential_().log()
+        noise = -torch.empty_like(logits).exponential_(generator=generator).log()
         drawn = [
             torch.zeros_like(group).scatter_(-1, group.argmax(-1, keepdim=True), 1.0)
             for group in (logits + noise).split(self.column_layout.widths, -1)
         ]
-        return torch.cat([self.number_loss.sample(numbers), *drawn], -1)
+        return torch.cat([self.number_loss.sample(numbers, generator), *drawn], -1)
 
 
 class CategorySoftmax(nn.Module):

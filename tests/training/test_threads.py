@@ -1,20 +1,29 @@
 """Fits in threads: none waits for another one, and each gives the same bits as alone."""
 
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from skae import (
     Autoencoder,
     ConvAutoencoder,
     DenoisingAutoencoder,
+    EnsembleAutoencoder,
+    OutlierDetector,
+    RecurrentAutoencoder,
+    SparseAutoencoder,
+    TabularAutoencoder,
     VariationalAutoencoder,
 )
 from skae._runtime import TorchGenerators, seeded, threads
+from skae.architectures import Dense
+from skae.exceptions import PoorFitWarning
 
 #: Seconds after which a thread that waits for another one gives up, and the test fails.
 PATIENCE = 60
@@ -132,3 +141,71 @@ def test_large_nets_have_all_threads_while_small_ones_train(allowed):
     assert seen == [allowed]
     assert torch.get_num_threads() == allowed
     torch.set_num_threads(before)
+
+
+class Threads(TorchDispatchMode):
+    """Collects the operations on many numbers that torch may use several threads for."""
+
+    def __init__(self):
+        super().__init__()
+        self.shared = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        sizes = [x.numel() for x in args if isinstance(x, torch.Tensor)]
+        if torch.get_num_threads() > 1 and max(sizes, default=0) > 5_000:
+            self.shared.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+SMALL = {"max_epochs": 2, "random_state": 0}
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (Autoencoder(**SMALL), "rows"),
+        (DenoisingAutoencoder(**SMALL), "rows"),
+        (VariationalAutoencoder(**SMALL), "rows"),
+        (SparseAutoencoder(**SMALL), "rows"),
+        (EnsembleAutoencoder(Autoencoder(**SMALL), 2), "rows"),
+        (OutlierDetector(Autoencoder(**SMALL)), "rows"),
+        (TabularAutoencoder(**SMALL), "rows"),
+        (ConvAutoencoder(**SMALL), "images"),
+        (RecurrentAutoencoder(**SMALL), "series"),
+        (Autoencoder(optimizer=torch.optim.LBFGS, **SMALL | {"check_baseline": False}), "rows"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
+)
+def test_small_fits_take_one_thread(model, kind, two_threads, rng):
+    """From reading to the check at the end, so that a busy machine does not slow them down."""
+    shapes = {"rows": (400, 30), "images": (150, 8, 8), "series": (150, 30, 3)}
+    X = rng.standard_normal(shapes[kind])
+    with Threads() as threads, warnings.catch_warnings():
+        warnings.simplefilter("ignore", PoorFitWarning)
+        model.fit(X)
+        model.score_samples(X[:100])
+    assert threads.shared == []
+
+
+@pytest.mark.filterwarnings("ignore::skae.exceptions.PoorFitWarning")
+def test_one_step_of_recurrent_layers_decides(rng):
+    """Their threads wait for each other at every step, not at the end of a sequence."""
+    series = [rng.random((20, n, 1)) for n in (5, 99)]
+    nets = [RecurrentAutoencoder(4, max_epochs=1).fit(X).net_.module_ for X in series]
+    assert nets[1].n_multiplications < 1.5 * nets[0].n_multiplications
+
+
+def test_large_nets_take_all_threads(two_threads, rng):
+    X = rng.standard_normal((300, 500), np.float32)
+    model = Autoencoder(8, max_epochs=1, batch_size=150, early_stopping=False)
+    with Threads() as threads:
+        model.set_params(architecture=Dense((600,)), check_baseline=False).fit(X)
+    assert any("mm" in name for name in threads.shared)
