@@ -20,6 +20,7 @@ from skae import (
     SparseAutoencoder,
     TabularAutoencoder,
     VariationalAutoencoder,
+    fit_many,
 )
 from skae._runtime import TorchGenerators, seeded, threads
 from skae.architectures import Dense
@@ -67,11 +68,15 @@ def test_fits_run_beside_each_other(X, fast, rng):
 
 
 def test_other_calls_do_not_wait_for_a_fit(X, fast):
-    vae = VariationalAutoencoder(**fast).fit(X)
+    vae, tabular = VariationalAutoencoder(**fast).fit(X), TabularAutoencoder(**fast).fit(X)
     sampled = vae.sample(3, random_state=0)
     calls = {
-        "transform": lambda: vae.transform(X),
+        "transform": lambda: vae.transform(X.astype(np.float64)),
+        "score_samples": lambda: vae.score_samples(X),
         "sample": lambda: vae.sample(3, random_state=0),
+        "impute": lambda: tabular.impute(np.where(X > 1, np.nan, X)),
+        "fit_many": lambda: fit_many([Autoencoder(**fast), Autoencoder(**fast)], X),
+        "detect": lambda: OutlierDetector(Autoencoder(**fast)).fit(X).predict(X),
         "fit": lambda: Autoencoder(**fast).fit(X),
         "partial_fit": lambda: Autoencoder(**fast).partial_fit(X),
     }
@@ -96,6 +101,21 @@ def test_other_calls_do_not_wait_for_a_fit(X, fast):
     np.testing.assert_array_equal(answers["sample"], sampled)
     expected = Autoencoder(**fast).fit(X).transform(X)
     np.testing.assert_array_equal(answers["fit"].transform(X), expected)
+
+
+def test_sampling_does_not_wait_for_a_step(X, fast):
+    """Not even for one that draws from torch's own generator, and waits itself."""
+    vae = VariationalAutoencoder(**fast).fit(X)
+    sampled, answers = vae.sample(3, random_state=0), []
+
+    def waits(x, noise_level):
+        with ThreadPoolExecutor() as pool:
+            answers.append(pool.submit(vae.sample, 3, random_state=0).result(PATIENCE))
+        return shift(x, noise_level)
+
+    model = DenoisingAutoencoder(**fast | {"max_epochs": 1}, corruption=waits)
+    model.set_params(check_baseline=False).fit(X)
+    np.testing.assert_array_equal(answers[0], sampled)
 
 
 def test_generators_of_two_trainings():
