@@ -4,6 +4,7 @@ import sys
 import warnings
 
 __all__ = [
+    "DataWarning",
     "InterruptedWarning",
     "LongTextWarning",
     "PoorFitWarning",
@@ -18,6 +19,10 @@ class PoorFitWarning(UserWarning):
 
 class ScaleWarning(UserWarning):
     """The values of images are on a scale that nets do not learn well from."""
+
+
+class DataWarning(UserWarning):
+    """The data is probably not what is meant, such as a table with a row for each step."""
 
 
 class LongTextWarning(UserWarning):

@@ -92,6 +92,8 @@ def read_array(check, X, sample_weight=None, name="X", **how):
                 assert_all_finite(array, allow_nan=finite == "allow-nan", input_name=name)
         if array.dtype.kind not in "fiub":
             raise ValueError(f"{name} of dtype {array.dtype} is not numeric.")
+    except OverflowError as error:
+        raise ValueError(f"{name} holds a number that is too large for floats.") from error
     except (ValueError, TypeError) as error:
         is_long = "does not accept missing values" in str(error)
         if not (culprit := _culprit(frame, error) or _place(X, name)) and not is_long:

@@ -62,7 +62,7 @@ def as_numbers(X, name):
         array = np.asarray(X)
         if array.dtype.kind == "O":
             array = np.where(pd.isna(array), np.nan, array).astype(np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} is of dtype {array.dtype}, which is not numeric.")

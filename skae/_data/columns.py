@@ -53,6 +53,8 @@ class NumberColumn:
 
     width = 1
     is_category = False
+    #: Whether values differ by less than floats can tell.
+    is_blurred = False
 
     def __init__(self, name, values):
         self.name = name
@@ -127,6 +129,8 @@ class DateColumn(NumberColumn):
     def __init__(self, name, values):
         self.dtype = values.dtype
         super().__init__(name, values)
+        known = values[~np.isnat(values)]
+        self.is_blurred = self.rounding > 0 and known.min() < known.max()
 
     def restore(self, cells):
         """Return the values of cells, in the unit that they had."""
@@ -179,6 +183,7 @@ class CategoryColumn:
     """
 
     is_category = True
+    is_blurred = False
 
     def __init__(self, name, values, max_categories, order=()):
         self.name = name
@@ -203,6 +208,11 @@ class CategoryColumn:
             shown = np.append(kept, by_count[max_categories - 1])
         self.shown = uniques[shown]
         self._types = {_type_name(value) for value in uniques}
+
+    @property
+    def is_empty(self):
+        """Whether no category is known."""
+        return not len(self.values)
 
     @property
     def width(self):

@@ -12,6 +12,7 @@ from torch.utils import data
 from skae._data.batches import CHUNK_ELEMENTS, MAX_CHUNK_ELEMENTS, MAX_CHUNK_SAMPLES, along, chunks
 from skae._data.cost import cost_of_weights
 from skae._data.frames import completed
+from skae._data.precision import warn_of_lost_digits
 
 #: Deviation that rounding leaves of constants, as a fraction of them.
 ROUNDING = {torch.float32: 4 * torch.finfo(torch.float32).eps, torch.float64: 1e-12}
@@ -172,6 +173,17 @@ class Dataset(data.Dataset):
         """Return the `Largest` value, or None if there is no common unit."""
         return
 
+    def warn_of_columns(self, X, name):
+        """Warn of columns that are lost to a net that is trained on them.
+
+        Parameters
+        ----------
+        X : object
+            The samples as the user gave them.
+        name : str
+            Of the estimator.
+        """
+
     def warn_if_unscaled(self, name):
         """Warn if an estimator of a name learns poorly from values on their scale."""
 
@@ -296,6 +308,10 @@ class ArrayDataset(Dataset):
         if sparse.issparse(self.X):
             return self.X.min(), self.X.max()
         return np.min(self.X), np.max(self.X)
+
+    def warn_of_columns(self, X, name):
+        del name
+        warn_of_lost_digits(X, self.X, self.name)
 
     def column_range(self):
         """Return the smallest and the largest value of each column, as float64 tensors."""

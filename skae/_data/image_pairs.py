@@ -81,6 +81,10 @@ class ImagePairDataset(ImageDataset):
         twin.targets = self.targets.called(name.replace("X", "y"))
         return twin
 
+    def warn_of_columns(self, X, name):
+        super().warn_of_columns(X, name)
+        self.targets.warn_of_columns((), name)
+
     def largest(self):
         return max(super().largest(), self.targets.largest())
 

@@ -23,6 +23,7 @@ from skae._data.dataset import (
     take_rows,
 )
 from skae._data.given import as_data
+from skae.exceptions import DataWarning, warn
 
 #: Standard deviation that rounding can leave to a constant feature, as a fraction of its mean.
 ROUNDING = 1e-6
@@ -186,6 +187,19 @@ class SequenceDataset(ArrayDataset):
 
     def range(self):
         return np.fmin.reduce(self.X, axis=None), np.fmax.reduce(self.X, axis=None)
+
+    def warn_of_columns(self, X, name):
+        super().warn_of_columns(X, name)
+        if not self._has_holes:
+            return
+        empty = np.flatnonzero(np.isnan(self.X).all(0)).tolist()
+        if empty:
+            warn(
+                f"Features {empty} hold nothing but missing values, so {name} cannot learn what "
+                "belongs there: reconstruct and impute make about 0 of them. Drop them, or fit on "
+                "sequences that have such values.",
+                DataWarning,
+            )
 
     def _where(self, row, place):
         step, feature = place

@@ -14,7 +14,9 @@ from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.dataset import RESTORED, ArrayDataset, ArrayFormat, take_rows
 from skae._data.frames import FrameFormat, aligned, as_table, narwhals_frame
+from skae._data.precision import warn_of_lost_digits
 from skae._data.reader import SampleReader
+from skae.exceptions import DataWarning, warn
 
 
 class TableFormat(ArrayFormat):
@@ -167,6 +169,27 @@ class TableDataset(ArrayDataset):
     @property
     def dtype(self):
         return torch.float32 if self.is_single else torch.float64
+
+    def warn_of_columns(self, X, name):
+        """Warn of columns with nothing to learn, or with digits that get lost."""
+        columns = self.format.columns.columns
+        categories = [column.name for column in columns if column.is_category]
+        warn_of_lost_digits(X, self.X, self.name, exact=categories)
+        empty = [column.name for column in columns if column.is_empty]
+        if empty:
+            warn(
+                f"Columns {empty} hold nothing but missing values, so {name} cannot learn what "
+                "belongs there: reconstruct and impute leave their cells missing. Drop them, or "
+                "fit on rows that have such values.",
+                DataWarning,
+            )
+        blurred = [column.name for column in columns if column.is_blurred]
+        if blurred:
+            warn(
+                f"Columns {blurred} hold dates that differ by less than floats can tell, so they "
+                f"are constant to {name}. Give the time since the first of them, in a small unit.",
+                DataWarning,
+            )
 
     def known_cells(self, i):
         """Return the cells of a column of the groups that are there, and their weights."""

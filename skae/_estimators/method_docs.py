@@ -41,7 +41,9 @@ missing values in them are filled. Tables have the columns and dtypes of the tra
 rows, and missing values are filled.""",
     "<imputed>": """\
 X with its missing values replaced by those of ``reconstruct``; all other values are
-unchanged. The padding of sequences is not filled.""",
+unchanged. The padding of sequences is not filled. Columns of a table that were wholly
+missing in the training rows stay missing, and such features of sequences become about 0:
+nothing is known of them, as a warning of ``fit`` says.""",
     "<errors>": """\
 Squared differences, in squared units of X; a DataFrame if X is one. For images they have
 the shape of X, and unsigned integers count as intensities from 0 to 1. For sequences
@@ -140,7 +142,8 @@ Reconstructed rows, with the columns and dtypes of the training rows; a DataFram
 one. Missing values are filled.""",
         "<imputed>": """\
 X with its missing values replaced by those of ``reconstruct``; all other values are
-unchanged.""",
+unchanged. Columns that were wholly missing in the training rows stay missing: nothing is
+known of them, as a warning of ``fit`` says.""",
         "<errors>": """\
 Squared differences; a DataFrame if X is one. Numbers are in units of the standard
 deviation of their column. A column of categories has the sum over the probabilities of

@@ -1,5 +1,6 @@
 """How estimators learn what their training samples are like."""
 
+from skae._data.dataset import Dataset
 from skae._params import ParameterMixin
 
 
@@ -31,4 +32,6 @@ def learn(estimator, *data, sample_weight=None):
     )
     vars(estimator).pop("feature_names_in_", None)  # of an earlier fit
     vars(estimator).update(_reader=reader, **reader.fitted_attributes())
+    if not isinstance(data[0], Dataset):  # whoever has read it has warned
+        dataset.warn_of_columns(data[0], type(estimator).__name__)
     return dataset

@@ -188,9 +188,11 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         self._new_category = np.sqrt(2 * np.log(len(cells) + 1))
         is_inlier = self._is_inlier(cells, rng)
         self.inlier_indices_ = sample[is_inlier]
+        members = self._members()
+        _, inliers = members[0]._make_reader().learn(cells[is_inlier])
         self.ensemble_ = EnsembleAutoencoder(
-            self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
-        ).fit(cells[is_inlier])
+            members, self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
+        ).fit(inliers)
         filled = self._filled(cells[is_inlier])
         self._distance = _MahalanobisDistance(self._residuals_of(filled))
         inliers = self._vectors(filled)
@@ -288,7 +290,8 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         Returns
         -------
         X_imputed : ndarray or DataFrame of shape (n_samples, n_features)
-            The rows. All other cells are unchanged.
+            The rows. All other cells are unchanged. Columns that were wholly missing in the
+            training rows stay missing, as a warning of ``fit`` says.
         """
         check_is_fitted(self)
         X = as_data(X)
