@@ -12,6 +12,9 @@ from skae.exceptions import DataWarning, warn
 #: Beyond this, floats do not hold all integers.
 MAX_EXACT = 2**53
 
+#: Dtypes of columns that can hold such integers, those that NumPy has first.
+LONG, WIDE = (nw.Int64, nw.UInt64), (nw.Int128, nw.UInt128, nw.Object)
+
 #: Large integers of a column that are looked at, at most.
 MAX_CHECKED = 1000
 
@@ -60,9 +63,9 @@ def _columns_of(array):
 
 def _integers_of(column):
     """Return the integers in a column of a DataFrame, an array."""
-    if column.dtype.is_integer() or column.dtype == nw.Object:
-        return column.drop_nulls().to_numpy()
-    return np.empty(0)
+    if column.dtype in WIDE:
+        return np.fromiter(column.drop_nulls().to_list(), object)
+    return column.drop_nulls().to_numpy() if column.dtype in LONG else np.empty(0)
 
 
 def _loses_digits(values):

@@ -188,11 +188,11 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         self._new_category = np.sqrt(2 * np.log(len(cells) + 1))
         is_inlier = self._is_inlier(cells, rng)
         self.inlier_indices_ = sample[is_inlier]
-        members = self._members()
-        _, inliers = members[0]._make_reader().learn(cells[is_inlier])
-        self.ensemble_ = EnsembleAutoencoder(
-            members, self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
-        ).fit(inliers)
+        ensemble = EnsembleAutoencoder(
+            self._members(), self.n_estimators, n_jobs=self.n_jobs, random_state=_seed(rng)
+        )
+        _, inliers = ensemble._make_reader().learn(cells[is_inlier])
+        self.ensemble_ = ensemble.fit(inliers)
         filled = self._filled(cells[is_inlier])
         self._distance = _MahalanobisDistance(self._residuals_of(filled))
         inliers = self._vectors(filled)

@@ -271,6 +271,7 @@ def X(request):
 QUICK = {"max_epochs": 1, "random_state": 0, "check_baseline": False}
 
 
+@pytest.mark.filterwarnings("ignore::skae.exceptions.DataWarning")
 def test_frames_of_all_kinds_go_through_a_model(X):
     model = TabularAutoencoder(2, **QUICK).fit(X)
     given, expected = values_of(X), schema(X)

@@ -274,6 +274,7 @@ def test_bad_tables_are_refused(X, error, message):
         "int",
     ],
 )
+@pytest.mark.filterwarnings("ignore::skae.exceptions.DataWarning")
 def test_odd_columns_work(frame, column):
     X = frame[["age", "name"]].reset_index(drop=True).assign(odd=pd.Series(column))
     model = make(max_categories=20).fit(X)

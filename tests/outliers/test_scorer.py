@@ -177,6 +177,7 @@ def test_arrays_of_objects_and_masked_ones(mixed, numbers):
     )
 
 
+@pytest.mark.filterwarnings("ignore::skae.exceptions.DataWarning")
 @pytest.mark.parametrize(
     "column",
     [7.0, np.nan, None, "one", pd.NaT, True, 1e300],
