@@ -133,13 +133,14 @@ def _constructor_hint(cls, given):
     known = [parameter.name for parameter in parameters]
     unknown = [name for name in given if name not in known]
     if unknown:
-        return parameter_hint(cls, unknown[0])
+        listed = f" The parameters are {', '.join(sorted(known))}."
+        return parameter_hint(cls, unknown[0]) or listed
     by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     return f" By position it takes {' and '.join(by_position) or 'nothing'}. Name all others."
 
 
 def parameter_hint(cls, name):
-    """Say which parameter of a class, or of an object that it holds, was meant by a name."""
+    """Say which parameter of a class, or of an object that it holds, a name means, or nothing."""
     first, _, rest = name.partition("__")
     if rest and first in cls._get_param_names():
         return f" In a constructor give the object: {first}=<class>({rest}=...)."
@@ -148,7 +149,7 @@ def parameter_hint(cls, name):
         return f" {elsewhere}"
     found = found or _find(cls, name, similar)
     if not found:
-        return f" The parameters are {', '.join(cls._get_param_names())}."
+        return ""
     path, call = found
     if "__" not in path:
         return f" Did you mean {path!r}?"

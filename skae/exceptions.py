@@ -5,11 +5,13 @@ import warnings
 
 __all__ = [
     "DataWarning",
+    "ExtrapolationWarning",
     "InterruptedWarning",
     "LongTextWarning",
     "PoorFitWarning",
     "PosteriorCollapseWarning",
     "ScaleWarning",
+    "UnusedParameterWarning",
 ]
 
 
@@ -23,6 +25,14 @@ class ScaleWarning(UserWarning):
 
 class DataWarning(UserWarning):
     """The data is probably not what is meant, such as a table with a row for each step."""
+
+
+class ExtrapolationWarning(DataWarning):
+    """Values are far beyond those that a model was fitted on."""
+
+
+class UnusedParameterWarning(UserWarning):
+    """A parameter is set, but has no effect beside another one."""
 
 
 class LongTextWarning(UserWarning):

@@ -4,6 +4,7 @@ import signal
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.pipeline import make_pipeline
@@ -15,17 +16,23 @@ from skae import (
     ConvAutoencoder,
     EnsembleAutoencoder,
     ImageToImageRegressor,
+    OutlierDetector,
     RecurrentAutoencoder,
     Seq2SeqTranslator,
+    TabularAutoencoder,
+    TabularOutlierScorer,
     VariationalAutoencoder,
     fit_many,
 )
 from skae.exceptions import (
+    DataWarning,
+    ExtrapolationWarning,
     InterruptedWarning,
     LongTextWarning,
     PoorFitWarning,
     PosteriorCollapseWarning,
     ScaleWarning,
+    UnusedParameterWarning,
 )
 
 POOR = {"max_epochs": 1, "lr": 1e-9, "early_stopping": False, "random_state": 0}
@@ -46,6 +53,13 @@ def without_start(**params):
     """An autoencoder that does not start at PCA, and so is poor after one epoch."""
     return Autoencoder(2, **POOR, **params).set_params(architecture__shortcut=False)
 
+
+def fast(kind, *args, **params):
+    return kind(*args, **{"max_epochs": 1, "check_baseline": False, "random_state": 0} | params)
+
+
+NAMES = pd.DataFrame({"name": [f"n{i}" for i in range(60)], "x": X[:, 0]})
+LONG = pd.DataFrame({"id": np.repeat(np.arange(12), 5), "value": X[:, 0]})
 
 CASES = {
     "poor": (PoorFitWarning, lambda: without_start().fit(X)),
@@ -98,6 +112,24 @@ CASES = {
     "one sample": (
         UndefinedMetricWarning,
         lambda: Autoencoder(2, max_epochs=1, check_baseline=False).fit(X).score(X[:1]),
+    ),
+    "one training sample": (PoorFitWarning, lambda: Autoencoder(2, max_epochs=1).fit(X[:1])),
+    "one row to score": (PoorFitWarning, lambda: TabularOutlierScorer().fit(X[:1])),
+    "patience": (
+        UnusedParameterWarning,
+        lambda: fast(Autoencoder, patience=3, early_stopping=False).fit(X),
+    ),
+    "long table": (DataWarning, lambda: fast(RecurrentAutoencoder).fit(LONG)),
+    "names": (DataWarning, lambda: fast(TabularAutoencoder).fit(NAMES)),
+    "names in a detector": (DataWarning, lambda: OutlierDetector().fit(NAMES)),
+    "training rows again": (
+        DataWarning,
+        lambda: OutlierDetector(fast(Autoencoder)).fit(X).predict_fdr(X),
+    ),
+    "far": (ExtrapolationWarning, lambda: fast(Autoencoder).fit(X).transform(X * 1e4)),
+    "far in a pipeline": (
+        ExtrapolationWarning,
+        lambda: make_pipeline(FunctionTransformer(), fast(Autoencoder)).fit(X).transform(X * 1e4),
     ),
 }
 

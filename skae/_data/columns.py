@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from skae._data.dtypes import ColumnType, ObjectType, array_of, column_values, inferred
-from skae._data.frames import FrameFormat, aligned, as_table
+from skae._data.frames import FrameFormat, aligned, as_table, is_id
+from skae.exceptions import DataWarning, warn
 
 #: What the cell of a category is that was not seen at fit.
 UNSEEN = -1
@@ -26,6 +27,9 @@ NORMAL_RANGE = 1.349
 #: From here on the inverse of the drawing together is beyond float64.
 MAX_STRETCH = 700.0
 
+
+#: Rows from which on texts that all differ are taken for names or ids.
+MIN_IDS = 20
 
 #: Seconds from 1970 to the first and the last day that Python's dates know.
 MIN_SECONDS, MAX_SECONDS = -62_135_596_800.0, 253_402_300_799.0
@@ -61,6 +65,7 @@ class NumberColumn:
         known = self._numbers(values)
         known = known[~np.isnan(known)]
         self.is_empty = not len(known)
+        self.is_id = is_id(name) and len(np.unique(known)) == len(known)
         self.center, self.scale, self.rounding = 0.0, 1.0, 0.0
         if not self.is_empty:
             with np.errstate(over="ignore", invalid="ignore"):
@@ -178,6 +183,8 @@ class CategoryColumn:
         All that were seen.
     numbers : ndarray of int
         The category of each.
+    is_id : bool
+        Whether it is text that is different in every row.
     shown : ndarray
         What each category is restored as, the most frequent of its values.
     """
@@ -208,6 +215,8 @@ class CategoryColumn:
             shown = np.append(kept, by_count[max_categories - 1])
         self.shown = uniques[shown]
         self._types = {_type_name(value) for value in uniques}
+        is_text = bool(len(uniques)) and self._types.isdisjoint({"numbers", "booleans"})
+        self.is_id = is_text and counts.max() == 1
 
     @property
     def is_empty(self):
@@ -310,6 +319,7 @@ class TableColumns:
             is_object = not (column.is_category or declared[i])
             columns.append(column)
             objects.append(ObjectType.of(values) if is_object else None)
+        _warn_of_ids(columns, X.shape[0])
         return cls(columns, objects, types, frame and frame._replace(index=None))
 
     @property
@@ -368,6 +378,17 @@ class TableColumns:
             return array_of(values, self.types if self.types.kind in "OmM" else np.dtype(dtype))
         made = [kind.make(column) for kind, column in zip(self.types, values, strict=True)]
         return self.frame._replace(index=index).assemble(made)
+
+
+def _warn_of_ids(columns, n_rows):
+    """Warn of columns that hold another value in every row, and no measurement."""
+    ids = [column.name for column in columns if column.is_id]
+    if ids and n_rows >= MIN_IDS:
+        warn(
+            f"Columns {ids} hold another value in every row, as names and ids do. Nothing can be "
+            "learned from them: drop them.",
+            DataWarning,
+        )
 
 
 def _learned(name, values, is_category, max_categories, order):

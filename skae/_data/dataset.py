@@ -11,6 +11,7 @@ from torch.utils import data
 
 from skae._data.batches import CHUNK_ELEMENTS, MAX_CHUNK_ELEMENTS, MAX_CHUNK_SAMPLES, along, chunks
 from skae._data.cost import cost_of_weights
+from skae._data.extent import Extent
 from skae._data.frames import completed
 from skae._data.precision import warn_of_lost_digits
 
@@ -184,6 +185,15 @@ class Dataset(data.Dataset):
             Of the estimator.
         """
 
+    def extent(self):
+        """Return the `Extent` of the values, or None if none is far from others."""
+        return
+
+    def far_columns(self, extent):
+        """Return which columns hold values far beyond those of an extent."""
+        del extent
+        return ()
+
     def warn_if_unscaled(self, name):
         """Warn if an estimator of a name learns poorly from values on their scale."""
 
@@ -312,6 +322,12 @@ class ArrayDataset(Dataset):
     def warn_of_columns(self, X, name):
         del name
         warn_of_lost_digits(X, self.X, self.name)
+
+    def extent(self):
+        return Extent.of(self.X)
+
+    def far_columns(self, extent):
+        return extent.far_columns(self.X)
 
     def column_range(self):
         """Return the smallest and the largest value of each column, as float64 tensors."""

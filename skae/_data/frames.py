@@ -1,5 +1,6 @@
 """DataFrames of pandas, polars and pyarrow, made like those of the user."""
 
+import re
 from typing import NamedTuple
 
 import narwhals as nw
@@ -17,6 +18,11 @@ def is_frame(X):
 def column_names(X):
     """Return the names of the columns of a DataFrame, some of which may be the same."""
     return list(X.column_names if nw.dependencies.is_pyarrow_table(X) else X.columns)
+
+
+def is_id(name):
+    """Say whether a column is called an id."""
+    return re.search(r"(?i:(^|[^a-z])id$)|[a-z]I[dD]$", str(name)) is not None
 
 
 #: The method that reads a lazy frame, by library; "collect" of others.

@@ -46,6 +46,9 @@ class ImagePairReader(Reader):
         y = _with_columns(as_array(y, "y"))
         return _paired(X, self.targets.read(y, sample_weight=sample_weight, name="y"))
 
+    def widened(self, dataset):
+        return replace(self, inputs=self.inputs.widened(dataset))
+
     def fitted_attributes(self):
         return self.inputs.fitted_attributes()
 

@@ -17,6 +17,7 @@ from skae._data.arrays import read_array
 from skae._data.checks import as_array, is_surely_finite, refuse_series
 from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, ArrayFormat
+from skae._data.extent import Extent
 from skae._data.reader import SampleReader
 from skae.exceptions import ScaleWarning, warn
 
@@ -304,6 +305,15 @@ class ImageDataset(ArrayDataset):
 
     def range(self):
         return tuple(end / self.scale for end in super().range())
+
+    def extent(self):
+        """Return that of all pixels together; unsigned integers have a range of their own."""
+        if self.format.dtype is None:
+            return Extent([-self.format.largest], [self.format.largest])
+        return None
+
+    def far_columns(self, extent):
+        return extent.far_columns(np.array([[self.format.largest]]))
 
     def get_batch(self, which, dtype):
         x, weight = super().get_batch(which, dtype)

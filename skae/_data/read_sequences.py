@@ -11,9 +11,10 @@ from sklearn.utils import check_array
 
 from skae._data.arrays import read_array
 from skae._data.checks import as_array, as_numbers, is_surely_finite, read_weights, refuse_series
-from skae._data.frames import FrameFormat, is_frame
+from skae._data.frames import FrameFormat, is_frame, is_id, narwhals_frame
 from skae._data.reader import SampleReader
 from skae._data.sequences import SequenceDataset, SequenceFormat
+from skae.exceptions import DataWarning, warn
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class SequenceReader(SampleReader):
         try:
             rows = read_array(check if is_same else _check_alone, X, **how)
         except ValueError as error:
+            if "Not numeric" in str(error):
+                raise ValueError(f"{error}\n{_LONG.format('<id column>')}") from error
             n_axes = getattr(X, "ndim", 2)
             if n_axes == 1:
                 raise ValueError(f"{error}\nFor one sequence give a list, [X].") from error
@@ -78,6 +81,8 @@ class SequenceReader(SampleReader):
                     "sequences of other lengths give X[:, :, np.newaxis], or a list."
                 ) from error
             raise
+        if self.format is None and is_frame(X):
+            _warn_if_long(narwhals_frame(X))
         if self.format is not None:
             is_one = rows.X.shape[1] == self.format.n_features
             _check_features(1, self.format, " For one sequence give a list, [X]." if is_one else "")
@@ -93,6 +98,25 @@ class SequenceReader(SampleReader):
     def axes(self):
         """What the axes of a sequence are, for messages."""
         return "(n_features, time)" if self.channels_first else "(time, n_features)"
+
+
+_LONG = "If each row is a step, skae.sequences.from_long_frame(X, {}) makes sequences of the table."
+
+
+def _warn_if_long(frame):
+    """Warn if a table seems to have a row for each step, not one for each sequence."""
+    for column in frame.iter_columns():
+        if column.dtype.is_float() or not 1 < column.n_unique() <= len(frame) / 2:
+            continue
+        values = column.to_numpy()
+        is_in_blocks = (values[1:] != values[:-1]).sum() + 1 == column.n_unique()
+        if is_in_blocks or is_id(column.name):
+            warn(
+                f"X is read as {len(frame)} sequences of {frame.shape[1]} steps, one a row, but "
+                f"{column.name!r} looks like a column of ids. {_LONG.format(repr(column.name))}",
+                DataWarning,
+            )
+            return
 
 
 #: Checks rows whose columns are other ones than those of the training.

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skae._data.checks import read_weights
 from skae._data.dataset import Dataset
+from skae._data.extent import Extent
 from skae._data.given import as_data, refuse_names
 from skae._sklearn import check_n_features
 
@@ -36,6 +37,11 @@ class Reader:
         """Return samples as a dataset, read as those of the training."""
         raise NotImplementedError
 
+    def widened(self, dataset):
+        """Return a reader that knows the values of more training samples."""
+        del dataset
+        return self
+
     def fitted_attributes(self):
         """Return what ``learn`` has found that an estimator has as attributes, by name."""
         raise NotImplementedError
@@ -58,12 +64,15 @@ class SampleReader(Reader):
     features : Features or None
         ``n_features_in_`` and, where the samples have them, ``feature_names_in_``. None before
         ``learn``.
+    extent : Extent or None
+        Of the values of the training samples, where others can be far from them.
     """
 
     format: Any = field(default=None, kw_only=True, repr=False)
     sample_shape: tuple | None = field(default=None, kw_only=True, repr=False)
     dtype: type | None = field(default=None, kw_only=True, repr=False)
     features: Features | None = field(default=None, kw_only=True, repr=False)
+    extent: Extent | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     #: Fields that architectures may have as attributes.
     options: ClassVar[tuple] = ()
@@ -117,6 +126,7 @@ class SampleReader(Reader):
             sample_shape=dataset.sample_shape,
             dtype=np.float32 if dataset.dtype == torch.float32 else np.float64,
             features=features,
+            extent=dataset.extent(),
         )
         dataset.reader = reader
         return reader, dataset
@@ -151,6 +161,17 @@ class SampleReader(Reader):
         X = as_data(X, name)
         refuse_names(X, name)
         return self.convert(X, sample_weight, check, name)
+
+    def widened(self, dataset):
+        if self.extent is None:
+            return self
+        return replace(self, extent=self.extent.widened(dataset.extent()))
+
+    def warn_if_far(self, dataset):
+        """Warn if samples hold values far beyond those of the training."""
+        if self.extent is not None:
+            names = vars(self.features).get("feature_names_in_")
+            self.extent.warn_if_far(dataset.far_columns(self.extent), names)
 
     def fitted_attributes(self):
         return vars(self.features)

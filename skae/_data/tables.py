@@ -13,6 +13,7 @@ from skae._data.checks import SEQUENCES, as_array, as_numbers, read_weights, ref
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.dataset import RESTORED, ArrayDataset, ArrayFormat, take_rows
+from skae._data.extent import CellExtent
 from skae._data.frames import FrameFormat, aligned, as_table, narwhals_frame
 from skae._data.precision import warn_of_lost_digits
 from skae._data.reader import SampleReader
@@ -206,6 +207,13 @@ class TableDataset(ArrayDataset):
     def range(self):
         """Return None: each column has a unit of its own."""
         return
+
+    def extent(self):
+        ends = CellExtent.of(self.X)
+        is_category = self.format.columns.is_category
+        return CellExtent(
+            np.where(is_category, -np.inf, ends.low), np.where(is_category, np.inf, ends.high)
+        )
 
     def column_range(self):
         """Return the ends of what is known of each number, and of ones and zeros, as tensors."""

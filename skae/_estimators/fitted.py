@@ -67,9 +67,15 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Z : ndarray of shape (n_samples, n_components)
             Codes, of dtype float32 for float32 input, otherwise float64.
         """
+        dataset = self._read_new(X)
+        return self._predictor.map(encode, dataset, (self.n_components_,))
+
+    def _read_new(self, X):
+        """Return samples as a dataset; warn if they are far from those of the fit."""
         check_is_fitted(self)
         dataset = self._reader.read(X, estimator=self)
-        return self._predictor.map(encode, dataset, (self.n_components_,))
+        self._reader.warn_if_far(dataset)
+        return dataset
 
     def inverse_transform(self, X, lengths=None):
         """Decode codes.
@@ -137,8 +143,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X_reconstructed : <output>
             <reconstructed>
         """
-        check_is_fitted(self)
-        dataset = self._reader.read(X, estimator=self)
+        dataset = self._read_new(X)
         return dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
 
     @available_if(lambda self: self._reader_class.allows_missing)

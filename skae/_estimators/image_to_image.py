@@ -239,7 +239,7 @@ class ImageToImageRegressor(
             range; other types are floats in the precision of X.
         """
         check_is_fitted(self)
-        format, X = self._reader.targets.format, self._reader.inputs.read(X, estimator=self)
+        format, X = self._reader.targets.format, self._read_inputs(X)
         predicted = self._predictor.map(reconstruct, X, format.tensor_shape)
         return format.in_frame(format.to_array(predicted))
 
@@ -257,8 +257,13 @@ class ImageToImageRegressor(
             Codes: float64 for float64 input, otherwise float32.
         """
         check_is_fitted(self)
-        X = self._reader.inputs.read(X, estimator=self)
+        X = self._read_inputs(X)
         return self._predictor.map(_smallest_maps, X, (self.n_components_,))
+
+    def _read_inputs(self, X):
+        dataset = self._reader.inputs.read(X, estimator=self)
+        self._reader.inputs.warn_if_far(dataset)
+        return dataset
 
     def score(self, X, y, sample_weight=None):
         """Return the fraction of variance predicted, R2 weighted by variance.

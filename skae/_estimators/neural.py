@@ -41,6 +41,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         resume = resume and self.__sklearn_is_fitted__()
         if resume:
             dataset = self._reader.read(*data, sample_weight=sample_weight, estimator=self)
+            self._reader = self._reader.widened(dataset)
         else:
             dataset = learn(self, *data, sample_weight=sample_weight)
         self._check_ranges(dataset)

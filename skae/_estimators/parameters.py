@@ -30,6 +30,7 @@ from skae.architectures._dense import ACTIVATIONS
 from skae.architectures._recurrent import RECURRENCE
 from skae.architectures._tabular import TABLE
 from skae.architectures._unet import UNET, UNET_CHANNELS
+from skae.exceptions import UnusedParameterWarning, warn
 from skae.losses._mixed import LOSSES, make_loss
 
 ARCHITECTURE = """\
@@ -256,6 +257,23 @@ class SharedParameters(FittedAttributes, ParameterMixin):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    def _without_effect(self):
+        """Return the parameters that have no effect, by name the value that is the reason."""
+        if self.early_stopping:
+            return {}
+        return dict.fromkeys(("patience", "validation_fraction"), "early_stopping=False")
+
+    def _warn_of_unused(self):
+        """Warn of parameters that are set, but have no effect."""
+        defaults = {field.name: field.default for field in fields(self)}
+        for name, reason in self._without_effect().items():
+            value = getattr(self, name)
+            if value != defaults[name]:
+                warn(
+                    f"{name}={value!r} has no effect with {reason}. Change one of them.",
+                    UnusedParameterWarning,
+                )
 
 
 @estimator

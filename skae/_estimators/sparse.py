@@ -5,7 +5,6 @@ from math import prod
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
-from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
@@ -130,8 +129,7 @@ class SparseAutoencoder(Autoencoder):
         """
         if not self.sparse_output:
             return super().transform(X)
-        check_is_fitted(self)
-        dataset, blocks, places = self._reader.read(X, estimator=self), [], []
+        dataset, blocks, places = self._read_new(X), [], []
         with self._predictor.inference(dataset) as (module, chunks):
             for which, x, target, _ in chunks:
                 places.append(np.arange(len(dataset))[which])

@@ -124,6 +124,14 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     _loss_parameter, _losses = "likelihood", LIKELIHOODS
     _net_parameters = ("n_components", "likelihood", "noise_variance")
 
+    def _without_effect(self):
+        reasons = super()._without_effect()
+        if self.likelihood == "bernoulli":
+            reasons["noise_variance"] = "likelihood='bernoulli'"
+        if self.beta == 0:
+            reasons |= dict.fromkeys(("kl_warmup", "free_bits"), "beta=0")
+        return reasons
+
     def transform(self, X, return_std=False):
         """Encode the rows of X.
 

@@ -27,7 +27,7 @@ def with_params(estimator, params):
         return model.set_params(**clone(params, safe=False))  # estimators among them are trained
     except ValueError as error:
         unknown = [name for name in params if name not in known]
-        if not unknown or "Did you mean" in str(error):
+        if not unknown or not str(error).endswith("]."):  # scikit-learn's list of known names
             raise
         raise ValueError(f"{error}{did_you_mean(unknown[0], known)}") from None
 

@@ -2,6 +2,7 @@
 
 from dataclasses import field
 from functools import cached_property
+from math import ceil
 from numbers import Integral, Real
 from typing import Any
 
@@ -29,7 +30,7 @@ from skae._estimators.autoencoder import Autoencoder
 from skae._outliers.cells import as_frame, as_objects, dense_table
 from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Background, CounterfactualSearch
 from skae._outliers.scorer import TabularOutlierScorer
-from skae._outliers.thresholds import offset_of, p_values
+from skae._outliers.thresholds import ROUNDING, offset_of, p_values
 from skae._params import (
     JOBS,
     FittedAttributes,
@@ -42,6 +43,7 @@ from skae._params import (
 )
 from skae._sklearn import check_method_params, num_samples, routing_enabled, safe_indexing
 from skae._training.fits import FitTask, fit_all
+from skae.exceptions import DataWarning, warn
 
 #: Scores are clipped so that their differences are finite: log densities can be -inf.
 MAX_SCORE = np.finfo(np.float64).max / 4
@@ -231,6 +233,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         self._names, self.estimator_, self.offset_ = names, estimator, offset
         self.__dict__.pop("_background", None)  # of an earlier fit
         self.calibration_scores_, self.background_ = calibration_scores, background
+        self._training_moments = _moments(scores)
 
     def _original(self, seed):
         """Return the estimator to fit clones of."""
@@ -397,7 +400,22 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         """
         if not (isinstance(alpha, Real) and 0 < alpha < 1):
             raise ValueError(f"alpha must be a number between 0 and 1; got {alpha!r}")
-        return _labels(false_discovery_control(self.p_value(X)) <= alpha)
+        scores, n_known = self.score_samples(X), len(self.calibration_scores_)
+        if _are_same(_moments(scores), self._training_moments):
+            warn(
+                "X seems to hold the training rows, whose p-values are spread evenly by "
+                "construction: predict_fdr finds no outliers among them. Use predict, or fit on "
+                "other rows.",
+                DataWarning,
+            )
+        elif alpha * (n_known + 1) < 1:
+            warn(
+                f"No p-value can be as small as alpha={alpha} with {n_known} calibration scores. "
+                f"It takes at least {ceil(1 / alpha) - 1}.",
+                DataWarning,
+            )
+        p = p_values(scores, self.calibration_scores_)
+        return _labels(false_discovery_control(p) <= alpha)
 
     @available_if(_estimator_has_score)
     def score(self, X, y=None):
@@ -629,6 +647,15 @@ def _explained(error, estimator):
         "be too few, or columns constant or copies of others: leave such columns out, or give "
         "another estimator, such as IsolationForest() or None, the default."
     )
+
+
+def _moments(scores):
+    """Return what tells rows by, from their scores."""
+    return len(scores), scores.mean(), scores.std()
+
+
+def _are_same(moments, others):
+    return moments[0] == others[0] and np.allclose(moments, others, rtol=ROUNDING, atol=0)
 
 
 def _held_out_scores(X, folds, fitted):

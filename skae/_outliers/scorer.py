@@ -28,6 +28,7 @@ from skae._params import (
     refuse_class,
     unchanged_on_error,
 )
+from skae._training.session import warn_of_one
 
 #: Neighbors that vote on a suspected row.
 N_VOTERS = 10
@@ -180,6 +181,8 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
     def _fit(self, X):
         rng = check_random_state(self.random_state)
         dataset = learn(self, X)
+        if len(dataset) == 1:
+            warn_of_one(self)
         cells, sample = dataset.X, np.arange(len(dataset))
         if len(cells) > self.max_samples:
             sample = np.sort(rng.choice(len(cells), self.max_samples, replace=False))

@@ -6,7 +6,7 @@ from inspect import signature
 from skae._params import Snapshot, argument_hint, fit_context
 from skae._runtime import threads
 from skae._training.loop import gradients
-from skae.exceptions import InterruptedWarning, warn
+from skae.exceptions import InterruptedWarning, PoorFitWarning, warn
 
 
 def fit_method(begin):
@@ -51,6 +51,15 @@ def has_session(estimator):
     return owner.__module__.partition(".")[0] == __package__.partition(".")[0]
 
 
+def warn_of_one(estimator):
+    """Warn that an estimator was fitted on a single sample."""
+    warn(
+        f"{type(estimator).__name__} was fitted on one sample, which shows nothing of how others "
+        "differ. Give more; a long series can be cut into windows, see skae.sequences.",
+        PoorFitWarning,
+    )
+
+
 class FitSession:
     """One fit of an estimator: it reads, holds out and builds, is trained, and ends.
 
@@ -91,6 +100,8 @@ class FitSession:
 
     def _begin(self, shows_bar):
         estimator, is_partial = self.estimator, self.is_partial
+        if not is_partial:
+            estimator._warn_of_unused()
         resume = is_partial or estimator.warm_start
         dataset, resume = estimator._read(self.data, self.sample_weight, resume)
         self.fitted, self.validation = dataset, None
@@ -124,6 +135,8 @@ class FitSession:
                 InterruptedWarning,
             )
         if estimator.check_baseline and not self.is_partial:
+            if len(self.fitted) == 1:
+                warn_of_one(estimator)
             estimator._check_fit(self.fitted)
 
     def abandon(self):

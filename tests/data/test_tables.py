@@ -245,6 +245,7 @@ def test_bad_tables_are_refused(X, error, message):
         make().fit(X)
 
 
+@pytest.mark.filterwarnings("ignore::skae.exceptions.DataWarning")
 @pytest.mark.parametrize(
     "column",
     [
