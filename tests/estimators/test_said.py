@@ -151,7 +151,7 @@ def test_wide_tables_are_silent():
     counts = pd.DataFrame(RNG.integers(0, 5, (40, 6)), columns=list("abcdef"))
     for frame in (FRAME, counts, counts.assign(zero=0), counts.astype(float)):
         fast(RecurrentAutoencoder).fit(frame)
-    fast(RecurrentAutoencoder).fit(from_long_frame(LONG, "device"))
+    fast(RecurrentAutoencoder).fit(from_long_frame(LONG, "device")[0])
 
 
 @pytest.mark.parametrize("model", [TabularAutoencoder, TabularOutlierScorer, OutlierDetector])
