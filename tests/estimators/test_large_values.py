@@ -25,6 +25,9 @@ from skae import (
 from skae.architectures import Conv, Dense
 from skae.exceptions import PoorFitWarning
 
+#: Results far out are what is tested here; the warning about them is in test_said.py.
+pytestmark = pytest.mark.filterwarnings("ignore::skae.exceptions.ExtrapolationWarning")
+
 FAST = {"max_epochs": 2, "early_stopping": False, "random_state": 0, "check_baseline": False}
 
 
