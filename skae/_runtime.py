@@ -79,7 +79,6 @@ _GENERATORS = RLock()
 #: Held by the thread whose callbacks draw from torch's own generators.
 _CALLBACKS = RLock()
 
-
 #: Held while a thread forks, and while one computes for the first time.
 _FORK = Lock()
 #: Seconds that a fork waits for what other threads compute.
@@ -150,7 +149,13 @@ def _forget_other_threads():
     _around[:] = _limits[:] = [1] * len(_around)
 
 
-os.register_at_fork(
+def at_fork(**functions):
+    """Register what to call when a process forks, where processes do, as `os.register_at_fork`."""
+    if os.name == "posix":
+        os.register_at_fork(**functions)
+
+
+at_fork(
     before=_wait_for_computations,
     after_in_parent=_let_others_go_on,
     after_in_child=_forget_other_threads,

@@ -1,7 +1,6 @@
 """How fitted networks are applied to samples, for single ones and ensembles."""
 
 import copy
-import os
 from contextlib import closing, contextmanager
 from functools import cached_property
 from math import isfinite
@@ -15,7 +14,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from torch import nn
 
 from skae._data.batches import along, chunks
-from skae._runtime import computing, threads
+from skae._runtime import at_fork, computing, threads
 from skae.architectures._base import Sequential
 from skae.exceptions import warn
 
@@ -244,7 +243,7 @@ def _renew_locks():
         predictor._lock = Lock()
 
 
-os.register_at_fork(after_in_child=_renew_locks)
+at_fork(after_in_child=_renew_locks)
 
 
 class _Twin:

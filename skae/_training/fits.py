@@ -186,7 +186,10 @@ def in_parts(function, items, n_jobs):
         return
     n_parts = n_processes * -(-len(items) // (n_processes * MAX_FITS_SENT))
     bounds = np.linspace(0, len(items), n_parts + 1).astype(int)
-    parallel = Parallel(n_jobs=n_processes, return_as="generator")
+    try:
+        parallel = Parallel(n_jobs=n_processes, return_as="generator")
+    except ValueError:  # joblib's backend "multiprocessing" has lists only
+        parallel = Parallel(n_jobs=n_processes)
     yield from parallel(delayed(_listed)(function, items[a:b]) for a, b in pairwise(bounds))
 
 

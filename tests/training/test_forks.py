@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from joblib import parallel_config
 
 from skae import (
     Autoencoder,
@@ -20,6 +21,7 @@ from skae import (
     OutlierDetector,
     RecurrentAutoencoder,
     TabularAutoencoder,
+    fit_many,
 )
 from skae._runtime import computing, seeded, threads
 
@@ -81,6 +83,15 @@ def test_a_forked_process_fits_and_transforms(torch_threads, fast, rng):
         model.fit(*args)
     assert run_in_fork(use, models) == 0
     assert torch.get_num_threads() == torch_threads
+
+
+@pytest.mark.filterwarnings("ignore::skae.exceptions.PoorFitWarning")
+def test_the_backend_of_joblib_that_forks(X, fast, torch_threads):
+    models = [Autoencoder(**fast | {"n_components": n}) for n in (1, 2)]
+    with parallel_config(backend="multiprocessing"):
+        there = fit_many(models, X, n_jobs=2)
+    for model, here in zip(there, fit_many(models, X), strict=True):
+        np.testing.assert_array_equal(model.transform(X), here.transform(X))
 
 
 def test_threads_of_a_forked_process(torch_threads):
