@@ -8,6 +8,7 @@ from numbers import Number
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn import get_config
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -90,6 +91,17 @@ def as_data(X, name="X"):
         is_on_cpu = X.__dlpack_device__()[0] == _CPU
         return np.asarray(X) if is_on_cpu else _from_tensor(torch.from_dlpack(X), name)
     return X
+
+
+def like_input(output, X):
+    """Return an array as a tensor if X is one and scikit-learn's ``array_api_dispatch`` is on.
+
+    Other steps of a pipeline then get what they were fitted on.
+    """
+    is_both = isinstance(X, torch.Tensor) and isinstance(output, np.ndarray)
+    if is_both and get_config()["array_api_dispatch"]:
+        return torch.from_numpy(output).to(X.device)
+    return output
 
 
 def _sequence(X, name):

@@ -5,6 +5,7 @@ from math import inf, prod
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data.given import like_input
 from skae._estimators.baseline import warn_if_poor
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
@@ -204,7 +205,8 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             <scores>
         """
         check_is_fitted(self)
-        return -self._predictor.map(_losses, self._read_targets(X), (), nan=inf)
+        losses = self._predictor.map(_losses, self._read_targets(X), (), nan=inf)
+        return like_input(-losses, X)
 
     def _element_losses(self, X):
         """Return the samples of X, and the loss of each of their elements."""

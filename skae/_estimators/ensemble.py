@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import clipped
+from skae._data.given import as_data, like_input
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
@@ -306,7 +307,7 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         if dataset.can_drop_columns:
             return dataset.X
         own = {type(one).__module__.partition(".")[0] for one in self._originals()}
-        return dataset if own == {__package__.partition(".")[0]} else X
+        return dataset if own == {__package__.partition(".")[0]} else as_data(X)
 
     def _seen(self, samples, features):
         return samples if len(features) == self.n_features_in_ else samples[:, features]
@@ -335,7 +336,7 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
             scores = member.score_samples(self._seen(samples, features))
             with np.errstate(over="ignore"):
                 total = total + (scores - center) / scale
-        return clipped(total / len(self.estimators_))
+        return like_input(clipped(total / len(self.estimators_)), X)
 
     def _members(self):
         """Yield each member, the columns that it sees, and center and scale of its scores."""

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data import READERS
 from skae._data.arrays import read_array
-from skae._data.given import as_data
+from skae._data.given import as_data, like_input
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
 from skae._estimators.predictor import decode, encode, reconstruct
@@ -68,7 +68,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Codes, of dtype float32 for float32 input, otherwise float64.
         """
         dataset = self._read_new(X)
-        return self._predictor.map(encode, dataset, (self.n_components_,))
+        return like_input(self._predictor.map(encode, dataset, (self.n_components_,)), X)
 
     def _read_new(self, X):
         """Return samples as a dataset; warn if they are far from those of the fit."""
@@ -100,7 +100,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         codes = self._read_codes(as_data(X))
-        return self._decode(decode, codes, lengths)
+        return like_input(self._decode(decode, codes, lengths), X)
 
     def _read_codes(self, X):
         """Return codes as an array or CSR matrix of float32 or float64."""
@@ -144,7 +144,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             <reconstructed>
         """
         dataset = self._read_new(X)
-        return dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
+        restored = dataset.format.to_array(self._reconstruct(dataset))
+        return like_input(dataset.format.in_frame(restored), X)
 
     @available_if(lambda self: self._reader_class.allows_missing)
     def impute(self, X):
@@ -163,11 +164,11 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             <imputed>
         """
         check_is_fitted(self)
-        X = as_data(X)
-        dataset = self._reader.read(X, estimator=self)
-        return dataset.format.complete(
-            X, dataset.format.in_frame(dataset.format.to_array(self._reconstruct(dataset)))
-        )
+        samples = as_data(X)
+        dataset = self._reader.read(samples, estimator=self)
+        restored = dataset.format.to_array(self._reconstruct(dataset))
+        imputed = dataset.format.complete(samples, dataset.format.in_frame(restored))
+        return like_input(imputed, X)
 
     def _reconstruct(self, dataset):
         return self._predictor.map(reconstruct, dataset)
@@ -190,7 +191,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         dataset = self._reader.read(X, estimator=self)
         errors = self._predictor.map(self._squared_errors, dataset, nan=inf)
-        return dataset.format.in_frame(dataset.format.to_user_axes(errors))
+        return like_input(dataset.format.in_frame(dataset.format.to_user_axes(errors)), X)
 
     def feature_losses(self, X):
         """Return the loss of each value.
@@ -217,7 +218,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         dataset, losses = self._element_losses(X)
-        return dataset.format.in_frame(dataset.format.to_user_axes(losses))
+        return like_input(dataset.format.in_frame(dataset.format.to_user_axes(losses)), X)
 
     @staticmethod
     def _squared_errors(module, x, target):

@@ -7,6 +7,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data.given import like_input
 from skae._data.image_pairs import ImagePairReader
 from skae._data.images import ImageReader
 from skae._estimators.neural import NeuralEstimator
@@ -239,9 +240,9 @@ class ImageToImageRegressor(
             range; other types are floats in the precision of X.
         """
         check_is_fitted(self)
-        format, X = self._reader.targets.format, self._read_inputs(X)
-        predicted = self._predictor.map(reconstruct, X, format.tensor_shape)
-        return format.in_frame(format.to_array(predicted))
+        format, images = self._reader.targets.format, self._read_inputs(X)
+        predicted = self._predictor.map(reconstruct, images, format.tensor_shape)
+        return like_input(format.in_frame(format.to_array(predicted)), X)
 
     def transform(self, X):
         """Encode images: return the smallest maps.
@@ -257,8 +258,8 @@ class ImageToImageRegressor(
             Codes: float64 for float64 input, otherwise float32.
         """
         check_is_fitted(self)
-        X = self._read_inputs(X)
-        return self._predictor.map(_smallest_maps, X, (self.n_components_,))
+        images = self._read_inputs(X)
+        return like_input(self._predictor.map(_smallest_maps, images, (self.n_components_,)), X)
 
     def _read_inputs(self, X):
         dataset = self._reader.inputs.read(X, estimator=self)

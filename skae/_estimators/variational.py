@@ -8,7 +8,7 @@ import torch
 from sklearn.utils import check_array, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.given import as_data
+from skae._data.given import as_data, like_input
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
@@ -153,7 +153,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         if not return_std:
             return mean
         dataset = self._reader.read(X, estimator=self)
-        return mean, self._predictor.map(_code_std, dataset, (self.n_components_,))
+        return mean, like_input(self._predictor.map(_code_std, dataset, (self.n_components_,)), X)
 
     def score_samples(self, X):
         """Score rows by a lower bound on their log-likelihood.
@@ -253,7 +253,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             del target
             return bound(module, x, noise.to(x))
 
-        return self._predictor.map(of_chunk, self._read_targets(X), (), nan=-inf)
+        return like_input(self._predictor.map(of_chunk, self._read_targets(X), (), nan=-inf), X)
 
     def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
         """Draw new rows.

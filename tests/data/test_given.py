@@ -257,13 +257,28 @@ with sklearn.config_context(array_api_dispatch=True):
         model = clone(model).fit(rows)
         method = "transform" if hasattr(model, "transform") else "score_samples"
         found, right = (getattr(model, method)(X) for X in (rows, ROWS))
+        assert isinstance(right, np.ndarray)
         np.testing.assert_array_equal(found, right)
     pipeline = make_pipeline(StandardScaler(), MODELS["rows"]).fit(rows)
-    assert pipeline.transform(rows).shape == (24, 2) and np.isfinite(pipeline.score(rows))
+    codes = pipeline.transform(rows)
+    assert codes.shape == (24, 2) and np.isfinite(pipeline.score(rows))
+    assert isinstance(codes, torch.Tensor)
+    assert isinstance(pipeline.inverse_transform(codes), torch.Tensor)
+    model = clone(MODELS["variational"]).fit(rows)
+    found = *model.transform(rows, return_std=True), model.reconstruct(rows), model.elbo(rows)
+    for one in found:
+        assert isinstance(one, torch.Tensor)
+    assert isinstance(MODELS["ensemble"].fit(rows).score_samples(rows), torch.Tensor)
+    assert isinstance(clone(MODELS["tables"]).fit(rows).impute(rows), torch.Tensor)
+    assert isinstance(clone(MODELS["rows"]).fit(rows).transform(ROWS), np.ndarray)
+    assert isinstance(clone(MODELS["detector"]).fit(rows).predict(rows), np.ndarray)
     weight = torch.ones(24)
     clone(MODELS["rows"]).fit(rows, sample_weight=weight, X_val=rows).score(rows, None, weight)
     images = torch.tensor(IMAGES)
-    ImageToImageRegressor((4,), **FAST).fit(images, images).score(images, images)
+    regressor = ImageToImageRegressor((4,), **FAST).fit(images, images)
+    assert isinstance(regressor.predict(images), torch.Tensor)
+    regressor.score(images, images)
+assert isinstance(regressor.transform(images), np.ndarray)
 """
 
 
