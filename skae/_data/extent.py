@@ -63,8 +63,10 @@ class Extent:
 
     def _bounds(self):
         span = self.high - self.low
-        # A column that was constant may change by as much as its size, a flag by 1.
+        # What hardly varied may vary as other columns do, and a constant by its size or 1.
         span = np.where(span > 0, span, np.maximum(np.abs(self.high), 1.0))
+        usual = span[np.isfinite(span)]
+        span = np.maximum(span, np.median(usual) if len(usual) else 0.0)
         return self.low - FAR * span, self.high + FAR * span
 
     def widened(self, other):

@@ -105,13 +105,14 @@ _LONG = "If each row is a step, skae.sequences.from_long_frame(X, {}) makes sequ
 
 def _warn_if_long(frame):
     """Warn if a table seems to have a row for each step, not one for each sequence."""
+    has_measurements = any(dtype.is_float() for dtype in frame.schema.values())
     for column in frame.iter_columns():
         n_ids = column.n_unique()
         if column.dtype.is_float() or not 1 < n_ids <= len(frame) / 2:
             continue
         values = column.to_numpy()
         is_in_blocks = n_ids > 2 and (values[1:] != values[:-1]).sum() + 1 == n_ids
-        if is_in_blocks or is_id(column.name):
+        if is_id(column.name) or (is_in_blocks and has_measurements):
             warn(
                 f"X is read as {len(frame)} sequences of {frame.shape[1]} steps, one a row, but "
                 f"{column.name!r} looks like a column of ids. {_LONG.format(repr(column.name))}",

@@ -92,6 +92,7 @@ class Spy:
         return x + 100
 
 
+@pytest.mark.filterwarnings("ignore::skae.exceptions.ExtrapolationWarning")
 def test_loss_is_against_the_clean_rows(X, fast):
     def far(x, noise_level):
         return x + 100
