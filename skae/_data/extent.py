@@ -81,7 +81,7 @@ class Extent:
         is_far = (self.least > X) | (self.most < X)
         return np.flatnonzero(is_far.any(0)) if is_far.any() else ()
 
-    def warn_if_far(self, found, names=None):
+    def warn_of(self, found, names=None):
         """Warn of columns that hold values far beyond those of the fit.
 
         Parameters
@@ -91,8 +91,6 @@ class Extent:
         names : sequence of str or None, default=None
             Of the columns.
         """
-        if not len(found):
-            return
         what = "X holds"
         if len(self.low) > 1:
             few = [int(i) if names is None else str(names[i]) for i in found[:MAX_NAMED]]

@@ -169,9 +169,8 @@ class SampleReader(Reader):
 
     def warn_if_far(self, dataset):
         """Warn if samples hold values far beyond those of the training."""
-        if self.extent is not None:
-            names = vars(self.features).get("feature_names_in_")
-            self.extent.warn_if_far(dataset.far_columns(self.extent), names)
+        if self.extent is not None and len(found := dataset.far_columns(self.extent)):
+            self.extent.warn_of(found, vars(self.features).get("feature_names_in_"))
 
     def fitted_attributes(self):
         return vars(self.features)
