@@ -16,8 +16,9 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     Estimators whose nets have equal shapes train as one batched model. Small nets spend most of
     their time in function calls, and one call for many nets costs little more than a call for
     one. Each net keeps its own learning rate, weight decay, noise, penalties, dropout, seed,
-    order of batches, and rows. Each estimator is as if it had been fitted alone, up to
-    rounding, which learning rates that are too high can amplify.
+    order of batches, and rows. Each estimator is as if it had been fitted alone: bit for bit on a
+    CPU with one thread, otherwise up to rounding, which learning rates that are too high can
+    amplify.
 
     Nets can train together if X is rows of numbers, the layers are those of
     `skae.architectures.Dense`, and the optimizer is an elementwise one of `torch.optim`, such

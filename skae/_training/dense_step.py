@@ -18,6 +18,7 @@ from torch import nn
 from skae._modules.autoencoder import sample_losses, weighted_mean
 from skae._runtime import TRAINED
 from skae._training.dense_plan import plan_dense
+from skae._training.flat import LANES
 from skae.architectures._dense import BatchNorm, TransposedLinear
 
 aten = torch.ops.aten
@@ -83,6 +84,7 @@ class DenseStep:
             weight, cell_weight = (t if t is None else t[None] for t in (weight, cell_weight))
         for module in self.inputs:
             x = module(x)
+        x = _apart(x)
         for grad in self.shared:
             grad.zero_()
         code, penalty, backward = x, 0.0, None
@@ -145,13 +147,7 @@ class _Layers:
 
     def __init__(self, models, adds_up):
         self.layers = [_Layer.of(stages) for stages in zip(*models, strict=True)]
-        self.adds_up = adds_up and len(models) == 1
-        gradients = [layer.weight_grad for layer in self.layers]
-        gradients += [layer.shortcut_grad for layer in self.layers if layer.shortcut is not None]
-        apart = [gradient for gradient in gradients if gradient.product is not gradient.out]
-        self.products = [gradient.product for gradient in apart]
-        self.grads = [gradient.out for gradient in apart]
-        self.collect = torch._foreach_add_ if adds_up else torch._foreach_copy_
+        self.adds_up = adds_up
         self._absorbers = [_absorber(self.layers, i) for i in range(len(self.layers))]
         self._buffers_by_length = {}
 
@@ -160,7 +156,7 @@ class _Layers:
         n_samples = x.shape[-2]
         if n_samples not in self._buffers_by_length:
             buffers = [_Buffers.of(x, layer) for layer in self.layers]
-            grad = torch.empty_like(x, memory_format=torch.contiguous_format)
+            grad = _empty(x, x.shape[-1])
             self._buffers_by_length[n_samples] = buffers, grad
         self._buffers, self._input_grad = self._buffers_by_length[n_samples]
         # The input of each layer, then the output.
@@ -198,24 +194,22 @@ class _Layers:
             if layer.normalization is not None:
                 layer.normalization.backward(grad)
             if self.adds_up:
-                layer.weight_grad.product.baddbmm_(grad_t, inputs[i])
+                layer.weight_grad.baddbmm_(grad_t, inputs[i])
             else:
-                torch.bmm(grad_t, inputs[i], out=layer.weight_grad.product)
+                torch.bmm(grad_t, inputs[i], out=layer.weight_grad)
             absorber = self._absorbers[i]
             if layer.bias is not None and absorber is not None and not absorber.is_single:
                 layer.bias_grad.zero_()  # not the rounding errors, which Adam would scale up
             elif layer.bias is not None:
                 torch.sum(grad, -2, keepdim=True, out=layer.bias_grad)
             if layer.shortcut is not None:
-                torch.bmm(grad_t, inputs[layer.source], out=layer.shortcut_grad.product)
+                torch.bmm(grad_t, inputs[layer.source], out=layer.shortcut_grad)
                 shortcuts[layer.source] = grad, layer.shortcut
             if i or to_input:
                 before = buffers[i - 1].grad if i else self._input_grad
                 torch.bmm(grad, layer.weight, out=before)
                 if i in shortcuts:
                     before.baddbmm_(*shortcuts[i])
-        if self.grads:
-            self.collect(self.grads, self.products)
         return self._input_grad
 
 
@@ -224,12 +218,12 @@ class _Layer(NamedTuple):
 
     weight: torch.Tensor
     weight_t: torch.Tensor
-    weight_grad: "_Gradient"
+    weight_grad: torch.Tensor
     bias: torch.Tensor | None
     bias_grad: torch.Tensor | None
     shortcut: torch.Tensor | None = None
     shortcut_t: torch.Tensor | None = None
-    shortcut_grad: "_Gradient | None" = None
+    shortcut_grad: torch.Tensor | None = None
     source: int | None = None
     normalization: "_Normalization | None" = None
     activation: "Activation | None" = None
@@ -244,7 +238,7 @@ class _Layer(NamedTuple):
     def of(cls, stages):
         first, linears = stages[0], [stage.linear for stage in stages]
         weight = _together(_matrices(linears, lambda w: w.detach()))
-        grad = _Gradient(_matrices(linears, lambda w: w.grad))
+        grad = _together(_matrices(linears, lambda w: w.grad))
         layer = cls(weight, weight.mT, grad, *_row_and_grad([x.bias for x in linears]))
         if first.shortcut is not None:
             weights = [stage.shortcut.weight for stage in stages]
@@ -252,7 +246,7 @@ class _Layer(NamedTuple):
             layer = layer._replace(
                 shortcut=shortcut,
                 shortcut_t=shortcut.mT,
-                shortcut_grad=_Gradient([w.grad for w in weights]),
+                shortcut_grad=_together([w.grad for w in weights]),
                 source=first.source,
             )
         if first.normalization is not None:
@@ -311,27 +305,6 @@ def _row_and_grad(parameters):
     return tuple(_as_rows(_together(tensors)) for tensors in (values, grads))
 
 
-class _Gradient:
-    """The gradient of a matrix, of each model.
-
-    Parameters
-    ----------
-    grads : list of tensor of shape (n_rows, n_columns)
-
-    Attributes
-    ----------
-    out : tensor of shape (n_models, n_rows, n_columns)
-        Where it is to be.
-    product : tensor of the same shape
-        Where it is computed: elsewhere if ``out`` is in pieces, to which products of many
-        matrices are not written at speed.
-    """
-
-    def __init__(self, grads):
-        self.out = _together(grads)
-        self.product = self.out if len(grads) == 1 else self.out.new_empty(self.out.shape)
-
-
 class _Buffers(NamedTuple):
     """Output of one layer before and after the activation, and its gradient."""
 
@@ -342,10 +315,40 @@ class _Buffers(NamedTuple):
 
     @classmethod
     def of(cls, x, layer):
-        z = x.new_empty(*x.shape[:-1], layer.weight.shape[-2])
+        z, y, grad = (_empty(x, layer.weight.shape[-2]) for _ in range(3))
         is_kept = layer.saves_input or layer.dropout is not None
-        grad = torch.empty_like(z)
-        return cls(z, torch.empty_like(z) if is_kept else z, grad, grad.mT)
+        return cls(z, y if is_kept else z, grad, grad.mT)
+
+
+def _empty(x, n_columns):
+    """Return memory for the rows of ``x``, in which each model gets the bits that it gets alone.
+
+    Models lie next to each other where that comes to the same: if none begins in the midst of what
+    is computed at a time. Products of one column are computed in another way for a single model.
+
+    Parameters
+    ----------
+    x : tensor of shape (n_models, n_samples, n)
+    n_columns : int
+
+    Returns
+    -------
+    tensor of shape (n_models, n_samples, n_columns)
+    """
+    n_models, n_samples, _ = x.shape
+    n = n_samples * n_columns
+    if n_models == 1 or (n % LANES == 0 and n_columns > 1):
+        return x.new_empty(n_models, n_samples, n_columns)
+    distance = (n // LANES + 1) * LANES
+    memory = x.new_empty(n_models, distance)
+    return memory[:, :n].view(n_models, n_samples, n_columns)
+
+
+def _apart(x):
+    """Return the inputs of models, each where products take it as they do alone."""
+    n_bytes = LANES * x.element_size()
+    is_apart = len(x) == 1 or (x.stride(0) * x.element_size()) % n_bytes == 0
+    return x if is_apart and x.data_ptr() % 64 == 0 else _empty(x, x.shape[-1]).copy_(x)
 
 
 class Activation(NamedTuple):
@@ -409,10 +412,23 @@ def _gelu(layer):
     kind = layer.approximate
     forward, backward = aten.gelu.out, aten.gelu_backward.grad_input
     return Activation(
-        lambda z, out: forward(z, approximate=kind, out=out),
-        lambda g, z: backward(g, z, approximate=kind, grad_input=g),
+        _model_by_model(lambda z, out: forward(z, approximate=kind, out=out)),
+        _model_by_model(lambda g, z: backward(g, z, approximate=kind, grad_input=g)),
         saves_input=True,
     )
+
+
+def _model_by_model(kernel):
+    """Return a kernel for models that lie apart, for which torch has another than for one."""
+
+    def apply(x, y):
+        if x.is_contiguous():
+            kernel(x, y)
+        else:
+            for pair in zip(x, y, strict=True):
+                kernel(*pair)
+
+    return apply
 
 
 #: One for each kind in ``skae._training.dense_plan.ACTIVATIONS``.

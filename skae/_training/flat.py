@@ -27,6 +27,11 @@ ELEMENTWISE_OPTIMIZERS = (
 )
 
 
+#: Processors take so many numbers at a time, and the rest of a vector in another way, by which bits
+#: can differ. Vectors side by side begin at multiples of it, so that each is computed as if alone.
+LANES = 32
+
+
 def can_flatten(module, optimizer_class):
     """Say whether training on one flat vector equals training on the parameters."""
     kinds = {(p.dtype, p.device) for p in module.parameters()}
@@ -38,8 +43,9 @@ def can_flatten(module, optimizer_class):
 
 
 def flat_parameter(module):
-    """Return a parameter that can hold all parameters of ``module``."""
-    return nn.Parameter(_vector(_in_order(module)))
+    """Return a parameter that can hold all parameters of ``module``, filled up with zeros."""
+    vector = _vector(_in_order(module))
+    return nn.Parameter(nn.functional.pad(vector, (0, -len(vector) % LANES)))
 
 
 def matrix_stacks(module):
@@ -131,8 +137,10 @@ class FlatView:
         self.dtype = dtype if self.is_reduced else flat.dtype
 
     def __enter__(self):
+        self.n_numbers = sum(parameter.numel() for parameter in self.parameters)
         with torch.no_grad():
-            self.flat.copy_(_vector(self.parameters))
+            self.flat[: self.n_numbers] = _vector(self.parameters)
+            self.flat[self.n_numbers :] = 0
         self.flat.grad = torch.zeros_like(self.flat) if self.grad is None else self.grad.zero_()
         self.values = self.flat.detach().to(self.dtype)
         self.grads = torch.zeros_like(self.values) if self.is_reduced else self.flat.grad
@@ -157,7 +165,8 @@ class FlatView:
 
     def _pieces(self, *vectors):
         sizes = [parameter.numel() for parameter in self.parameters]
-        return zip(self.parameters, *(vector.split(sizes) for vector in vectors), strict=True)
+        pieces = (vector[: self.n_numbers].split(sizes) for vector in vectors)
+        return zip(self.parameters, *pieces, strict=True)
 
     def collect_gradients(self):
         """Let the flat parameter have the gradients of the module."""

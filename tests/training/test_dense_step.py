@@ -52,7 +52,8 @@ def assert_step_equals_autograd(module, weight=None, cell_weight=None, state=TRA
     x = batch()
     flat = flat_parameter(module)
     with FlatView(module, flat):
-        flat.grad.fill_(5.0)  # what is left of the last step must not matter
+        for parameter in module.parameters():
+            parameter.grad.fill_(5.0)  # what is left of the last step must not matter
         torch.manual_seed(0)
         loss = dense_step(module)(x, x, weight, cell_weight, [state])
         written_out = flat.grad.clone()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from skae._training.flat import FlatView, flat_parameter, matrix_groups, matrix_stacks
+from skae._training.flat import LANES, FlatView, flat_parameter, matrix_groups, matrix_stacks
 
 
 @pytest.mark.parametrize("layout", ["first", "last", "transposed"])
@@ -56,5 +56,5 @@ def test_matrices_of_like_shape_are_side_by_side():
     assert sorted(stacks) == [(1, 3, 4), (10, 4, 4)]
     n = sum(k * r * c for k, r, c in stacks)
     others = flat_parameter(module)[n:]
-    assert len(others) == 16 + 4 + 32 + 3 + 4
+    assert 0 <= len(others) - (16 + 4 + 32 + 3 + 4) < LANES
     assert {tuple(g["stacks"]) for g in matrix_groups(module)} >= {((1, 3, 4),), ()}

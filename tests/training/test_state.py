@@ -319,3 +319,44 @@ def test_training_that_continues_gets_better_on_what_is_held_out(X, fast):
         losses.append(min(model.history_[-5:, "valid_loss"]))
         assert not np.array_equal(model.transform(X), start)
     assert losses == sorted(losses, reverse=True)
+
+
+# The same bits, whatever trains together.
+
+
+def bits(model):
+    losses = [(epoch["train_loss"], epoch.get("valid_loss")) for epoch in model.history_]
+    return losses, [weight.tolist() for weight in model.net_.module_.state_dict().values()]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"n_components": 1},
+        {"architecture": Dense((21, 13), "gelu")},
+        {"architecture": Dense((21,), "tanh", tied_weights=True), "batch_size": 50},
+        {"architecture": Dense((21,), dropout=0.2), "optimizer": "rmsprop", "batch_size": 7},
+    ],
+    ids=str,
+)
+def test_nets_get_the_bits_that_they_get_alone(params, X, fast):
+    """Each in any place among any number, on rows of its own."""
+    model = Autoencoder(**fast | params | {"early_stopping": True})
+    rows = [None, np.arange(80), np.arange(43, 120), None, np.arange(115)]
+    models = [clone(model).set_params(random_state=i) for i in range(len(rows))]
+    pairs = zip(models, rows, strict=True)
+    alone = [bits(clone(one).fit(X if own is None else X[own])) for one, own in pairs]
+    for some in ([0, 1], [4, 0, 3], [0, 1, 2, 3, 4]):
+        group = [clone(models[i]) for i in some]
+        fit_many(group, X, rows=[rows[i] for i in some])
+        assert [bits(one) for one in group] == [alone[i] for i in some]
+
+
+def test_processes_give_the_same_bits(X, fast):
+    model = Autoencoder(**fast | {"n_components": 1}, architecture=Dense((7,)))
+    one, two = (
+        OutlierDetector(model, cv=3, n_jobs=n_jobs, random_state=0).fit(X) for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one.calibration_scores_, two.calibration_scores_)
+    assert one.offset_ == two.offset_
