@@ -651,7 +651,8 @@ def _explained(error, estimator):
 
 def _moments(scores):
     """Return what tells rows by, from their scores."""
-    return len(scores), scores.mean(), scores.std()
+    with np.errstate(over="ignore", invalid="ignore"):  # of rows that are far out
+        return len(scores), scores.mean(), scores.std()
 
 
 def _are_same(moments, others):
