@@ -30,11 +30,16 @@ def _ends(X):
     # Several rows as a long one, which is many times as fast for few columns.
     n_whole = len(X) // n_joined * n_joined
     long, rest = X[:n_whole].reshape(-1, n_joined * n_columns), X[n_whole:]
-    ends = []
-    for function in (np.fmin, np.fmax):
-        by_row = function.reduce(long, axis=0).reshape(n_joined, n_columns)
-        ends.append(function.reduce(np.concatenate([by_row, rest]), axis=0))
-    return ends
+    low = high = long[0]
+    for start in range(0, len(long), FEW):  # few at a time, which stay in the cache for both
+        part = long[start : start + FEW]
+        low = np.fmin(low, np.fmin.reduce(part, axis=0))
+        high = np.fmax(high, np.fmax.reduce(part, axis=0))
+    pairs = (np.fmin, low), (np.fmax, high)
+    return [
+        function.reduce(np.concatenate([end.reshape(-1, n_columns), rest]), axis=0)
+        for function, end in pairs
+    ]
 
 
 class Extent:
