@@ -200,7 +200,7 @@ def pairs(n):
 def sequences(n):
     """Sequences of 1 to 20 steps."""
     X = [normal(length, 2) for length in RNG.integers(1, 21, size=n)]
-    model = RecurrentAutoencoder(2, hidden_size=8, **QUICK)
+    model = RecurrentAutoencoder(2, **QUICK)
     yield "RecurrentAutoencoder.fit", lambda: model.fit(X)
     yield "RecurrentAutoencoder.reconstruct", lambda: model.reconstruct(X)
 
