@@ -5,11 +5,16 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
 
 mpl.use("agg")
 torch.set_num_threads(1)  # test runners share the cores
+
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")

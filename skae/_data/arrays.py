@@ -50,7 +50,12 @@ def remedies():
         remedy = next((text_ for piece, text_ in _REMEDIES.items() if piece in text), None)
         if remedy is None:
             raise
-        raise ValueError(f"{text}\n{remedy}") from error
+        raise _same_kind(error, f"{text}\n{remedy}") from error
+
+
+def _same_kind(error, message):
+    """Return an error of the kind of another one, with a message of its own."""
+    return (TypeError if isinstance(error, TypeError) else ValueError)(message)
 
 
 def read_array(check, X, sample_weight=None, name="X", **how):
@@ -73,7 +78,7 @@ def read_array(check, X, sample_weight=None, name="X", **how):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If X is not a finite, numeric table of the right width, or a weight is negative.
     """
     frame = narwhals_frame(X)
@@ -99,7 +104,7 @@ def read_array(check, X, sample_weight=None, name="X", **how):
         if not (culprit := _culprit(frame, error) or _place(X, name)) and not is_long:
             raise
         message = str(error).partition("\n")[0] if is_long else str(error)
-        raise ValueError(f"{message}{culprit}") from error
+        raise _same_kind(error, f"{message}{culprit}") from error
     format = ArrayFormat(FrameFormat.of(frame))
     return ArrayDataset(array, read_weights(sample_weight, array), format)
 

@@ -303,6 +303,10 @@ class ImageDataset(ArrayDataset):
         """Precision of the results: float32 where that is enough for the input's."""
         return torch.float32 if self.format.dtype is not None else super().dtype
 
+    def warn_of_columns(self, X, name):
+        if self.format.dtype is None:  # else intensities, whose last digits do not matter
+            super().warn_of_columns(X, name)
+
     def range(self):
         return tuple(end / self.scale for end in super().range())
 

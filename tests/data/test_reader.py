@@ -140,7 +140,7 @@ def test_long_sequences_are_read_together():
     [
         ("arrays", (12, 3)),
         ("tables", (12, 3)),
-        ("sequences", (2 * 8 * 12, 3)),  # twice each weight at each of the 8 steps
+        ("sequences", (8 * 12, 3)),  # each weight at each of the 8 steps
     ],
 )
 def test_cost_of_nets_of_matrices(kind, expected):

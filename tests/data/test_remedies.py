@@ -47,7 +47,8 @@ def test_missing_values_and_text(estimator):
     holes = np.where(np.arange(4) == 2, np.nan, ROWS)
     frame = pd.DataFrame(holes, columns=list("abcd"))
     text = pd.DataFrame({"a": ["x", "y"] * 15, "b": ROWS[:, 0]})
-    with pytest.raises(ValueError, match=r"contains NaN\.\nTabularAutoencoder takes missing"):
+    message = r"contains NaN\.\nX\[0, 2\] is nan\.\nTabularAutoencoder takes missing"
+    with pytest.raises(ValueError, match=message):
         estimator.fit(holes)
     with pytest.raises(ValueError, match=r"in columns \['c'\]\.\nTabularAutoencoder takes missing"):
         estimator.fit(frame)

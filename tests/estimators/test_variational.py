@@ -260,6 +260,7 @@ def test_elbo_is_exact_for_a_linear_model(linear_gaussian):
     np.testing.assert_allclose(vae.elbo(X), expected, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::skae.exceptions.ExtrapolationWarning")
 @pytest.mark.parametrize("scale", [1e3, 1e6])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_scores_of_rows_far_away_are_finite_and_low(scale, dtype, X, quick):

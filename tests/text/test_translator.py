@@ -707,6 +707,7 @@ def test_long_pairs_are_left_out_with_a_warning():
     assert (again.predict(ENGLISH[:3]) == model.predict(ENGLISH[:3])).all()
 
 
+@pytest.mark.filterwarnings("ignore:Seq2SeqTranslator was fitted on one sample")
 @pytest.mark.parametrize("n", [1, 30])
 def test_one_pair_and_only_duplicates(n):
     model = Seq2SeqTranslator(architecture=SMALL["lstm"], max_epochs=60, random_state=0)

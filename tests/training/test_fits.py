@@ -709,7 +709,7 @@ def test_an_interrupt_of_a_single_one_leaves_it_as_it_was(nets, X):
         (lambda m: m, [None], ValueError, "an entry for each of the 3 estimators; got 1"),
         (lambda m: m[0], None, TypeError, "must be a list of estimators; got a single one"),
         (lambda m: [*m, 3], None, TypeError, r"estimators\[3\] is 3"),
-        (lambda m: [Autoencoder], None, TypeError, r"estimators\[0\] is <class"),
+        (lambda m: [Autoencoder], None, TypeError, r"estimators\[0\]=Autoencoder is a class"),
         (lambda m: m, [None, [], None], ValueError, r"rows\[1\] must hold positions of rows"),
         (lambda m: m, [None, 5, None], ValueError, r"rows\[1\] must hold .* got 5"),
         (lambda m: m, [None, None, [0.5]], ValueError, r"rows\[2\] must hold .* got \[0.5\]"),
