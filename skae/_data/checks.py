@@ -1,5 +1,7 @@
 """Arrays of whatever holds numbers, and weights."""
 
+from numbers import Number
+
 import narwhals as nw
 import numpy as np
 import pandas as pd
@@ -90,8 +92,10 @@ def read_weights(sample_weight, samples):
     """Validate weights, one for each sample, and return them with a mean of 1, or None."""
     if sample_weight is None:
         return None
+    if not isinstance(sample_weight, Number):
+        sample_weight = as_numbers(sample_weight, "sample_weight")
     sample_weight = check_sample_weight(
-        as_data(sample_weight, "sample_weight"), samples, dtype=np.float64, ensure_non_negative=True
+        sample_weight, samples, dtype=np.float64, ensure_non_negative=True
     )
     sample_weight = sample_weight / sample_weight.max()  # the sum stays finite
     return sample_weight / sample_weight.mean()

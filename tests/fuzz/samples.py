@@ -2,6 +2,7 @@
 
 import datetime
 import tempfile
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -72,19 +73,11 @@ def arrays(draw, shape, kinds=KINDS):
 
 
 def _cast(dtype):
-    def cast(X):
-        with np.errstate(all="ignore"):
-            return np.nan_to_num(X).clip(-100, 100).astype(dtype)
-
-    return cast
+    return lambda X: np.nan_to_num(X).clip(-100, 100).astype(dtype)
 
 
 def _float(dtype):
-    def cast(X):
-        with np.errstate(all="ignore"):
-            return X.astype(dtype)
-
-    return cast
+    return lambda X: X.astype(dtype)
 
 
 def _read_only(X):
@@ -195,11 +188,22 @@ WRONG = {
 ROWS = ARRAYS | FRAMES | MATRICES
 
 
+def _quiet(container):
+    """Return a container that gives no warning of its own."""
+
+    def put(X):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return container(X)
+
+    return put
+
+
 def _containers(usual, right, wrong=WRONG):
     """Half of the time the usual container, and sometimes one that nobody takes."""
     usual = st.just(right[usual])
     right = st.sampled_from(list(right.values()))
-    return usual | right | right | st.sampled_from(list(wrong.values()))
+    return (usual | right | right | st.sampled_from(list(wrong.values()))).map(_quiet)
 
 
 @st.composite
@@ -308,7 +312,7 @@ def _table(columns, seed, n):
 def _in(container, frame):
     """Return a table in a container, or as it is if the container cannot hold it."""
     try:
-        return TABLES[container](frame)
+        return _quiet(TABLES[container])(frame)
     except (TypeError, ValueError, NotImplementedError, pa.ArrowException, UnicodeError):
         return frame
     except pl.exceptions.PolarsError:
