@@ -1,6 +1,7 @@
 """DataFrames of pandas, polars and pyarrow, made like those of the user."""
 
 import re
+from functools import partial
 from typing import NamedTuple
 
 import narwhals as nw
@@ -81,7 +82,11 @@ class FrameFormat(NamedTuple):
     def make(self, array):
         """Return an array of shape (n_samples, n_columns) as a DataFrame of this format."""
         if self.library.is_pandas():
-            return pd.DataFrame(array, index=self.index, columns=self.columns)
+            make = partial(pd.DataFrame, array, index=self.index, columns=self.columns)
+            try:
+                return make()
+            except UnicodeEncodeError:  # half of a surrogate pair, which text of pandas cannot hold
+                return make(dtype=object)
         frame = nw.from_numpy(array, backend=self.library)
         return frame.rename(dict(zip(frame.columns, self.columns, strict=True))).to_native()
 

@@ -163,9 +163,10 @@ class SampleReader(Reader):
         return self.convert(X, sample_weight, check, name)
 
     def widened(self, dataset):
-        if self.extent is None:
+        extent = dataset.extent()
+        if self.extent is None or extent is None:
             return self
-        return replace(self, extent=self.extent.widened(dataset.extent()))
+        return replace(self, extent=self.extent.widened(extent))
 
     def warn_if_far(self, dataset):
         """Warn if samples hold values far beyond those of the training."""

@@ -466,3 +466,11 @@ def test_long_frames_of_arrow_become_lists(make):
     frame.loc[0, "unit"] = None
     with pytest.raises(ValueError, match="'unit' has no value in row 0"):
         from_long_frame(make(frame), "unit", "day")
+
+
+def test_text_that_pandas_cannot_hold_comes_back():
+    """Half of a surrogate pair, in a table whose columns had no names at fit."""
+    rows = [[0.0, "\ud800"], [1.0, "b"]] * 4
+    model = TabularAutoencoder(1, max_epochs=1, check_baseline=False, random_state=0).fit(rows)
+    frame = pd.DataFrame(pd.Series(rows).tolist(), columns=["a", "b"], dtype=object)
+    assert set(model.reconstruct(frame)["b"]) <= {"\ud800", "b"}

@@ -456,3 +456,9 @@ def test_residual_blocks_add_nothing_at_first(n_dims, normalization):
     x = torch.randn(3, 4, *[6] * n_dims)
     for block in layers.residual_blocks(4, 2):
         torch.testing.assert_close(block(x), x, rtol=0, atol=0)
+
+
+def test_training_on_floats_goes_on_with_integers(rng):
+    pixels = rng.integers(0, 255, (8, 6, 6), dtype=np.uint8)
+    model = make(max_epochs=1).partial_fit(pixels / 255).partial_fit(pixels)
+    assert model.n_iter_ == 2
