@@ -468,6 +468,7 @@ def test_long_frames_of_arrow_become_lists(make):
         from_long_frame(make(frame), "unit", "day")
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names")
 def test_text_that_pandas_cannot_hold_comes_back():
     """Half of a surrogate pair, in a table whose columns had no names at fit."""
     rows = [[0.0, "\ud800"], [1.0, "b"]] * 4
