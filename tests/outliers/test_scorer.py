@@ -118,6 +118,15 @@ def test_cells_that_do_not_fit_together_are_odd(global_random_seed, mixed):
     assert (scorer.score_samples(swapped) < np.quantile(normal, 0.02)).all()
 
 
+def test_missing_numbers_are_not_odd(mixed):
+    # With other seeds they are: they are filled by a value between the clusters of the column.
+    scorer = make(estimator=clone(SMALL).set_params(max_epochs=20)).fit(mixed)
+    normal = scorer.score_samples(mixed)
+    for name in ["power", "current"]:
+        scores = scorer.score_samples(mixed.iloc[10:40].assign(**{name: np.nan}))
+        assert np.median(scores) > np.quantile(normal, 0.02)
+
+
 def test_missing_cells_are_neither_odd_nor_an_excuse(global_random_seed, mixed):
     scorer = make(
         random_state=global_random_seed, estimator=clone(SMALL).set_params(max_epochs=20)
