@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import islice
 from numbers import Number
 
 import numpy as np
@@ -134,15 +135,28 @@ def _culprit(frame, error):
 
 
 def _place(X, name):
-    """Say where in an array the first cell is that holds no finite number."""
-    array = X.tocoo() if sparse.issparse(X) else np.asarray(X, dtype=object)
+    """Say where in an array or a sparse matrix the first cell is that holds no finite number."""
     if sparse.issparse(X):
-        cells = zip(zip(*array.coords, strict=True), array.data, strict=True)
+        X = X.tocoo()
+        wrong = np.flatnonzero(~np.isfinite(X.data))
+        places, cells = np.transpose(X.coords)[wrong[:1]], X.data[wrong[:1]].tolist()
     else:
-        cells = np.ndenumerate(array) if array.ndim == 2 else ()
-    wrong = ((place, cell) for place, cell in cells if not _is_finite(cell))
-    place, cell = next(wrong, (None, None))
-    return "" if place is None else f"\n{name}[{place[0]}, {place[1]}] is {cell!r:.60}."
+        array = X if isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
+        places, cells = _wrong_cells(array) if array.ndim == 2 else ((), ())
+    if not len(places):
+        return ""
+    row, column = places[0]
+    return f"\n{name}[{row}, {column}] is {cells[0]!r:.60}."
+
+
+def _wrong_cells(array):
+    """Return the place of the first cell that holds no finite number, and the cell, as lists."""
+    if array.dtype.kind in "fiub":
+        places = np.argwhere(~np.isfinite(array))[:1]
+    else:
+        wrong = (place for place, cell in np.ndenumerate(array) if not _is_finite(cell))
+        places = list(islice(wrong, 1))
+    return places, [array.item(tuple(place)) for place in places]
 
 
 def _is_finite(cell):

@@ -120,7 +120,7 @@ def _sequence(X, name):
 
 def refuse_names(X, name="X"):
     """Raise an error about a list of texts, paths or records where samples are to be read."""
-    if not isinstance(X, _LISTS) or np.shape(X[:1] if np.iterable(X) else X)[:1] != (1,):
+    if not isinstance(X, _LISTS) or not np.iterable(X) or not len(X):
         return
     first = X[0]
     if isinstance(first, (str, bytes, os.PathLike)):
