@@ -128,7 +128,9 @@ def planted(global_random_seed):
     informative = np.arange(30) % 3 == 0
     X = rng.normal(size=(800, 30))
     factors = rng.normal(size=(800, 4))
-    X[:, informative] = np.tanh(factors @ rng.normal(size=(4, 10))) + 0.1 * X[:, informative]
+    # Each factor in two columns or more: what one column has alone is noise as well.
+    weights = 2 * np.eye(4)[:, np.arange(10) % 4] + 0.3 * rng.normal(size=(4, 10))
+    X[:, informative] = np.tanh(factors @ weights) + 0.1 * X[:, informative]
     return StandardScaler().fit_transform(X), informative
 
 

@@ -88,7 +88,7 @@ def vague(global_random_seed):
 
 
 def test_translates_new_sentences_in_the_spelling_of_the_training_texts(each):
-    assert each.score(NEW_ENGLISH, NEW_FRENCH) > 0.9
+    assert each.score(NEW_ENGLISH, NEW_FRENCH) > 0.85
     predicted = each.predict(NEW_ENGLISH)
     assert predicted.shape == (16,)
     assert all(isinstance(text, str) for text in predicted)
@@ -506,7 +506,12 @@ def test_held_out_pairs_share_no_text_with_the_others():
 @pytest.mark.parametrize("stop_by", ["loss", "chrf", "bleu"])
 def test_best_epoch_is_restored(global_random_seed, stop_by):
     model = fitted(
-        max_epochs=12, early_stopping=True, stop_by=stop_by, validation_fraction=0.2, lr=2e-2
+        random_state=global_random_seed,
+        max_epochs=12,
+        early_stopping=True,
+        stop_by=stop_by,
+        validation_fraction=0.2,
+        lr=2e-2,
     )
     name = f"valid_{stop_by}"
     values = [epoch[name] for epoch in model.history_]
@@ -514,9 +519,8 @@ def test_best_epoch_is_restored(global_random_seed, stop_by):
     assert len(set(values)) > 5
     if stop_by != "loss":
         assert best > 0.5
-    model._rng = np.random.RandomState(global_random_seed)
     pairs = model._reader.read(ENGLISH, FRENCH, estimator=model)
-    _, held_out = model._hold_out(pairs, None)
+    _, held_out = model._hold_out(pairs, None, resume=True)
     now = model.net_.mean_loss(held_out) if stop_by == "loss" else model._score_pairs(held_out)
     # The weights are those of bfloat16 or nearly so, and some translations turn.
     assert now == pytest.approx(best, abs=0.02 if stop_by == "loss" else 0.1)

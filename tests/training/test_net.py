@@ -459,7 +459,10 @@ def test_thawed_layers_train(X, fast):
 def test_frozen_layers_stay(optimizer, X, fast):
     plain = Dense(shortcut=False)
     params = {**fast, "optimizer": optimizer, "architecture": plain}
-    params |= {"weight_decay": 0.1} if optimizer is optim.Adam else {"batch_size": 120}
+    if optimizer is optim.Adam:
+        params["weight_decay"] = 0.1
+    else:  # which diverges with some seeds if its steps are not searched for
+        params |= {"batch_size": 120, "optimizer_params": {"line_search_fn": "strong_wolfe"}}
     start = Autoencoder(**params | {"lr": 1e-12, "max_epochs": 1}).fit(X).encoder_[0]
     ae = Autoencoder(**params, callbacks=[Freezer("encoder.0.*")]).fit(X)
     torch.testing.assert_close(ae.encoder_[0][0].weight, start[0].weight, rtol=0, atol=1e-9)
