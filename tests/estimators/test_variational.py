@@ -201,7 +201,7 @@ def test_validation_is_of_the_whole_bound(params, X, quick):
 @pytest.mark.parametrize(
     "params",
     [
-        {"architecture": Dense((), shortcut=False), "lr": 1e-2, "max_epochs": 100},
+        {"architecture": Dense((), shortcut=False), "lr": 1e-2, "max_epochs": 200},
         {"architecture": Dense(())},
         {"architecture": Dense((16,))},
     ],
@@ -218,10 +218,10 @@ def test_linear_gaussian_optimum(global_random_seed, params, linear_gaussian):
     learned = np.array(ends) - origin
     assert np.rad2deg(subspace_angles(learned.T, pca.components_.T)).max() < 2
     assert vae.noise_variance_ == pytest.approx(pca.noise_variance_, rel=0.05)
-    assert vae.log_likelihood(X).mean() == pytest.approx(pca.score(X), abs=0.05)
+    assert vae.log_likelihood(X).mean() == pytest.approx(pca.score(X), abs=0.03)
     sample = vae.sample(20_000, random_state=global_random_seed)
-    np.testing.assert_allclose(sample.mean(0), X.mean(0), atol=0.3)
-    np.testing.assert_allclose(np.cov(sample.T), np.cov(X.T), rtol=0.1, atol=0.35)
+    np.testing.assert_allclose(sample.mean(0), X.mean(0), atol=0.1)
+    np.testing.assert_allclose(np.cov(sample.T), np.cov(X.T), rtol=0.1, atol=0.2)
     without_noise = vae.sample(20_000, noise=False, random_state=global_random_seed)
     assert np.linalg.eigvalsh(np.cov(without_noise.T))[:4].max() < 0.05
 
@@ -388,7 +388,7 @@ def test_collapse_is_told(X, quick):
 
 
 def test_units_that_are_not_needed_become_inactive(linear_gaussian):
-    vae = VariationalAutoencoder(4, lr=1e-2, max_epochs=60, beta=1.3, random_state=0)
+    vae = VariationalAutoencoder(4, lr=1e-2, max_epochs=60, beta=1.5, random_state=0)
     assert vae.fit(linear_gaussian).n_active_units_ == 2
 
 
