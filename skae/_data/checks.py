@@ -42,7 +42,13 @@ def as_array(X, name, remedy="Resize them to one."):
         return X
     if not isinstance(X, (list, tuple, np.ndarray)):
         return np.asarray(X)
-    shapes = {np.shape(sample) for sample in X}
+    try:
+        shapes = {np.shape(sample) for sample in X}
+    except ValueError as error:  # a list within a row
+        raise ValueError(
+            f"{name} holds a sample whose values are of different shapes. Give one number, or one "
+            "value of a column, in each place."
+        ) from error
     if len(shapes) > 1 and () not in shapes:
         few = " and ".join(str(shape) for shape in sorted(shapes)[:3])
         raise ValueError(f"{name} holds samples of different shapes, such as {few}. {remedy}")

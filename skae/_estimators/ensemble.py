@@ -233,6 +233,8 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
                 f"{got}. Steps before it, such as a scaler, go before the ensemble: "
                 "make_pipeline(StandardScaler(), EnsembleAutoencoder())."
             )
+        for one in originals:
+            one._validate_params()
         kinds = sorted({one._input_kind for one in originals})
         if len(kinds) > 1:
             raise ValueError(

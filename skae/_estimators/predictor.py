@@ -126,10 +126,14 @@ class Predictor:
     def _in_double(self, function, x, target):
         """Apply a function to samples of a chunk in float64, after cutting their values."""
         module, device = self.module_for(torch.float64)
-        x64 = x.to(device, torch.float64).clamp(-FAR, FAR)
-        if target is not x:
-            target = target.to(device, torch.float64).clamp(-FAR, FAR)
-        return function(module, x64, x64 if target is x else target)
+
+        def cut(values):
+            if not values.is_floating_point():  # tokens
+                return values.to(device)
+            return values.to(device, torch.float64).clamp(-FAR, FAR)
+
+        x64 = cut(x)
+        return function(module, x64, x64 if target is x else cut(target))
 
     def squares(self, dataset, watch=None):
         """Return the residual and total sums of squares of each value.

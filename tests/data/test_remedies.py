@@ -164,3 +164,16 @@ def test_a_second_cpu(device):
 def test_a_device_without_values():
     with pytest.raises(ValueError, match="device='meta' cannot be used"):
         Autoencoder(device="meta").fit(ROWS)
+
+
+def test_lists_in_cells_are_named():
+    rows = [[1.0, [2.0], "a"], [2.0, [3.0, 4.0], "b"]] * 5
+    for estimator in (TabularAutoencoder(), OutlierDetector(), ConvAutoencoder()):
+        with pytest.raises(ValueError, match="X holds a sample whose values are of different"):
+            estimator.fit(rows)
+
+
+def test_members_of_ensembles_are_checked_before_their_samples_are_read():
+    ensemble = EnsembleAutoencoder(Autoencoder(architecture=3))
+    with pytest.raises(ValueError, match="'architecture' parameter of Autoencoder"):
+        ensemble.fit(ROWS)

@@ -237,7 +237,7 @@ def _has_empty_column(X):
         X = X.to_pandas()
     try:
         return bool(pd.DataFrame(X).isna().all().any())
-    except (ValueError, TypeError):  # sequences or images
+    except (ValueError, TypeError, RuntimeError):  # sequences, images or tensors
         return False
 
 
@@ -249,7 +249,7 @@ def check_answer(method, answer, X, may_miss=False):
         assert isinstance(answer, Real), type(answer)
         assert np.isfinite(answer) or n_samples(X) < 2, answer
         return
-    if method != "sample":
+    if method != "sample" and hasattr(X, "__len__"):
         n = n_samples(X)
         for part in answer if isinstance(answer, tuple) else [answer]:
             assert n_samples(part) == n, f"{n_samples(part)} answers for {n} samples"
