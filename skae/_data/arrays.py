@@ -10,9 +10,10 @@ import pandas as pd
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
-from skae._data.checks import SEQUENCES, read_weights, refuse_series
+from skae._data.checks import UNEQUAL_LENGTHS, read_weights
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.frames import FrameFormat, narwhals_frame
+from skae._data.given import refuse_series
 from skae._data.reader import SampleReader
 
 
@@ -48,7 +49,7 @@ def remedies():
         yield
     except (ValueError, TypeError) as error:
         text = str(error)
-        remedy = next((text_ for piece, text_ in _REMEDIES.items() if piece in text), None)
+        remedy = next((then for piece, then in _REMEDIES.items() if piece in text), None)
         if remedy is None:
             raise
         raise _same_kind(error, f"{text}\n{remedy}") from error
@@ -123,7 +124,7 @@ def _refuse_dates(frame):
 def _culprit(frame, error):
     """Name what keeps a table from being used, columns of a DataFrame if they do."""
     if "setting an array element with a sequence" in str(error):
-        return f"\nRows need to be of one length. {SEQUENCES}"
+        return f"\nRows need to be of one length. {UNEQUAL_LENGTHS}"
     if frame is None:
         return ""
     columns = {str(column.name): column.to_numpy() for column in frame.iter_columns()}

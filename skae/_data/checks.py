@@ -2,7 +2,6 @@
 
 from numbers import Number
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -12,22 +11,10 @@ from skae._data.given import as_data
 from skae._sklearn import check_sample_weight
 
 #: What to do with samples of different shapes.
-SEQUENCES = (
+UNEQUAL_LENGTHS = (
     "For sequences of unequal lengths there is RecurrentAutoencoder, or "
     'architecture="recurrent"; for outliers among them OutlierDetector(RecurrentAutoencoder()).'
 )
-
-
-def refuse_series(X, name):
-    """Raise an error about one row or one column of a table, or about records."""
-    if isinstance(X, np.ndarray):
-        if X.dtype.names is not None:
-            raise ValueError(f"{name} is an array of records. Give pandas.DataFrame({name}).")
-    elif nw.dependencies.is_into_series(X):
-        raise ValueError(
-            f"{name} is a Series, one row or one column of a table. Give a table: of one row "
-            f"frame.iloc[[0]], not frame.iloc[0]; of one column {name}.to_frame()."
-        )
 
 
 def as_array(X, name, remedy="Resize them to one."):

@@ -27,7 +27,6 @@ NORMAL_RANGE = 1.349
 #: From here on the inverse of the drawing together is beyond float64.
 MAX_STRETCH = 700.0
 
-
 #: Rows from which on texts that all differ are taken for names or ids.
 MIN_IDS = 20
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from io import IOBase
 from numbers import Number
 
+import narwhals as nw
 import numpy as np
 import torch
 from scipy import sparse
@@ -133,6 +134,18 @@ def refuse_names(X, name="X"):
         raise ValueError(
             f"{name} is a list of {type(first).__name__}: give a table, such as "
             f"pandas.DataFrame({name})."
+        )
+
+
+def refuse_series(X, name):
+    """Raise an error about one row or one column of a table, or about records."""
+    if isinstance(X, np.ndarray):
+        if X.dtype.names is not None:
+            raise ValueError(f"{name} is an array of records. Give pandas.DataFrame({name}).")
+    elif nw.dependencies.is_into_series(X):
+        raise ValueError(
+            f"{name} is a Series, one row or one column of a table. Give a table: of one row "
+            f"frame.iloc[[0]], not frame.iloc[0]; of one column {name}.to_frame()."
         )
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array, is_surely_finite, refuse_series
+from skae._data.checks import as_array, is_surely_finite
 from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.extent import Extent
+from skae._data.given import refuse_series
 from skae._data.reader import SampleReader
 from skae.exceptions import ScaleWarning, warn
 

@@ -10,8 +10,9 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array, as_numbers, is_surely_finite, read_weights, refuse_series
+from skae._data.checks import as_array, as_numbers, is_surely_finite, read_weights
 from skae._data.frames import FrameFormat, is_frame, is_id, narwhals_frame
+from skae._data.given import refuse_series
 from skae._data.reader import SampleReader
 from skae._data.sequences import SequenceDataset, SequenceFormat
 from skae.exceptions import DataWarning, warn

@@ -9,12 +9,13 @@ import torch
 
 from skae._data.arrays import remedies
 from skae._data.batches import along, chunks
-from skae._data.checks import SEQUENCES, as_array, as_numbers, read_weights, refuse_series
+from skae._data.checks import UNEQUAL_LENGTHS, as_array, as_numbers, read_weights
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import TableColumns
 from skae._data.dataset import RESTORED, ArrayDataset, ArrayFormat, take_rows
 from skae._data.extent import CellExtent
 from skae._data.frames import FrameFormat, aligned, as_table, narwhals_frame
+from skae._data.given import refuse_series
 from skae._data.precision import warn_of_lost_digits
 from skae._data.reader import SampleReader
 from skae.exceptions import DataWarning, warn
@@ -98,7 +99,7 @@ class TableReader(SampleReader):
             given = X
             refuse_series(X, name)
             is_masked = isinstance(X, np.ma.MaskedArray)
-            X = as_numbers(X, name) if is_masked else as_array(X, name, SEQUENCES)
+            X = as_numbers(X, name) if is_masked else as_array(X, name, UNEQUAL_LENGTHS)
             if getattr(X, "dtype", np.dtype(float)).kind in "US":
                 X = np.array(given, dtype=object)  # a list of numbers and text stays one
             how = {"dtype": None, "ensure_all_finite": False, "accept_sparse": False}
