@@ -54,6 +54,7 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         Number of members.
     max_samples : int or float, default=1.0
         Rows that each member is trained on, as a number or a fraction, which is rounded up.
+        Without ``bootstrap``, each row is drawn almost equally often.
     bootstrap : bool, default=False
         Whether rows are drawn with replacement, with probabilities by ``sample_weight`` if it
         is given. A row counts as often as it is drawn.
@@ -185,17 +186,17 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         samples, n_members = self._samples(X, dataset), self.n_estimators
         rng = check_random_state(self.random_state)
         self.estimators_features_ = self._draw_features(rng, dataset)
-        self._draw = self._row_draw(dataset)
         self._seeds = rng.randint(np.iinfo(np.int32).max, size=n_members)
+        self._draw = self._row_draw(dataset)
         members = [clone(originals[i % len(originals)]) for i in range(n_members)]
         fits = []
-        for member, seed, features in zip(
-            members, self._seeds, self.estimators_features_, strict=True
+        for member, seed, features, rows in zip(
+            members, self._seeds, self.estimators_features_, self._draw.rows(), strict=True
         ):
             _set_seeds(member, seed)
             # Weights, not rows: all members share the memory of X, and a row that is drawn twice
             # cannot be held out and trained on at once.
-            weight = self._draw.weight(seed)
+            weight = self._draw.weight(rows)
             params = {} if weight is None else {"sample_weight": weight}
             fits.append(FitTask(member, self._seen(samples, features), **params))
         for fit in fit_all(fits, self.n_jobs, self.verbose):
@@ -302,7 +303,7 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
                 f"max_samples={n_drawn} asks for more rows than the {n_samples} that there are. "
                 "Lower it, or draw with bootstrap=True."
             )
-        return _Draw(len(dataset), n_drawn, self.bootstrap, dataset.sample_weight)
+        return _Draw(len(dataset), n_drawn, self.bootstrap, dataset.sample_weight, self._seeds)
 
     def _samples(self, X, dataset):
         """Return the input of the members, which need not be read again by classes of skae's."""
@@ -370,7 +371,7 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
     def estimators_samples_(self):
         """Rows that each member was trained on."""
         check_is_fitted(self)
-        return [self._draw.rows(seed) for seed in self._seeds]
+        return list(self._draw.rows())
 
     @property
     def device_(self):
@@ -392,31 +393,38 @@ class _Draw(NamedTuple):
     ----------
     n_samples, n_drawn : int
     bootstrap : bool
-        Whether rows are drawn with replacement.
+        Whether rows are drawn with replacement. Without, each is drawn almost equally often.
     sample_weight : ndarray of shape (n_samples,) or None
+    seeds : ndarray of int, shape (n_members,)
     """
 
     n_samples: int
     n_drawn: int
     bootstrap: bool
     sample_weight: np.ndarray | None
+    seeds: np.ndarray
 
-    def rows(self, seed):
-        """Return the sorted rows of the member with a seed."""
-        rng, weight = np.random.RandomState(seed), self.sample_weight
-        if self.bootstrap:
-            fraction = None if weight is None else weight / weight.sum()
-            return np.sort(rng.choice(self.n_samples, self.n_drawn, p=fraction))
+    def rows(self):
+        """Yield the sorted rows of each member."""
+        weight = self.sample_weight
         candidates = np.arange(self.n_samples) if weight is None else np.flatnonzero(weight)
-        if self.n_drawn == len(candidates):
-            return candidates
-        return np.sort(rng.choice(candidates, self.n_drawn, replace=False))
+        fraction = None if weight is None else weight / weight.sum()
+        times_drawn = np.zeros(len(candidates), int)
+        for seed in self.seeds:
+            rng = np.random.RandomState(seed)
+            if self.bootstrap:
+                yield np.sort(rng.choice(self.n_samples, self.n_drawn, p=fraction))
+                continue
+            order = np.lexsort((rng.random_sample(len(candidates)), times_drawn))
+            drawn = np.sort(order[: self.n_drawn])
+            times_drawn[drawn] += 1
+            yield candidates[drawn]
 
-    def weight(self, seed):
-        """Return the weight of each row for this member, or None if all are equal."""
+    def weight(self, rows):
+        """Return the weight of each row for the member that draws some, or None if all count 1."""
         if not self.bootstrap and self.sample_weight is None and self.n_drawn == self.n_samples:
             return None
-        times_drawn = np.bincount(self.rows(seed), minlength=self.n_samples)
+        times_drawn = np.bincount(rows, minlength=self.n_samples)
         if self.bootstrap or self.sample_weight is None:
             return times_drawn.astype(np.float64)
         return times_drawn * self.sample_weight

@@ -61,6 +61,10 @@ class Members:
         """Return the mean reconstruction."""
         return self._mean(module(seen) for module, seen in self._shown(x))
 
+    def each(self, x):
+        """Return the reconstructions of all members, shape (n_taken, n_members, ...)."""
+        return torch.stack([module(seen) for module, seen in self._shown(x)], 1)
+
     def squared_errors(self, x):
         """Return the mean of the squared errors, each member's from its own reconstruction."""
         return self._mean((seen - module(seen)).square() for module, seen in self._shown(x))

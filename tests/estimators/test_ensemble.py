@@ -463,3 +463,15 @@ def test_methods_ask_for_a_fit(method, X, ensemble):
 def test_fitted_attributes_ask_for_a_fit(ensemble):
     with pytest.raises(NotFittedError):
         _ = ensemble.estimators_samples_
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(120) % 3])
+def test_rows_are_drawn_almost_equally_often(X, weights):
+    member = Autoencoder(2, max_epochs=1, check_baseline=False)
+    ensemble = EnsembleAutoencoder(member, n_estimators=5, max_samples=30, random_state=0)
+    rows = ensemble.fit(X, sample_weight=weights).estimators_samples_
+    times = np.bincount(np.concatenate(rows), minlength=120)
+    can_be_drawn = np.ones(120, bool) if weights is None else weights > 0
+    assert all(len(np.unique(of_one)) == 30 for of_one in rows)
+    assert not times[~can_be_drawn].any()
+    assert np.ptp(times[can_be_drawn]) <= 1
