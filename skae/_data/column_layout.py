@@ -3,6 +3,7 @@
 Numbers come first, one element each; then categories, one group of elements each.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -25,14 +26,21 @@ class ColumnLayout(NamedTuple):
     @property
     def sizes(self):
         """Number of elements of each column, a tensor."""
-        return torch.tensor([1] * self.n_numbers + list(self.widths), dtype=torch.int64)
+        return _sizes_and_starts(self.n_numbers, self.widths)[0].clone()
 
     @property
     def starts(self):
         """First element of each column, a tensor."""
-        return self.sizes.cumsum(0) - self.sizes
+        return _sizes_and_starts(self.n_numbers, self.widths)[1].clone()
 
     @property
     def columns(self):
         """Column of each element, a tensor."""
         return torch.arange(len(self.sizes)).repeat_interleave(self.sizes)
+
+
+@lru_cache(maxsize=64)
+def _sizes_and_starts(n_numbers, widths):
+    # Kept, as a single row asks for them several times.
+    sizes = torch.tensor([1] * n_numbers + list(widths), dtype=torch.int64)
+    return sizes, sizes.cumsum(0) - sizes

@@ -5,6 +5,7 @@ is a missing cell, and -1 a category that was not there when the columns were le
 """
 
 from collections.abc import Hashable
+from functools import cached_property
 from numbers import Number
 
 import narwhals as nw
@@ -27,6 +28,9 @@ NORMAL_RANGE = 1.349
 #: From here on the inverse of the drawing together is beyond float64.
 MAX_STRETCH = 700.0
 
+#: Rows that are read in all columns at once, at most: more take much memory.
+MAX_AT_ONCE = 4_096
+
 #: Rows from which on texts that all differ are taken for names or ids.
 MIN_IDS = 20
 
@@ -42,6 +46,16 @@ def squash(x):
 def stretch(x):
     """Undo ``squash``."""
     return TAIL * np.sinh(np.clip(x / TAIL, -MAX_STRETCH, MAX_STRETCH))
+
+
+def scaled(numbers, center, scale, rounding):
+    """Return numbers, scaled and with their tails drawn together, those of one or all columns."""
+    with np.errstate(over="ignore"):
+        difference = numbers - center
+        if np.any(rounding):  # of constants
+            difference[np.abs(difference) <= rounding] = 0.0
+        result = difference / scale
+    return squash(np.minimum(np.maximum(result, -1e300), 1e300))  # faster than clip
 
 
 class NumberColumn:
@@ -66,22 +80,20 @@ class NumberColumn:
         self.is_empty = not len(known)
         self.is_id = is_id(name) and len(np.unique(known)) == len(known)
         self.center, self.scale, self.rounding = 0.0, 1.0, 0.0
+        ends = np.empty(0)
         if not self.is_empty:
+            ends = np.array([known.min(), known.max()])
             with np.errstate(over="ignore", invalid="ignore"):
                 # Of fractions: the difference of two quantiles can be infinite.
                 low, self.center, high = np.quantile(known / 4, [0.25, 0.5, 0.75]) * 4
-                # Where most are equal, the others say how far apart values are.
-                scales = (high - low) / NORMAL_RANGE, known.std(), np.abs(known).max()
-                span = np.ptp(known)
-            # Rounding leaves constants a small standard deviation.
-            least = 1e-12 * abs(self.center)
-            usable = (s for s in scales if np.isfinite(s) and s > least)
-            if span > least:
-                self.scale = next(usable, 1.0)
-            else:
-                self.rounding = least
+                # Rounding leaves constants a small standard deviation.
+                least = 1e-12 * abs(self.center)
+                if np.diff(ends)[0] > least:
+                    self.scale = _scale(known, (high - low) / NORMAL_RANGE, least)
+                else:
+                    self.rounding = least
         # A small error far out in a tail is a large one once that is stretched.
-        cells = self._scaled(known)
+        cells = self._scaled(ends)
         self.least = cells.min(initial=-TAIL) - 1
         self.most = cells.max(initial=TAIL) + 1
 
@@ -90,12 +102,7 @@ class NumberColumn:
         return self._scaled(self._numbers(values))
 
     def _scaled(self, numbers):
-        with np.errstate(over="ignore"):
-            difference = numbers - self.center
-            if self.rounding:  # of constants
-                difference[np.abs(difference) <= self.rounding] = 0.0
-            scaled = difference / self.scale
-        return squash(np.minimum(np.maximum(scaled, -1e300), 1e300))  # faster than clip
+        return scaled(numbers, self.center, self.scale, self.rounding)
 
     def restore(self, cells):
         """Return the values of cells, float64, close to the range of the values seen."""
@@ -119,6 +126,14 @@ class NumberColumn:
                 "if they are missing."
             )
         return values
+
+
+def _scale(known, range_, least):
+    """Return the range of the middle half or, where most are equal, how far apart others are."""
+    if np.isfinite(range_) and range_ > least:
+        return range_
+    others = known.std(), np.abs(known).max()
+    return next((scale for scale in others if np.isfinite(scale) and scale > least), 1.0)
 
 
 class DateColumn(NumberColumn):
@@ -184,8 +199,16 @@ class CategoryColumn:
         The category of each.
     is_id : bool
         Whether it is text that is different in every row.
+    new_chance : float
+        Estimated probability of a new category in the next row: the fraction of the rows that are
+        the only ones of their category [1]_. 0 if they are one or two, which says little.
     shown : ndarray
         What each category is restored as, the most frequent of its values.
+
+    References
+    ----------
+    .. [1] I. J. Good, "The population frequencies of species and the estimation of population
+       parameters", Biometrika 40, 1953.
     """
 
     is_category = True
@@ -216,6 +239,8 @@ class CategoryColumn:
         self._types = {_type_name(value) for value in uniques}
         is_text = bool(len(uniques)) and self._types.isdisjoint({"numbers", "booleans"})
         self.is_id = is_text and counts.max() == 1
+        n_single = (counts == 1).sum()
+        self.new_chance = n_single / counts.sum() if n_single > 2 else 0.0
 
     @property
     def is_empty(self):
@@ -349,10 +374,20 @@ class TableColumns:
             X = aligned(X, self.names)
         if X.shape[1] != len(self.columns):
             raise ValueError(f"X has {X.shape[1]} columns, but {len(self.columns)} were fitted.")
+        if len(X) <= MAX_AT_ONCE and self._of_numbers is not None and _is_finite_array(X):
+            return scaled(X.astype(np.float64, copy=False), *self._of_numbers)
         cells = np.empty(X.shape, np.float64)
         for i, (column, values) in enumerate(zip(self.columns, _values(X), strict=True)):
             cells[:, i] = column.read(values)
         return cells
+
+    @cached_property
+    def _of_numbers(self):
+        """Centers, scales and rounding of all columns, or None if some hold no plain numbers."""
+        if not all(type(column) is NumberColumn for column in self.columns):
+            return None
+        attributes = ("center", "scale", "rounding")
+        return [np.array([vars(one)[name] for one in self.columns]) for name in attributes]
 
     def restore(self, cells, index=None, dtype=np.float64):
         """Return a table like the one that was learned from.
@@ -377,6 +412,11 @@ class TableColumns:
             return array_of(values, self.types if self.types.kind in "OmM" else np.dtype(dtype))
         made = [kind.make(column) for kind, column in zip(self.types, values, strict=True)]
         return self.frame._replace(index=index).assemble(made)
+
+
+def _is_finite_array(X):
+    """Say whether X is an array of numbers, which all columns can be read from at once."""
+    return isinstance(X, np.ndarray) and X.dtype.kind in "iuf" and not np.isinf(X).any()
 
 
 def _warn_of_ids(columns, n_rows):
