@@ -97,7 +97,7 @@ DETECTORS = [
     OutlierDetector(PCA()),
     OutlierDetector(Autoencoder(**QUICK)),
     TabularOutlierScorer(),
-    TabularOutlierScorer(TabularAutoencoder(**QUICK), n_estimators=1, trim_fraction=0),
+    TabularOutlierScorer(TabularAutoencoder(**QUICK), n_estimators=1, assume_clean=True),
 ]
 TRANSLATORS = [
     Seq2SeqTranslator(**QUICK),

@@ -191,7 +191,11 @@ def test_own_architecture_without_parameters_in_a_grid(search):
         (Autoencoder(), {"optimizer__momentum": 0.9}, "Give optimizer_params={'momentum'"),
         (Autoencoder(), {"loss__weight": 1}, "loss='squared_error' has no set_params"),
         (OutlierDetector(), {"estimator__lr": 1}, r"such as estimator=Autoencoder\(\)"),
-        (OutlierDetector(), {"estimator__trim_fraction": 0}, r"estimator=TabularOutlierScorer\(\)"),
+        (
+            OutlierDetector(),
+            {"estimator__assume_clean": True},
+            r"estimator=TabularOutlierScorer\(\)",
+        ),
         (EnsembleAutoencoder(), {"estimator__lr": 1}, r"such as estimator=Autoencoder\(\)"),
     ],
 )

@@ -4,9 +4,11 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn.utils import indexable
 
 from skae._data.dtypes import ColumnType, column_values
 from skae._data.frames import FrameFormat, as_table, is_frame, narwhals_frame
+from skae._sklearn import safe_indexing
 
 
 class Cells:
@@ -24,8 +26,7 @@ class Cells:
             self._stack = np.concatenate(tables)
         else:
             self._frame = self._frame._replace(index=None)
-            columns = zip(*(narwhals_frame(t).iter_columns() for t in tables), strict=True)
-            self._columns = [_joined(parts) for parts in columns]
+            self._columns = _joined([narwhals_frame(table) for table in tables])
 
     def assemble(self, which):
         """Return rows whose cells come from several rows.
@@ -45,6 +46,14 @@ class Cells:
             return np.take_along_axis(self._stack, which, 0)
         columns = zip(self._columns, which.T, strict=True)
         return self._frame.assemble([_take(column, rows) for column, rows in columns])
+
+
+def take_rows(X, rows):
+    """Return some samples of data of any kind, as a copy."""
+    if not nw.dependencies.is_pyarrow_table(X):
+        return safe_indexing(*indexable(X), rows)
+    rows = np.arange(len(X))[rows]
+    return FrameFormat.of(X).assemble([_take(c, rows) for c in narwhals_frame(X).iter_columns()])
 
 
 def as_frame(values, X):
@@ -92,14 +101,26 @@ def _take(column, rows):
     native = column.to_native()
     if isinstance(native, pd.Series):
         return native.array.take(rows)  # several times as fast, without an index
+    if column.dtype == nw.String:  # of which pyarrow has kinds that it cannot take from
+        return ColumnType.of(column).cast(column.cast(nw.String)[rows].to_native())
     return column[rows].to_native()
 
 
-def _joined(columns):
-    """Return a column of several tables as one; of the first type, if that can hold them all."""
-    types = [ColumnType.of(column) for column in columns]
-    if all(other == types[0] for other in types):
-        return nw.concat([column.to_frame() for column in columns])[:, 0]
+def _joined(frames):
+    """Return the columns of several DataFrames, each as one."""
+    columns = list(zip(*(frame.iter_columns() for frame in frames), strict=True))
+    types = [[ColumnType.of(part) for part in parts] for parts in columns]
+    same = [i for i, kinds in enumerate(types) if all(kind == kinds[0] for kind in kinds)]
+    joined = nw.concat([frame[:, same] for frame in frames]).iter_columns() if same else ()
+    joined = dict(zip(same, joined, strict=True))
+    return [
+        joined[i] if i in joined else _converted(parts, kinds)
+        for i, (parts, kinds) in enumerate(zip(columns, types, strict=True))
+    ]
+
+
+def _converted(columns, types):
+    """Return columns of different types as one; of the first type, if that can hold them all."""
     parts = [column_values(column) for column in columns]
     missing = [pd.isna(part) for part in parts]
     first = 0

@@ -1,16 +1,13 @@
 """Outlier detection: thresholds, p-values and explanations for any scores."""
 
+import inspect
 from dataclasses import field
-from functools import cached_property
-from math import ceil
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from scipy.sparse.linalg import ArpackError
-from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import (
@@ -18,19 +15,27 @@ from sklearn.utils import (
     check_random_state,
     gen_batches,
     get_tags,
-    indexable,
 )
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.frames import aligned, is_frame, narwhals_frame
+from skae._data.frames import aligned, narwhals_frame
 from skae._data.given import as_data
 from skae._estimators.autoencoder import Autoencoder
-from skae._outliers.cells import as_frame, as_objects, dense_table
-from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL, Background, CounterfactualSearch
+from skae._outliers.cells import take_rows
+from skae._outliers.explaining import ExplainMixin
+from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL
+from skae._outliers.false_discoveries import (
+    is_outlier,
+    tail_p_values,
+    warn_of_few,
+    warn_of_training_rows,
+)
+from skae._outliers.known_anomalies import KnownAnomalies
+from skae._outliers.labels import ANOMALY, read_labels
 from skae._outliers.scorer import TabularOutlierScorer
-from skae._outliers.thresholds import ROUNDING, offset_of, p_values
+from skae._outliers.thresholds import offset_of, p_values
 from skae._params import (
     JOBS,
     FittedAttributes,
@@ -41,9 +46,8 @@ from skae._params import (
     real,
     unchanged_on_error,
 )
-from skae._sklearn import check_method_params, num_samples, routing_enabled, safe_indexing
+from skae._sklearn import Options, check_method_params, num_samples, routing_enabled
 from skae._training.fits import FitTask, fit_all
-from skae.exceptions import DataWarning, warn
 
 #: Scores are clipped so that their differences are finite: log densities can be -inf.
 MAX_SCORE = np.finfo(np.float64).max / 4
@@ -58,7 +62,9 @@ def _estimator_has_score(self):
 
 
 @parameter_class
-class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, ParameterMixin):
+class OutlierDetector(
+    MetaEstimatorMixin, OutlierMixin, ExplainMixin, FittedAttributes, ParameterMixin
+):
     """Detect outliers by the scores of any estimator, and explain them.
 
     The estimator gives each row a score: the higher, the more normal. The detector finds the
@@ -81,17 +87,23 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         kinds. To calibrate a fitted estimator, wrap it in a `FrozenEstimator` and call ``fit``
         with rows that it was not trained on.
     contamination : "auto" or float, default="auto"
-        Fraction of outliers among the training rows, in (0, 0.5], which sets the threshold.
+        Fraction of outliers among the training rows, in [0, 0.5], which sets the threshold.
         "auto" needs no guess. It takes the larger of two values: the 1 % quantile of the
         scores, and median - 5.64 (median - first quartile). The second is the 1 % quantile if
         the lower half of the scores has an exponential tail. The threshold is robust: only
         very many outliers move it. If there are no outliers, 1 to 2 % of the rows are flagged,
-        or more if columns have heavy tails.
+        or more if columns have heavy tails. With 0, all training rows are normal: the threshold is
+        the lowest score of them, and the default estimator learns from all of them.
     cv : int, splitter, iterable or None, default=None
         How to hold out rows, so that each is scored by an estimator that was not trained on
         it. An int is the number of folds; rows are shuffled. The threshold and the p-values
         are then computed from these scores. With None they are computed from the scores of
         the training rows themselves, which are too high.
+    use_labels : bool or None, default=None
+        Whether to learn from y of ``fit``: -1 for known anomalies, 1 for known normal rows, 0 or
+        NaN for rows that nobody has checked. Rows that are like known anomalies then get lower
+        scores. With False, y is ignored. None does the same, with a warning if y seems to hold
+        such labels.
     n_jobs : int or None, default=None
         Number of processes for the fits of ``cv``. None is a single process, -1 as many as
         there are cores.
@@ -102,12 +114,13 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
     Attributes
     ----------
     estimator_ : estimator
-        Fitted on all rows.
+        Fitted on all rows but known anomalies.
     offset_ : float
         Rows with a lower score are outliers.
     calibration_scores_ : ndarray of shape (n_calibration,)
         Scores that the threshold and the p-values are computed from: those of all training
-        rows or, with ``cv``, of the held-out rows, in the order of the rows.
+        rows or, with ``cv``, of the held-out rows, in the order of the rows. Known anomalies are
+        left out.
     background_ : table of shape (n_background, n_features)
         Normal training rows, at most 1,000, in the format of X. Expected values are taken from
         them. A pickle of the detector contains them, too.
@@ -126,7 +139,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
     -----
     The threshold is for single rows. If X has very many rows, or if every false alarm is
     costly, use ``predict_fdr``: it bounds the fraction of false alarms by conformal
-    p-values [1]_.
+    p-values [1]_. ``fit_predict_fdr`` does so for outliers among the training rows.
 
     Explanations use only the scores of the estimator. Each cell has an expected value: the
     median or the most frequent value among the normal training rows that are most similar to
@@ -136,6 +149,15 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
     counterfactual explanation [2]_: the few changes that would make the row normal. [3]_
     used the idea for autoencoders.
 
+    With ``use_labels=True``, known anomalies are left out when the estimator is fitted and the
+    threshold is computed. Then a forest of extremely randomized trees learns to tell the known
+    anomalies from the known normal rows by their columns and their scores, an idea of [4]_. If
+    fewer than 50 normal rows are known, it takes unchecked rows as well. A row that is more
+    probably an anomaly than the mean row of the forest loses score, in proportion to the
+    logarithm of the ratio of the odds. No score is raised, and rows that are not like known
+    anomalies keep theirs, so anomalies of new kinds are still found. [5]_ and [6]_ train
+    networks for the same task.
+
     References
     ----------
     .. [1] S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, "Testing for outliers with
@@ -144,6 +166,13 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
        opening the black box", Harvard Journal of Law & Technology 31, 2018.
     .. [3] C. M. Roelofs, M.-A. Lutz, S. Faulstich and S. Vogt, "Autoencoder-based anomaly root
        cause analysis for wind turbines", Energy and AI 4, 2021.
+    .. [4] Y. Zhao and M. K. Hryniewicki, "XGBOD: improving supervised outlier detection with
+       unsupervised representation learning", International Joint Conference on Neural Networks,
+       2018.
+    .. [5] L. Ruff et al., "Deep semi-supervised anomaly detection", International Conference on
+       Learning Representations, 2020.
+    .. [6] G. Pang, C. Shen and A. van den Hengel, "Deep anomaly detection with deviation
+       networks", ACM SIGKDD Conference on Knowledge Discovery and Data Mining, 2019.
 
     Examples
     --------
@@ -164,12 +193,14 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
     estimator: Any = field(default=None, kw_only=False)
     contamination: Any = "auto"
     cv: Any = None
+    use_labels: bool | None = None
     n_jobs: int | None = None
     random_state: Any = None
 
     _parameter_constraints = {
-        "contamination": [StrOptions({"auto"}), real(0, 0.5, closed="right")],
+        "contamination": [StrOptions({"auto"}), Options(Real, {0}), real(0, 0.5, closed="right")],
         "cv": ["cv_object"],
+        "use_labels": ["boolean", None],
         "n_jobs": JOBS,
         "random_state": ["random_state"],
     }
@@ -188,12 +219,14 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         ----------
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
             Training rows, most of them normal, or whatever the estimator takes.
-        y : None
-            Ignored. It is there so that a search can score with labels.
+        y : array-like of shape (n_samples,) or None, default=None
+            Labels of the rows, if ``use_labels`` is True: -1 for known anomalies, 1 for known
+            normal rows, 0 or missing for the others. Ignored otherwise: it is there so that a
+            search can score with labels.
         **params : dict
-            Further arguments of the estimator's ``fit``, such as ``sample_weight``, and
-            ``groups`` of the splitter. Arrays as long as X are split like X. Weights do not
-            change the threshold: every row counts once.
+            Further arguments of the estimator's ``fit``, such as ``sample_weight``, which the
+            default does not take, and ``groups`` of the splitter. Arrays as long as X are split
+            like X. Weights do not change the threshold: every row counts once.
 
         Returns
         -------
@@ -202,43 +235,80 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
 
         Raises
         ------
+        TypeError
+            If ``fit`` of the estimator does not take one of ``params``.
         ValueError
             If a parameter is invalid, if the estimator rejects the data, or if it has no
-            ``score_samples``. A detector that was fitted before does not change.
+            ``score_samples``. If ``use_labels`` is True, and y holds anything but labels or marks
+            all rows as anomalies. A detector that was fitted before does not change.
         """
-        del y
         with unchanged_on_error(self):
-            self._fit(X, params)
+            self._fit(X, y, params, self.cv)
         return self
 
-    def _fit(self, X, params):
-        X = as_data(X)
+    def fit_predict(self, X, y=None, **params):
+        """Fit the detector, and predict which of the training rows are outliers.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or None, default=None
+            Labels, as for ``fit``.
+        **params : dict
+            Further arguments of ``fit``.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            -1 for outliers, 1 for normal rows.
+        """
+        return self.fit(X, y, **params).predict(X)
+
+    def _fit(self, X, y, params, cv):
+        """Fit, and return which rows are known anomalies."""
+        X = given = as_data(X)
         frame = narwhals_frame(X)
         names = None if frame is None else frame.columns
         if num_samples(X) == 1:
             raise ValueError("X has 1 sample, but a threshold takes the scores of at least 2.")
         rng = check_random_state(self.random_state)
-        routed = self._routed(params)
+        labels = read_labels(y, num_samples(X), self.use_labels)
+        if (labels == ANOMALY).any():
+            learned = np.flatnonzero(labels != ANOMALY)
+            X, params = take_rows(X, learned), check_method_params(X, params, learned)
         original = self._original(rng.randint(np.iinfo(np.int32).max))
-        folds = self._folds(X, routed.splitter.split, rng)
+        routed = self._routed(params, original)
+        folds = _folds(X, cv, routed.splitter.split, rng)
         fitted = self._fitted(original, X, folds, routed.estimator.fit)
         estimator = next(fitted)
-        scores = calibration_scores = _scores(estimator, X)
-        if folds:
-            calibration_scores = _held_out_scores(X, folds, fitted)
-        offset = offset_of(calibration_scores, self.contamination)
-        normal = np.flatnonzero(scores >= min(offset, scores.max()))
+        has_known = (labels == ANOMALY).any()
+        rows, scores = _training_scores(estimator, X, of_all=has_known)
+        calibration_scores = _held_out_scores(X, folds, fitted) if folds else scores
+        known, training_scores, of_threshold = None, scores, calibration_scores
+        if has_known:
+            known, penalties, training_scores = _learn_known(
+                estimator, given, labels, scores, calibration_scores, rng
+            )
+            scores, calibration_scores = scores - penalties, calibration_scores - penalties
+            # The threshold of the estimator is kept, so that labels find outliers and lose none.
+            if self.contamination != "auto":
+                of_threshold = calibration_scores
+        offset = offset_of(of_threshold[~np.isnan(of_threshold)], self.contamination)
+        calibration_scores = calibration_scores[~np.isnan(calibration_scores)]
+        normal = rows[scores >= min(offset, scores.max())]
         sampled = np.linspace(0, len(normal) - 1, min(MAX_NORMAL, len(normal))).astype(int)
-        background = safe_indexing(*indexable(X), normal[sampled])
+        background = take_rows(X, normal[sampled])
         self._names, self.estimator_, self.offset_ = names, estimator, offset
         self.__dict__.pop("_background", None)  # of an earlier fit
         self.calibration_scores_, self.background_ = calibration_scores, background
-        self._training_moments = _moments(scores)
+        self._known_anomalies, self._training_scores = known, training_scores
+        return labels == ANOMALY
 
     def _original(self, seed):
         """Return the estimator to fit clones of."""
         if self.estimator is None:
-            return TabularOutlierScorer(random_state=seed)
+            return TabularOutlierScorer(assume_clean=self.contamination == 0, random_state=seed)
         if not hasattr(self.estimator, "score_samples"):
             raise ValueError(
                 "estimator must have a method score_samples, as autoencoders, PCA, "
@@ -253,30 +323,20 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
             original.set_params(**seeds)
         return original
 
-    def _routed(self, params):
+    def _routed(self, params, original):
         """Split the arguments of ``fit`` into those of the estimator and of the splitter."""
         if routing_enabled():
             return process_routing(self, "fit", **params)
         groups = params.pop("groups", None)
+        _check_arguments(original, params)
         return Bunch(estimator=Bunch(fit=params), splitter=Bunch(split={"groups": groups}))
-
-    def _folds(self, X, split_params, rng):
-        """Return the rows to fit on and to score, for each fold."""
-        if self.cv is None:
-            return []
-        cv = self.cv
-        if isinstance(cv, Integral):
-            cv = KFold(cv, shuffle=True, random_state=rng.randint(np.iinfo(np.int32).max))
-        return list(check_cv(cv).split(X, **split_params))
 
     def _fitted(self, original, X, folds, params):
         """Yield clones, one fitted on all rows, then one for each fold."""
         fits = [FitTask(clone(original), X, None, **params)]  # some require y
         for train, _ in folds:
             of_fold = check_method_params(X, params, train)
-            fits.append(
-                FitTask(clone(original), safe_indexing(*indexable(X), train), None, **of_fold)
-            )
+            fits.append(FitTask(clone(original), take_rows(X, train), None, **of_fold))
         for fit in fit_all(fits, self.n_jobs):
             if isinstance(fit.error, NUMERICAL_ERRORS):
                 raise _explained(fit.error, fit.estimator) from fit.error
@@ -285,10 +345,20 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
             yield fit.estimator
             fit.estimator = None  # frees its memory
 
+    def __getattr__(self, name):
+        if name == "partial_fit":
+            raise AttributeError(
+                "OutlierDetector has no partial_fit, as its threshold rests on the scores of all "
+                "training rows. Call partial_fit of an autoencoder, put it into a "
+                "FrozenEstimator, and fit OutlierDetector(FrozenEstimator(autoencoder)) on normal "
+                "rows whenever the threshold should be found anew."
+            )
+        return super().__getattr__(name)
+
     # Scores.
 
     def score_samples(self, X):
-        """Return the scores of the estimator.
+        """Return the scores of the estimator, lowered for rows that are like known anomalies.
 
         Parameters
         ----------
@@ -306,7 +376,9 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
             If columns are missing, or if the estimator rejects the rows.
         """
         X = self._aligned(X)
-        return _scores(self.estimator_, X)
+        scores = _scores(self.estimator_, X)
+        known = self._known_anomalies
+        return scores if known is None else known.lowered(X, scores)
 
     def decision_function(self, X):
         """Return how far rows score above the threshold.
@@ -347,7 +419,8 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         `FrozenEstimator`, and give ``fit`` other rows. With ``cv`` it holds approximately, as
         each score is from an estimator that was fitted on fewer rows [1]_. With neither,
         p-values are too small, above all if the estimator overfits. Outliers among the training
-        rows make p-values larger.
+        rows make p-values larger. The p-values of the training rows themselves show nothing, as
+        they are spread evenly whatever the rows: use ``fit_predict_fdr`` for these.
 
         Parameters
         ----------
@@ -365,14 +438,17 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         .. [1] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani, "Predictive inference
            with the jackknife+", Annals of Statistics 49, 2021.
         """
-        return p_values(self.score_samples(X), self.calibration_scores_)
+        scores = self.score_samples(X)
+        warn_of_training_rows(scores, self._training_scores)
+        return p_values(scores, self.calibration_scores_)
 
     def predict_fdr(self, X, alpha=0.05):
         """Predict which rows are outliers, with few false alarms among them.
 
         On average, at most a fraction ``alpha`` of the rows that are called outliers is normal.
         This uses the procedure of Benjamini and Hochberg on the p-values of all rows [1]_, so
-        it needs the same conditions as ``p_value``. Whether a row is called an outlier depends
+        it needs the same conditions as ``p_value``. For outliers among the training rows, use
+        ``fit_predict_fdr``. Whether a row is called an outlier depends
         on the other rows of X, too. With too few calibration scores, p-values cannot be small
         enough, and no row is called an outlier.
 
@@ -398,24 +474,70 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         .. [1] Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate", Journal of
            the Royal Statistical Society B 57, 1995.
         """
-        if not (isinstance(alpha, Real) and 0 < alpha < 1):
-            raise ValueError(f"alpha must be a number between 0 and 1; got {alpha!r}")
-        scores, n_known = self.score_samples(X), len(self.calibration_scores_)
-        if _are_same(_moments(scores), self._training_moments):
-            warn(
-                "X seems to hold the training rows, whose p-values are spread evenly by "
-                "construction: predict_fdr finds no outliers among them. Use predict, or fit on "
-                "other rows.",
-                DataWarning,
-            )
-        elif alpha * (n_known + 1) < 1:
-            warn(
-                f"No p-value can be as small as alpha={alpha} with {n_known} calibration scores. "
-                f"It takes at least {ceil(1 / alpha) - 1}.",
-                DataWarning,
-            )
-        p = p_values(scores, self.calibration_scores_)
-        return _labels(false_discovery_control(p) <= alpha)
+        _check_fraction(alpha)
+        scores, calibration_scores = self.score_samples(X), self.calibration_scores_
+        if not warn_of_training_rows(scores, self._training_scores):
+            warn_of_few(len(calibration_scores), alpha)
+        return _labels(is_outlier(p_values(scores, calibration_scores), alpha))
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit_predict_fdr(self, X, alpha=0.05, y=None, **params):
+        """Fit, and find outliers among the training rows with few false alarms among them.
+
+        This is ``predict_fdr`` for a table that holds the outliers itself, without other rows
+        that are known to be normal. About a fraction ``alpha`` of the rows that are called
+        outliers is normal. Each row is scored by an estimator that was not fitted on it.
+
+        No method can promise this for all distributions: without normal rows to compare with,
+        p-values of rows among themselves are spread evenly. So the p-values rest on an
+        assumption, as in [1]_: a generalized Pareto distribution [2]_ describes the scores of
+        normal rows below the 65 % quantile. It is fitted to the scores above the 12.5 % quantile,
+        so that at most 12.5 % of outliers change it little. The heaviest tail is taken that fits
+        these scores. More rows are called outliers wrongly if the tail is heavier further out,
+        and with few rows, only extreme ones are found. If there are rows that are known to be
+        normal, ``fit`` on them and ``predict_fdr`` do without the assumption.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+            Rows, most of them normal.
+        alpha : float, default=0.05
+            Accepted fraction of false alarms, between 0 and 1.
+        y : array-like of shape (n_samples,) or None, default=None
+            Labels, as for ``fit``. Known anomalies are called outliers.
+        **params : dict
+            As for ``fit``.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            -1 for outliers, 1 for normal rows. The detector is then fitted as with ``cv``, or
+            with ``cv=5`` if that is None.
+
+        Raises
+        ------
+        ValueError
+            If ``alpha`` is not between 0 and 1, if ``cv`` does not hold out each row, or
+            for the reasons of ``fit``. A detector that was fitted before does not change.
+
+        References
+        ----------
+        .. [1] B. Efron, "Large-scale simultaneous hypothesis testing: the choice of a null
+           hypothesis", Journal of the American Statistical Association 99, 2004.
+        .. [2] J. Pickands, "Statistical inference using extreme order statistics", Annals of
+           Statistics 3, 1975.
+        """
+        _check_fraction(alpha)
+        with unchanged_on_error(self):
+            cv = min(5, max(2, num_samples(as_data(X)))) if self.cv is None else self.cv
+            is_odd = self._fit(X, y, params, cv)
+            if len(self.calibration_scores_) < (~is_odd).sum():
+                raise ValueError(
+                    f"cv={self.cv!r} never holds out some of the rows, so that fit_predict_fdr "
+                    "cannot judge them. Use one that holds out each row, such as cv=5."
+                )
+        is_odd[~is_odd] = is_outlier(tail_p_values(self.calibration_scores_), alpha)
+        return _labels(is_odd)
 
     @available_if(_estimator_has_score)
     def score(self, X, y=None):
@@ -426,7 +548,7 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
             Rows.
         y : None
-            Ignored.
+            Ignored, labels too: give a search a ``scoring`` that uses them.
 
         Returns
         -------
@@ -438,126 +560,6 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         X = self._aligned(X)
         return self.estimator_.score(X)
 
-    # Explanations.
-
-    def explain(self, X, return_expected=False):
-        """Find the cells that make rows anomalous.
-
-        The cells of a row are replaced by their expected values one by one, each time the cell
-        that raises the score most. If no cell raises the score and the row is still an outlier,
-        several cells are replaced at once. When the row is normal, or after ten cells, each of
-        the other cells is tried once. The contribution of a cell is how much it raised the
-        score, or 0 if it was not replaced. Cells that were replaced at once share their
-        contribution by how much each of them is needed. The contributions of a row add up to
-        the rise of its score by all replacements together.
-
-        Parameters
-        ----------
-        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows of a table.
-        return_expected : bool, default=False
-            Whether to return the expected values, too.
-
-        Returns
-        -------
-        contributions : DataFrame of shape (n_samples, n_features)
-            With the index and the columns of X, or columns x0, x1, ... if X has no names. Of
-            the library of X: pandas, polars or pyarrow.
-        expected : DataFrame of shape (n_samples, n_features)
-            Values of the normal training rows that are most similar to the row in its other
-            columns. Only if ``return_expected``.
-
-        Raises
-        ------
-        ValueError
-            If X is not a table, or if the estimator rejects it.
-        """
-        X, search = self._search(X)
-        search.run()
-        contributions = as_frame(search.gains, X)
-        return (contributions, as_frame(search.expected(), X)) if return_expected else contributions
-
-    def nearest_normal(self, X):
-        """Make rows normal by changing few cells.
-
-        Cells are replaced as in ``explain`` until the row is not an outlier any more. Then each
-        replacement that the row does not need is undone. If a row does not become normal this
-        way, cells are taken from the normal training row that is most similar to it. The result
-        is not always the smallest possible change.
-
-        Parameters
-        ----------
-        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows of a table.
-
-        Returns
-        -------
-        X_normal : DataFrame or ndarray of shape (n_samples, n_features)
-            Rows that ``predict`` finds normal. Rows of X that are normal do not change.
-
-        Raises
-        ------
-        ValueError
-            If X is not a table, or if the estimator rejects it.
-        """
-        X, search = self._search(X)
-        search.run(until_normal=True)
-        search.use_nearest_rows()
-        search.undo_needless()
-        X_normal = search.result()
-        return as_frame(X_normal, X) if is_frame(X) else X_normal
-
-    def report(self, X, n_rows=10, n_columns=3):
-        """List the most anomalous rows, and the cells that make them anomalous.
-
-        Parameters
-        ----------
-        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
-            Rows of a table.
-        n_rows : int, default=10
-            Number of rows to list: those with the lowest scores.
-        n_columns : int, default=3
-            Number of columns to list for each row: those with the largest contributions.
-
-        Returns
-        -------
-        report : DataFrame of shape (n_rows * n_columns, 8)
-            One line for each cell, the most anomalous rows first. The columns are row (label in
-            the index of X, or position), score, p_value, is_outlier, column, value, expected
-            and contribution.
-
-        Raises
-        ------
-        ValueError
-            If X is not a table, if the estimator rejects it, or if a number is below 1.
-        """
-        for name, value in {"n_rows": n_rows, "n_columns": n_columns}.items():
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1; got {value!r}")
-        X = dense_table(self._aligned(X))
-        scores = self.score_samples(X)
-        most_anomalous = np.argsort(scores, kind="stable")[:n_rows]
-        outliers = safe_indexing(X, most_anomalous)
-        contributions, expected = self.explain(outliers, return_expected=True)
-        contributions = as_objects(contributions).astype(np.float64)
-        largest = np.argsort(-contributions, axis=1, kind="stable")[:, :n_columns]
-        of_row, of_cell = (
-            np.repeat(np.arange(len(most_anomalous)), largest.shape[1]),
-            largest.ravel(),
-        )
-        labels = X.index[most_anomalous] if isinstance(X, pd.DataFrame) else most_anomalous
-        report = {
-            "row": labels[of_row],
-            "score": scores[most_anomalous][of_row],
-            "p_value": p_values(scores[most_anomalous], self.calibration_scores_)[of_row],
-            "is_outlier": (scores[most_anomalous] < self.offset_)[of_row],
-            "column": np.fromiter(narwhals_frame(expected).columns, object)[of_cell],
-            "value": as_objects(outliers)[of_row, of_cell],
-            "expected": as_objects(expected)[of_row, of_cell],
-            "contribution": contributions[of_row, of_cell],
-        }
-        return pd.DataFrame(report).infer_objects()
-
     # Attributes and tags.
 
     def _aligned(self, X):
@@ -567,21 +569,6 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         if frame is None or self._names is None:
             return X
         return aligned(frame, self._names).to_native()
-
-    def _search(self, X):
-        """Return X as a table, and the search for explanations of its rows."""
-        X, normal = dense_table(self._aligned(X)), self._background.table
-        if type(X) is not type(normal):
-            raise ValueError(
-                f"X is a {_type_name(X)}, but the training rows were a {_type_name(normal)}. "
-                "Give explain and nearest_normal rows in the same format."
-            )
-        return X, CounterfactualSearch(self.score_samples, X, self._background, self.offset_)
-
-    @cached_property
-    def _background(self):
-        """What explanations know of ``background_``; only they need it to be a table."""
-        return Background(dense_table(self.background_))
 
     @property
     def n_features_in_(self):
@@ -618,6 +605,37 @@ class OutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, Parame
         return "estimator_" in vars(self)
 
 
+def _check_arguments(estimator, params):
+    """Raise an error if ``fit`` of an estimator does not take the arguments."""
+    known = inspect.signature(estimator.fit).parameters
+    unknown = [name for name in params if name not in known]
+    if not unknown or any(one.kind is one.VAR_KEYWORD for one in known.values()):
+        return
+    message = f"{unknown[0]} is no argument of {type(estimator).__name__}.fit."
+    if unknown[0] == "sample_weight":
+        message += (
+            " Give the detector an estimator that takes weights, such as TabularAutoencoder(), "
+            "Autoencoder(), EnsembleAutoencoder() or KernelDensity()."
+        )
+    raise TypeError(message)
+
+
+def _folds(X, cv, split_params, rng):
+    """Return the rows to fit on and to score, for each fold."""
+    if cv is None or num_samples(X) == 0:  # the estimator says that there are no rows
+        return []
+    if isinstance(cv, Integral):
+        cv = KFold(cv, shuffle=True, random_state=rng.randint(np.iinfo(np.int32).max))
+    return list(check_cv(cv).split(X, **split_params))
+
+
+def _training_scores(estimator, X, of_all):
+    """Return the positions of training rows, all or those that it learned from, and scores."""
+    if isinstance(estimator, TabularOutlierScorer) and not of_all:
+        return estimator.sample_indices_, estimator.training_scores_
+    return np.arange(num_samples(X)), _scores(estimator, X)
+
+
 def _scores(estimator, X):
     """Return the scores of an estimator, clipped; raise an error if they hold NaN."""
     try:
@@ -649,27 +667,33 @@ def _explained(error, estimator):
     )
 
 
-def _moments(scores):
-    """Return what tells rows by, from their scores."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of rows that are far out
-        return len(scores), scores.mean(), scores.std()
-
-
-def _are_same(moments, others):
-    return moments[0] == others[0] and np.allclose(moments, others, rtol=ROUNDING, atol=0)
-
-
 def _held_out_scores(X, folds, fitted):
-    """Return the scores of held-out rows, each by the estimators that were not fitted on it."""
+    """Return the scores of rows, each by the estimators that were not fitted on it, or NaN."""
     totals, counts = np.zeros((2, num_samples(X)))
     for (_, test), estimator in zip(folds, fitted, strict=True):
-        totals[test] += _scores(estimator, safe_indexing(*indexable(X), test))
+        totals[test] += _scores(estimator, take_rows(X, test))
         counts[test] += 1
-    return totals[counts > 0] / counts[counts > 0]
+    return np.divide(totals, counts, out=np.full(len(totals), np.nan), where=counts > 0)
 
 
-def _type_name(table):
-    return f"{type(table).__module__.partition('.')[0]} {type(table).__name__}"
+def _learn_known(estimator, X, labels, scores, held_out_scores, rng):
+    """Learn from known anomalies.
+
+    ``scores`` and ``held_out_scores`` are of the other rows. Return what was learned, by how much
+    it lowers the scores of the other rows, and the scores of all rows.
+    """
+    is_known = labels == ANOMALY
+    of_all = np.empty(len(labels))
+    of_all[is_known] = _scores(estimator, take_rows(X, np.flatnonzero(is_known)))
+    of_all[~is_known] = np.where(np.isnan(held_out_scores), scores, held_out_scores)
+    known = KnownAnomalies(X, labels, of_all, rng)
+    of_all[~is_known] = scores
+    return known, known.penalties[~is_known], known.lowered(X, of_all)
+
+
+def _check_fraction(alpha):
+    if not (isinstance(alpha, Real) and 0 < alpha < 1):
+        raise ValueError(f"alpha must be a number between 0 and 1; got {alpha!r}")
 
 
 def _labels(is_outlier):

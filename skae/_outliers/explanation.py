@@ -3,6 +3,10 @@
 Only the scores of a model are used. The cells of an anomalous row are replaced one by one by those
 of similar normal rows, each time the cell that raises the score most. If no single cell is enough,
 several are replaced at once.
+
+Scoring takes most of the time. So all cells of a row are tried only once, and then those that
+raised the score most. What is tried in turn is scored many trials at a time, as if each were
+accepted.
 """
 
 import numpy as np
@@ -19,8 +23,14 @@ N_SIMILAR = 15
 #: Largest difference that counts, of scaled numbers; that of two unequal categories.
 MAX_DIFFERENCE = 3.0
 
-#: Steps in which all cells are tried. Afterwards each is tried once, in order of its last gain.
+#: Steps that replace the best cell. Afterwards others are tried once, in order of their last gain.
 MAX_STEPS = 10
+
+#: Cells that are tried again after the first step, at most: those with the largest last gains.
+MAX_TRIED = 50
+
+#: Trials in turn are scored so many at a time, if there are not more rows.
+N_TRIALS = 64
 
 #: Factor, a power of 2, for gains that are added.
 SMALLER = 2.0**-30
@@ -142,7 +152,8 @@ class CounterfactualSearch:
         self.is_replaced, self.gains = np.zeros(shape, bool), np.zeros(shape)
         # How much the replacement of a cell raised the score when it was last tried.
         self._last_gains = np.where(is_same, -np.inf, np.inf)
-        self.scores = self._scores_with(np.arange(shape[0]), self.is_replaced)
+        self._at = np.arange(shape[0])
+        self.scores = self._scores_of(self._at, self.is_replaced)
 
     @property
     def is_normal(self):
@@ -167,17 +178,14 @@ class CounterfactualSearch:
         """
         rows = np.flatnonzero(~(self.is_normal & until_normal))
         for _ in range(MAX_STEPS):
-            rows = rows[self._replace_best(rows)]
+            is_better = self._replace_best(rows)
+            rows = rows[is_better | (self._last_gains[rows] > 0).any(1)]
             rows = rows[~self.is_normal[rows]]
-        rows = np.flatnonzero(~self.is_normal)
-        n_at_a_time = max(1, MAX_CELLS // self._own.shape[1] ** 2)
+        rows, sizes = np.flatnonzero(~self.is_normal), _sizes(self._own.shape[1])
+        n_at_a_time = max(1, MAX_CELLS // (self._own.shape[1] * len(sizes)))
         for start in range(0, len(rows), n_at_a_time):
-            self._replace_together(rows[start : start + n_at_a_time])
-        # Try each of the other cells once: trying all in every step is only worth it at first.
-        for columns in np.argsort(-self._last_gains, axis=1, kind="stable").T:
-            is_open = self._last_gains[self._at, columns] > 0
-            rows = np.flatnonzero(is_open & ~(self.is_normal & until_normal))
-            self._try(rows, columns[rows])
+            self._replace_together(rows[start : start + n_at_a_time], sizes)
+        self._replace_others(until_normal)
 
     def use_nearest_rows(self):
         """Replace rows that are not normal by the most similar normal rows."""
@@ -186,50 +194,54 @@ class CounterfactualSearch:
             nearest = differences.sum(1).argmin()
             self._other[row] = len(self.scores) + nearest
             self.is_replaced[row], self.gains[row] = True, differences[nearest]
-        self.scores = self._scores_with(self._at, self.is_replaced)
+        self.scores = self._scores_of(self._at, np.zeros_like(self.is_replaced))
 
     def undo_needless(self):
         """Undo replacements that rows do not need to be normal, the smallest gains first."""
-        for columns in np.argsort(self.gains, axis=1, kind="stable").T:
-            rows = np.flatnonzero(self.is_normal & self.is_replaced[self._at, columns])
-            trial = self.is_replaced[rows]
-            trial[np.arange(len(rows)), columns[rows]] = False
-            scores = self._scores_with(rows, trial)
-            is_enough = scores >= self._threshold
-            self.is_replaced[rows[is_enough]] = trial[is_enough]
-            self.scores[rows[is_enough]] = scores[is_enough]
-
-    @property
-    def _at(self):
-        return np.arange(len(self.scores))
+        is_open = self.is_replaced & self.is_normal[:, None]
+        self._toggle_in_turn(is_open, self.gains, lambda scores, _: scores >= self._threshold)
 
     def _replace_best(self, rows):
         """Replace one cell of each row if that raises the score; return where it does."""
-        last_gains = self._last_gains[rows]
-        i, j = np.nonzero(last_gains > -np.inf)
-        scores = np.full(last_gains.shape, -np.inf)
-        scores[i, j] = self._scores_of_trials(rows[i], j)
-        self._last_gains[rows] = scores - self.scores[rows, None]
-        best = scores.argmax(1)
-        return self._accept(rows, best, scores[np.arange(len(rows)), best])
+        is_tried = self._is_promising(rows)
+        i, columns = np.nonzero(is_tried)
+        scores = np.full(is_tried.shape, -np.inf)
+        scores[is_tried] = self._scores_of_single(rows[i], columns)
+        self._last_gains[rows[i], columns] = scores[is_tried] - self.scores[rows[i]]
+        best, at = scores.argmax(1), np.arange(len(rows))
+        is_better = scores[at, best] > self.scores[rows]
+        at, rows, best = at[is_better], rows[is_better], best[is_better]
+        self.is_replaced[rows, best] = True
+        self.gains[rows, best] = scores[at, best] - self.scores[rows]
+        self.scores[rows] = scores[at, best]
+        self._last_gains[rows, best] = -np.inf
+        return is_better
 
-    def _replace_together(self, rows):
+    def _is_promising(self, rows):
+        """Return which cells had the largest last gains, or were never tried."""
+        last_gains = self._last_gains[rows]
+        is_largest = (_ranks(-last_gains) < MAX_TRIED) | (last_gains == np.inf)
+        return is_largest & (last_gains > -np.inf)
+
+    def _replace_together(self, rows, sizes):
         """Replace cells that raise the score of a row only together.
 
-        The cells farthest from their expected values are tried, in all numbers. The number that
-        raises the score most is taken, and cells that are not needed are left out. The gain is
-        divided among the cells by how much the score falls without each of them.
+        The cells farthest from their expected values are tried, in several numbers. The smallest
+        number that makes the row normal is taken, or the one that raises the score most. Cells
+        that are not needed are left out. The gain is divided among the cells by how much the score
+        falls without each of them.
         """
+        is_open = self._last_gains[rows] > -np.inf
         distances = _differences(self._read[rows], self._theirs[rows], self._is_number)
-        ranks = np.argsort(np.argsort(-distances, axis=1, kind="stable"), axis=1)
-        is_open, all_columns = self._last_gains[rows] > -np.inf, np.arange(ranks.shape[1])
-        sets = is_open[:, None] & (ranks[:, None] <= all_columns[:, None])
+        ranks = _ranks(np.where(is_open, -distances, np.inf))
+        sets = is_open[:, None] & (ranks[:, None] < sizes[:, None])
         scores = self._scores_of_sets(rows, sets)
-        best = sets[np.arange(len(rows)), scores.argmax(1)]
-        without = best[:, None] & (all_columns != all_columns[:, None])
-        needs = scores.max(1)[:, None] - self._scores_of_sets(rows, without)
+        is_enough = scores >= self._threshold
+        at, which = np.arange(len(rows)), np.where(is_enough, np.inf, scores).argmax(1)
+        best = sets[at, which]
+        needs = self._needs(rows, best, scores[at, which])
         best &= needs > 0
-        scores = self._scores_of_sets(rows, best[:, None])[:, 0]
+        scores = self._scores_of(rows, best)
         # Without cells that are needed, scores differ by rounding.
         is_better = best.any(1) & (scores > self.scores[rows])
         rows, scores, fractions = rows[is_better], scores[is_better], (needs * best)[is_better]
@@ -240,43 +252,102 @@ class CounterfactualSearch:
         self._last_gains[rows] = np.where(best[is_better], -np.inf, self._last_gains[rows])
         self.scores[rows] = scores
 
+    def _needs(self, rows, sets, scores):
+        """Return how much the score falls if a cell of a set is not replaced, 0 elsewhere."""
+        needs, (i, columns) = np.zeros(sets.shape), np.nonzero(sets)
+        all_columns = np.arange(sets.shape[1])
+        without = self._scores_in_parts(
+            rows[i], lambda part: sets[i[part]] & (columns[part, None] != all_columns)
+        )
+        needs[i, columns] = scores[i] - without
+        return needs
+
+    def _replace_others(self, until_normal):
+        """Replace each other cell if that raises the score when it is tried in its turn."""
+        is_open = (self._last_gains > 0) & self._is_promising(self._at)
+
+        def are_better(scores, before):
+            return (scores > before) & ~(until_normal & (before >= self._threshold))
+
+        self._toggle_in_turn(is_open, -self._last_gains, are_better, until_normal)
+
+    def _toggle_in_turn(self, is_open, keys, accepts, until_normal=False):
+        """Replace the cells of each row, or undo that, one after the other, where it is accepted.
+
+        To score many trials at a time, each cell is assumed to fare like the one before it. Trials
+        after the first that fares otherwise are repeated.
+
+        Parameters
+        ----------
+        is_open : ndarray of bool, shape (n_samples, n_features)
+            Cells to try.
+        keys : ndarray of shape (n_samples, n_features)
+            They are tried in this order.
+        accepts : callable
+            Says which trials are accepted, from the scores of rows with and without them.
+        until_normal : bool, default=False
+            Whether to leave rows as they are once they are normal.
+        """
+        order = np.argsort(np.where(is_open, keys, np.inf), axis=1, kind="stable")
+        n_open, n_tried = is_open.sum(1), np.zeros(len(order), int)
+        is_accepted_next = np.ones(len(order), bool)
+        while True:
+            is_done = (n_tried == n_open) | (self.is_normal & until_normal)
+            rows = np.flatnonzero(~is_done)
+            if not len(rows):
+                return
+            n_left, is_expected = (n_open - n_tried)[rows, None], is_accepted_next[rows, None]
+            turns = np.arange(min(max(1, N_TRIALS // len(rows)), n_left.max()))
+            which = np.minimum(n_tried[rows, None] + turns, order.shape[1] - 1)
+            columns = order[rows[:, None], which]
+            sets = columns[..., None] == np.arange(order.shape[1])
+            sets = np.where(is_expected[..., None], np.logical_or.accumulate(sets, axis=1), sets)
+            scores, own = self._scores_of_sets(rows, sets), self.scores[rows, None]
+            before = np.where(is_expected, np.column_stack([own, scores[:, :-1]]), own)
+            is_accepted = accepts(scores, before)
+            is_wrong = is_accepted != is_expected
+            is_tried = (np.cumsum(is_wrong, axis=1) <= is_wrong) & (turns < n_left)
+            n_tried[rows] += is_tried.sum(1)
+            is_accepted_next[rows] ^= (is_wrong & is_tried).any(1)
+            i, turn = np.nonzero(is_accepted & is_tried)
+            cells = rows[i], columns[i, turn]
+            self.is_replaced[cells] ^= True
+            self.gains[cells] = np.where(self.is_replaced[cells], (scores - before)[i, turn], 0.0)
+            self.scores[rows[i]] = scores[i, turn]  # of the last one
+
+    def _scores_of_single(self, rows, columns):
+        """Return the scores of rows with one cell toggled."""
+        all_columns = np.arange(self._own.shape[1])
+        return self._scores_in_parts(rows, lambda part: columns[part, None] == all_columns)
+
     def _scores_of_sets(self, rows, sets):
-        """Return the scores of rows for each set of further replaced cells."""
-        trials = (self.is_replaced[rows][:, None] | sets).reshape(-1, sets.shape[2])
-        return self._scores_with(np.repeat(rows, sets.shape[1]), trials).reshape(sets.shape[:2])
+        """Return the scores of rows for each set of toggled cells."""
+        scores = self._scores_of(np.repeat(rows, sets.shape[1]), sets.reshape(-1, sets.shape[2]))
+        return scores.reshape(sets.shape[:2])
 
-    def _try(self, rows, columns):
-        """Replace a cell of each row if that raises the score."""
-        self._accept(rows, columns, self._scores_of_trials(rows, columns))
+    def _scores_of(self, rows, is_toggled):
+        return self._scores_in_parts(rows, is_toggled.__getitem__)
 
-    def _accept(self, rows, columns, scores):
-        """Replace cells where the scores are higher than before; return where."""
-        is_better = scores > self.scores[rows]
-        rows, columns, scores = rows[is_better], columns[is_better], scores[is_better]
-        self.is_replaced[rows, columns] = True
-        self.gains[rows, columns] = scores - self.scores[rows]
-        self.scores[rows] = scores
-        self._last_gains[rows, columns] = -np.inf
-        return is_better
+    def _scores_in_parts(self, rows, toggled):
+        """Return the scores of rows; a function returns which cells are toggled in a slice.
 
-    def _scores_of_trials(self, rows, columns):
-        """Return the scores of rows with one more cell replaced."""
-
-        def trials(part):
-            trial = self.is_replaced[rows[part]]
-            trial[np.arange(len(trial)), columns[part]] = True
-            return trial
-
-        return self._scores_in_parts(rows, trials)
-
-    def _scores_with(self, rows, is_replaced):
-        return self._scores_in_parts(rows, is_replaced.__getitem__)
-
-    def _scores_in_parts(self, rows, replaced):
-        """Return the scores of rows; a function returns which cells are replaced in a slice."""
+        To toggle a cell is to replace it or, if it is replaced, to undo that.
+        """
         scores, n_at_a_time = np.empty(len(rows)), max(1, MAX_CELLS // self._own.shape[1])
         for start in range(0, len(rows), n_at_a_time):
             part = slice(start, start + n_at_a_time)
-            own, other = self._own[rows[part]], self._other[rows[part]]
-            scores[part] = self._score(self._cells.assemble(np.where(replaced(part), other, own)))
+            is_replaced = self.is_replaced[rows[part]] ^ toggled(part)
+            which = np.where(is_replaced, self._other[rows[part]], self._own[rows[part]])
+            scores[part] = self._score(self._cells.assemble(which))
         return scores
+
+
+def _ranks(values):
+    """Return the position of each value in its sorted row."""
+    return np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1)
+
+
+def _sizes(n):
+    """Return sizes of sets of n cells: all of them up to a size, then a geometric sequence."""
+    n_sizes = min(n, MAX_TRIED)
+    return np.maximum(np.arange(1, n_sizes + 1), np.geomspace(1, n, n_sizes).astype(int))

@@ -169,6 +169,7 @@ TENSORS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:X seems to hold training rows")
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("rows", kind) for kind in TENSORS]

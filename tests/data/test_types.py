@@ -96,7 +96,7 @@ def test_batches_may_have_other_categories_than_the_fit(name, batch, models):
     [
         ("category", ["other categories", "nothing, of numbers", "nothing, of dates", "text"]),
         ("polars", ["nothing, of polars", "other category of polars"]),
-        ("arrow", ["nulls", "dictionary", "empty dictionary"]),
+        ("arrow", ["nulls", "dictionary", "empty dictionary", "views"]),
     ],
 )
 def test_batches_of_other_categories_are_explained(fitted, batches):

@@ -178,27 +178,6 @@ def test_columns_that_are_no_ids_are_silent():
     fast(TabularAutoencoder).fit(pd.DataFrame({"name": list("abcdef"), "x": range(6)}))
 
 
-# Outliers among training rows.
-
-
-@pytest.mark.parametrize("cv", [None, 3])
-def test_predict_fdr_of_the_training_rows(cv):
-    detector = OutlierDetector(fast(Autoencoder, 2), cv=cv, random_state=0).fit(X)
-    for rows in (X, X[::-1], X.astype(np.float32)):
-        with pytest.warns(DataWarning, match="predict_fdr finds no outliers among them"):
-            assert (detector.predict_fdr(rows) == 1).all()
-    far = detector.predict_fdr(X + 30)
-    assert (far == -1).all()
-    detector.predict_fdr(X[:30])
-
-
-def test_predict_fdr_with_few_calibration_scores():
-    detector = OutlierDetector(fast(Autoencoder, 2)).fit(X[:18])
-    with pytest.warns(DataWarning, match="as alpha=0.05 with 18 calibration scores.* least 19"):
-        detector.predict_fdr(X[30:])
-    detector.predict_fdr(X[30:], alpha=0.1)
-
-
 # Values far beyond those of the fit.
 
 

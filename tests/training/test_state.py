@@ -139,15 +139,14 @@ def test_a_failed_fit_stays_as_it_was(kind, event, error, breaking, X, monkeypat
     np.testing.assert_array_equal(model.score_samples(X), scores)
 
 
-@pytest.mark.parametrize("kind", ["scores", "background"])
-def test_a_detector_whose_end_fails_stays_as_it_was(kind, breaking, X, monkeypatch):
+@pytest.mark.parametrize("name", ["_held_out_scores", "offset_of"])
+def test_a_detector_whose_end_fails_stays_as_it_was(name, breaking, X, monkeypatch):
     detector = OutlierDetector(breaking, cv=2, random_state=0).fit(X)
     before = dict(vars(detector))
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    name = {"scores": "_held_out_scores", "background": "safe_indexing"}[kind]
     monkeypatch.setattr(f"skae._outliers.detector.{name}", interrupted)
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X[:60])

@@ -1,0 +1,92 @@
+"""Missing cells, filled from similar rows."""
+
+from functools import cached_property
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.utils import gen_batches
+
+#: Most rows that cells are taken from.
+MAX_DONORS = 2_000
+
+#: Rows that are compared at a time.
+CHUNK_ROWS = 1_024
+
+#: Squared distance below which a row is taken for the donor itself.
+ROUNDING = 1e-9
+
+
+class Donors:
+    """Fill missing cells with those of the row that is most similar in the other cells.
+
+    A mean of several rows, or what a regression predicts, can lie in a gap between two clusters:
+    an outlier. The cells of a row go together, as an imputation by the hot deck [1]_.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n_samples, n_columns)
+        Rows to take cells from.
+    elements : callable
+        Returns cells as numbers, NaN where they are missing.
+    imputer : autoencoder or None
+        Fills the missing cells of the donors. With None, the most frequent values do.
+    rng : RandomState
+        Draws donors if there are many.
+
+    References
+    ----------
+    .. [1] R. R. Andridge and R. J. A. Little, "A review of hot deck imputation for survey
+       non-response", International Statistical Review 78, 2010.
+    """
+
+    def __init__(self, cells, elements, imputer, rng):
+        if len(cells) > MAX_DONORS:
+            cells = cells[rng.choice(len(cells), MAX_DONORS, replace=False)]
+        if np.isnan(cells).any():
+            cells = _filled_alone(cells) if imputer is None else imputer.impute(cells)
+        self._elements, self.cells = elements, cells
+
+    @cached_property
+    def _rows(self):
+        return np.nan_to_num(self._elements(self.cells))
+
+    def fill(self, cells):
+        """Return cells, missing ones filled.
+
+        A row is not its own donor, unless there is no other.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (n_samples, n_columns)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+        """
+        is_missing = np.isnan(cells)
+        rows = np.flatnonzero(is_missing.any(1))
+        if not len(rows):
+            return cells
+        filled = cells.copy()
+        for part in gen_batches(len(rows), CHUNK_ROWS):
+            some = rows[part]
+            donors = self.cells[self._nearest(cells[some])]
+            filled[some] = np.where(is_missing[some], donors, cells[some])
+        return filled
+
+    def _nearest(self, cells):
+        elements = self._elements(cells)
+        known = ~np.isnan(elements)
+        elements = np.nan_to_num(elements)
+        squares = (
+            np.square(elements).sum(1)[:, None]
+            - 2 * elements @ self._rows.T
+            + known @ np.square(self._rows).T
+        )
+        is_itself = squares <= ROUNDING * (1 + np.square(elements).sum(1)[:, None])
+        return np.where(is_itself, np.inf, squares).argmin(1)
+
+
+def _filled_alone(cells):
+    """Return cells, missing ones filled with the most frequent one of their column."""
+    return SimpleImputer(strategy="most_frequent", keep_empty_features=True).fit_transform(cells)
