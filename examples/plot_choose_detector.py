@@ -66,8 +66,9 @@ for label, n_known in ((-1, 15), (1, 45)):
 # With a few labels
 # -----------------
 #
-# ``fit`` takes all rows and no labels. The labels are for the scorer, which uses only the labeled
-# rows. The folds are stratified, so that each has wrong rows.
+# ``fit`` takes all rows, and ignores the labels: ``use_labels=False``. They are for the scorer,
+# which uses only the labeled rows. The folds are stratified, so that each has wrong rows.
+# :ref:`sphx_glr_gallery_plot_few_labels.py` shows how ``fit`` can learn from labels, too.
 
 
 def auc_labeled(detector, X, y):
@@ -88,7 +89,7 @@ candidates = {
     "IsolationForest": make_pipeline(encoder, IsolationForest()),
 }
 search = GridSearchCV(
-    OutlierDetector(random_state=0),
+    OutlierDetector(use_labels=False, random_state=0),
     {"estimator": list(candidates.values())},
     scoring=auc_labeled,
     cv=StratifiedKFold(3, shuffle=True, random_state=0),

@@ -113,7 +113,7 @@ print(pd.DataFrame(records).T.to_string())
 
 # %%
 # Scores and explanations are only as good as the estimator. Here PCA finds most of the wrong
-# rows, and the wrong cell in most of them. The default scores a row as a whole, by its distance
-# from other rows. It finds fewer rows, but names the cell nearly as often. A forest and the
-# distance from the mean look at single columns, where these values are usual. An unchanged row
-# may also be anomalous: two of the ten are tumors with unusual shapes.
+# rows, and the wrong cell in most of them. The default, which is made for all kinds of tables,
+# finds nearly as many, and names the cell about as often. A forest and the distance from the mean
+# look at single columns, where these values are usual. An unchanged row may also be anomalous: two
+# of the ten are tumors with unusual shapes.

@@ -32,7 +32,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from skae import OutlierDetector, TabularAutoencoder, TabularOutlierScorer
+from skae import OutlierDetector, TabularAutoencoder
 
 rng = np.random.default_rng(0)
 n_cars = 2000
@@ -76,8 +76,7 @@ print(X.iloc[[0, 25, 50, 75, 100]].to_string())
 # Two ways
 # --------
 #
-# The first way needs only the table. It is shown with the default, which learns from the rows
-# that it takes for inliers; with ``trim_fraction=0``, which learns from all rows; and with a
+# The first way needs only the table. It is shown with the default, and with a
 # `~skae.TabularAutoencoder`, which scores rows by how badly it reconstructs them. In the second
 # way an encoder comes first. It fills in missing values, scales numbers and makes columns from
 # categories. Dates have to be converted to numbers by hand. After it comes any detector for
@@ -101,7 +100,6 @@ encoder = make_column_transformer(
 
 estimators = {
     "default": None,
-    "default, trim_fraction=0": TabularOutlierScorer(trim_fraction=0),
     "TabularAutoencoder": TabularAutoencoder(),
     "encoder, PCA": make_pipeline(encoder, PCA(0.95)),
     "encoder, GaussianMixture": make_pipeline(encoder, GaussianMixture(6, reg_covar=1e-2)),
@@ -142,7 +140,7 @@ print(table.round(2).to_string())
 # %%
 
 fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
-markers = dict(zip(table.index, "ohs^vDX", strict=True))
+markers = dict(zip(table.index, "os^vDX", strict=True))
 for name, marker in markers.items():
     is_skae = not name.startswith("encoder")
     auc = table.loc[name, [*fault.unique()[:-1], "mean"]]
@@ -186,14 +184,10 @@ print(
 # Most of these faults are cells that do not fit the others in their row, while each value alone
 # is usual. Autoencoders see this: in training they have to predict hidden cells from the others,
 # the model from the power, the price from the age. So `~skae.TabularAutoencoder` is ahead, and so
-# is the default with ``trim_fraction=0``, which contains autoencoders; nearly everything that the
-# latter flags is wrong. Neighbors on encoded columns come next. ``IsolationForest``, which looks
-# at one column at a time, comes last.
-#
-# The default without changes does not learn from rows that stand out. Among them are all cars of
-# the rarest model, which are few and expensive: it flags them all, and they are most of what it
-# flags. A `~skae.OutlierDetector.report` shows such groups. If they are correct, set
-# ``trim_fraction=0``.
+# is the default, which contains autoencoders and measures distances to other rows, too. Nearly
+# everything that it flags is wrong. It also learns from the cars of the rarest model, which are
+# few and expensive: :ref:`sphx_glr_gallery_plot_rare_groups.py` shows why. Neighbors on encoded
+# columns come next. ``IsolationForest``, which looks at one column at a time, comes last.
 #
 # Always compare with a detector for numbers: with an encoder it takes ten more lines and a tenth
 # of a second.
