@@ -120,7 +120,8 @@ class OutlierDetector(
     calibration_scores_ : ndarray of shape (n_calibration,)
         Scores that the threshold and the p-values are computed from: those of all training
         rows or, with ``cv``, of the held-out rows, in the order of the rows. Known anomalies are
-        left out.
+        left out. So are rows that the default estimator did not draw, if there are more than it
+        learns from.
     background_ : table of shape (n_background, n_features)
         Normal training rows, at most 1,000, in the format of X. Expected values are taken from
         them. A pickle of the detector contains them, too.

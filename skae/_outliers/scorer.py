@@ -63,7 +63,7 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
     and apart from them. A group of one in twelve rows is a mode of the data and never suspect;
     nor are rows because of a rare category, or because one column has a long tail.
 
-    Four kinds of distances of a row count:
+    What counts is how far a row is from what is usual:
 
     - The mean distances to its 1, 4 and 16 nearest rows. The first see single rows in a gap, the
       last small groups far from all others. Numbers are scaled in two ways, by their
@@ -91,9 +91,10 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
       counts if the rows cover a year. Times that are ten years off are odd.
     - Text that is different in every row is left out, and so are dates as text.
     - A new category counts as a rare one if new ones are usual, as in a column of names.
-    - Differences of two dates, or of two numbers of one unit, are added if they vary less than
-      both columns, or if their sign is nearly always the same and would not be by chance. Up to
-      30 numbers are compared.
+    - Differences of two dates are added if they vary less than both columns. Whether a difference
+      is unusual counts as a new category does: of two dates or numbers of which one is always
+      the larger, and would not be by chance, and of two numbers that differ by little. Up to 30
+      numbers are compared.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         Number of autoencoders. Each is trained without one part of the rows, which are split
         in so many parts. A single one is trained on all rows.
     n_neighbors : int or tuple of int, default=(1, 4, 16)
-        Numbers of nearest rows for the mean distances.
+        Numbers of nearest rows for the mean distances, one or several.
     assume_clean : bool, default=False
         Whether to learn from all training rows. Set it if you know that they are normal.
     max_samples : int, default=10_000
