@@ -374,8 +374,10 @@ class TableColumns:
             X = aligned(X, self.names)
         if X.shape[1] != len(self.columns):
             raise ValueError(f"X has {X.shape[1]} columns, but {len(self.columns)} were fitted.")
-        if len(X) <= MAX_AT_ONCE and self._of_numbers is not None and _is_finite_array(X):
-            return scaled(X.astype(np.float64, copy=False), *self._of_numbers)
+        if len(X) <= MAX_AT_ONCE and self._of_numbers is not None:
+            numbers = _numbers_of(X)
+            if numbers is not None and not np.isinf(numbers).any():
+                return scaled(numbers, *self._of_numbers)
         cells = np.empty(X.shape, np.float64)
         for i, (column, values) in enumerate(zip(self.columns, _values(X), strict=True)):
             cells[:, i] = column.read(values)
@@ -414,9 +416,14 @@ class TableColumns:
         return self.frame._replace(index=index).assemble(made)
 
 
-def _is_finite_array(X):
-    """Say whether X is an array of numbers, which all columns can be read from at once."""
-    return isinstance(X, np.ndarray) and X.dtype.kind in "iuf" and not np.isinf(X).any()
+def _numbers_of(X):
+    """Return a table as an array of float64, or None if its columns have to be read one by one."""
+    X = nw.to_native(X, pass_through=True)
+    if isinstance(X, pd.DataFrame) and all(isinstance(one, np.dtype) for one in X.dtypes):
+        X = X.to_numpy()
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "iuf":
+        return None
+    return X.astype(np.float64, copy=False)
 
 
 def _warn_of_ids(columns, n_rows):
