@@ -72,10 +72,10 @@ class OutlierDetector(
     make a row anomalous, and which values would be expected there.
 
     One line finds outliers in new rows or in the training rows:
-    ``OutlierDetector().fit(X).predict(X_new)``. Estimators tend to score their training rows
-    higher than new rows, above all when they overfit. Too many new rows then fall below the
-    threshold. If false alarms matter, or for p-values, set ``cv=5``: the threshold is then
-    computed from held-out rows, at the cost of five more fits.
+    ``OutlierDetector().fit(X).predict(X_new)``. Other estimators than the default tend to score
+    their training rows higher than new rows, above all when they overfit. Too many new rows then
+    fall below the threshold. If false alarms matter, or for p-values, set ``cv=5``: the threshold
+    is then computed from held-out rows, at the cost of five more fits.
 
     Parameters
     ----------
@@ -98,7 +98,8 @@ class OutlierDetector(
         How to hold out rows, so that each is scored by an estimator that was not trained on
         it. An int is the number of folds; rows are shuffled. The threshold and the p-values
         are then computed from these scores. With None they are computed from the scores of
-        the training rows themselves, which are too high.
+        the training rows themselves. These are too high, but for the default estimator, which
+        scores its training rows as if they were left out.
     use_labels : bool or None, default=None
         Whether to learn from y of ``fit``: -1 for known anomalies, 1 for known normal rows, 0 or
         NaN for rows that nobody has checked. Rows that are like known anomalies then get lower
@@ -152,12 +153,12 @@ class OutlierDetector(
 
     With ``use_labels=True``, known anomalies are left out when the estimator is fitted and the
     threshold is computed. Then a forest of extremely randomized trees learns to tell the known
-    anomalies from the known normal rows by their columns and their scores, an idea of [4]_. If
-    fewer than 50 normal rows are known, it takes unchecked rows as well. A row that is more
-    probably an anomaly than the mean row of the forest loses score, in proportion to the
-    logarithm of the ratio of the odds. No score is raised, and rows that are not like known
-    anomalies keep theirs, so anomalies of new kinds are still found. [5]_ and [6]_ train
-    networks for the same task.
+    anomalies from the known normal rows by their columns and their scores, an idea of [4]_. It
+    takes ten unchecked rows for normal as well, or more if fewer than 40 normal rows are known.
+    A row that is more probably an anomaly than four fifths of these normal rows loses score, in
+    proportion to the logarithm of the odds, and more so the more anomalies are known. No score is
+    raised, and the threshold "auto" stays that of the scores without labels, so anomalies of new
+    kinds are still found. [5]_ and [6]_ train networks for the same task.
 
     References
     ----------
