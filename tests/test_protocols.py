@@ -45,7 +45,6 @@ EXCEPTIONS = {
     "_model_selection/fit_many.py": "estimators of the user",
     "_model_selection/trials.py": "estimators of the user",
     "_outliers/detector.py": "an estimator of the user",
-    "_outliers/explaining.py": "an estimator of the user",
     # What a class has.
     "_estimators/fitted.py": "whether a class has an architecture",
 }

@@ -276,19 +276,19 @@ class OutlierDetector(
             raise ValueError("X has 1 sample, but a threshold takes the scores of at least 2.")
         rng = check_random_state(self.random_state)
         labels = read_labels(y, num_samples(X), self.use_labels)
-        if (labels == ANOMALY).any():
-            learned = np.flatnonzero(labels != ANOMALY)
+        is_known = labels == ANOMALY
+        if is_known.any():
+            learned = np.flatnonzero(~is_known)
             X, params = take_rows(X, learned), check_method_params(X, params, learned)
         original = self._original(rng.randint(np.iinfo(np.int32).max))
         routed = self._routed(params, original)
         folds = _folds(X, cv, routed.splitter.split, rng)
         fitted = self._fitted(original, X, folds, routed.estimator.fit)
         estimator = next(fitted)
-        has_known = (labels == ANOMALY).any()
-        rows, scores = _training_scores(estimator, X, of_all=has_known)
+        rows, scores = _training_scores(estimator, X, of_all=is_known.any())
         calibration_scores = _held_out_scores(X, folds, fitted) if folds else scores
         known, training_scores, of_threshold = None, scores, calibration_scores
-        if has_known:
+        if is_known.any():
             known, penalties, training_scores = _learn_known(
                 estimator, given, labels, scores, calibration_scores, rng
             )
@@ -305,7 +305,7 @@ class OutlierDetector(
         self.__dict__.pop("_background", None)  # of an earlier fit
         self.calibration_scores_, self.background_ = calibration_scores, background
         self._known_anomalies, self._training_scores = known, training_scores
-        return labels == ANOMALY
+        return is_known
 
     def _original(self, seed):
         """Return the estimator to fit clones of."""
@@ -450,9 +450,9 @@ class OutlierDetector(
         On average, at most a fraction ``alpha`` of the rows that are called outliers is normal.
         This uses the procedure of Benjamini and Hochberg on the p-values of all rows [1]_, so
         it needs the same conditions as ``p_value``. For outliers among the training rows, use
-        ``fit_predict_fdr``. Whether a row is called an outlier depends
-        on the other rows of X, too. With too few calibration scores, p-values cannot be small
-        enough, and no row is called an outlier.
+        ``fit_predict_fdr``. Whether a row is called an outlier depends on the other rows of X, too.
+        With too few calibration scores, p-values cannot be small enough, and no row is called an
+        outlier.
 
         Parameters
         ----------
@@ -528,6 +528,17 @@ class OutlierDetector(
            hypothesis", Journal of the American Statistical Association 99, 2004.
         .. [2] J. Pickands, "Statistical inference using extreme order statistics", Annals of
            Statistics 3, 1975.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.decomposition import PCA
+        >>> from skae import OutlierDetector
+        >>> X = np.random.default_rng(0).normal(size=(500, 4))
+        >>> X[:3] += 9
+        >>> labels = OutlierDetector(PCA(2), random_state=0).fit_predict_fdr(X)
+        >>> np.flatnonzero(labels == -1)
+        array([0, 1, 2])
         """
         _check_fraction(alpha)
         with unchanged_on_error(self):

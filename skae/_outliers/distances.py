@@ -1,8 +1,8 @@
 """Distances of a row: to other rows, and of its cells to what the other cells let expect.
 
-Each class learns from rows and has ``left_out``, the distances of these rows if each is left out
-of what is learned, and ``distances``, those of other rows. Rows are of shape (n_samples,
-n_features), distances of shape (n_samples,) or (n_samples, n_scales).
+The classes of distances that count learn from rows and have ``left_out``, the distances of these
+rows if each is left out of what is learned, and ``distances``, those of other rows. Rows are of
+shape (n_samples, n_features), distances of shape (n_samples,) or (n_samples, n_scales).
 """
 
 import numpy as np
@@ -103,12 +103,12 @@ class CellDistance(MahalanobisDistance):
 
     def __init__(self, rows):
         super().__init__(rows)
-        self.rows, self.deviations = rows, np.sqrt(np.diag(self.precision))
+        self.deviations = np.sqrt(np.diag(self.precision))
 
-    def left_out(self):
+    def left_out(self, rows):
         # The inverse without a row differs by a matrix of rank 1 (Sherman and Morrison).
-        n, precision = len(self.rows), self.precision / len(self.rows)
-        centered = self.rows - self.mean
+        n, precision = len(rows), self.precision / len(rows)
+        centered = rows - self.mean
         raised = centered @ precision
         leverages = (raised * centered).sum(1, keepdims=True) * n / max(n - 1, 1)
         left = 1 - np.minimum(leverages, MAX_LEVERAGE)

@@ -9,6 +9,7 @@ import pandas as pd
 from skae._data.frames import is_frame, narwhals_frame
 from skae._outliers.cells import as_frame, as_objects, dense_table, take_rows
 from skae._outliers.explanation import Background, CounterfactualSearch
+from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import p_values
 
 
@@ -152,7 +153,7 @@ class ExplainMixin:
 
     def _shared(self, X, gains):
         """Return gains, shared among columns whose differences are unusual."""
-        if not hasattr(self.estimator_, "_unusual_differences"):
+        if not isinstance(self.estimator_, TabularOutlierScorer):
             return gains
         counts = self.estimator_._unusual_differences(X)
         n_counted = counts.sum(1, keepdims=True)

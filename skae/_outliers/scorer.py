@@ -311,19 +311,22 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
             NeighborDistances(vectors, scale, n_neighbors, self.n_jobs)
             for scale in (self._scale, 1.0)
         ]
+        left_out = [each.left_out() for each in self._neighborhoods]
         n_distances, weights = 2 * len(n_neighbors), []
         self._cell_distance = self._residual_distance = None
         if self._has_many(cells):
-            self._cell_distance = CellDistance(vectors / self._scale)
+            rows = vectors / self._scale
+            self._cell_distance = CellDistance(rows)
+            left_out.append(self._cell_distance.left_out(rows))
             weights.append(CELL_WEIGHT)
         if self.ensemble_ is not None:
             residuals = self._left_out_residuals(cells)
             # What is constant has residuals that are noise of the net.
             self._residual_scale = deviations(residuals, LEAST_RESIDUAL)
-            self._residual_distance = CellDistance(residuals / self._residual_scale)
+            rows = residuals / self._residual_scale
+            self._residual_distance = CellDistance(rows)
+            left_out.append(self._residual_distance.left_out(rows))
             weights.append(RESIDUAL_WEIGHT)
-        parts = *self._neighborhoods, self._cell_distance, self._residual_distance
-        left_out = [part.left_out() for part in parts if part is not None]
         self._left_out = np.log(np.column_stack(left_out))
         self._tails = TailScale(self._left_out)
         share = (1 - sum(weights)) / n_distances
