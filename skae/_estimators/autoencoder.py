@@ -2,10 +2,11 @@
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import ArchitectureParameters, LossParameters, estimator
+from skae._estimators.plain_code import PlainCode
 
 
 @estimator
-class Autoencoder(LossParameters, ArchitectureParameters, BaseAutoencoder):
+class Autoencoder(PlainCode, LossParameters, ArchitectureParameters, BaseAutoencoder):
     """Autoencoder: a net that learns to reconstruct its input through a narrow code.
 
     The encoder maps a row to a few numbers, the code; the decoder maps the code back.

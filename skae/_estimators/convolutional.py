@@ -2,12 +2,13 @@
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
+from skae._estimators.plain_code import PlainCode
 from skae.architectures import Conv
 from skae.architectures._conv import ConvParameters
 
 
 @estimator
-class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, BaseAutoencoder):
+class ConvAutoencoder(FlatArchitecture, PlainCode, ConvParameters, LossParameters, BaseAutoencoder):
     """Autoencoder for images and signals, made of convolutions.
 
     A convolution applies the same filter at every position of an image, so a pattern that is

@@ -2,12 +2,15 @@
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
+from skae._estimators.plain_code import PlainCode
 from skae.architectures import Recurrent
 from skae.architectures._recurrent import RecurrentParameters
 
 
 @estimator
-class RecurrentAutoencoder(FlatArchitecture, RecurrentParameters, LossParameters, BaseAutoencoder):
+class RecurrentAutoencoder(
+    FlatArchitecture, PlainCode, RecurrentParameters, LossParameters, BaseAutoencoder
+):
     """Autoencoder for sequences of unequal lengths, made of recurrent layers.
 
     The encoder reads a sequence step by step and maps it to a code of fixed length. The

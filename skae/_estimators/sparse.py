@@ -6,16 +6,16 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 
-from skae._estimators.autoencoder import Autoencoder
+from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
-from skae._estimators.parameters import estimator
+from skae._estimators.parameters import ArchitectureParameters, LossParameters, estimator
 from skae._estimators.predictor import encode
 from skae._params import StrOptions, integer, real
 from skae.bottlenecks import KLSparseBottleneck, L1Bottleneck, TopKBottleneck
 
 
 @estimator
-class SparseAutoencoder(Autoencoder):
+class SparseAutoencoder(LossParameters, ArchitectureParameters, BaseAutoencoder):
     """Autoencoder whose codes are long, with few units active in each row.
 
     Each row is described by a few units out of many. The units are useful features for linear

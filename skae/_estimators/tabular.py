@@ -5,6 +5,7 @@ from collections.abc import Callable
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.denoising import Denoising
 from skae._estimators.parameters import FlatArchitecture, estimator
+from skae._estimators.plain_code import PlainCode
 from skae._params import StrOptions, real
 from skae.architectures import Tabular
 from skae.architectures._tabular import TabularParameters
@@ -13,7 +14,9 @@ from skae.losses._mixed import LOSSES
 
 
 @estimator
-class TabularAutoencoder(FlatArchitecture, Denoising, TabularParameters, BaseAutoencoder):
+class TabularAutoencoder(
+    FlatArchitecture, Denoising, PlainCode, TabularParameters, BaseAutoencoder
+):
     """Autoencoder for tables as they are: numbers, categories, dates and missing cells.
 
     X can be a DataFrame of pandas, polars or pyarrow, or an array. Numbers need no scaling: they
