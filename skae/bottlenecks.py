@@ -40,10 +40,14 @@ class Bottleneck(nn.Module):
         Whether the encoder gets the samples less their mean.
     is_scale_free : bool
         Whether codes may be of any size.
+    is_linear : bool
+        Whether the code may be any linear function of the encoder's output, so that training may
+        end with a change of its axes.
     """
 
     centers_input = False
     is_scale_free = False
+    is_linear = False
 
     def __init__(self):
         super().__init__()
@@ -190,7 +194,7 @@ class LinearBottleneck(Bottleneck):
     tensor([[ 0.5000, -1.0000]])
     """
 
-    is_scale_free = True
+    is_scale_free = is_linear = True
 
     def stack_key(self):
         return ()

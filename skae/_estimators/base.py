@@ -227,11 +227,11 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
 
 
 def _losses(module, x, target):
-    return module.reconstruction_losses(module.encode(x), target)
+    return module.reconstruction_losses(module.latent(x), target)
 
 
 def _element_losses(module, x, target):
-    return module.element_losses(module.encode(x), target)
+    return module.element_losses(module.latent(x), target)
 
 
 def _in_eval_mode(module):

@@ -57,6 +57,15 @@ class Members:
         pairs = zip(self.modules, code.split(self.widths, 1), strict=True)
         return self._mean(module.decode(own, target) for module, own in pairs)
 
+    def latent(self, x):
+        """Return what each decoder gets."""
+        return [module.latent(seen) for module, seen in self._shown(x)]
+
+    def decode_latent(self, latent, target=None):
+        """Return the mean of what the decoders make of it."""
+        pairs = zip(self.modules, latent, strict=True)
+        return self._mean(module.decode_latent(own, target) for module, own in pairs)
+
     def __call__(self, x):
         """Return the mean reconstruction."""
         return self._mean(module(seen) for module, seen in self._shown(x))

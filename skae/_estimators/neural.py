@@ -28,7 +28,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
 
     A subclass defines ``_make_architecture``, ``_parameters_of_the_architecture``,
     ``_make_reader``, ``_make_module`` and ``_parts_to_renew``. It may override ``_check_ranges``,
-    ``_describe`` and ``_check_fit``.
+    ``_order_codes``, ``_describe`` and ``_check_fit``.
     """
 
     #: Parameters, in addition to the shared ones, that cannot change when training continues.
@@ -132,6 +132,18 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
     def _parts_to_renew(self, dataset):
         """Return the parts of the module that parameters may change when training continues."""
         raise NotImplementedError
+
+    def _order_codes(self, samples, validation, n_epochs):
+        """Choose the basis of the codes after the training.
+
+        Parameters
+        ----------
+        samples : Dataset
+            All that were given to fit, with those that were held out.
+        validation : Dataset or None
+        n_epochs : int
+            Of this training.
+        """
 
     def _describe(self, dataset, validation):
         """Set the fitted attributes that are computed from the samples."""

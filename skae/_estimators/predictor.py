@@ -141,7 +141,7 @@ class Predictor:
         They are those of the values of the targets or, where squares of these would be beyond
         float64, of multiples of them. What rounding leaves of constant values is 0.
 
-        ``watch`` is called with the module and the codes of each chunk.
+        ``watch`` is called with the module and what its decoder gets, for each chunk.
         """
         squares = self._squares(dataset, 1.0, watch)
         if not (TOO_SMALL < squares[1].sum() < TOO_LARGE and np.isfinite(squares[0]).all()):
@@ -153,10 +153,10 @@ class Predictor:
         """Return residual, total and mean, of values that are multiplied by a factor."""
 
         def restored(module, x, target):
-            code = module.encode(x)
+            latent = module.latent(x)
             if watch is not None:
-                watch(module, code)
-            return module.decode(code, target)
+                watch(module, latent)
+            return module.decode_latent(latent, target)
 
         targets = dataset.targets
         add = torch.nansum if dataset.has_missing else torch.sum
@@ -218,13 +218,15 @@ class NetPredictor(Predictor):
 
     @cached_property
     def encoder(self):
-        """Encoder and bottleneck, as one module."""
-        return _chain(self.net.module_.encoder, self.net.module_.bottleneck)
+        """Encoder, bottleneck and the basis of the codes, as one module."""
+        module = self.net.module_
+        return _chain(module.encoder, module.bottleneck, module.code_basis)
 
     @cached_property
     def decoder(self):
-        """Decoder and output activation, as one module."""
-        return _chain(self.net.module_.decoder, self.net.module_.output_activation)
+        """The basis of the codes, decoder and output activation, as one module."""
+        module = self.net.module_
+        return module.code_basis.before(_chain(module.decoder, module.output_activation))
 
     def module_for(self, dtype):
         module = self.net.module_

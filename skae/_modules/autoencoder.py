@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from skae._data.cost import FREE
+from skae._modules.code_basis import RawBasis
 from skae._runtime import TRAINED
 from skae.architectures._base import Layer, hooks, run
 from skae.losses._base import per_sample
@@ -76,6 +77,7 @@ class AutoencoderModule(TrainedModule):
         self.output_activation = output_activation
         self.loss = loss
         self.corruption = corruption
+        self.code_basis = RawBasis()  # until the training is over
         self.has_missing = has_missing
         self.n_multiplications, self.width = cost
         self.takes_target = hooks(decoder).takes_target
@@ -92,7 +94,12 @@ class AutoencoderModule(TrainedModule):
 
     def encode(self, x):
         """Return the code of ``x``, shape (n_samples, n_components)."""
-        return self.bottleneck(self.encoded(x))
+        return self.code_basis(self.bottleneck(self.encoded(x)))
+
+    def latent(self, x):
+        """Return the code of ``x`` as the decoder gets it, shape (n_samples, n_latent)."""
+        latent = self.bottleneck(self.encoded(x))
+        return self.code_basis.inverse(self.code_basis(latent)) if self.code_basis.cuts else latent
 
     def encoded(self, x, state=TRAINED):
         """Return what the encoder gives, shape (n_samples, encoder_width)."""
@@ -103,14 +110,18 @@ class AutoencoderModule(TrainedModule):
 
         The target is for decoders that take it, which see by it how many steps each sequence has.
         """
-        return self.output_activation(self._decoded(code, target, TRAINED))
+        return self.decode_latent(self.code_basis.inverse(code), target)
 
-    def _decoded(self, code, target, state):
-        inputs = (code, target) if self.takes_target else (code,)
+    def decode_latent(self, latent, target=None):
+        """Return the reconstruction from what ``latent`` returns."""
+        return self.output_activation(self._decoded(latent, target, TRAINED))
+
+    def _decoded(self, latent, target, state):
+        inputs = (latent, target) if self.takes_target else (latent,)
         return run(self.decoder, *inputs, state=state)
 
     def forward(self, x):
-        return self.decode(self.encode(x), x)
+        return self.decode_latent(self.latent(x), x)
 
     def training_inputs(self, x, target, state=TRAINED, training=True):
         """Return what the encoder gets, its target, and the weight of each element or None."""
@@ -120,17 +131,17 @@ class AutoencoderModule(TrainedModule):
         x, cell_weight = self.corruption(x, state)
         return x, target, cell_weight
 
-    def predict(self, code, target=None, state=TRAINED):
+    def predict(self, latent, target=None, state=TRAINED):
         """Return what the loss compares with the target: logits where it takes these."""
-        prediction = self._decoded(code, target, state)
+        prediction = self._decoded(latent, target, state)
         return prediction if self.loss.from_logits else self.output_activation(prediction)
 
-    def reconstruction_losses(self, code, target, state=TRAINED):
+    def reconstruction_losses(self, latent, target, state=TRAINED):
         """Return how far each sample is from what its code decodes to.
 
         Parameters
         ----------
-        code : tensor of shape (n_samples, n_components)
+        latent : tensor of shape (n_samples, n_latent)
         target : tensor of shape (n_samples, *input_shape)
         state : TrainState, default=TrainState()
 
@@ -139,10 +150,10 @@ class AutoencoderModule(TrainedModule):
         tensor of shape (n_samples,)
         """
         known, known_target = known_targets(target, self.has_missing)
-        values = self.loss(self.predict(code, target, state), known_target)
+        values = self.loss(self.predict(latent, target, state), known_target)
         return sample_losses(self.loss, values, known)
 
-    def element_losses(self, code, target):
+    def element_losses(self, latent, target):
         """Return the loss of each element, NaN where the target is.
 
         Parameters as for ``reconstruction_losses``.
@@ -151,7 +162,7 @@ class AutoencoderModule(TrainedModule):
         -------
         tensor of shape (n_samples, *input_shape)
         """
-        values = self.loss(self.predict(code, target), target.nan_to_num(0.0))
+        values = self.loss(self.predict(latent, target), target.nan_to_num(0.0))
         if values.ndim == 1:
             raise ValueError(
                 "feature_losses needs a loss with one value per element, but this one gives one "
@@ -174,9 +185,9 @@ class AutoencoderModule(TrainedModule):
         -------
         tensor of shape ()
         """
-        code, penalty = self.bottleneck.draw(self.encoded(x, state), weight, state)
+        latent, penalty = self.bottleneck.draw(self.encoded(x, state), weight, state)
         known, known_target = known_targets(target, self.has_missing)
-        values = self.loss(self.predict(code, target, state), known_target)
+        values = self.loss(self.predict(latent, target, state), known_target)
         losses = sample_losses(self.loss, values, known, cell_weight)
         return weighted_mean(losses, weight) + penalty
 

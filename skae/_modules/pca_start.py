@@ -37,13 +37,20 @@ class PrincipalAxes(NamedTuple):
     rank: int
 
 
-def principal_axes(dataset, n_components):
-    """Return the `PrincipalAxes` of rows, or None if these are beyond float32."""
+def flat_rows(dataset):
+    """Return some of the samples, also as a matrix without NaN, and their weights."""
     n_features = prod(dataset.sample_shape)
     n_rows = min(len(dataset), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
-    x, weight = dataset.subsample(n_rows).get_batch(slice(None), torch.float32)
+    rows = dataset.subsample(n_rows)
+    x, weight = rows.get_batch(slice(None), torch.float32)
     x = dataset.filled(x).flatten(1)
-    weight = x.new_ones(len(x)) if weight is None else weight
+    return rows, x, x.new_ones(len(x)) if weight is None else weight
+
+
+def principal_axes(dataset, n_components):
+    """Return the `PrincipalAxes` of rows, or None if these are beyond float32."""
+    _, x, weight = flat_rows(dataset)
+    n_features = x.shape[1]
     if not x.isfinite().all():  # training will say so
         return None
     size = x.abs().max()

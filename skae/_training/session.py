@@ -104,7 +104,8 @@ class FitSession:
             estimator._warn_of_unused()
         resume = is_partial or estimator.warm_start
         dataset, resume = estimator._read(self.data, self.sample_weight, resume)
-        self.fitted, self.validation = dataset, None
+        self.samples = self.fitted = dataset
+        self.validation = None
         if not is_partial:
             parts = estimator._hold_out(dataset, self.validation_data, resume)
             self.fitted, self.validation = parts
@@ -124,6 +125,7 @@ class FitSession:
         estimator = self.estimator
         try:
             self.run.end()
+            estimator._order_codes(self.samples, self.validation, self.run.epochs_done)
             estimator._describe(self.fitted, self.validation)
         except BaseException:
             self.abandon()

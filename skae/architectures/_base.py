@@ -16,6 +16,8 @@ class Architecture:
     input_kind = "arrays"
     #: How to train it by default, a `TrainingDefaults`, or None for what suits most.
     training_defaults = None
+    #: Whether a code is made of maps, whose numbers have places.
+    code_has_places = False
 
     def code_length(self, input_shape, n_components):
         """Return the length of the code.

@@ -223,6 +223,11 @@ class Conv(Architecture, ConvParameters):
     #: What the data is read as.
     input_kind = "images"
 
+    @property
+    def code_has_places(self):
+        """Whether a code is made of maps, whose numbers have places."""
+        return self.code == "spatial"
+
     def code_length(self, input_shape, n_components):
         """Return the length of the code.
 

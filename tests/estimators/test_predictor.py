@@ -186,18 +186,18 @@ def test_an_ensemble_follows_the_weights_of_its_members(X, fast):
 
 def test_callbacks_see_the_weights_of_their_epoch(X, fast):
     class Watch(Callback):
-        codes = []  # noqa: RUF012 (copies of the callback share it)
+        restored = []  # noqa: RUF012 (copies of the callback share it)
 
         def on_epoch_end(self, net, **kwargs):
-            self.codes.append(model.transform(X))
+            self.restored.append(model.reconstruct(X))
             assert_up_to_date(model, X)
 
     model = Autoencoder(**fast, callbacks=[Watch()])
     model.fit(X)
-    first, *others = Watch.codes
+    first, *others = Watch.restored
     assert len(others) == 2
     assert not any(np.array_equal(first, other) for other in others)
-    np.testing.assert_array_equal(model.transform(X), others[-1])
+    np.testing.assert_array_equal(model.reconstruct(X), others[-1])
 
 
 def test_threads_share_the_twin(copies, monkeypatch, X, model):
