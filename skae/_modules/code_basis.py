@@ -1,5 +1,6 @@
 """The basis in which users see codes: a principal component analysis of the code. torch only."""
 
+import copy
 from math import ceil
 from typing import NamedTuple
 
@@ -26,14 +27,14 @@ MAX_CODES = 1_024
 MAX_ELEMENTS = 2**22
 
 #: Steps by which slopes are measured, as a fraction of a code's standard deviation.
-STEP = 0.03
+STEP = 0.01
 
 #: Least squared length of a step in the code, as a fraction of the largest: the decoder may ignore
 #: directions, which are not to be lost.
 LEAST = 1e-10
 
-#: Slopes that float32 holds, and their inverses.
-RANGE = 1e-30, 1e30
+#: Codes of this size are as good as 0.
+LEAST_CODE = 1e-30
 
 
 class RawBasis(nn.Module):
@@ -142,8 +143,8 @@ class PrincipalCodes(NamedTuple):
 
 
 @torch.no_grad()
-def principal_codes(module, dataset, n_latent, device, max_decoded):
-    """Return the `PrincipalCodes` of a module, or None if its codes are not finite.
+def principal_codes(module, dataset, device, max_decoded):
+    """Return the `PrincipalCodes` of a module, or None if its codes are too many or not finite.
 
     A step in the code counts as long as the step in the reconstruction that it makes, on average
     over rows. So distances between codes are like those between reconstructions. In this metric
@@ -153,17 +154,17 @@ def principal_codes(module, dataset, n_latent, device, max_decoded):
     Parameters
     ----------
     module : AutoencoderModule
+        With the codes of the training.
     dataset : Dataset
         Training rows, of which some are used.
-    n_latent : int
-        Length of the codes of the training.
     device : torch.device
     max_decoded : int
         How many codes to decode, at most about.
     """
-    n_rows = min(MAX_ROWS, max(max_decoded, MIN_ROWS + 8 * n_latent))
+    n_rows = min(MAX_ROWS, max(max_decoded, MIN_ROWS))
     latent, weight = _latent(module, dataset.subsample(n_rows), device)
-    if not latent.isfinite().all():
+    n_latent = latent.shape[1]
+    if n_latent > MAX_CODES or not latent.isfinite().all():
         return None
     mean = weight @ latent
     latent -= mean
@@ -195,28 +196,31 @@ def _latent(module, dataset, device):
 def _steps(latent):
     """Return the steps in each direction of the code by which slopes are measured."""
     size = latent.abs().amax(0)
-    least = STEP * size.max().clamp_min(RANGE[0])
-    sizes = latent.div(size.clamp_min(least)).square().mean(0).sqrt() * size.clamp_min(least)
-    return (STEP * sizes.clamp_min(least)).float()
+    size = size.clamp_min(STEP * size.max().clamp_min(LEAST_CODE))
+    return STEP * size * (latent / size).square().mean(0).sqrt().clamp_min(STEP)
 
 
 def _metric(module, dataset, steps, device):
-    """Return the mean of the decoder's slopes times their transpose, (n_latent, n_latent)."""
-    n_latent, total, metric = len(steps), 0.0, torch.zeros(len(steps), len(steps)).double()
-    for _, x, target, weight in chunks(dataset, torch.float32, device):
-        n_values = n_latent * x[0].numel()
-        thinned, at_once = ceil(n_values / MAX_ELEMENTS), max(1, MAX_ELEMENTS // n_values)
+    """Return the mean of the decoder's slopes times their transpose, (n_latent, n_latent).
+
+    In float64: differences of close values lose digits.
+    """
+    device = torch.device("cpu") if device.type == "mps" else device  # no float64 there
+    module, steps = copy.deepcopy(module).to(device).double(), steps.to(device)
+    total, metric = 0.0, torch.zeros(len(steps), len(steps)).double()
+    for _, x, target, weight in chunks(dataset, torch.float64, device):
+        weight = torch.ones(len(x)) if weight is None else weight
+        at_once = max(1, MAX_ELEMENTS // (len(steps) * x[0].numel()))
         for i in range(0, len(x), at_once):
             piece = slice(i, i + at_once)
-            slopes = _slopes(module, x[piece], target[piece], steps.to(device))
-            slopes = slopes[..., ::thinned].cpu().double()
-            weights = torch.ones(len(slopes)) if weight is None else weight[piece]
-            total += float(weights.sum())
-            slopes *= weights.double().sqrt()[:, None, None]
-            metric += torch.einsum("nid,njd->ij", slopes, slopes) * thinned
+            slopes, every = _slopes(module, x[piece], target[piece], steps)
+            weights = weight[piece].double()
+            slopes = slopes.cpu() * weights.sqrt()[:, None, None]
+            metric += torch.einsum("nid,njd->ij", slopes, slopes) * every
+            total += weights.sum()
     metric /= total
     trace = metric.trace()
-    return metric if trace > 0 and trace.isfinite() else torch.eye(n_latent).double()
+    return metric if trace > 0 and trace.isfinite() else torch.eye(len(steps)).double()
 
 
 def _slopes(module, x, target, steps):
@@ -224,22 +228,24 @@ def _slopes(module, x, target, steps):
 
     Returns
     -------
-    tensor of shape (n_samples, n_latent, n_values)
+    slopes : tensor of shape (n_samples, n_latent, n_values)
+    every : int
+        Of large samples, only every second, third, ... value is there.
     """
-    n_samples, n_latent = len(x), len(steps)
-    latent = module.latent(x)
-    changed = (latent[:, None] + steps.diag()).flatten(0, 1)
+    every = ceil(len(steps) * x[0].numel() / MAX_ELEMENTS)
     n_at_once = samples_at_once(x.shape[1:])
 
     def decoded(codes, targets):
         pieces = zip(codes.split(n_at_once), targets.split(n_at_once), strict=True)
-        return torch.cat([module.decode_latent(*piece).flatten(1) for piece in pieces])
+        return torch.cat([module.decode_latent(*p).flatten(1)[:, ::every] for p in pieces])
 
-    start = decoded(latent, target)
-    changed = decoded(changed, target.repeat_interleave(n_latent, 0))
-    slopes = (changed.view(n_samples, n_latent, -1) - start[:, None]) / steps[:, None]
-    slopes *= ~target.flatten(1).isnan()[:, None]  # behind the ends of sequences
-    return slopes.nan_to_num(0.0, 0.0, 0.0)
+    latent = module.latent(x)
+    changed = (latent[:, None] + steps.diag()).flatten(0, 1)
+    changed = decoded(changed, target.repeat_interleave(len(steps), 0))
+    slopes = changed.view(len(x), len(steps), -1) - decoded(latent, target)[:, None]
+    slopes /= steps[:, None]
+    slopes *= ~target.flatten(1)[:, ::every].isnan()[:, None]  # behind the ends of sequences
+    return slopes.nan_to_num(0.0, 0.0, 0.0), every
 
 
 def _signs(module, dataset, mean, axes, device):
@@ -258,5 +264,5 @@ def _signs(module, dataset, mean, axes, device):
     together = (_latent(module, rows, device)[0] - mean) @ axes
     together = together.T @ ((x - found.mean) @ components.T).double().mul(weight[:, None])
     together = together.nan_to_num(0.0, 0.0, 0.0)
-    together /= together.abs().max().clamp_min(RANGE[0])
+    together /= together.abs().max().clamp_min(LEAST_CODE)
     return torch.where((together**3).sum(1) < 0, -1.0, 1.0).double()
