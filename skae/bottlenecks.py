@@ -22,6 +22,7 @@ __all__ = [
     "KLSparseBottleneck",
     "L1Bottleneck",
     "LinearBottleneck",
+    "NeighborBottleneck",
     "SparseBottleneck",
     "TopKBottleneck",
 ]
@@ -205,6 +206,104 @@ class LinearBottleneck(Bottleneck):
     def linear_start(self, axes):
         found = axes.components[: axes.rank]  # further units keep their random weights
         return (found, -found @ axes.mean), (axes.components.t(), axes.mean)
+
+
+class NeighborBottleneck(LinearBottleneck):
+    """Plain code, with a penalty if neighbors are farther from each other than from others.
+
+    The second half of a training batch are neighbors of the first half. Each sample of the first
+    half is to be nearer to its neighbor than to those of the others: the penalty is the
+    cross-entropy of choosing it, with the kernel of t-SNE, 1 / (1 + squared distance), as weights
+    [1]_ [2]_.
+
+    Parameters
+    ----------
+    weight : float
+        Weight of the penalty, relative to the loss that training starts at.
+
+    References
+    ----------
+    .. [1] T. Sainburg, L. McInnes and T. Q. Gentner, "Parametric UMAP embeddings for
+       representation and semisupervised learning", Neural Computation 33, 2021.
+       :arxiv:`2009.12981`
+    .. [2] S. Damrich, J. N. Boehm, F. A. Hamprecht and D. Kobak, "From t-SNE to UMAP with
+       contrastive learning", ICLR 2023. :arxiv:`2206.01816`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.bottlenecks import NeighborBottleneck
+    >>> code = torch.tensor([[0.0], [9.0], [0.1], [9.1]])  # the third is near the first
+    >>> bottleneck = NeighborBottleneck(weight=1.0)
+    >>> _, penalty = bottleneck.draw(code)
+    >>> _, penalty_of_others = bottleneck.draw(code[[0, 1, 3, 2]])
+    >>> bool(penalty < 0.1 < penalty_of_others)
+    True
+    """
+
+    #: Standard deviation of the codes that training starts at, in units of the kernel's width.
+    SIZE = 3.0
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = weight
+        self.start_loss = 1.0
+
+    def set_start_loss(self, loss):
+        """Learn the loss that training starts at, a positive float."""
+        self.start_loss = loss
+
+    def stack_key(self):
+        """Return None: batches are pairs."""
+
+    def linear_start(self, axes):
+        (weight, bias), (decoder_weight, decoder_bias) = super().linear_start(axes)
+        std = axes.variances.mean().sqrt()
+        size = self.SIZE / std if std > 0 else 1.0
+        return (weight * size, bias * size), (decoder_weight / size, decoder_bias)
+
+    def draw(self, encoded, weight=None, state=TRAINED):
+        if not self.training:
+            return super().draw(encoded, weight, state)
+        affinity = -_squared_distances(*encoded.chunk(2)).log1p()
+        return encoded, self._shares(affinity, weight) @ _losses_of_choice(affinity)
+
+    def step(self, encoded, weight=None, state=TRAINED, numbers=None):
+        del state, numbers
+        first, second = encoded.chunk(2)
+        distances = _squared_distances(first, second)
+        affinity = -distances.log1p()
+        shares = self._shares(affinity, weight)
+        penalty = shares @ _losses_of_choice(affinity)
+
+        def backward(grad, out):
+            slope = affinity.softmax(1).neg_()
+            slope.diagonal().add_(1)
+            slope.mul_(2 * shares[:, None]).div_(1 + distances)  # by half of each distance
+            by_first = slope.sum(1, keepdim=True) * first - slope @ second
+            by_second = slope.sum(0)[:, None] * second - slope.t() @ first
+            torch.add(grad, torch.cat([by_first, by_second]), out=out)
+
+        return encoded, penalty, backward
+
+    def _shares(self, affinity, weight):
+        """Return what the loss of each pair counts, shape (n_pairs,)."""
+        n_pairs = len(affinity)
+        shares = affinity.new_full((n_pairs,), self.weight * self.start_loss / n_pairs)
+        return shares if weight is None else shares * weight[:n_pairs]
+
+
+def _squared_distances(a, b):
+    """Return the squared distances, shape (n, m), between (n, n_components) and (m, ...)."""
+    center = a.detach().mean(0)
+    a, b = a - center, b - center
+    squares = a.square().sum(1)[:, None] + b.square().sum(1)
+    return torch.addmm(squares, a, b.t(), alpha=-2).clamp_min(0.0)
+
+
+def _losses_of_choice(affinity):
+    """Return the cross-entropy of choosing the partner of each by its affinity, shape (n,)."""
+    return affinity.logsumexp(1) - affinity.diagonal()
 
 
 class SparseBottleneck(Bottleneck):

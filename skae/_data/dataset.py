@@ -122,6 +122,8 @@ class Dataset(data.Dataset):
     can_drop_columns = False
     #: Why nets cannot train as one on such samples; None if they can.
     why_not_stackable = None
+    #: Neighbors of each sample, an array of their positions, where training is by pairs of them.
+    neighbors = None
 
     @property
     def targets(self):
@@ -168,6 +170,13 @@ class Dataset(data.Dataset):
         """Return the same samples under another name."""
         twin = copy.copy(self)
         twin.name = name
+        return twin
+
+    def with_neighbors(self, neighbors):
+        """Return the same samples with what ``nearest_neighbors`` has found of each."""
+        twin = copy.copy(self)
+        twin.neighbors = neighbors
+        twin.why_not_stackable = "its batches are pairs of neighbors"
         return twin
 
     def largest(self):

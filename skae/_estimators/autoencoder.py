@@ -25,6 +25,7 @@ class Autoencoder(PlainCode, LossParameters, ArchitectureParameters, BaseAutoenc
     <loss>
     <output_activation>
     <architecture>
+    <neighbors>
     <training>
 
     Attributes

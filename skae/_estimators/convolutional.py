@@ -30,6 +30,7 @@ class ConvAutoencoder(FlatArchitecture, PlainCode, ConvParameters, LossParameter
     <convolution>
     <loss>
     <output_activation>
+    <neighbors>
     <training>
 
     Attributes

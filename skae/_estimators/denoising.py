@@ -121,6 +121,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
     <loss>
     <output_activation>
     <architecture>
+    <neighbors>
     <training>
 
     Attributes

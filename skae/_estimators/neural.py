@@ -16,7 +16,7 @@ from skae._training.optimizers import optimizer_params
 from skae._training.session import SessionEstimator
 from skae.architectures._training_defaults import DEFAULT_BUDGET, TrainingDefaults
 
-#: With fewer samples than this, none are held out by default.
+#: With fewer samples than this, early stopping would have too few to go by.
 MIN_HOLD_OUT = 20
 
 #: Tolerance by which scaled values may exceed their range.
@@ -92,10 +92,14 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             self.net_ = self._make_net(dataset, defaults, session)
         self._predictor = NetPredictor(self.net_)
 
+    def _training_samples(self, dataset):
+        """Return samples as training takes them."""
+        return dataset
+
     def _make_run(self, dataset, validation, n_epochs, shows_bar):
         """Return the training of the net."""
         callbacks = [prepared(callback) for callback in self.callbacks or ()]
-        if validation is not None and self.early_stopping:
+        if validation is not None and self._restores_best:
             callbacks.append(self._best_weights())
         if self.verbose and shows_bar:
             callbacks.append(self._progress(dataset, n_epochs))
@@ -164,7 +168,8 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error
             return dataset, validation.called(f"{validation.name}_val")
-        if self.early_stopping == "auto" and len(dataset) < MIN_HOLD_OUT or not self.early_stopping:
+        is_small = self.early_stopping == "auto" and len(dataset) < self._min_hold_out
+        if is_small or not self.early_stopping:
             return dataset, None
         rng = copy.deepcopy(self._hold_out_rng) if resume else self._rng
         order, n_held_out = self._order_to_hold_out(dataset, rng)
@@ -184,6 +189,16 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         """Return the indices of the samples in random order, and how many to hold out."""
         order = rng.permutation(len(dataset))
         return order, max(1, round(len(order) * self.validation_fraction))
+
+    @property
+    def _min_hold_out(self):
+        """With fewer samples than this, none are held out by default."""
+        return MIN_HOLD_OUT
+
+    @property
+    def _restores_best(self):
+        """Whether the weights of the best epoch are restored at the end."""
+        return bool(self.early_stopping)
 
     def _best_weights(self):
         """Return the callback that restores the best epoch."""

@@ -58,6 +58,19 @@ output_activation : str, default="auto"
         depends on the loss: it is "sigmoid" for "binary_cross_entropy", otherwise
         "identity"."""
 
+NEIGHBORS = """\
+neighbor_weight : float, default=0.0
+        Weight of a term in the loss that keeps samples close to their neighbors, and away from
+        others, in the code: then groups of similar samples are easy to tell apart, also in two
+        dimensions. It is relative to the loss that training starts at. 0.2 is a good value if
+        the codes are for another estimator or for a picture. Training is by pairs of neighbors
+        then, each mixed with a further neighbor, and takes longer. It holds out no samples by
+        default and keeps the last weights. See `skae.bottlenecks.NeighborBottleneck`.
+    n_neighbors : int, default=15
+        Number of nearest neighbors of each sample that are kept close, if ``neighbor_weight``
+        is not 0. Distances are those of the tensors that the encoder gets, and of their first
+        50 principal components if there are more values."""
+
 TRAINING = """\
 optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or class, \
             default="adam"
@@ -196,6 +209,7 @@ SHARED_DOCS = {
     "<table>": TABLE,
     "<unet_channels>": UNET_CHANNELS,
     "<unet>": UNET,
+    "<neighbors>": NEIGHBORS,
     "<loss>": LOSS.format("squared_error"),
     "<absolute_loss>": LOSS.format("absolute_error"),
     "<output_activation>": OUTPUT_ACTIVATION,

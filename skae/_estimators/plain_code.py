@@ -1,17 +1,88 @@
 """Autoencoders whose code is the encoder's output as it is."""
 
+from dataclasses import replace
+from math import inf
+
+from skae._data.neighbors import nearest_neighbors
 from skae._estimators.parameters import estimator
 from skae._estimators.predictor import NetPredictor
+from skae._modules.autoencoder import start_loss
 from skae._modules.code_basis import RawBasis, principal_codes
-from skae._params import ParameterMixin
+from skae._params import ParameterMixin, integer, real
+from skae.architectures._training_defaults import TrainingBudget
+from skae.bottlenecks import NeighborBottleneck
 
 #: Codes that may be decoded to choose their basis, as a fraction of those in training.
 BASIS_SHARE = 0.1
 
 
+#: How long to train by pairs of neighbors, with two steps for each of these: each sample is the
+#: first of a pair once in an epoch. Large batches have many others to tell a neighbor from.
+NEIGHBOR_BUDGET = TrainingBudget(
+    batches_per_epoch=50, batch_sizes=(256, 512), epochs=(4, 500), max_steps=1250
+)
+
+
 @estimator
 class PlainCode(ParameterMixin):
     """Parameters and attributes of autoencoders with a plain code."""
+
+    neighbor_weight: float = 0.0
+    n_neighbors: int = 15
+
+    _parameter_constraints = {"neighbor_weight": [real(0)], "n_neighbors": [integer(1)]}
+
+    # Neighbors.
+
+    @property
+    def _keeps_neighbors(self):
+        return self.neighbor_weight > 0
+
+    def _without_effect(self):
+        reasons = super()._without_effect()
+        if self._keeps_neighbors:
+            reason = f"neighbor_weight={self.neighbor_weight!r}, which keeps the last weights"
+            return reasons | {"patience": reason}
+        return reasons | {"n_neighbors": "neighbor_weight=0"}
+
+    def _parameters_of_the_net(self):
+        return super()._parameters_of_the_net() | {"neighbor_weight": self.neighbor_weight}
+
+    @property
+    def _min_hold_out(self):
+        return inf if self._keeps_neighbors else super()._min_hold_out
+
+    @property
+    def _restores_best(self):
+        # Early epochs, at PCA, may reconstruct best.
+        return super()._restores_best and not self._keeps_neighbors
+
+    def _training_defaults(self):
+        defaults = super()._training_defaults()
+        return replace(defaults, budget=NEIGHBOR_BUDGET) if self._keeps_neighbors else defaults
+
+    def _training_samples(self, dataset):
+        if not self._keeps_neighbors:
+            return dataset
+        return dataset.with_neighbors(nearest_neighbors(dataset, self.n_neighbors))
+
+    def _make_bottleneck(self, n_components, sample_shape):
+        if self._keeps_neighbors:
+            return NeighborBottleneck(self.neighbor_weight)
+        return super()._make_bottleneck(n_components, sample_shape)
+
+    def _make_module(self, dataset):
+        module, n_components = super()._make_module(dataset)
+        if self._keeps_neighbors:
+            module.bottleneck.set_start_loss(start_loss(module, dataset))
+        return module, n_components
+
+    def _parts_to_renew(self, dataset):
+        parts = super()._parts_to_renew(dataset)
+        del parts["bottleneck"]  # none of its parameters can change
+        return parts
+
+    # The basis of the codes.
 
     def _order_codes(self, samples, validation, n_epochs):
         del validation

@@ -37,6 +37,7 @@ class RecurrentAutoencoder(
     <recurrence>
     <loss>
     <output_activation>
+    <neighbors>
     <training>
 
     Attributes

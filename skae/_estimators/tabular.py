@@ -56,6 +56,7 @@ class TabularAutoencoder(
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
         Loss of numbers, after scaling.
     <table>
+    <neighbors>
     <training>
 
     Attributes

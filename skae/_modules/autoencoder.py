@@ -9,6 +9,12 @@ from skae._runtime import TRAINED
 from skae.architectures._base import Layer, hooks, run
 from skae.losses._base import per_sample
 
+#: Samples that show the loss before the training, at most.
+MAX_START_SAMPLES = 1_000
+
+#: Least loss that a penalty is relative to, as a fraction of that of one code for all.
+LEAST_START_LOSS = 0.01
+
 
 class Center(Layer):
     """Subtract the mean of the data.
@@ -190,6 +196,29 @@ class AutoencoderModule(TrainedModule):
         values = self.loss(self.predict(latent, target, state), known_target)
         losses = sample_losses(self.loss, values, known, cell_weight)
         return weighted_mean(losses, weight) + penalty
+
+
+@torch.no_grad()
+def start_loss(module, dataset):
+    """Return the mean loss of a module before its training, over some samples.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+    dataset : Dataset
+
+    Returns
+    -------
+    float
+        A positive number: at least a hundredth of the loss of one code for all.
+    """
+    x, _ = dataset.subsample(MAX_START_SAMPLES).get_batch(slice(None), torch.float32)
+    latent = module.eval().latent(x)
+    loss, loss_of_one = (
+        abs(float(module.reconstruction_losses(codes, x).mean()))
+        for codes in (latent, latent.mean(0).expand_as(latent))
+    )
+    return max(loss, LEAST_START_LOSS * loss_of_one) or 1.0
 
 
 def known_targets(target, has_missing):

@@ -17,6 +17,7 @@ from torch import nn
 
 from skae._data.batches import Batches
 from skae._data.dataset import Dataset
+from skae._data.neighbors import NeighborBatches
 from skae._runtime import (
     TRAINED,
     TorchGenerators,
@@ -222,7 +223,10 @@ class Net(NeuralNet):
         if not isinstance(dataset, Dataset):  # arrays, from scoring callbacks
             return super().get_iterator(dataset, training)
         order = make_generator(self._seed, "cpu") if training else None
-        return Batches(dataset, self.batch_size, torch.device(self.device), order)
+        how = dataset, self.batch_size, torch.device(self.device), order
+        if training and dataset.neighbors is not None:
+            return NeighborBatches(dataset.neighbors, *how)
+        return Batches(*how)
 
     def initialize_optimizer(self):
         """Make an optimizer of one flat parameter, where that comes to the same."""

@@ -109,6 +109,7 @@ class FitSession:
         if not is_partial:
             parts = estimator._hold_out(dataset, self.validation_data, resume)
             self.fitted, self.validation = parts
+        self.fitted = estimator._training_samples(self.fitted)
         defaults, n_samples = estimator._training_defaults(), len(self.fitted)
         estimator._set_up(self.fitted, resume, is_partial, defaults)
         batch_size = estimator.net_.batch_size

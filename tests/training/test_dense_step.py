@@ -20,6 +20,7 @@ from skae.bottlenecks import (
     KLSparseBottleneck,
     L1Bottleneck,
     LinearBottleneck,
+    NeighborBottleneck,
     TopKBottleneck,
 )
 from skae.losses import BernoulliLikelihood, GaussianLikelihood
@@ -48,8 +49,8 @@ def batch(n_rows=7, n_features=6):
     return torch.rand(n_rows, n_features, generator=generator, dtype=torch.float64)
 
 
-def assert_step_equals_autograd(module, weight=None, cell_weight=None, state=TRAINED):
-    x = batch()
+def assert_step_equals_autograd(module, weight=None, cell_weight=None, state=TRAINED, n_rows=7):
+    x = batch(n_rows)
     flat = flat_parameter(module)
     with FlatView(module, flat):
         for parameter in module.parameters():
@@ -123,6 +124,13 @@ def test_centered_input(bottleneck):
 def test_bottlenecks_in_the_course_of_training(bottleneck, progress):
     state = TrainState(progress)
     assert_step_equals_autograd(make_module(bottleneck=bottleneck), state=state)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_pairs_of_neighbors(weighted):
+    module = make_module(bottleneck=NeighborBottleneck(weight=0.5))
+    weight = torch.rand(8, dtype=torch.float64) if weighted else None
+    assert_step_equals_autograd(module, weight, n_rows=8)
 
 
 @pytest.mark.parametrize("hidden", [(), (5,)])
