@@ -250,7 +250,13 @@ class NeighborBottleneck(LinearBottleneck):
         self.start_loss = 1.0
 
     def set_start_loss(self, loss):
-        """Learn the loss that training starts at, a positive float."""
+        """Take the loss that training starts at.
+
+        Parameters
+        ----------
+        loss : float
+            Positive.
+        """
         self.start_loss = loss
 
     def stack_key(self):

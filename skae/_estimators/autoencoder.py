@@ -6,7 +6,7 @@ from skae._estimators.plain_code import PlainCode
 
 
 @estimator
-class Autoencoder(PlainCode, LossParameters, ArchitectureParameters, BaseAutoencoder):
+class Autoencoder(LossParameters, ArchitectureParameters, PlainCode, BaseAutoencoder):
     """Autoencoder: a net that learns to reconstruct its input through a narrow code.
 
     The encoder maps a row to a few numbers, the code; the decoder maps the code back.

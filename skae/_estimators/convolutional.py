@@ -8,7 +8,7 @@ from skae.architectures._conv import ConvParameters
 
 
 @estimator
-class ConvAutoencoder(FlatArchitecture, PlainCode, ConvParameters, LossParameters, BaseAutoencoder):
+class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, PlainCode, BaseAutoencoder):
     """Autoencoder for images and signals, made of convolutions.
 
     A convolution applies the same filter at every position of an image, so a pattern that is

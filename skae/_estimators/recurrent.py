@@ -9,7 +9,7 @@ from skae.architectures._recurrent import RecurrentParameters
 
 @estimator
 class RecurrentAutoencoder(
-    FlatArchitecture, PlainCode, RecurrentParameters, LossParameters, BaseAutoencoder
+    FlatArchitecture, RecurrentParameters, LossParameters, PlainCode, BaseAutoencoder
 ):
     """Autoencoder for sequences of unequal lengths, made of recurrent layers.
 

@@ -15,7 +15,7 @@ from skae.losses._mixed import LOSSES
 
 @estimator
 class TabularAutoencoder(
-    FlatArchitecture, Denoising, PlainCode, TabularParameters, BaseAutoencoder
+    FlatArchitecture, Denoising, TabularParameters, PlainCode, BaseAutoencoder
 ):
     """Autoencoder for tables as they are: numbers, categories, dates and missing cells.
 
