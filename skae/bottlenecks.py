@@ -219,7 +219,8 @@ class NeighborBottleneck(LinearBottleneck):
     Parameters
     ----------
     weight : float
-        Weight of the penalty, relative to the loss that training starts at.
+        Weight of the penalty, relative to the loss that training starts at and to the penalty of
+        random choices. With 1, both terms start at about the same size.
 
     References
     ----------
@@ -295,7 +296,9 @@ class NeighborBottleneck(LinearBottleneck):
     def _shares(self, affinity, weight):
         """Return what the loss of each pair counts, shape (n_pairs,)."""
         n_pairs = len(affinity)
-        shares = affinity.new_full((n_pairs,), self.weight * self.start_loss / n_pairs)
+        random_choice = log(max(n_pairs, 2))
+        share = self.weight * self.start_loss / (n_pairs * random_choice)
+        shares = affinity.new_full((n_pairs,), share)
         return shares if weight is None else shares * weight[:n_pairs]
 
 

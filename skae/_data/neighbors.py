@@ -16,8 +16,8 @@ MAX_DIMENSIONS = 50
 #: Samples that give the components, at most.
 MAX_PCA_SAMPLES = 5_000
 
-#: By what fraction a sample is mixed with a neighbor, at most.
-MAX_MIXED = 0.5
+#: How far a sample is moved toward a neighbor or away from it, as a fraction of their difference.
+MAX_MOVE = 0.5
 
 
 def nearest_neighbors(dataset, n_neighbors):
@@ -71,8 +71,10 @@ def _vectors(dataset, function=np.asarray):
 class NeighborBatches(Batches):
     """Iterate over a data set in batches, the second half of which are neighbors of the first.
 
-    In an epoch, each sample is once in the first half. Each is mixed with one more neighbor of its
-    own, by a fraction that is drawn: between neighbors the data is as likely as at them [1]_.
+    In an epoch, each sample is once in the first half. All are moved along the line through them
+    and one more neighbor of their own, by a fraction that is drawn: in the vicinity of samples the
+    data is as likely as at them [1]_. So nets learn from more than the samples. No value leaves the
+    range of its feature.
 
     Parameters
     ----------
@@ -89,6 +91,7 @@ class NeighborBatches(Batches):
     def __init__(self, neighbors, *args):
         super().__init__(*args)
         self.neighbors = neighbors
+        self.low, self.high = (end.to(torch.float32) for end in self.dataset.column_range())
 
     @property
     def n_pairs(self):
@@ -102,7 +105,7 @@ class NeighborBatches(Batches):
         order = self.new_order()
         for start in range(0, len(order), self.n_pairs):
             first = order[start : start + self.n_pairs]
-            x, weight = self._mixed(np.concatenate([first, self._drawn_neighbors(first)]))
+            x, weight = self._moved(np.concatenate([first, self._drawn_neighbors(first)]))
             yield x, (x, weight)
 
     def _drawn_neighbors(self, which):
@@ -111,13 +114,13 @@ class NeighborBatches(Batches):
         column = torch.randint(n_neighbors, (len(which),), generator=self.generator).numpy()
         return self.neighbors[which, column]
 
-    def _mixed(self, which):
-        """Return samples that are mixed with a neighbor, and their weights."""
+    def _moved(self, which):
+        """Return samples that are moved along the lines to neighbors, and their weights."""
         both = np.concatenate([which, self._drawn_neighbors(which)])
         x, weight = self.dataset.get_batch(both, torch.float32)
         own, other = x.chunk(2)
-        fraction = MAX_MIXED * torch.rand(len(own), generator=self.generator)
-        mixed = torch.lerp(own, other, along(fraction, own))
-        mixed = torch.where(other.isnan(), own, mixed)  # missing, or behind the end
+        fraction = MAX_MOVE * (2 * torch.rand(len(own), generator=self.generator) - 1)
+        moved = torch.lerp(own, other, along(fraction, own)).clamp(self.low, self.high)
+        moved = torch.where(other.isnan(), own, moved)  # missing, or behind the end
         weight = None if weight is None else weight[: len(own)].to(self.device)
-        return mixed.to(self.device), weight
+        return moved.to(self.device), weight

@@ -61,15 +61,15 @@ output_activation : str, default="auto"
 NEIGHBORS = """\
 neighbor_weight : float, default=0.0
         Weight of a term in the loss that keeps samples close to their neighbors, and away from
-        others, in the code: then groups of similar samples are easy to tell apart, also in two
-        dimensions. It is relative to the loss that training starts at. 0.2 is a good value if
-        the codes are for another estimator or for a picture. Training is by pairs of neighbors
-        then, each mixed with a further neighbor, and takes longer. It holds out no samples by
-        default and keeps the last weights. See `skae.bottlenecks.NeighborBottleneck`.
+        others, in the code. Then groups of similar samples are easy to tell apart, even in two
+        dimensions. 1 is a good value if the codes are for another estimator or for a picture.
+        Training takes longer then: batches are pairs of neighbors, each moved a little along
+        the line to a further neighbor. By default, no samples are held out; the last weights
+        are kept. See `skae.bottlenecks.NeighborBottleneck`.
     n_neighbors : int, default=15
         Number of nearest neighbors of each sample that are kept close, if ``neighbor_weight``
-        is not 0. Distances are those of the tensors that the encoder gets, and of their first
-        50 principal components if there are more values."""
+        is not 0. Distances are those between the tensors that the encoder gets or, if these are
+        long, between their first 50 principal components."""
 
 TRAINING = """\
 optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or class, \
