@@ -186,9 +186,7 @@ def cell(code_set, train, test, fold, k, method):
     else:
         warm_up(method.make)
     estimator = method.make(k)
-    _, fit_s = timed(
-        estimator.fit, samples if method.max_rows is None else samples[: method.max_rows]
-    )
+    _, fit_s = timed(estimator.fit, samples[: method.max_rows])
     codes, codes_new = estimator.transform(samples), estimator.transform(samples_new)
     figures = probe_scores(code_set, codes, code_set.y[train], codes_new, code_set.y[test])
     figures |= neighbor_scores(rows_new, codes_new)
@@ -272,9 +270,19 @@ def comparable(results):
 
 
 def only_for_some(results):
-    """Return the names of methods with results on less than half of the sets."""
+    """Return the names of methods with results on less than a quarter of the sets."""
     n_sets = results.groupby("method")["set"].nunique()
-    return n_sets.index[n_sets < 0.5 * n_sets.max()]
+    return n_sets.index[n_sets < 0.25 * n_sets.max()]
+
+
+def on_their_sets(results):
+    """Yield the names of sets that some methods are made for, and what all methods have on them."""
+    seen = set()
+    for method in only_for_some(results):
+        names = tuple(results.loc[results["method"] == method, "set"].unique())
+        if names not in seen:
+            seen.add(names)
+            yield names, comparable(results[results["set"].isin(names)].copy())
 
 
 def in_order(names, order):
@@ -303,7 +311,7 @@ def against_pca(results):
         scores = by_set(results, probe)
         gains = scores.sub(scores["PCA"], axis=0)
         ranks = scores.drop(columns="raw", errors="ignore").rank(axis=1, ascending=False)
-        columns[probe] = [f"{n} of {len(gains)}" for n in (gains >= 0).sum()]
+        columns[probe] = [f"{n} of {len(gains)}" for n in (gains.round(6) >= 0).sum()]
         columns[f"{probe}, gain"] = gains.mean().map("{:+.3f}".format)
         columns[f"{probe}, rank"] = ranks.mean().map("{:.1f}".format).reindex(gains.columns)
     return pd.DataFrame(columns, index=scores.columns).fillna("")
@@ -333,20 +341,20 @@ def report(results, with_sets):
     cells = everywhere[["set", "fold", "k"]].drop_duplicates()
     print(f"{cells['set'].nunique()} sets, {len(cells)} cells of set, fold and number of codes")
     for probe in ["all", *PROBES]:
-        show(f"Score by number of codes, {probe} probes", by_components(everywhere, probe))
+        show(f"Score by number of codes, {probe}", by_components(everywhere, probe))
     for figure in [*SHAPES, "R2"]:
         show(
-            f"{figure[0].upper()}{figure[1:]}, by number of codes",
-            by_components(everywhere, figure),
+            f"{figure[0].upper()}{figure[1:]} by number of codes", by_components(everywhere, figure)
         )
     if "PCA" in set(everywhere["method"]):
-        show(
-            "Sets with at least PCA's score, mean gain over PCA, mean rank", against_pca(everywhere)
-        )
+        show("Sets with at least PCA's score, mean gain, mean rank", against_pca(everywhere))
     show("Seconds", seconds(everywhere), "{:.2g}")
+    for names, theirs in on_their_sets(results):
+        for figure in ["all", *PROBES]:
+            show(f"{', '.join(names)}, {figure}", by_components(theirs, figure))
     if with_sets:
         for figure in ["all", *PROBES, "R2"]:
-            show(f"Each set, {figure}: mean over numbers of codes", by_set(results, figure))
+            show(f"Each set, {figure}: mean over numbers of codes", by_set(everywhere, figure))
 
 
 def skae_parameters(parts):
