@@ -154,14 +154,11 @@ def neighbor_scores(rows, codes):
     }
 
 
-def restored_r2(estimator, samples, codes, rows, prepare):
-    if hasattr(estimator, "reconstruct"):  # of skae: sequences come back as long as they were
-        restored = estimator.reconstruct(samples)
-    else:
-        restored = estimator.inverse_transform(codes)
-    if restored is not None and len(restored[0]) != rows.shape[1]:
-        restored = prepare.transform(restored)
-    return r2_score(rows, restored, multioutput="variance_weighted")
+def restored_rows(method, estimator, samples, codes, prepare):
+    """Return rows from codes; of series as long as they were, padded like the rows."""
+    if method.takes_samples:
+        return prepare.transform(estimator.reconstruct(samples))
+    return estimator.inverse_transform(codes)
 
 
 def many(samples, rows):
@@ -192,7 +189,8 @@ def cell(code_set, train, test, fold, k, method):
     figures |= neighbor_scores(rows_new, codes_new)
     figures["fit_s"] = fit_s
     if method.restores:
-        figures["R2"] = restored_r2(estimator, samples_new, codes_new, rows_new, prepare)
+        restored = restored_rows(method, estimator, samples_new, codes_new, prepare)
+        figures["R2"] = r2_score(rows_new, restored, multioutput="variance_weighted")
     if code_set.name in TIMED_SETS and fold == 0 and k == TIMED_COMPONENTS:
         _, figures["transform_s"] = timed(estimator.transform, many(samples_new, TIMED_ROWS))
     return figures
