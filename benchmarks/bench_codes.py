@@ -22,7 +22,7 @@ their own.
 ``--skae LABEL [CLASS] [NAME=VALUE ...]`` adds an estimator of skae with these parameters:
 
     python benchmarks/bench_codes.py --data DIR --keep codes.csv --methods wide \\
-        --skae wide Autoencoder architecture='(512,)' lr=0.001
+        --skae wide Autoencoder batch_size=128 lr=0.001
 """
 
 import argparse
@@ -95,9 +95,10 @@ def of_skae(name="Autoencoder", **params):
 
         return getattr(skae, name)(k, random_state=0, check_baseline=False, **params)
 
-    if "Recurrent" in name:
+    architecture = f"{name} {params.get('architecture')}".lower()
+    if "recurrent" in architecture:
         return Method(make, ("sequences",), takes_samples=True)
-    if "Tabular" in name:
+    if "tabular" in architecture:
         return Method(make, ("mixed",), takes_samples=True, restores=False)
     return Method(make)
 
@@ -359,7 +360,15 @@ def skae_parameters(parts):
     """Return what ``--skae`` says of an estimator: its class, if given, and its parameters."""
     names = [part for part in parts if "=" not in part]
     pairs = [part.split("=", 1) for part in parts if "=" in part]
-    return dict(zip(["name"], names, strict=False)) | {n: ast.literal_eval(v) for n, v in pairs}
+    return dict(zip(["name"], names, strict=False)) | {n: value(v) for n, v in pairs}
+
+
+def value(text):
+    """Return a Python literal, or the text if it is none: a name such as tabular."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def chosen(results, options, parser):
