@@ -73,9 +73,9 @@ class CodeBasis(RawBasis):
 
     def __init__(self, mean, axes, back):
         super().__init__()
-        self.register_buffer("mean", _in_two(mean))
-        self.register_buffer("axes", _in_two(axes))
-        self.register_buffer("back", _in_two(back))
+        parts = {"mean": mean, "axes": axes, "back": back}
+        for name, part in parts.items():  # not among the weights, which training saves and loads
+            self.register_buffer(name, _in_two(part), persistent=False)
 
     @property
     def cuts(self):
@@ -90,11 +90,6 @@ class CodeBasis(RawBasis):
 
     def before(self, decoder):
         return BasisDecoder(*decoder, self)
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        # Weights that were saved during the training have none of it: it stays as it is.
-        own = {f"{prefix}{name}": buffer for name, buffer in self.named_buffers()}
-        super()._load_from_state_dict(own | state_dict, prefix, *args)
 
 
 def _in_two(values):
