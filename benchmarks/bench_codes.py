@@ -37,13 +37,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from code_sets import SETS, code_sets
+from code_sets import REGRESSIONS, SETS, code_sets
 from sklearn.decomposition import PCA, FactorAnalysis, FastICA, KernelPCA
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 COMPONENTS = 2, 4, 8, 16, 32
@@ -81,6 +82,13 @@ def raw(k):
     return FunctionTransformer()
 
 
+def independent_components(k):
+    # Whitening by FastICA itself loses components where the first column is constant.
+    return make_pipeline(
+        PCA(k, whiten=True, random_state=0), FastICA(whiten=False, max_iter=500, random_state=0)
+    )
+
+
 def umap(k):
     from umap import UMAP
 
@@ -107,7 +115,7 @@ METHODS = {
     "raw": Method(raw, restores=False),
     "PCA": Method(of_sklearn(PCA)),
     "FactorAnalysis": Method(of_sklearn(FactorAnalysis), restores=False),
-    "FastICA": Method(of_sklearn(FastICA, max_iter=500)),
+    "FastICA": Method(independent_components),
     "KernelPCA": Method(
         of_sklearn(KernelPCA, kernel="rbf", fit_inverse_transform=True), max_rows=2000
     ),
@@ -297,6 +305,18 @@ def by_components(results, figure):
     return table.loc[in_order(table.index, METHODS)].dropna(how="all")
 
 
+def few_codes(results):
+    """Return mean scores at 2 to 8 codes: accuracy or AUROC of classes, R2 of regressions."""
+    results = results[results["k"] <= 8]
+    is_regression = results["set"].isin(REGRESSIONS)
+    tables = []
+    for part, unit in (~is_regression, "classes"), (is_regression, "regression"):
+        means = results[part].groupby(["method", "set"])[["all", *PROBES]].mean()
+        tables.append(means.groupby("method").mean().add_suffix(f", {unit}"))
+    table = pd.concat(tables, axis=1)
+    return table.loc[in_order(table.index, METHODS)]
+
+
 def by_set(results, figure):
     """Return means over numbers of codes and folds, a line for each set."""
     table = results.groupby(["set", "method"])[figure].mean().unstack("method")
@@ -341,6 +361,7 @@ def report(results, with_sets):
     print(f"{cells['set'].nunique()} sets, {len(cells)} cells of set, fold and number of codes")
     for probe in ["all", *PROBES]:
         show(f"Score by number of codes, {probe}", by_components(everywhere, probe))
+    show("Score at 2 to 8 codes", few_codes(everywhere))
     for figure in [*SHAPES, "R2"]:
         show(
             f"{figure[0].upper()}{figure[1:]} by number of codes", by_components(everywhere, figure)

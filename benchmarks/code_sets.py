@@ -35,6 +35,15 @@ ADBENCH = {
     "stamps": "37_Stamps",
 }
 
+REGRESSIONS = {
+    "diabetes",
+    "wine_alcohol",
+    "cancer_fractal",
+    "cardio_baseline",
+    "fault_thickness",
+    "adult_hours",
+}
+
 
 @dataclass
 class CodeSet:
@@ -47,7 +56,10 @@ class CodeSet:
     X: np.ndarray | pd.DataFrame
     y: np.ndarray
     kind: str = "table"
-    is_regression: bool = False
+
+    @property
+    def is_regression(self):
+        return self.name in REGRESSIONS
 
     @property
     def is_rare(self):
@@ -73,7 +85,7 @@ class CodeSet:
             random_state=0,
         )
         samples = self.X.iloc[drawn] if self.kind == "mixed" else self.X[drawn]
-        return CodeSet(self.name, samples, self.y[drawn], self.kind, self.is_regression)
+        return CodeSet(self.name, samples, self.y[drawn], self.kind)
 
     def folds(self, n_folds):
         """Return training and held-out rows of each fold."""
@@ -116,7 +128,7 @@ def shipped(name, data):
     """Return a set of scikit-learn's own."""
     del data
     bunch = getattr(datasets, f"load_{name}")()
-    return CodeSet(name, bunch.data, bunch.target, is_regression=name == "diabetes")
+    return CodeSet(name, bunch.data, bunch.target)
 
 
 def outliers(name, data):
@@ -129,7 +141,7 @@ def column_of(load, column, name, data):
     """Return a table whose target is one of its columns."""
     table = load(data)
     others = np.delete(table.X, column, axis=1)
-    return CodeSet(name, others, table.X[:, column], is_regression=True)
+    return CodeSet(name, others, table.X[:, column])
 
 
 def mnist(data):
@@ -155,7 +167,7 @@ def adult(data):
 def adult_hours(data):
     table = adult(data).X
     y = table["hours-per-week"].to_numpy().astype(float)
-    return CodeSet("adult_hours", table.drop(columns="hours-per-week"), y, "mixed", True)
+    return CodeSet("adult_hours", table.drop(columns="hours-per-week"), y, "mixed")
 
 
 def japanese_vowels(data):
