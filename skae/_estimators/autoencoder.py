@@ -58,3 +58,5 @@ class Autoencoder(LossParameters, ArchitectureParameters, PlainCode, BaseAutoenc
     >>> autoencoder.score(X) > 0.85
     True
     """
+
+    linear_fraction: float = 0.25

@@ -158,6 +158,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
     noise_level: float | tuple[float, float] = 0.2
     data_range: tuple[float, float] | None = None
     damaged_only: bool = False
+    linear_fraction: float = 0.0
 
     _parameter_constraints = {
         "corruption": [StrOptions(set(CORRUPTIONS)), callable],

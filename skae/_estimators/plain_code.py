@@ -9,6 +9,7 @@ from skae._estimators.predictor import NetPredictor
 from skae._modules.autoencoder import start_loss
 from skae._modules.code_basis import RawBasis, principal_codes
 from skae._params import ParameterMixin, integer, real
+from skae.architectures._base import start_hooks
 from skae.architectures._training_defaults import TrainingBudget
 from skae.bottlenecks import NeighborBottleneck
 
@@ -27,10 +28,15 @@ NEIGHBOR_BUDGET = TrainingBudget(
 class PlainCode(ParameterMixin):
     """Parameters and attributes of autoencoders with a plain code."""
 
+    linear_fraction: float = 0.0
     neighbor_weight: float = 0.0
     n_neighbors: int = 15
 
-    _parameter_constraints = {"neighbor_weight": [real(0)], "n_neighbors": [integer(1)]}
+    _parameter_constraints = {
+        "linear_fraction": [real(0, 1)],
+        "neighbor_weight": [real(0)],
+        "n_neighbors": [integer(1)],
+    }
 
     # Neighbors.
 
@@ -46,7 +52,8 @@ class PlainCode(ParameterMixin):
         return reasons | {"n_neighbors": "neighbor_weight=0"}
 
     def _parameters_of_the_net(self):
-        return super()._parameters_of_the_net() | {"neighbor_weight": self.neighbor_weight}
+        names = "linear_fraction", "neighbor_weight"
+        return super()._parameters_of_the_net() | {name: getattr(self, name) for name in names}
 
     @property
     def _min_hold_out(self):
@@ -73,6 +80,8 @@ class PlainCode(ParameterMixin):
 
     def _make_module(self, dataset):
         module, n_components = super()._make_module(dataset)
+        if self.linear_fraction:
+            start_hooks(module.decoder).use_linear_alone(self.linear_fraction)
         if self._keeps_neighbors:
             module.bottleneck.set_start_loss(start_loss(module, dataset))
         return module, n_components

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from skae._modules.autoencoder import AutoencoderModule, Center
-from skae.architectures._base import SEQUENCES, Dropout
+from skae.architectures._base import SEQUENCES, Dropout, SampleDropout
 from skae.architectures._dense import BatchNorm, Linear, Shortcut, TransposedLinear
 from skae.architectures._tabular import Indicators
 from skae.bottlenecks import Bottleneck, LinearBottleneck
@@ -56,7 +56,8 @@ class Stage:
         """What has to be equal for several to be computed at once."""
         linear, layers = self.linear, (self.normalization, self.activation)
         shapes = linear.weight.shape, self.width, linear.bias is None
-        return (type(linear), *shapes, self.source, self.dropout is None, *map(repr, layers))
+        dropout = self.dropout and (type(self.dropout), *self.dropout.stack_key())
+        return (type(linear), *shapes, self.source, dropout, *map(repr, layers))
 
 
 class Plan(NamedTuple):
@@ -144,7 +145,7 @@ def _extend(stages, module):
         return _extend_by_shortcut(stages, module)
     if last is None or last.dropout is not None:
         return False
-    if kind is Dropout and not module.has_pool:
+    if kind in (Dropout, SampleDropout) and not module.has_pool:
         stages[-1] = replace(last, dropout=module)
     elif kind in ACTIVATIONS and last.activation is None:
         stages[-1] = replace(last, activation=module)

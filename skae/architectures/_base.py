@@ -120,6 +120,15 @@ class Layer(nn.Module):
             Bias of these outputs.
         """
 
+    def use_linear_alone(self, fraction):
+        """Use nothing but a linear map for some of the samples in training, if there is one.
+
+        Parameters
+        ----------
+        fraction : float
+            Of the samples of a batch.
+        """
+
     def stack_key(self):
         """Return what must be equal for models to train as one.
 
@@ -145,6 +154,7 @@ class OwnLayer:
         self.starts_linear = hasattr(module, "start_at")
         self.standardize = getattr(module, "standardize", _do_nothing)
         self.start_at = getattr(module, "start_at", _do_nothing)
+        self.use_linear_alone = _do_nothing
 
 
 def _do_nothing(*args):
@@ -295,3 +305,33 @@ class Dropout(Random, Layer):
             self._pool = kept.div_(1 - self.p).to(x.dtype)
         start = int(torch.randint(len(self._pool) - n + 1, ()))
         return self._pool[start : start + n].view(x.shape)
+
+
+class SampleDropout(Dropout):
+    """Set all values of some samples to zero in training, besides single values of the others.
+
+    Parameters
+    ----------
+    p : float
+        As for `Dropout`.
+    fraction : float
+        Of the samples of a batch. They are the first ones, as batches are in random order.
+    """
+
+    def __init__(self, p, fraction):
+        super().__init__(p)
+        self.fraction = fraction
+
+    def extra_repr(self):
+        return f"p={self.p}, fraction={self.fraction}"
+
+    def stack_key(self):
+        return (self.p > 0,)
+
+    def forward(self, x, state=TRAINED):
+        return x * self.mask(x, state) if self.training else x
+
+    def mask(self, x, state=TRAINED):
+        mask = super().mask(x, state) if self.p else x.new_ones(*x.shape[:-1], 1)
+        mask[: round(self.fraction * len(mask))] = 0.0
+        return mask

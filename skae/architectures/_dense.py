@@ -15,6 +15,7 @@ from skae.architectures._base import (
     Dropout,
     Layer,
     LinearShortcut,
+    SampleDropout,
     Sequential,
     run,
 )
@@ -214,6 +215,25 @@ class Shortcut(LinearShortcut):
     def _silence(self, n):
         del n
         self.last.weight.zero_()  # its bias is that of the linear map
+
+    def use_linear_alone(self, fraction):
+        """Leave the layers out for some of the samples in training [1]_.
+
+        Parameters
+        ----------
+        fraction : float
+            Of the samples of a batch.
+
+        References
+        ----------
+        .. [1] G. Huang, Y. Sun, Z. Liu, D. Sedra and K. Weinberger, "Deep networks with stochastic
+           depth", ECCV 2016. :arxiv:`1603.09382`
+        """
+        *hidden, last = self.stack
+        p = 0.0
+        if type(hidden[-1]) is Dropout and not hidden[-1].has_pool:
+            p = hidden.pop().p
+        self.stack = Sequential(*hidden, SampleDropout(p, fraction), last)
 
     def forward(self, x, state=TRAINED):
         """Return the output of the layers plus the linear map.
