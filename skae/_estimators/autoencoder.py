@@ -20,17 +20,21 @@ class Autoencoder(LossParameters, ArchitectureParameters, PlainCode, BaseAutoenc
 
     Parameters
     ----------
-    n_components : int or "auto", default="auto"
+    n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of features.
+        <share>
     <loss>
     <output_activation>
     <architecture>
+    <whiten>
+    <linear_fraction>
     <neighbors>
     <training>
 
     Attributes
     ----------
     <fitted>
+    <fitted_code>
 
     See Also
     --------

@@ -110,7 +110,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
     def _make_module(self, dataset):
         """Build the module for a dataset; return it and the length of the code."""
         architecture = self._make_architecture()
-        n_components = self._n_components(architecture, dataset.sample_shape)
+        n_components = self._n_components(architecture, dataset)
         bottleneck = self._make_bottleneck(n_components, dataset.sample_shape)
         loss = self._make_loss()
         if dataset.column_layout is not None:
@@ -180,11 +180,17 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         """Number of components of PCA in a fair comparison, or None if no comparison is fair."""
         return self.n_components_
 
-    def _n_components(self, architecture, sample_shape):
-        n_components = architecture.code_length(sample_shape, self.n_components)
+    def _n_components(self, architecture, dataset):
+        n_components = self._asked_n_components(architecture, dataset)
+        n_components = architecture.code_length(dataset.sample_shape, n_components)
         if n_components == "auto":
-            return self._auto_n_components(prod(sample_shape))
+            return self._auto_n_components(prod(dataset.sample_shape))
         return int(n_components)
+
+    def _asked_n_components(self, architecture, dataset):
+        """Return what stands for ``n_components`` for a dataset."""
+        del architecture, dataset
+        return self.n_components
 
     def _auto_n_components(self, n_features):
         return max(1, round(n_features**0.5))

@@ -24,18 +24,22 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, PlainCod
 
     Parameters
     ----------
-    n_components : int or "auto", default="auto"
+    n_components : int, float or "auto", default="auto"
         Length of the code, "auto" is the square root of the number of values of an image.
         For a spatial code, the number of its maps.
+        <share>
     <convolution>
     <loss>
     <output_activation>
+    <whiten>
+    <no_linear_fraction>
     <neighbors>
     <training>
 
     Attributes
     ----------
     <fitted>
+    <fitted_code>
 
     See Also
     --------

@@ -94,8 +94,9 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
 
     Parameters
     ----------
-    n_components : int or "auto", default="auto"
+    n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of features.
+        <share>
     corruption : {"gaussian", "masking", "salt_and_pepper", "swap"} or callable, \
             default="gaussian"
         What damages the rows. "gaussian" adds normal noise to all cells. The others draw
@@ -121,12 +122,15 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
     <loss>
     <output_activation>
     <architecture>
+    <whiten>
+    <no_linear_fraction>
     <neighbors>
     <training>
 
     Attributes
     ----------
     <fitted>
+    <fitted_code>
 
     See Also
     --------

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import field, fields
 from functools import partial
+from numbers import Real
 from typing import Any, dataclass_transform
 
 import torch
@@ -57,6 +58,13 @@ output_activation : str, default="auto"
         Activation of the last layer: any activation of `skae.architectures.Dense`. "auto"
         depends on the loss: it is "sigmoid" for "binary_cross_entropy", otherwise
         "identity"."""
+
+LINEAR_FRACTION = """\
+linear_fraction : float, default={0}
+        Fraction of the samples of a batch that the decoder restores by its linear shortcut
+        alone, in training, if its layers are dense: stochastic depth. Then codes keep more of
+        what linear maps can use, such as a linear classifier. Much larger fractions reconstruct
+        worse."""
 
 NEIGHBORS = """\
 neighbor_weight : float, default=0.0
@@ -130,6 +138,18 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
     verbose : int, default=0
         1 shows a progress bar with the loss, and 0 shows nothing."""
 
+#: Follows what "auto" means for the length of the code.
+SHARE = """\
+A float between 0 and 1 is the share of the variance to keep. Training starts with as many
+        codes as PCA needs for it; afterwards as many of the last ones are cut off as held-out
+        samples allow. ``n_components_`` is the number that is left."""
+
+WHITEN = """\
+whiten : bool, default=False
+        Whether codes have variance 1, as of `~sklearn.decomposition.PCA`. Otherwise distances
+        between codes are like those between reconstructions. ``inverse_transform`` takes codes
+        as ``transform`` gives them."""
+
 #: Parameters whose documentation differs for translators.
 TEXT_TRAINING = """\
 optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"} or class, \
@@ -190,6 +210,18 @@ encoder_, decoder_ : torch.nn.Module
         Length of the code.
     {FITTED_NET}"""
 
+FITTED_CODE = """\
+explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the variance of the training samples that each code explains: R2 of the
+        reconstructions, divided among the codes by their variances before ``whiten``. Its sum
+        is the ``score`` of the training samples, or of 5,000 of them. For linear layers it is
+        that of PCA. There is none for spatial codes, and for more than 1,024 codes.
+    feature_importances_ : ndarray of shape (n_components, n_features)
+        What each code depends on: the mean square of its derivative by each value, times the
+        variance of the value, as a share of the sum over all values. For tables there is one
+        share for each column, for images they have the shape of an image, and for sequences there
+        is one for each feature. They are left out where they would take more than 32 MB."""
+
 SCHEDULES = """\
 .. [1] L. N. Smith and N. Topin, "Super-convergence: very fast training of neural
        networks using large learning rates", 2018. :arxiv:`1708.07120`"""
@@ -209,13 +241,18 @@ SHARED_DOCS = {
     "<table>": TABLE,
     "<unet_channels>": UNET_CHANNELS,
     "<unet>": UNET,
+    "<linear_fraction>": LINEAR_FRACTION.format(0.25),
+    "<no_linear_fraction>": LINEAR_FRACTION.format(0.0),
     "<neighbors>": NEIGHBORS,
     "<loss>": LOSS.format("squared_error"),
     "<absolute_loss>": LOSS.format("absolute_error"),
     "<output_activation>": OUTPUT_ACTIVATION,
     "<training>": TRAINING,
     "<text_training>": "\n    ".join((_entries(TRAINING) | _entries(TEXT_TRAINING)).values()),
+    "<share>": SHARE,
+    "<whiten>": WHITEN,
     "<fitted>": FITTED,
+    "<fitted_code>": FITTED_CODE,
     "<fitted_net>": FITTED_NET,
     "<fitted_text_net>": FITTED_NET.partition("\n    n_features_in_")[0],
     "<schedules>": SCHEDULES,
@@ -297,6 +334,15 @@ class CodeParameters(ParameterMixin):
     n_components: int | str = field(default="auto", kw_only=False)
 
     _parameter_constraints = {"n_components": [integer(1), StrOptions({"auto"})]}
+
+    def _nearest_options(self):
+        if isinstance(self.n_components, Real) and 0 < self.n_components < 1:
+            return (
+                " A share of the variance is for codes that can be ordered by it: those of "
+                "Autoencoder, DenoisingAutoencoder, ConvAutoencoder, RecurrentAutoencoder and "
+                "TabularAutoencoder."
+            )
+        return super()._nearest_options()
 
 
 @estimator

@@ -39,13 +39,15 @@ class Predictor:
         raise NotImplementedError
 
     @contextmanager
-    def inference(self, dataset):
+    def inference(self, dataset, dtype=None):
         """Provide the module and the chunks of a dataset, without gradients.
+
+        ``dtype`` is the precision, None that of the dataset.
 
         Chunks are ``(which, x, target, weight)``, as of `skae._data.batches.chunks`. ``x`` and
         ``target`` are the same if the samples are their own targets.
         """
-        dtype = dataset.dtype
+        dtype = dataset.dtype if dtype is None else dtype
         module, device = self.module_for(dtype)
         n_rows = min(len(dataset), dataset.chunk_length)
         work = n_rows * module.n_multiplications
@@ -135,21 +137,22 @@ class Predictor:
         x64 = cut(x)
         return function(module, x64, x64 if target is x else cut(target))
 
-    def squares(self, dataset, watch=None):
+    def squares(self, dataset, watch=None, dtype=None):
         """Return the residual and total sums of squares of each value.
 
         They are those of the values of the targets or, where squares of these would be beyond
         float64, of multiples of them. What rounding leaves of constant values is 0.
 
-        ``watch`` is called with the module and what its decoder gets, for each chunk.
+        ``watch`` is called with the module and what its decoder gets, for each chunk. ``dtype`` is
+        the precision of the net, None that of the dataset.
         """
-        squares = self._squares(dataset, 1.0, watch)
+        squares = self._squares(dataset, 1.0, watch, dtype)
         if not (TOO_SMALL < squares[1].sum() < TOO_LARGE and np.isfinite(squares[0]).all()):
             factor = dataset.targets.factor_to_1()
             squares = squares if factor == 1 else self._squares(dataset, factor)
         return dataset.targets.without_rounding(*squares)
 
-    def _squares(self, dataset, factor, watch=None):
+    def _squares(self, dataset, factor, watch=None, dtype=None):
         """Return residual, total and mean, of values that are multiplied by a factor."""
 
         def restored(module, x, target):
@@ -160,7 +163,7 @@ class Predictor:
 
         targets = dataset.targets
         add = torch.nansum if dataset.has_missing else torch.sum
-        with self.inference(dataset) as (module, chunks):
+        with self.inference(dataset, dtype) as (module, chunks):
             mean = (targets if factor == 1 else targets.scaled(factor)).mean()
             residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
             for _, x, target, weight in chunks:
@@ -172,9 +175,9 @@ class Predictor:
                 total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
         return residual, total, mean.numpy()
 
-    def r2(self, dataset):
+    def r2(self, dataset, dtype=None):
         """Return the fraction of the variance of the targets that is predicted."""
-        return dataset.targets.explained(*self.squares(dataset))
+        return dataset.targets.explained(*self.squares(dataset, dtype=dtype))
 
     def score(self, dataset):
         """Return R2; NaN, with a warning, for fewer than two samples."""

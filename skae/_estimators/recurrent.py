@@ -31,12 +31,15 @@ class RecurrentAutoencoder(
 
     Parameters
     ----------
-    n_components : int or "auto", default="auto"
+    n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of values of the longest
         sequence.
+        <share>
     <recurrence>
     <loss>
     <output_activation>
+    <whiten>
+    <no_linear_fraction>
     <neighbors>
     <training>
 
@@ -46,6 +49,7 @@ class RecurrentAutoencoder(
         Predicts the length of a sequence from its code, for ``inverse_transform``. It is fitted
         on up to 1,000 training sequences; after ``partial_fit``, on those of the last call.
     <fitted>
+    <fitted_code>
 
     See Also
     --------

@@ -37,9 +37,10 @@ class TabularAutoencoder(
 
     Parameters
     ----------
-    n_components : int or "auto", default="auto"
+    n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of elements of a row: one
         for each number, and one for each category of a column.
+        <share>
     corruption : {"gaussian", "masking", "salt_and_pepper", "swap"}, callable or None, \
             default="masking"
         What damages the rows in training. "masking" makes cells missing, "swap" gives
@@ -56,12 +57,15 @@ class TabularAutoencoder(
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
         Loss of numbers, after scaling.
     <table>
+    <whiten>
+    <no_linear_fraction>
     <neighbors>
     <training>
 
     Attributes
     ----------
     <fitted>
+    <fitted_code>
 
     See Also
     --------

@@ -100,12 +100,16 @@ class AutoencoderModule(TrainedModule):
 
     def encode(self, x):
         """Return the code of ``x``, shape (n_samples, n_components)."""
-        return self.code_basis(self.bottleneck(self.encoded(x)))
+        return self.code_basis.forward(self.bottleneck(self.encoded(x)))
 
     def latent(self, x):
         """Return the code of ``x`` as the decoder gets it, shape (n_samples, n_latent)."""
         latent = self.bottleneck(self.encoded(x))
-        return self.code_basis.inverse(self.code_basis(latent)) if self.code_basis.cuts else latent
+        return (
+            self.code_basis.inverse(self.code_basis.forward(latent))
+            if self.code_basis.cuts
+            else latent
+        )
 
     def encoded(self, x, state=TRAINED):
         """Return what the encoder gives, shape (n_samples, encoder_width)."""

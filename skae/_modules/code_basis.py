@@ -10,7 +10,7 @@ from torch import nn
 
 from skae._data.batches import chunks
 from skae._data.dataset import samples_at_once
-from skae._modules.pca_start import flat_rows, principal_axes
+from skae._modules.pca_start import evenly_spread, flat_rows, principal_axes_of
 from skae._runtime import TRAINED, building
 from skae.architectures._base import Sequential, run
 
@@ -59,8 +59,6 @@ class RawBasis(nn.Module):
 class CodeBasis(RawBasis):
     """Linear map between the codes of the training and those that users see.
 
-    Numbers are kept as sums of two in float32, which are exact in a copy in float64.
-
     Parameters
     ----------
     mean : tensor of shape (n_latent,), float64
@@ -75,27 +73,30 @@ class CodeBasis(RawBasis):
         super().__init__()
         parts = {"mean": mean, "axes": axes, "back": back}
         for name, part in parts.items():  # not among the weights, which training saves and loads
-            self.register_buffer(name, _in_two(part), persistent=False)
+            part = part.contiguous()
+            self.register_buffer(name, part.float(), persistent=False)
+            # As integers, they stay exact wherever the module goes.
+            self.register_buffer(f"exact_{name}", part.view(torch.int64), persistent=False)
 
     @property
     def cuts(self):
-        _, n_latent, n_components = self.axes.shape
+        n_latent, n_components = self.axes.shape
         return n_latent > n_components
 
     def forward(self, latent):
-        return (latent - self.mean.sum(0)) @ self.axes.sum(0)
+        if latent.dtype == torch.float64:
+            mean, axes = (part.view(latent.dtype) for part in (self.exact_mean, self.exact_axes))
+            return (latent - mean) @ axes
+        return (latent - self.mean) @ self.axes
 
     def inverse(self, code):
-        return torch.addmm(self.mean.sum(0), code, self.back.sum(0))
+        if code.dtype == torch.float64:
+            mean, back = (part.view(code.dtype) for part in (self.exact_mean, self.exact_back))
+            return torch.addmm(mean, code, back)
+        return torch.addmm(self.mean, code, self.back)
 
     def before(self, decoder):
         return BasisDecoder(*decoder, self)
-
-
-def _in_two(values):
-    """Return float64 as two float32, the first rounded and the second what is left."""
-    rounded = values.float()
-    return torch.stack([rounded, (values - rounded).float()])
 
 
 class BasisDecoder(Sequential):
@@ -172,7 +173,7 @@ def principal_codes(module, dataset, device, max_decoded):
     variances, rotation = variances.flip(0).clamp_min(0), rotation.flip(1)
     axes = (directions * lengths) @ rotation
     back = (rotation / lengths[:, None]).T @ directions.T
-    signs = _signs(module, dataset.subsample(min(n_rows, MAX_SIGN_ROWS)), mean, axes, device)
+    signs = _signs(module, evenly_spread(dataset, MAX_SIGN_ROWS), mean, axes, device)
     return PrincipalCodes(mean, axes * signs, back * signs[:, None], variances)
 
 
@@ -196,50 +197,61 @@ def _steps(latent):
 
 
 def _metric(module, dataset, steps, device):
-    """Return the mean of the decoder's slopes times their transpose, (n_latent, n_latent).
-
-    In float64: differences of close values lose digits.
-    """
-    device = torch.device("cpu") if device.type == "mps" else device  # no float64 there
-    module, steps = copy.deepcopy(module).to(device).double(), steps.to(device)
-    total, metric = 0.0, torch.zeros(len(steps), len(steps)).double()
-    for _, x, target, weight in chunks(dataset, torch.float64, device):
+    """Return the mean of the decoder's slopes times their transpose, (n_latent, n_latent)."""
+    decode, total, metric = _decoder_in_double(module, device), 0.0, 0.0
+    for _, x, target, weight in chunks(dataset, torch.float32, device):
         weight = torch.ones(len(x)) if weight is None else weight
         at_once = max(1, MAX_ELEMENTS // (len(steps) * x[0].numel()))
         for i in range(0, len(x), at_once):
             piece = slice(i, i + at_once)
-            slopes, every = _slopes(module, x[piece], target[piece], steps)
+            latent = module.latent(x[piece]).to(steps)
+            slopes, every = _slopes(decode, latent, target[piece], steps)
             weights = weight[piece].double()
-            slopes = slopes.cpu() * weights.sqrt()[:, None, None]
-            metric += torch.einsum("nid,njd->ij", slopes, slopes) * every
+            slopes *= weights.sqrt()[:, None, None]
+            metric = metric + torch.einsum("nid,njd->ij", slopes, slopes) * every
             total += weights.sum()
     metric /= total
     trace = metric.trace()
     return metric if trace > 0 and trace.isfinite() else torch.eye(len(steps)).double()
 
 
-def _slopes(module, x, target, steps):
+def _decoder_in_double(module, device):
+    """Return a function that decodes in float64: differences of close values lose digits."""
+    device = torch.device("cpu") if device.type == "mps" else device  # no float64 there
+    halves = module.decoder, module.output_activation
+    decoder, activation = (copy.deepcopy(half).to(device).double() for half in halves)
+
+    def decode(latent, target):
+        latent, target = latent.to(device), target.to(device, torch.float64)
+        inputs = (latent, target) if module.takes_target else (latent,)
+        return activation(run(decoder, *inputs, state=TRAINED))
+
+    return decode
+
+
+def _slopes(decode, latent, target, steps):
     """Return the change of reconstructions by a step in each direction of the code, divided by it.
 
     Returns
     -------
     slopes : tensor of shape (n_samples, n_latent, n_values)
+        On the CPU.
     every : int
         Of large samples, only every second, third, ... value is there.
     """
-    every = ceil(len(steps) * x[0].numel() / MAX_ELEMENTS)
-    n_at_once = samples_at_once(x.shape[1:])
+    shape = len(latent), len(steps), -1
+    every = ceil(len(steps) * target[0].numel() / MAX_ELEMENTS)
+    n_at_once = samples_at_once(target.shape[1:])
 
     def decoded(codes, targets):
         pieces = zip(codes.split(n_at_once), targets.split(n_at_once), strict=True)
-        return torch.cat([module.decode_latent(*p).flatten(1)[:, ::every] for p in pieces])
+        return torch.cat([decode(*piece).flatten(1)[:, ::every].cpu() for piece in pieces])
 
-    latent = module.latent(x)
-    changed = (latent[:, None] + steps.diag()).flatten(0, 1)
-    changed = decoded(changed, target.repeat_interleave(len(steps), 0))
-    slopes = changed.view(len(x), len(steps), -1) - decoded(latent, target)[:, None]
-    slopes /= steps[:, None]
-    slopes *= ~target.flatten(1)[:, ::every].isnan()[:, None]  # behind the ends of sequences
+    changed = decoded(
+        (latent[:, None] + steps.diag()).flatten(0, 1), target.repeat_interleave(len(steps), 0)
+    )
+    slopes = (changed.view(shape) - decoded(latent, target)[:, None]) / steps[:, None]
+    slopes *= ~target.cpu().flatten(1)[:, None, ::every].isnan()  # behind the ends of sequences
     return slopes.nan_to_num(0.0, 0.0, 0.0), every
 
 
@@ -249,14 +261,14 @@ def _signs(module, dataset, mean, axes, device):
     The cube makes the components with which it goes most decide. Signs of these are such that the
     largest value is positive, as in scikit-learn's PCA.
     """
-    rows, x, weight = flat_rows(dataset)
+    x, weight = flat_rows(dataset)
     with building(seed=0):  # svd_lowrank draws
-        found = principal_axes(rows, 2 * len(axes))
+        found = principal_axes_of(x, weight, 2 * len(axes))
     if found is None:
         return axes.new_ones(len(axes))
     components = found.components
     components *= components.gather(1, components.abs().argmax(1, keepdim=True)).sign()
-    together = (_latent(module, rows, device)[0] - mean) @ axes
+    together = (_latent(module, dataset, device)[0] - mean) @ axes
     together = together.T @ ((x - found.mean) @ components.T).double().mul(weight[:, None])
     together = together.nan_to_num(0.0, 0.0, 0.0)
     together /= together.abs().max().clamp_min(LEAST_CODE)

@@ -38,18 +38,24 @@ class PrincipalAxes(NamedTuple):
 
 
 def flat_rows(dataset):
-    """Return some of the samples, also as a matrix without NaN, and their weights."""
-    n_features = prod(dataset.sample_shape)
-    n_rows = min(len(dataset), MAX_ROWS, max(2, MAX_ELEMENTS // n_features))
-    rows = dataset.subsample(n_rows)
-    x, weight = rows.get_batch(slice(None), torch.float32)
+    """Return some of the samples as a matrix without NaN, and their weights."""
+    x, weight = evenly_spread(dataset).get_batch(slice(None), torch.float32)
     x = dataset.filled(x).flatten(1)
-    return rows, x, x.new_ones(len(x)) if weight is None else weight
+    return x, x.new_ones(len(x)) if weight is None else weight
+
+
+def evenly_spread(dataset, n_rows=MAX_ROWS):
+    """Return up to ``n_rows`` of the samples, fewer if they are large."""
+    return dataset.subsample(min(n_rows, max(2, MAX_ELEMENTS // prod(dataset.sample_shape))))
 
 
 def principal_axes(dataset, n_components):
     """Return the `PrincipalAxes` of rows, or None if these are beyond float32."""
-    _, x, weight = flat_rows(dataset)
+    return principal_axes_of(*flat_rows(dataset), n_components)
+
+
+def principal_axes_of(x, weight, n_components):
+    """Return the `PrincipalAxes` of the rows of a matrix, or None if these are beyond float32."""
     n_features = x.shape[1]
     if not x.isfinite().all():  # training will say so
         return None
@@ -76,6 +82,19 @@ def principal_axes(dataset, n_components):
     square = size.square()
     moments = variances * square, noise * square, mean_variance * square
     return PrincipalAxes(mean * size, components, *moments, len(found))
+
+
+def n_components_for(dataset, share):
+    """Return how many principal components of samples keep a share of their variance."""
+    x, weight = flat_rows(dataset)
+    if not x.isfinite().all():  # training will say so
+        return 1
+    x = x.double()
+    x -= weight.double() @ x / weight.sum()
+    x *= weight.double()[:, None].sqrt()
+    squares = torch.linalg.eigvalsh(x @ x.T if len(x) < x.shape[1] else x.T @ x).flip(0)
+    kept = squares.clamp_min(0).cumsum(0)
+    return int((kept < share * kept[-1]).sum()) + 1
 
 
 def standardize(encoder, decoder, dataset, is_linear):

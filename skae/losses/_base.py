@@ -30,6 +30,8 @@ class Loss(nn.Module):
         Whether targets may be NaN in ``mean_and_gradient``; they do not count.
     learns_variance : bool
         Whether the variance of the noise is learned, from one that ``start_at`` sets.
+    explains_variance : bool
+        Whether a lower loss means that more of the variance of the targets is explained.
     """
 
     output_activation = "identity"
@@ -39,6 +41,7 @@ class Loss(nn.Module):
     writes_gradient = False
     skips_unknown = False
     learns_variance = False
+    explains_variance = False
 
     def __init__(self):
         super().__init__()

@@ -19,6 +19,8 @@ class SquaredError(ElementwiseLoss):
     tensor([[0., 4.]])
     """
 
+    explains_variance = True
+
     def forward(self, prediction, target):
         return F.mse_loss(prediction, target, reduction="none")
 
@@ -48,6 +50,8 @@ class AbsoluteError(ElementwiseLoss):
     tensor([[0., 2.]])
     """
 
+    explains_variance = True
+
     def forward(self, prediction, target):
         return F.l1_loss(prediction, target, reduction="none")
 
@@ -72,6 +76,8 @@ class HuberLoss(ElementwiseLoss):
     >>> HuberLoss()(torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([[0.0000, 1.5000]])
     """
+
+    explains_variance = True
 
     def forward(self, prediction, target):
         return F.huber_loss(prediction, target, reduction="none")

@@ -102,6 +102,7 @@ class MixedLoss(Loss):
             raise ValueError(f"the weights of a mixed loss must be positive; got {weights!r}")
         self.weights = [float(weight) for weight in weights.values()]
         self.losses = nn.ModuleList(LOSSES[name]() for name in weights)
+        self.explains_variance = all(loss.explains_variance for loss in self.losses)
 
     def setup(self, dataset):
         """Let each loss read what it needs from the training data.

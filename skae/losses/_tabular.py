@@ -46,6 +46,7 @@ class TabularLoss(Loss):
         self.number_loss = number_loss
         self.reduction = number_loss.reduction
         self.learns_variance = number_loss.learns_variance
+        self.explains_variance = number_loss.explains_variance
         # A likelihood has no derivative of each element.
         self.writes_gradient = not isinstance(number_loss, GaussianLikelihood)
 

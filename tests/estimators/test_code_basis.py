@@ -109,7 +109,7 @@ def test_weights_count():
     [
         np.ones((30, 5)),
         np.repeat(np.eye(5)[:2], 10, 0),
-        np.random.default_rng(0).normal(size=(3, 5)),
+        np.random.default_rng(0).normal(size=(4, 5)),
         1e-18 * np.random.default_rng(0).normal(size=(50, 5)),
         1e15 * np.random.default_rng(0).normal(size=(50, 5)),
         np.eye(40)[:, :5] * 1e8,
