@@ -26,6 +26,9 @@ MAX_IMPORTANCES = 2**22
 #: Variances below this are 0.
 TINY = 1e-300
 
+#: With fewer samples than this, codes of any length tell them apart.
+MIN_SAMPLES = 3
+
 #: By what factor the epochs of ``partial_fit`` grow until codes are described anew.
 PATIENCE = 1.1
 
@@ -57,7 +60,7 @@ class OrderedCode(ParameterMixin):
 
     def _hold_out(self, dataset, validation_data, resume=False):
         n = self.n_components
-        if isinstance(n, Integral) and n > len(dataset) > 1 and not resume:
+        if isinstance(n, Integral) and n > len(dataset) >= MIN_SAMPLES and not resume:
             raise ValueError(
                 f"n_components={n} is more than the {len(dataset)} samples of X, too few to say "
                 f"what so many codes are. Choose at most {len(dataset)}, or give more samples."

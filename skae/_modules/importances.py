@@ -48,8 +48,7 @@ def code_importances(module, dataset, n_components, device):
 def _squared_slopes(module, x, n_components):
     """Return the squared derivatives of codes by the values, (n_components, *x.shape)."""
     many = x.repeat(n_components, *[1] * (x.ndim - 1)).requires_grad_()
-    # Layers of cuDNN have derivatives in training only.
-    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+    with torch.backends.cudnn.flags(enabled=False):  # whose layers have derivatives in training
         codes = module.encode(many).view(n_components, len(x), n_components)
         own = codes.diagonal(dim1=0, dim2=2).sum()
         (slopes,) = torch.autograd.grad(own, many, allow_unused=True, materialize_grads=True)

@@ -119,7 +119,7 @@ class FitSession:
 
     def end(self):
         """Complete the fit after the training."""
-        with threads(n_multiplications=0):
+        with gradients(), threads(n_multiplications=0):
             self._end()
 
     def _end(self):
