@@ -31,12 +31,12 @@ def code_importances(module, dataset, n_components, device):
     center, squares, count, parts = dataset.center, 0.0, 0.0, 0.0
     over = (0, 1) if dataset.lengths is not None else (0,)  # samples, and steps
     for _, x, _, weight in chunks(dataset, torch.float32, device):
-        weight = x.new_ones(len(x)) if weight is None else weight.to(device)
+        weight = (torch.ones(len(x)) if weight is None else weight).double()
         at_once = max(1, MAX_ELEMENTS // (n_components * x[0].numel()))
         for piece, weights in zip(x.split(at_once), weight.split(at_once), strict=True):
-            slopes = _squared_slopes(module, piece, n_components) * along(weights, piece).double()
-            parts = parts + slopes.sum([1 + axis for axis in over]).cpu()
-        x, weight = x.cpu().double(), along(weight.cpu().double(), x)
+            squared = _squared_slopes(module, piece, n_components) * along(weights, piece)
+            parts = parts + squared.sum([1 + axis for axis in over])
+        x, weight = x.cpu().double(), along(weight, x)
         squares = squares + (weight * (x - center).square()).nansum(over)
         count = count + (weight * ~x.isnan()).sum(over)
     parts = parts * (squares / count).nan_to_num(0.0)
@@ -52,4 +52,5 @@ def _squared_slopes(module, x, n_components):
         codes = module.encode(many).view(n_components, len(x), n_components)
         own = codes.diagonal(dim1=0, dim2=2).sum()
         (slopes,) = torch.autograd.grad(own, many, allow_unused=True, materialize_grads=True)
-    return slopes.nan_to_num(0.0, 0.0, 0.0).double().square().view(n_components, *x.shape)
+    slopes = slopes.cpu().double().nan_to_num(0.0, 0.0, 0.0)
+    return slopes.square().view(n_components, *x.shape)
