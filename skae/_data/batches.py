@@ -32,8 +32,8 @@ class Batches:
 
     Yields
     ------
-    x, (target, weight) : tensors of shape (batch_size, ...)
-        ``weight`` is None where the data set has none.
+    x, (target, weight, labels) : tensors of shape (batch_size, ...)
+        ``weight`` and ``labels`` are None where the data set has none.
     """
 
     def __init__(self, dataset, batch_size, device, generator=None):
@@ -51,14 +51,17 @@ class Batches:
 
     def __iter__(self):
         for which, size in self._pieces():
-            x, weight = self.dataset.get_batch(which, torch.float32)
+            x, weight, labels = _with_labels(self.dataset, which)
             xs = targets = x.to(self.device).split(size)
             if self.dataset.targets is not self.dataset:
                 target, _ = self.dataset.targets.get_batch(which, torch.float32)
                 targets = target.to(self.device).split(size)
-            weights = [None] * len(xs) if weight is None else weight.to(self.device).split(size)
-            for x, target, weight in zip(xs, targets, weights, strict=True):
-                yield x, (target, weight)
+            beside = (
+                [None] * len(xs) if one is None else one.to(self.device).split(size)
+                for one in (weight, labels)
+            )
+            for x, target, weight, labels in zip(xs, targets, *beside, strict=True):
+                yield x, (target, weight, labels)
 
     def _pieces(self):
         """Return which samples to read at once, and into batches of what size to cut them."""
@@ -80,9 +83,9 @@ def side_by_side(many, device):
     ------
     which : slice
         Of the data sets that have such a batch.
-    x, (target, weight) : tensors of shape (n_datasets, batch_size, n_features)
+    x, (target, weight, labels) : tensors of shape (n_datasets, batch_size, n_features)
         Without the first axis if it is of one. Target and ``x`` are the same; ``weight`` has
-        no last axis, and is None where the data sets have none.
+        no last axis; it and ``labels`` are None where the data sets have none.
     """
     size, orders = many[0].batch_size, [batches.new_order() for batches in many]
     n_features = prod(many[0].dataset.sample_shape)
@@ -91,11 +94,21 @@ def side_by_side(many, device):
         chunk = size * max(1, CHUNK_ELEMENTS // (len(pairs) * size * n_features))
         for start in range(first, last, chunk):
             stop = min(last, start + chunk)
-            taken = [b.dataset.get_batch(order[start:stop], torch.float32) for b, order in pairs]
-            x, weight = (_side_by_side(tensors, device) for tensors in zip(*taken, strict=True))
+            taken = [_with_labels(b.dataset, order[start:stop]) for b, order in pairs]
+            parts = [_side_by_side(tensors, device) for tensors in zip(*taken, strict=True)]
+            axis = int(len(pairs) > 1)
             for i in range(0, stop - start, size):
-                piece = x[..., i : i + size, :]
-                yield which, (piece, (piece, None if weight is None else weight[..., i : i + size]))
+                x, weight, labels = (
+                    None if part is None else part.narrow(axis, i, min(size, stop - start - i))
+                    for part in parts
+                )
+                yield which, (x, (x, weight, labels))
+
+
+def _with_labels(dataset, which):
+    """Return samples, their weights and their labels."""
+    labels = None if dataset.labels is None else dataset.labels.get_batch(which)
+    return *dataset.get_batch(which, torch.float32), labels
 
 
 def _side_by_side(tensors, device):

@@ -106,6 +106,8 @@ class Dataset(data.Dataset):
     dtype = torch.float32
     #: Weights of the samples, of mean 1.
     sample_weight = None
+    #: `Labels` of the samples, where a net learns them.
+    labels = None
     #: What stands for a value of 1.
     scale = 1
     #: How much of a feature an element counts as.
@@ -177,6 +179,12 @@ class Dataset(data.Dataset):
         twin = copy.copy(self)
         twin.neighbors = neighbors
         twin.why_not_stackable = "its batches are pairs of neighbors"
+        return twin
+
+    def labeled(self, labels):
+        """Return the same samples with `Labels`."""
+        twin = copy.copy(self)
+        twin.labels = labels
         return twin
 
     def largest(self):
@@ -316,6 +324,8 @@ class ArrayDataset(Dataset):
         twin.index = index if self.index is None else self.index[index]
         if self.sample_weight is not None:
             twin.sample_weight = self.sample_weight / self.sample_weight[twin.index].mean()
+        if self.labels is not None:
+            twin.labels = self.labels.select(index)
         return twin
 
     def weighted(self):

@@ -29,10 +29,12 @@ class Autoencoder(LossParameters, ArchitectureParameters, PlainCode, BaseAutoenc
     <whiten>
     <linear_fraction>
     <neighbors>
+    <target>
     <training>
 
     Attributes
     ----------
+    <classes>
     <fitted>
     <fitted_code>
 
@@ -49,6 +51,7 @@ class Autoencoder(LossParameters, ArchitectureParameters, PlainCode, BaseAutoenc
     <schedules>
     .. [2] G. E. Hinton and R. R. Salakhutdinov, "Reducing the dimensionality of data
        with neural networks", Science 313, 2006. :doi:`10.1126/science.1127647`
+    <supervised>
 
     Examples
     --------

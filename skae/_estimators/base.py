@@ -135,11 +135,17 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             encoder = Sequential(Center(mean), encoder)
         parts = encoder, bottleneck, decoder, loss.make_activation() or ACTIVATIONS[activation]()
         facts = {"has_missing": dataset.has_missing, "cost": dataset.cost(parts)}
+        facts |= self._more_parts(dataset, parts, loss)
         module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
         return module.eval(), n_components
 
     def _join(self, *parts, **facts):
         return AutoencoderModule(*parts, **facts)
+
+    def _more_parts(self, dataset, parts, loss):
+        """Return further arguments of the module, by name."""
+        del dataset, parts, loss
+        return {}
 
     def _parts_to_renew(self, dataset):
         return {

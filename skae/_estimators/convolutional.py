@@ -34,10 +34,12 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, PlainCod
     <whiten>
     <no_linear_fraction>
     <neighbors>
+    <target>
     <training>
 
     Attributes
     ----------
+    <classes>
     <fitted>
     <fitted_code>
 
@@ -49,6 +51,7 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, PlainCod
     References
     ----------
     <schedules>
+    <supervised>
 
     Examples
     --------

@@ -125,10 +125,12 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
     <whiten>
     <no_linear_fraction>
     <neighbors>
+    <target>
     <training>
 
     Attributes
     ----------
+    <classes>
     <fitted>
     <fitted_code>
 
@@ -144,6 +146,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
        autoencoders", ICML 2008. :doi:`10.1145/1390156.1390294`
     .. [3] K. He et al., "Masked autoencoders are scalable vision learners", CVPR 2022.
        :arxiv:`2111.06377`
+    <supervised>
 
     Examples
     --------

@@ -158,8 +158,8 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows, or images or sequences if the members take them.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples, ...) or None, default=None
+            Labels for members with a ``target``. Others ignore them.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each row in the losses of the members; with ``bootstrap``, the
             probability that it is drawn is proportional to it.
@@ -175,12 +175,11 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
             If a parameter or the data is invalid, or if the training of a member fails. An
             ensemble that was fitted before does not change.
         """
-        del y
         with unchanged_on_error(self):
-            self._fit(X, sample_weight)
+            self._fit(X, y, sample_weight)
         return self
 
-    def _fit(self, X, sample_weight):
+    def _fit(self, X, y, sample_weight):
         originals = self._originals()
         dataset = learn(self, X, sample_weight=sample_weight)
         samples, n_members = self._samples(X, dataset), self.n_estimators
@@ -198,7 +197,7 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
             # cannot be held out and trained on at once.
             weight = self._draw.weight(rows)
             params = {} if weight is None else {"sample_weight": weight}
-            fits.append(FitTask(member, self._seen(samples, features), **params))
+            fits.append(FitTask(member, self._seen(samples, features), y, **params))
         for fit in fit_all(fits, self.n_jobs, self.verbose):
             if fit.error is not None:
                 i = fits.index(fit)

@@ -39,11 +39,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
     def _read(self, data, sample_weight, resume):
         """Return the samples to train on, and whether training continues from an earlier fit."""
         resume = resume and self.__sklearn_is_fitted__()
-        if resume:
-            dataset = self._reader.read(*data, sample_weight=sample_weight, estimator=self)
-            self._reader = self._reader.widened(dataset)
-        else:
-            dataset = learn(self, *data, sample_weight=sample_weight)
+        dataset = self._read_samples(data, sample_weight, resume)
         self._check_ranges(dataset)
         if sample_weight is not None:
             dataset = dataset.select(dataset.weighted())  # samples of weight 0 have no effect
@@ -51,6 +47,18 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             self._rng = check_random_state(self.random_state)
             self._hold_out_rng = copy.deepcopy(self._rng)
         return dataset, resume
+
+    def _read_samples(self, data, sample_weight, resume):
+        """Return training samples as a dataset."""
+        if not resume:
+            return learn(self, *data, sample_weight=sample_weight)
+        dataset = self._reader.read(*data, sample_weight=sample_weight, estimator=self)
+        self._reader = self._reader.widened(dataset)
+        return dataset
+
+    def _read_validation(self, data):
+        """Return samples to validate on as a dataset."""
+        return self._reader.read(*data, estimator=self)
 
     def _check_ranges(self, dataset):
         """Raise an error if samples to train or validate on are out of a parameter's range."""
@@ -163,7 +171,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         """
         if validation_data is not None:
             try:
-                validation = self._reader.read(*validation_data, estimator=self)
+                validation = self._read_validation(validation_data)
                 self._check_ranges(validation)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"In the validation data: {error}") from error

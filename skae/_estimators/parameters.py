@@ -181,6 +181,28 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"
         1 shows a progress bar with the loss and the tokens per second, and 0 shows
         nothing."""
 
+TARGET = """\
+target : {"classification", "regression"} or None, default=None
+        What labels the codes learn to predict. None ignores y, so that a pipeline can have labels
+        for its next step. Otherwise a linear prediction of y from the codes is trained along, and
+        its loss is added [SAE]_: the cross-entropy of classes, or the squared error of standardized
+        numbers, of which there may be several for each sample. Codes of new samples need no
+        labels. NaN, None or NA in y stands for a missing label; such samples count in the
+        reconstruction only. So does -1 if it is the only negative class and there are at least
+        two others, as in `sklearn.semi_supervised`.
+    target_weight : float, default=1.0
+        Weight of the labels beside the reconstruction. With 1, the best constant prediction of
+        the labels costs as much as the best constant reconstruction, whatever the units of both.
+        Less restores samples better, more separates the labels better."""
+
+FITTED_CLASSES = """\
+classes_ : ndarray of shape (n_classes,)
+        The classes of y, with ``target="classification"``."""
+
+SUPERVISED = """\
+.. [SAE] L. Le, A. Patterson and M. White, "Supervised autoencoders: improving
+       generalization performance with unsupervised regularizers", NeurIPS 2018."""
+
 FITTED_NET = """\
 net_ : skorch.NeuralNet
         The trained network.
@@ -251,6 +273,9 @@ SHARED_DOCS = {
     "<text_training>": "\n    ".join((_entries(TRAINING) | _entries(TEXT_TRAINING)).values()),
     "<share>": SHARE,
     "<whiten>": WHITEN,
+    "<target>": TARGET,
+    "<supervised>": SUPERVISED,
+    "<classes>": FITTED_CLASSES,
     "<fitted>": FITTED,
     "<fitted_code>": FITTED_CODE,
     "<fitted_net>": FITTED_NET,

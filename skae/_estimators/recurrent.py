@@ -41,6 +41,7 @@ class RecurrentAutoencoder(
     <whiten>
     <no_linear_fraction>
     <neighbors>
+    <target>
     <training>
 
     Attributes
@@ -48,6 +49,7 @@ class RecurrentAutoencoder(
     length_regressor_ : estimator
         Predicts the length of a sequence from its code, for ``inverse_transform``. It is fitted
         on up to 1,000 training sequences; after ``partial_fit``, on those of the last call.
+    <classes>
     <fitted>
     <fitted_code>
 
@@ -59,6 +61,7 @@ class RecurrentAutoencoder(
     References
     ----------
     <schedules>
+    <supervised>
 
     Examples
     --------

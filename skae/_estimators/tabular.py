@@ -60,10 +60,12 @@ class TabularAutoencoder(
     <whiten>
     <no_linear_fraction>
     <neighbors>
+    <target>
     <training>
 
     Attributes
     ----------
+    <classes>
     <fitted>
     <fitted_code>
 
@@ -75,6 +77,7 @@ class TabularAutoencoder(
     References
     ----------
     <schedules>
+    <supervised>
 
     Examples
     --------

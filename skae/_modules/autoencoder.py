@@ -62,6 +62,10 @@ class AutoencoderModule(TrainedModule):
         count in the loss.
     cost : Cost, default=FREE
         What a sample takes.
+    head : LabelHead or None, default=None
+        Predicts labels from codes; its loss is added.
+    target_weight : float, default=0.0
+        Weight of that loss.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class AutoencoderModule(TrainedModule):
         *,
         has_missing=False,
         cost=FREE,
+        head=None,
+        target_weight=0.0,
     ):
         super().__init__()
         self.encoder = encoder
@@ -85,6 +91,7 @@ class AutoencoderModule(TrainedModule):
         self.corruption = corruption
         self.code_basis = RawBasis()  # until the training is over
         self.has_missing = has_missing
+        self.head, self.target_weight = head, target_weight
         self.n_multiplications, self.width = cost
         self.takes_target = hooks(decoder).takes_target
 
@@ -180,7 +187,7 @@ class AutoencoderModule(TrainedModule):
             )
         return torch.where(target.isnan(), target, values)
 
-    def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED):
+    def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED, labels=None):
         """Return what training minimizes, a mean over the samples.
 
         Parameters
@@ -190,6 +197,8 @@ class AutoencoderModule(TrainedModule):
         cell_weight : tensor of shape (n_samples, *input_shape) or None, default=None
         state : TrainState, default=TrainState()
             How far the training is, and where random numbers come from.
+        labels : tensor of shape (n_samples, n_labels, 2) or None, default=None
+            Labels and their weights.
 
         Returns
         -------
@@ -199,7 +208,8 @@ class AutoencoderModule(TrainedModule):
         known, known_target = known_targets(target, self.has_missing)
         values = self.loss(self.predict(latent, target, state), known_target)
         losses = sample_losses(self.loss, values, known, cell_weight)
-        return weighted_mean(losses, weight) + penalty
+        loss = weighted_mean(losses, weight) + penalty
+        return loss if labels is None else loss + self.target_weight * self.head(latent, labels)
 
 
 @torch.no_grad()

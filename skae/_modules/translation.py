@@ -49,9 +49,9 @@ class TranslationModule(TrainedModule):
         hidden, _ = self.decoder(before, self.start(source), weights)
         return hidden
 
-    def objective(self, source, target, weight=None, cell_weight=None, state=TRAINED):
+    def objective(self, source, target, weight=None, cell_weight=None, state=TRAINED, labels=None):
         """Return the mean loss of a token, shape ()."""
-        del cell_weight, state
+        del cell_weight, state, labels
         is_token = target != PADDING
         logits = self.decoder.output(self.hidden(source, target)[is_token])
         losses = nn.functional.cross_entropy(

@@ -45,9 +45,9 @@ class VariationalModule(Random, AutoencoderModule):
         """Whether random numbers come from torch's own generator."""
         return not self.decodes_once
 
-    def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED):
+    def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED, labels=None):
         if self.decodes_once:
-            return super().objective(x, target, weight, cell_weight, state)
+            return super().objective(x, target, weight, cell_weight, state, labels)
         return -weighted_mean(self._importance_weighted_bound(x, target, state), weight)
 
     def _importance_weighted_bound(self, x, target, state):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from skae._modules.autoencoder import AutoencoderModule, Center
+from skae._modules.label_head import LabelHead
 from skae.architectures._base import SEQUENCES, Dropout, SampleDropout
 from skae.architectures._dense import BatchNorm, Linear, Shortcut, TransposedLinear
 from skae.architectures._tabular import Indicators
@@ -64,7 +65,7 @@ class Plan(NamedTuple):
     """What an autoencoder module computes.
 
     ``bottleneck`` is None if the code is the encoder's output, so that there is but one list
-    of stages, the decoder; ``inputs`` are modules without parameters before the first stage.
+    of stages, the decoder. ``inputs`` are modules without parameters before the first stage.
     """
 
     encoder: list[Stage]
@@ -73,6 +74,8 @@ class Plan(NamedTuple):
     loss: Loss
     inputs: tuple
     corruption: nn.Module | None
+    head: LabelHead | None
+    target_weight: float
 
     @property
     def n_values(self):
@@ -92,7 +95,8 @@ class Plan(NamedTuple):
         n_learned = len(list(self.loss.parameters()))
         parts = tuple((type(part), part.stack_key()) for part in (self.loss, *self.inputs))
         kinds = type(self.bottleneck), n_learned, parts
-        return (*stages, *kinds, bottleneck, corruption)
+        head = None if self.head is None else self.head.stack_key()
+        return (*stages, *kinds, bottleneck, corruption, head)
 
 
 def plan_dense(module):
@@ -113,7 +117,7 @@ def plan_dense(module):
             return None
         inputs.append(first[0])
         first = first[1]
-    if type(bottleneck) is LinearBottleneck:
+    if type(bottleneck) is LinearBottleneck and module.head is None:
         bottleneck, decoder_parts = None, [first, *decoder_parts]
     elif not _extend(encoder, first):
         return None
@@ -121,6 +125,7 @@ def plan_dense(module):
         return None
     used = [p for stage in (*encoder, *decoder) for p in stage.parameters]
     used += loss.parameters() if loss.writes_gradient else ()
+    used += () if module.head is None else module.head.parameters()
     # A frozen parameter needs no gradient, and one of some other part is not seen here.
     if set(used) != {p for p in module.parameters() if p.requires_grad}:
         return None
@@ -128,7 +133,8 @@ def plan_dense(module):
     n_tied = sum(isinstance(stage.linear, TransposedLinear) for stage in decoder)
     if len(used) - len(set(used)) != n_tied:
         return None
-    return Plan(encoder, bottleneck, decoder, loss, tuple(inputs), module.corruption)
+    label_parts = module.head, module.target_weight
+    return Plan(encoder, bottleneck, decoder, loss, tuple(inputs), module.corruption, *label_parts)
 
 
 def _extend(stages, module):

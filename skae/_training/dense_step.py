@@ -17,7 +17,7 @@ from torch import nn
 
 from skae._modules.autoencoder import sample_losses, weighted_mean
 from skae._runtime import TRAINED
-from skae._training.dense_plan import plan_dense
+from skae._training.dense_plan import Stage, plan_dense
 from skae._training.flat import LANES
 from skae.architectures._dense import BatchNorm, TransposedLinear
 
@@ -47,7 +47,9 @@ class DenseStep:
     """
 
     def __init__(self, plans):
-        encoders, bottlenecks, decoders, losses, inputs, _ = zip(*plans, strict=True)
+        encoders, bottlenecks, decoders, losses, inputs, _, heads, weights = zip(
+            *plans, strict=True
+        )
         linears = [stage.linear for stage in (*encoders[0], *decoders[0])]
         # Where weights are used twice, their gradients are added up.
         adds_up = len({linear.weight for linear in linears}) < len(linears)
@@ -60,9 +62,10 @@ class DenseStep:
         self.bottlenecks = bottlenecks
         self.loss = _as_one(losses)
         self.inputs = [_as_one(modules) for modules in zip(*inputs, strict=True)]
+        self.head = None if heads[0] is None else _Head(heads, weights)
 
     @torch.no_grad()
-    def __call__(self, x, target, weight=None, cell_weight=None, states=(TRAINED,)):
+    def __call__(self, x, target, weight=None, cell_weight=None, states=(TRAINED,), labels=None):
         """Write the gradients into the parameters' ``grad``, and return the loss.
 
         Parameters
@@ -73,6 +76,7 @@ class DenseStep:
         cell_weight : tensor of shape (n_samples, n_features) or None
         states : sequence of TrainState
             Of each model.
+        labels : tensor of shape (n_samples, n_labels, 2) or None, default=None
 
         Returns
         -------
@@ -81,7 +85,8 @@ class DenseStep:
         is_one = x.ndim == 2
         if is_one:
             x, target = x[None], target[None]
-            weight, cell_weight = (t if t is None else t[None] for t in (weight, cell_weight))
+            beside = weight, cell_weight, labels
+            weight, cell_weight, labels = (t if t is None else t[None] for t in beside)
         for module in self.inputs:
             x = module(x)
         x = _apart(x)
@@ -106,7 +111,10 @@ class DenseStep:
         if backward is None:
             self.decoder.backward()
         else:
-            backward(self.decoder.backward(to_input=True), self.encoder.output_grad)
+            grad = self.decoder.backward(to_input=True)
+            if self.head is not None:
+                loss = loss + self.head.step(code, labels, grad)
+            backward(grad, self.encoder.output_grad)
             self.encoder.backward()
         loss = loss + penalty
         return loss.squeeze(0) if is_one else loss
@@ -303,6 +311,38 @@ def _row_and_grad(parameters):
         return None, None
     values, grads = [p.detach() for p in parameters], [p.grad for p in parameters]
     return tuple(_as_rows(_together(tensors)) for tensors in (values, grads))
+
+
+class _Head:
+    """Predictions of labels from codes, with their derivatives.
+
+    Parameters
+    ----------
+    heads : sequence of LabelHead
+        Of each model.
+    weights : sequence of float
+        Weight of each one's loss.
+    """
+
+    def __init__(self, heads, weights):
+        self.head, self.layer = heads[0], _Layer.of([Stage(head.linear) for head in heads])
+        units = [weight * head.unit for head, weight in zip(heads, weights, strict=True)]
+        self.units = self.layer.weight.new_tensor(units).view(-1, 1, 1)
+        sizes = [1 / head.code_size for head in heads]
+        self.factors = self.layer.weight.new_tensor(sizes).view(-1, 1, 1)
+
+    def step(self, code, labels, code_grad):
+        """Return the loss, write its gradient, and add the derivative by the code to another."""
+        layer = self.layer
+        code = torch.mul(code, self.factors, out=_empty(code, code.shape[-1]))
+        predicted = _empty(code, layer.weight.shape[-2])
+        torch.baddbmm(layer.bias, code, layer.weight_t, out=predicted)
+        loss, grad = self.head.mean_and_gradient(predicted, labels)
+        grad.mul_(self.units)
+        torch.bmm(grad.mT, code, out=layer.weight_grad)
+        torch.sum(grad, -2, keepdim=True, out=layer.bias_grad)
+        code_grad.baddbmm_(grad.mul_(self.factors), layer.weight)
+        return loss * self.units.flatten()
 
 
 class _Buffers(NamedTuple):

@@ -316,10 +316,10 @@ class Net(NeuralNet):
     @torch.no_grad()
     def validation_step(self, batch, state=TRAINED, **fit_params):
         """Return the loss of a batch, without dropout."""
-        x, (target, weight) = batch
+        x, (target, weight, labels) = batch
         self._set_training(False)
         x, target, cell_weight = self.module_.training_inputs(x, target, state, training=False)
-        return self.module_.objective(x, target, weight, cell_weight, state)
+        return self.module_.objective(x, target, weight, cell_weight, state, labels)
 
     def record_loss(self, name, loss, *datasets):
         """Record the mean loss of an epoch.

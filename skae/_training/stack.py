@@ -200,11 +200,11 @@ class StackStep:
 
     def take(self, batch):
         """Take the step on a batch, and return the loss of each net before it."""
-        x, (target, weight) = batch
+        x, (target, weight, labels) = batch
         states = [run.state() for run in self.runs]
         with computing:
             x, target, cell_weight = self._training_inputs(x, target, states)
-            losses = self.dense_step(x, target, weight, cell_weight, states)
+            losses = self.dense_step(x, target, weight, cell_weight, states, labels)
         if self.max_grad_norms is not None:
             clip_rows(self.grads, self.max_grad_norms)
         for group in self.optimizer_groups:

@@ -52,18 +52,18 @@ class NetStep:
 
     def train_step_single(self, batch):
         """Fill the gradients of the parameters, and return the loss."""
-        x, (target, weight) = batch
+        x, (target, weight, labels) = batch
         run, module = self.run, self.module
         state = run.state()
         with run.drawing():
             x, target, cell_weight = module.training_inputs(x, target, state)
             if self.dense_step is not None:
-                loss = self.dense_step(x, target, weight, cell_weight, [state])
+                loss = self.dense_step(x, target, weight, cell_weight, [state], labels)
             else:
                 module.train()
                 self.net.optimizer_.zero_grad(set_to_none=self.view is None)
                 with nullcontext() if self.view is not None else self.net.autocast():
-                    loss = module.objective(x, target, weight, cell_weight, state)
+                    loss = module.objective(x, target, weight, cell_weight, state, labels)
                 loss.backward()
         if run.notifies_batches:
             run.notify_of_gradients(batch)

@@ -86,6 +86,21 @@ class Loss(nn.Module):
         """
         return weight, bias
 
+    def to_output(self, values):
+        """Return what ``forward`` takes for predictions that are some values.
+
+        Parameters
+        ----------
+        values : tensor of shape (n_samples, ...)
+            Predictions, such as the targets themselves.
+
+        Returns
+        -------
+        tensor of the same shape
+            Values or logits.
+        """
+        return values
+
     def make_activation(self):
         """Return the module that turns outputs into predictions, None for a plain activation.
 

@@ -5,6 +5,9 @@ from torch.nn import functional as F
 
 from skae.losses._base import ElementwiseLoss
 
+#: Probabilities are at least as far from 0 and 1, so that their logits are finite.
+LEAST_PROBABILITY = 1e-4
+
 
 class SquaredError(ElementwiseLoss):
     """Squared difference, ``(prediction - target) ** 2``.
@@ -122,6 +125,21 @@ class BinaryCrossEntropy(ElementwiseLoss):
             One value per element.
         """
         return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
+
+    def to_output(self, values):
+        """Return the logits of values in [0, 1].
+
+        Parameters
+        ----------
+        values : tensor of shape (n_samples, ...)
+            Predictions.
+
+        Returns
+        -------
+        tensor of the same shape
+            Logits.
+        """
+        return values.logit(eps=LEAST_PROBABILITY)
 
     def gradient(self, logit, target, out):
         """Write the derivative of each element by the logit.

@@ -135,6 +135,12 @@ class TabularLoss(Loss):
         weight = torch.cat([weight[:n], weight[n:] * slope[:, None]])
         return weight, torch.cat([bias[:n], probability.log()])
 
+    def to_output(self, values):
+        """Return numbers and logits of values."""
+        n = self.column_layout.n_numbers
+        logits = values[..., n:].clamp_min(LEAST_PROBABILITY).log()
+        return torch.cat([values[..., :n], logits], -1)
+
     # What only likelihoods have.
 
     def start_at(self, noise_variance):

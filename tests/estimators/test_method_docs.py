@@ -63,7 +63,7 @@ def test_texts_are_indented_as_their_marks():
 @pytest.mark.parametrize("name", ["fit", "partial_fit", "transform", "score", "impute"])
 def test_copies_have_the_signature_of_the_original(name):
     copied = getattr(ConvAutoencoder, name)
-    original = next(getattr(c, name) for c in reversed(ConvAutoencoder.__mro__) if name in vars(c))
+    original = next(getattr(c, name) for c in ConvAutoencoder.__mro__[1:] if name in vars(c))
     if name in ("transform", "impute"):
         assert list(inspect.signature(copied).parameters) == ["self", "X"]
     if name not in ("transform", "score"):

@@ -7,6 +7,7 @@ from torch import nn
 
 from skae import Autoencoder
 from skae._modules.autoencoder import AutoencoderModule, Center
+from skae._modules.label_head import LabelHead
 from skae._modules.variational import VariationalModule
 from skae._runtime import TRAINED, TrainState
 from skae._training.dense_plan import plan_dense
@@ -34,6 +35,7 @@ def make_module(
     output="identity",
     hidden=(16, 8),
     bottleneck=None,
+    head=None,
     **layers,
 ):
     torch.manual_seed(0)
@@ -41,7 +43,8 @@ def make_module(
     architecture = Dense(hidden, activation, **{"shortcut": False, **layers})
     encoder, decoder = architecture.build((6,), bottleneck.encoder_width(3), 3)
     loss = loss if isinstance(loss, Loss) else make_loss(loss)
-    return AutoencoderModule(encoder, bottleneck, decoder, ACTIVATIONS[output](), loss).double()
+    parts = encoder, bottleneck, decoder, ACTIVATIONS[output]()
+    return AutoencoderModule(*parts, loss, head=head, target_weight=0.7).double()
 
 
 def batch(n_rows=7, n_features=6):
@@ -49,18 +52,20 @@ def batch(n_rows=7, n_features=6):
     return torch.rand(n_rows, n_features, generator=generator, dtype=torch.float64)
 
 
-def assert_step_equals_autograd(module, weight=None, cell_weight=None, state=TRAINED, n_rows=7):
+def assert_step_equals_autograd(
+    module, weight=None, cell_weight=None, state=TRAINED, n_rows=7, labels=None
+):
     x = batch(n_rows)
     flat = flat_parameter(module)
     with FlatView(module, flat):
         for parameter in module.parameters():
             parameter.grad.fill_(5.0)  # what is left of the last step must not matter
         torch.manual_seed(0)
-        loss = dense_step(module)(x, x, weight, cell_weight, [state])
+        loss = dense_step(module)(x, x, weight, cell_weight, [state], labels)
         written_out = flat.grad.clone()
         flat.grad.zero_()
         torch.manual_seed(0)
-        expected = module.objective(x, x, weight, cell_weight, state)
+        expected = module.objective(x, x, weight, cell_weight, state, labels)
         expected.backward()
         torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(written_out, flat.grad, rtol=1e-10, atol=1e-12)
@@ -81,6 +86,16 @@ def test_losses(loss, weighted):
     weight = batch(7, 1)[:, 0] if weighted else None
     output = "sigmoid" if loss == "binary_cross_entropy" else "identity"
     assert_step_equals_autograd(make_module(loss=loss, output=output), weight)
+
+
+@pytest.mark.parametrize("is_classifier", [True, False])
+@pytest.mark.parametrize("layers", [{}, {"tied_weights": True}, {"shortcut": True}], ids=str)
+def test_heads_of_labels(is_classifier, layers):
+    head = LabelHead(3, 4, is_classifier, unit=2.0, code_size=0.5)
+    nn.init.normal_(head.linear.weight)
+    values = torch.arange(7.0).view(7, 1) % 4 if is_classifier else batch(7, 4)
+    labels = torch.stack([values.double(), batch(7, 4)[:, : values.shape[1]]], -1)
+    assert_step_equals_autograd(make_module(head=head, **layers), labels=labels)
 
 
 class Squashed(Bottleneck):
