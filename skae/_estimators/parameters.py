@@ -192,8 +192,8 @@ target : {"classification", "regression"} or None, default=None
         two others, as in `sklearn.semi_supervised`.
     target_weight : float, default=1.0
         Weight of the labels beside the reconstruction. With 1, the best constant prediction of
-        the labels costs as much as the best constant reconstruction, whatever the units of both.
-        Less restores samples better, more separates the labels better."""
+        the labels costs half as much as the best constant reconstruction, whatever the units of
+        both. Less restores samples better, more separates the labels better."""
 
 FITTED_CLASSES = """\
 classes_ : ndarray of shape (n_classes,)
