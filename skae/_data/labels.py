@@ -47,12 +47,16 @@ class Labels:
 
     @cached_property
     def weight(self):
-        """Weight of each label, 0 where it is missing; the mean over the samples is 1."""
+        """Weight of each label, 0 where it is missing.
+
+        The mean over the samples is the square root of the fraction that is known: a few labels
+        together count less than many, as the net soon knows them by heart, but more than alone.
+        """
         weight = (~np.isnan(self.values)).astype(np.float32)
         if self.sample_weight is not None:
             weight *= self.sample_weight[:, None].astype(np.float32)
         mean = weight.mean(0)
-        return weight / np.where(mean > 0, mean, 1.0)
+        return weight / np.sqrt(np.where(mean > 0, mean, 1.0))
 
     def variation(self):
         """Return the loss of the best constant prediction: entropy of classes, or variance."""

@@ -193,7 +193,8 @@ target : {"classification", "regression"} or None, default=None
     target_weight : float, default=1.0
         Weight of the labels beside the reconstruction. With 1, the best constant prediction of
         the labels costs half as much as the best constant reconstruction, whatever the units of
-        both. Less restores samples better, more separates the labels better."""
+        both. Less restores samples better, more separates the labels better. If only a fraction
+        of the labels is known, they count as its square root."""
 
 FITTED_CLASSES = """\
 classes_ : ndarray of shape (n_classes,)

@@ -213,9 +213,12 @@ def test_samples_without_labels_count_in_the_reconstruction_only(wine):
 
 def test_weights_of_labels():
     values = np.float32([[0], [1], [np.nan], [1]])
-    np.testing.assert_allclose(Labels(values, True).weight.ravel(), [4 / 3, 4 / 3, 0, 4 / 3])
-    weighted = Labels(values, True, np.array([1.0, 2.0, 3.0, 1.0]))
-    np.testing.assert_allclose(weighted.weight.ravel(), [1, 2, 0, 1])
+    weight = Labels(values, True).weight.ravel()
+    np.testing.assert_allclose(weight / weight[0], [1, 1, 0, 1])
+    np.testing.assert_allclose(weight.mean(), 0.75**0.5, rtol=1e-6)  # of three in four
+    weight = Labels(values, True, np.array([1.0, 2.0, 4.0, 1.0]) / 2).weight.ravel()
+    np.testing.assert_allclose(weight / weight[0], [1, 2, 0, 1])
+    np.testing.assert_allclose(weight.mean(), 0.5**0.5, rtol=1e-6)
     assert Labels(values[2:3], True).weight == 0
 
 
