@@ -54,7 +54,7 @@ class Labels:
         """
         weight = (~np.isnan(self.values)).astype(np.float32)
         if self.sample_weight is not None:
-            weight *= self.sample_weight[:, None].astype(np.float32)
+            weight *= (self.sample_weight / self.sample_weight.mean())[:, None].astype(np.float32)
         mean = weight.mean(0)
         return weight / np.sqrt(np.where(mean > 0, mean, 1.0))
 

@@ -105,8 +105,11 @@ class NeighborBatches(Batches):
         order = self.new_order()
         for start in range(0, len(order), self.n_pairs):
             first = order[start : start + self.n_pairs]
-            x, weight = self._moved(np.concatenate([first, self._drawn_neighbors(first)]))
-            yield x, (x, weight)
+            which = np.concatenate([first, self._drawn_neighbors(first)])
+            x, weight = self._moved(which)
+            labels = self.dataset.labels
+            labels = None if labels is None else labels.get_batch(which).to(self.device)
+            yield x, (x, weight, labels)
 
     def _drawn_neighbors(self, which):
         """Return a neighbor of each of some samples."""

@@ -100,7 +100,7 @@ def test_order_depends_on_the_seed_only():
 def test_weights_go_along():
     X = np.arange(20, dtype=np.float32)[:, None] * 100
     dataset = ArrayDataset(X, sample_weight=np.arange(20) / 9.5)
-    for x, (_, weight) in batches(dataset, np.arange(20)[:, None]):  # moved to themselves
+    for x, (_, weight, _) in batches(dataset, np.arange(20)[:, None]):  # moved to themselves
         np.testing.assert_allclose(weight, x[:, 0] / 950, rtol=1e-5)
 
 
