@@ -141,6 +141,21 @@ def test_bottlenecks_in_the_course_of_training(bottleneck, progress):
     assert_step_equals_autograd(make_module(bottleneck=bottleneck), state=state)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_linear_map_alone_for_some_samples(dropout):
+    module = make_module(shortcut=True, dropout=dropout)
+    module.decoder.use_linear_alone(0.5)
+    x = batch(8)
+    code = module.latent(x)
+    restored = module.train().decode_latent(code)
+    linear = module.decoder.linear(code) + module.decoder.last.bias
+    torch.testing.assert_close(restored[:4], linear[:4])
+    assert not torch.isclose(restored[4:], linear[4:]).any()
+    if not dropout:  # else masks differ
+        torch.testing.assert_close(restored[4:], module.eval().decode_latent(code)[4:])
+        assert_step_equals_autograd(module.train())
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_pairs_of_neighbors(weighted):
     module = make_module(bottleneck=NeighborBottleneck(weight=0.5))
@@ -235,7 +250,8 @@ def test_shortcuts_anywhere(decoder, is_written_out, X, fast):
         def build(self, input_shape, encoder_width, code_width):
             return nn.Linear(6, 3), decoder
 
-    ae = Autoencoder(**fast | {"lr": 1e-20, "max_epochs": 1}, architecture=Architecture())
+    params = fast | {"lr": 1e-20, "max_epochs": 1, "linear_fraction": 0.0}
+    ae = Autoencoder(**params, architecture=Architecture())
     ae.fit(X[:, :6])
     assert ae.loss_curve_[0] == pytest.approx(-ae.score_samples(X[:, :6]).mean(), rel=1e-5)
     module = ae.net_.module_.double()
