@@ -127,11 +127,11 @@ def test_a_fork_while_another_thread_copies_the_net(X, fast, monkeypatch):
     """As it does when it first transforms rows of float64."""
     copying, over = threading.Event(), threading.Event()
 
-    def copy_slowly(module, deepcopy=copy.deepcopy):
+    def copy_slowly(*args, deepcopy=copy.deepcopy):
         if threading.current_thread() is thread:
             copying.set()
             over.wait(PATIENCE)
-        return deepcopy(module)
+        return deepcopy(*args)
 
     model = Autoencoder(**fast | {"check_baseline": False}).fit(X)
     monkeypatch.setattr(copy, "deepcopy", copy_slowly)
