@@ -173,7 +173,7 @@ class Bottleneck(nn.Module):
 
         Parameters
         ----------
-        axes : skae._modules.pca_start.PrincipalAxes
+        axes : skae._modules.principal_axes.PrincipalAxes
             Principal axes of the training data.
 
         Returns
@@ -704,7 +704,7 @@ class GaussianBottleneck(Bottleneck):
 
         Parameters
         ----------
-        axes : skae._modules.pca_start.PrincipalAxes
+        axes : skae._modules.principal_axes.PrincipalAxes
             Principal axes of the training data.
 
         Returns

@@ -122,6 +122,8 @@ class Dataset(data.Dataset):
     is_spatial = False
     #: Whether a net can be trained on some of the columns.
     can_drop_columns = False
+    #: Whether samples are sequences, some longer than others.
+    has_unequal_lengths = False
     #: Why nets cannot train as one on such samples; None if they can.
     why_not_stackable = None
     #: Neighbors of each sample, an array of their positions, where training is by pairs of them.

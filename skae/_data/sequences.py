@@ -275,7 +275,7 @@ class SequenceDataset(ArrayDataset):
         The last batch may be smaller. It holds samples of any length: the longest ones would
         otherwise always be in it, and weigh more.
         """
-        if not self._has_unequal_lengths:
+        if not self.has_unequal_lengths:
             yield from super().batches(size, generator)
             return
         order, lengths = self.new_order(generator), self.lengths
@@ -290,7 +290,7 @@ class SequenceDataset(ArrayDataset):
 
     def spans(self):
         """Yield which samples to read at once in inference, the longest first."""
-        if not self._has_unequal_lengths:
+        if not self.has_unequal_lengths:
             yield from super().spans()
             return
         lengths, start = self.lengths, 0
@@ -308,7 +308,8 @@ class SequenceDataset(ArrayDataset):
         return samples_at_once((n_steps, max(self.X.shape[1], MIN_STEP_WIDTH)))
 
     @property
-    def _has_unequal_lengths(self):
+    def has_unequal_lengths(self):
+        """Whether some sequences are longer than others."""
         lengths = self.lengths
         return lengths.min() < lengths.max()
 

@@ -11,7 +11,8 @@ from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
 from skae._modules.autoencoder import AutoencoderModule, Center
-from skae._modules.pca_start import MAX_ROWS, standardize, start_at_pca
+from skae._modules.pca_start import standardize, start_at_pca
+from skae._modules.principal_axes import MAX_ROWS
 from skae._params import fit_context
 from skae._runtime import building
 from skae._training.session import FitSession, fit_method

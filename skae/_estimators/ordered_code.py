@@ -10,7 +10,7 @@ from skae._estimators.parameters import estimator
 from skae._estimators.predictor import NetPredictor
 from skae._modules.code_basis import MAX_CODES, RawBasis, principal_codes
 from skae._modules.importances import code_importances
-from skae._modules.pca_start import n_components_for
+from skae._modules.principal_axes import n_components_for
 from skae._params import ParameterMixin, StrOptions, integer, real
 
 #: What the description of codes may cost: codes that are encoded or decoded for it, as a fraction

@@ -10,7 +10,7 @@ from torch import nn
 
 from skae._data.batches import chunks
 from skae._data.dataset import samples_at_once
-from skae._modules.pca_start import evenly_spread, flat_rows, principal_axes_of
+from skae._modules.principal_axes import evenly_spread, flat_rows, principal_axes_of
 from skae._runtime import TRAINED, building
 from skae.architectures._base import Sequential, run
 

@@ -93,8 +93,11 @@ class Layer(nn.Module):
         Whether ``standardize`` has an effect.
     starts_linear : bool
         Whether ``start_at`` has an effect.
+    alignments : tuple
+        Of an encoder, in what ways its linear map can read sequences of unequal lengths as rows.
     """
 
+    alignments = ()
     takes_state = False
     takes_target = False
     standardizes = False
@@ -107,6 +110,19 @@ class Layer(nn.Module):
         ----------
         moments : skae._data.Moments
             Of the training data.
+        """
+
+    def align(self, alignment, mean, fraction):
+        """Learn how the linear map reads or makes sequences of unequal lengths.
+
+        Parameters
+        ----------
+        alignment : Padded or Stretched
+            One of the encoder's ``alignments``.
+        mean : tensor of shape (n_steps * n_features,)
+            Mean of the rows that it makes.
+        fraction : float
+            Fraction of the variance of the sequences that the best linear map restores.
         """
 
     def start_at(self, weight, bias):
@@ -147,6 +163,8 @@ class OwnLayer:
     ----------
     module : nn.Module
     """
+
+    alignments = ()
 
     def __init__(self, module):
         self.takes_target = getattr(module, "takes_target", False)
@@ -226,6 +244,8 @@ class LinearShortcut(Layer):
         bias : tensor of shape (n,)
             Bias of these outputs.
         """
+        if self.linear is None:
+            return
         weight, bias = self._in_own_units(weight, bias)
         n = len(weight)
         self._silence(n)

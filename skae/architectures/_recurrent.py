@@ -12,6 +12,9 @@ from skae.architectures._dense import AUTO_SHORTCUT
 from skae.architectures._recurrent_halves import RecurrentDecoder, RecurrentEncoder
 from skae.architectures._recurrent_layers import CELLS, POOLING, Positions, Recurrence
 
+#: Fraction of the variance that linear maps must restore for an "auto" shortcut to be of use.
+AUTO_FRACTION = 0.75
+
 RECURRENCE = """\
 hidden_layer_sizes : tuple of int or int, default=32
         Sizes of the recurrent layers of the encoder, from the input to the code; an int
@@ -21,9 +24,10 @@ hidden_layer_sizes : tuple of int or int, default=32
     bidirectional : bool, default=False
         Whether the encoder's layers run over a sequence in both directions, each of the
         given size.
-    pooling : {"last", "mean", "attention"}, default="last"
-        What the code is computed from: the state at the end of each run, the mean
-        over the steps, or a mean with weights that are learned.
+    pooling : {"waves", "last", "mean", "attention"}, default="waves"
+        What the code is computed from: four means over the steps, three of them weighted by
+        slow waves that tell early steps from late ones; the state at the end of each run; the
+        plain mean; or a mean with weights that are learned.
     decoder_input : {"code", "output"}, default="code"
         What the decoder sees at each step beside its position: the code, or also its output
         of the step before, which takes much longer to compute.
@@ -39,8 +43,12 @@ hidden_layer_sizes : tuple of int or int, default=32
     shortcut : bool or "auto", default="auto"
         Add to the code a linear map of the sequence, and to the decoder's output a linear map
         of the code, for as many steps as the longest training sequence has. Where the loss
-        allows, training then starts at the principal components of the sequences. "auto"
-        does so if the map has at most 8 million weights.
+        allows, training then starts at the principal components of the sequences. For these,
+        sequences of unequal lengths are stretched to the longest or padded with the mean,
+        whichever lets the components restore more. "auto" adds these maps if they have at most
+        8 million weights each. If lengths are unequal and the components restore less than
+        three quarters of the variance, as where events come early in one sequence and late
+        in another, it leaves out that of the encoder.
     truncation : int or None, default=None
         Steps over which gradients are passed on through a recurrent layer, which makes
         training on long sequences more stable but needs no less memory. To save memory, cut
@@ -57,7 +65,7 @@ class RecurrentParameters(ParameterMixin):
     hidden_layer_sizes: tuple | int = field(default=32, kw_only=False)
     cell: str = "lstm"
     bidirectional: bool = False
-    pooling: str = "last"
+    pooling: str = "waves"
     decoder_input: str = "code"
     teacher_forcing: float | tuple[float, float] = (1.0, 0.0)
     reverse_target: bool = False
@@ -152,13 +160,14 @@ class Recurrent(Architecture, RecurrentParameters):
             Recurrence, self.cell, dropout=self.dropout, truncation=self.truncation
         )
         n_values, linear = n_steps * n_features, (None, None)
-        is_small = n_values * encoder_width <= AUTO_SHORTCUT
-        has_shortcut = is_small if self.shortcut == "auto" else self.shortcut
+        is_auto = self.shortcut == "auto"
+        has_shortcut = n_values * encoder_width <= AUTO_SHORTCUT if is_auto else self.shortcut
         width = hidden[-1] * (2 if self.bidirectional else 1)
+        pooling = POOLING[self.pooling](width)
         encoder = (
             recurrence((2 * n_features, *hidden), self.bidirectional),
-            POOLING[self.pooling](width),
-            nn.Linear(width, encoder_width),
+            pooling,
+            nn.Linear(pooling.n_outputs, encoder_width),
             n_features,
         )
         positions = Positions(n_steps)
@@ -173,7 +182,8 @@ class Recurrent(Architecture, RecurrentParameters):
         )
         if has_shortcut:
             linear = nn.Linear(n_values, encoder_width), nn.Linear(code_width, n_values)
-        return RecurrentEncoder(*encoder, linear[0]), RecurrentDecoder(*decoder, linear[1])
+        encoder = RecurrentEncoder(*encoder, linear[0], AUTO_FRACTION if is_auto else 0.0)
+        return encoder, RecurrentDecoder(*decoder, linear[1])
 
     def _sizes(self):
         sizes = self.hidden_layer_sizes

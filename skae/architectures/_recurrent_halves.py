@@ -5,15 +5,15 @@ from torch.nn import functional as F
 
 from skae._runtime import TRAINED, Random
 from skae.architectures._base import LinearShortcut
-from skae.architectures._recurrent_layers import Scale, Steps, detached
+from skae.architectures._recurrent_layers import Padded, Scale, Steps, Stretched, detached
 
 
 class RecurrentEncoder(LinearShortcut):
     """Recurrent layers, what pools their outputs, and a linear layer.
 
     Missing values are 0, the mean, with an input beside each feature that says so. For the linear
-    map, a value that is missing, or behind the end, is the mean of its step, and steps behind those
-    that there were in training do not count.
+    map, sequences are padded or stretched to as many steps as the longest has in training. A value
+    that is missing there is the mean of its step.
 
     Parameters
     ----------
@@ -24,17 +24,20 @@ class RecurrentEncoder(LinearShortcut):
     n_features : int
     linear : nn.Linear or None
         Adds to the code a linear map of the steps of the longest sequence in training.
+    least_fraction : float, default=0.0
+        Fraction of the variance that linear maps must restore, lest there be none.
     """
 
     standardizes = True
 
-    def __init__(self, recurrence, pooling, last, n_features, linear):
+    def __init__(self, recurrence, pooling, last, n_features, linear, least_fraction=0.0):
         super().__init__()
         self.scale = Scale(n_features)
         self.recurrence = recurrence
         self.pooling = pooling
         self.last = last
-        self.linear, self.step_scale = linear, None
+        self.linear, self.step_scale, self.alignment = linear, None, Padded
+        self.least_fraction = least_fraction
         if linear is not None:
             self.step_scale = Scale((linear.in_features // n_features, n_features))
         for layer in recurrence.layers[0]:  # so that it means nothing before it is learned
@@ -45,17 +48,28 @@ class RecurrentEncoder(LinearShortcut):
         if self.linear is not None:
             self.step_scale.setup(moments.step_mean, moments.std)
 
+    @property
+    def alignments(self):
+        return () if self.linear is None else (Stretched, Padded)
+
+    def align(self, alignment, mean, fraction):
+        if fraction < self.least_fraction:
+            self.linear = self.step_scale = None
+        else:
+            self.alignment = alignment
+            self.step_scale.mean.copy_(mean.view_as(self.step_scale.mean))
+
     def forward(self, x):
         """Return the code of sequences, shape (n_samples, encoder_width)."""
         steps = Steps(x)
         inputs = torch.cat([self.scale.standardize(x), ~steps.known], dim=2)
         code = self.last(self.pooling(self.recurrence(inputs, steps), steps))
-        return code if self.linear is None else self._add_linear(code, self._all_steps(x))
+        return code if self.linear is None else self._add_linear(code, self._rows(x, steps))
 
-    def _all_steps(self, x):
+    def _rows(self, x, steps):
         """Return as many standardized steps as the longest sequence in training has."""
-        n_behind = len(self.step_scale.mean) - x.shape[1]  # cuts off, if negative
-        return self.step_scale.standardize(F.pad(x, (0, 0, 0, n_behind), value=torch.nan))
+        rows = self.alignment.rows(x, steps, len(self.step_scale.mean))
+        return self.step_scale.standardize(rows)
 
     def _silence(self, n):
         for parameter in self.last.parameters():
@@ -98,7 +112,10 @@ class RecurrentDecoder(Random, LinearShortcut):
         self.feeds_back = feeds_back
         self.teacher_forcing = teacher_forcing
         self.reverse = reverse
-        self.linear = linear
+        self.linear, self.alignment = linear, Padded
+
+    def align(self, alignment, mean, fraction):
+        self.alignment = alignment
 
     @property
     def draws_from_torch(self):
@@ -130,7 +147,7 @@ class RecurrentDecoder(Random, LinearShortcut):
         def in_order(x):
             return steps.reverse(x) if self.reverse else x
 
-        start = in_order(self._start(code, n_steps))
+        start = in_order(self._start(code, steps))
         inputs = [code[:, None].expand(-1, n_steps, -1), in_order(self.positions(steps))]
         inputs = torch.cat(inputs, dim=2)
         if not self.feeds_back:
@@ -142,13 +159,12 @@ class RecurrentDecoder(Random, LinearShortcut):
             output = self._feed_back(inputs, start)
         return self.scale.restore(in_order(output))
 
-    def _start(self, code, n_steps):
+    def _start(self, code, steps):
         """Return what the recurrent layers add to, shape (n_samples, n_steps, n_features)."""
-        n_features = self.last.out_features
+        n_steps, n_features = len(steps.number), self.last.out_features
         if self.linear is None:
             return code.new_zeros(()).expand(len(code), n_steps, n_features)
-        x = self.linear(code).unflatten(1, (-1, n_features))
-        return F.pad(x, (0, 0, 0, n_steps - x.shape[1]))
+        return self.alignment.sequences(self.linear(code).unflatten(1, (-1, n_features)), steps)
 
     def _in_own_units(self, weight, bias):
         std, mean = (m.repeat(len(bias) // len(m)) for m in (self.scale.std, self.scale.mean))

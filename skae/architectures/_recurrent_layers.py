@@ -9,6 +9,7 @@ from math import ceil, log, pi
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -49,6 +50,54 @@ class Steps:
         """Return the last step of each sequence, shape (n_samples, n)."""
         places = (self.lengths - 1)[:, None, None].expand(-1, 1, x.shape[2])
         return x.gather(1, places).squeeze(1)
+
+
+class Padded:
+    """Rows of sequences as they are, with nothing where a sequence is over."""
+
+    @staticmethod
+    def rows(x, steps, n_steps):
+        """Return sequences of ``n_steps``, NaN where nothing is known."""
+        del steps
+        return F.pad(x, (0, 0, 0, n_steps - x.shape[1]), value=torch.nan)  # cuts off, if negative
+
+    @staticmethod
+    def sequences(rows, steps):
+        """Return sequences of the lengths of others."""
+        return F.pad(rows, (0, 0, 0, len(steps.number) - rows.shape[1]))
+
+
+class Stretched:
+    """Rows of sequences that all begin and end together, with values between the steps."""
+
+    @staticmethod
+    def rows(x, steps, n_steps):
+        """Return sequences of ``n_steps``, NaN where nothing is known."""
+        n_to = torch.full_like(steps.lengths, n_steps)
+        return _interpolated(
+            x, _places(torch.arange(n_steps, device=x.device), n_to, steps.lengths)
+        )
+
+    @staticmethod
+    def sequences(rows, steps):
+        """Return sequences of the lengths of others."""
+        n_from = torch.full_like(steps.lengths, rows.shape[1])
+        return _interpolated(rows, _places(steps.number, steps.lengths, n_from))
+
+
+def _places(number, n_steps, n_from):
+    """Return where steps are in sequences that are stretched from ``n_from`` to ``n_steps``."""
+    last, last_from = (n_steps[:, None] - 1).clamp_min(1), (n_from[:, None] - 1).clamp_min(0)
+    return number.minimum(last) * last_from / last
+
+
+def _interpolated(x, places):
+    """Return values between steps; if one of two is missing, the other."""
+    before = places.long()
+    after = (before + 1).clamp_max(x.shape[1] - 1)
+    ends = [x.gather(1, i[..., None].expand(-1, -1, x.shape[2])) for i in (before, after)]
+    first, second = (torch.where(a.isnan(), b, a) for a, b in (ends, ends[::-1]))
+    return torch.lerp(first, second, (places - before)[..., None].to(x))
 
 
 class _Permute(torch.autograd.Function):
@@ -238,6 +287,7 @@ class LastState(nn.Module):
 
     def __init__(self, width):
         super().__init__()
+        self.n_outputs = width
 
     def forward(self, outputs, steps):
         """Return a tensor of shape (n_samples, width)."""
@@ -249,11 +299,34 @@ class MeanOverSteps(nn.Module):
 
     def __init__(self, width):
         super().__init__()
+        self.n_outputs = width
 
     def forward(self, outputs, steps):
         """Return a tensor of shape (n_samples, width)."""
         fraction = steps.is_step.to(outputs[0]) / steps.lengths[:, None]
         return torch.cat([torch.einsum("nt,nth->nh", fraction, o) for o in outputs], dim=1)
+
+
+class WavesOverSteps(nn.Module):
+    """Means over the steps as they are and weighted by waves, which say when something was.
+
+    The waves are cosines of half a period, of one and so on, from the first step to the last.
+    """
+
+    n_waves = 3
+
+    def __init__(self, width):
+        super().__init__()
+        self.n_outputs = width * (1 + self.n_waves)
+        self.register_buffer("frequencies", pi * torch.arange(1.0 + self.n_waves))
+
+    def forward(self, outputs, steps):
+        """Return a tensor of shape (n_samples, 4 * width)."""
+        lengths = steps.lengths[:, None, None]
+        middle = (steps.number + 0.5) / lengths
+        waves = (self.frequencies[:, None] * middle).cos() * steps.is_step[:, None] / lengths
+        means = [torch.einsum("nkt,nth->nkh", waves, output) for output in outputs]
+        return torch.cat(means, dim=2).flatten(1)
 
 
 class Attention(nn.Module):
@@ -267,6 +340,7 @@ class Attention(nn.Module):
 
     def __init__(self, width):
         super().__init__()
+        self.n_outputs = width
         self.score = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1))
 
     def forward(self, outputs, steps):
@@ -276,4 +350,9 @@ class Attention(nn.Module):
         return torch.einsum("nt,nth->nh", scores.softmax(1), output)
 
 
-POOLING = {"last": LastState, "mean": MeanOverSteps, "attention": Attention}
+POOLING = {
+    "waves": WavesOverSteps,
+    "last": LastState,
+    "mean": MeanOverSteps,
+    "attention": Attention,
+}

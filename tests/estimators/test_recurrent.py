@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 
 from skae import (
     Autoencoder,
@@ -22,13 +24,15 @@ from skae._modules.autoencoder import sample_losses
 from skae._runtime import TrainState
 from skae.architectures import Recurrent
 from skae.architectures._build import build_modules
-from skae.architectures._recurrent_layers import CELLS, POOLING, Steps
+from skae.architectures._recurrent_layers import CELLS, POOLING, Padded, Steps, Stretched
 from skae.exceptions import PoorFitWarning
 from skae.losses._mixed import make_loss
 
 QUICK = {"max_epochs": 2, "early_stopping": False, "check_baseline": False, "random_state": 0}
 VARIANTS = {
     "defaults": {},
+    "shortcut": {"shortcut": True},
+    "last": {"pooling": "last"},
     "both directions": {"bidirectional": True, "hidden_layer_sizes": (6, 4)},
     "gru, mean": {"cell": "gru", "pooling": "mean", "shortcut": False},
     "attention": {"pooling": "attention", "bidirectional": True},
@@ -271,7 +275,7 @@ def test_an_output_fed_back_is_the_output_seen():
 
 def test_truncation_limits_gradients_not_results():
     torch.manual_seed(0)
-    encoder, _ = Recurrent(5, shortcut=False).build((12, 2), 3, 3)
+    encoder, _ = Recurrent(5, shortcut=False, pooling="last").build((12, 2), 3, 3)
     x = torch.randn(2, 12, 2)
     whole = encoder(x)
     encoder.recurrence.truncation = 4
@@ -302,6 +306,92 @@ def test_training_starts_at_pca(rng):
         lambda module, x, _: module.latent(x), model._reader.read(X), (3,)
     )
     assert np.abs(latent).max() < 10  # whatever the scale of X
+
+
+def curves(rng, n_samples=200):
+    """Return smooth curves of two features and three degrees of freedom, each at its own pace."""
+    shapes = rng.normal(size=(3, 6, 2))
+    curves = np.einsum("nk,ktf->ntf", rng.normal(size=(n_samples, 3)), shapes)
+    places = [np.linspace(0, 5, n) for n in rng.integers(10, 40, n_samples)]
+    return [
+        np.stack([np.interp(at, np.arange(6), feature) for feature in curve.T], axis=1)
+        for at, curve in zip(places, curves, strict=True)
+    ]
+
+
+def gestures(rng, n_samples):
+    """Return sequences with a peak and a trough anywhere, and which of both comes first."""
+    y = rng.integers(2, size=n_samples)
+    X = [rng.normal(scale=0.05, size=rng.integers(20, 40)) for _ in y]
+    for x, is_up in zip(X, y, strict=True):
+        first = rng.integers(1, len(x) - 9)
+        for start, sign in zip((first, rng.integers(first + 4, len(x) - 4)), (1, -1), strict=True):
+            x[start : start + 4] += sign if is_up else -sign
+    return X, y
+
+
+def test_training_starts_at_pca_of_sequences_of_different_pace(rng):
+    X = curves(rng)
+    model = RecurrentAutoencoder(3, **QUICK, lr=1e-12).fit(X[:150])
+    assert model.score(X[150:]) > 0.97  # padded: 0.7
+    slow = [np.repeat(x, 3, axis=0) for x in X[150:]]  # longer than any in training
+    assert model.score(slow) > 0.9
+
+
+def test_training_starts_at_pca_of_sequences_of_the_same_pace(rng):
+    X = [rng.integers(0, 10, n) for n in rng.integers(1, 15, 200)]
+    model = RecurrentAutoencoder(14, **QUICK, lr=1e-12).fit(X)
+    assert model.score(X) > 0.9999
+
+
+def test_constant_features_and_large_values_line_up(rng):
+    X = [np.column_stack([1e15 * x[:, 0], np.full(len(x), 7.0)]) for x in curves(rng)]
+    model = RecurrentAutoencoder(3, **QUICK | {"max_epochs": 1}, lr=1e-12).fit(X)
+    restored = model.reconstruct(X)
+    assert all(np.isfinite(x).all() for x in restored)
+    assert model.score(X) > 0.5
+
+
+def test_codes_say_in_what_order_events_come(rng):
+    (X, y), (X_new, y_new) = gestures(rng, 300), gestures(rng, 300)
+    model = RecurrentAutoencoder(4, **QUICK | {"max_epochs": 15}, lr=1e-2).fit(X)
+
+    def accuracy(rows, rows_new):
+        return LogisticRegression().fit(rows, y).score(rows_new, y_new)
+
+    def padded(X):
+        return np.array([np.pad(x, (0, 40 - len(x))) for x in X])
+
+    pca = PCA(4).fit(padded(X))
+    of_pca = accuracy(*(pca.transform(padded(x)) for x in (X, X_new)))
+    of_codes = accuracy(model.transform(X), model.transform(X_new))
+    assert of_codes > 0.94
+    assert of_codes > of_pca + 0.1
+
+
+@pytest.mark.parametrize("n_steps", [1, 5, 9, 30])
+def test_stretched_sequences_come_back(n_steps):
+    x = torch.full((3, 9, 2), torch.nan)
+    for row, n in zip(x, (9, 4, 1), strict=True):
+        row[:n] = torch.arange(2.0 * n).view(n, 2)
+    steps = Steps(x)
+    rows = Stretched.rows(x, steps, n_steps)
+    assert rows.shape == (3, n_steps, 2)
+    assert torch.equal(rows[:, 0], x[:, 0])
+    if n_steps > 1:
+        torch.testing.assert_close(rows[:, -1], steps.last(x))
+        restored = Stretched.sequences(rows, steps)[steps.is_step]
+        torch.testing.assert_close(restored, x[steps.is_step])
+    torch.testing.assert_close(Stretched.rows(x[1:2, :4], Steps(x[1:2, :4]), n_steps), rows[1:2])
+
+
+def test_sequences_of_one_length_are_lined_up_already():
+    x = torch.randn(2, 7, 3)
+    x[0, 2, 1] = torch.nan
+    for alignment in (Stretched, Padded):
+        rows = alignment.rows(x, Steps(x), 7)
+        torch.testing.assert_close(rows[~x.isnan()], x[~x.isnan()], rtol=0, atol=0)
+        torch.testing.assert_close(alignment.sequences(rows, Steps(x)), rows, equal_nan=True)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e4])
