@@ -2,7 +2,8 @@
 
     python benchmarks/bench_sequences.py --data DIR [--seeds 3] [--only ecg vowels]
 
-DIR holds ecg5000.npz, japanese_vowels.npz and italy_power_demand.npz. Models are fitted on
+DIR holds ecg5000.npz, japanese_vowels.npz and italy_power_demand.npz; gestures and digits to
+copy are made. Models are fitted on
 the training part and judged on the test part; recurrent ones several times, and the figures
 are mean and spread (standard deviation) over the seeds.
 """
@@ -70,6 +71,26 @@ def ecg(data, seeds):
             )
 
 
+def probe(codes, y, codes_new, y_new):
+    """Return the accuracy of a linear classifier on codes."""
+    model = make_pipeline(
+        StandardScaler(),
+        GridSearchCV(LogisticRegression(max_iter=5000), {"C": np.logspace(-4, 2, 13)}),
+    )
+    return model.fit(codes, y).score(codes_new, y_new)
+
+
+def stretched(sequences, n_steps):
+    """Return flat rows of one length, with values between the steps."""
+    places = np.linspace(0, 1, n_steps)
+    return np.array(
+        [
+            np.ravel([np.interp(places, np.linspace(0, 1, len(x)), feature) for feature in x.T])
+            for x in sequences
+        ]
+    )
+
+
 def vowels(data, seeds):
     """Speakers, by a linear classifier on codes that were fitted without labels."""
     d = np.load(data / "japanese_vowels.npz")
@@ -80,11 +101,7 @@ def vowels(data, seeds):
     print(f"\nJapaneseVowels: accuracy of a linear probe, {len(y)} fitted, {len(y_new)} others")
 
     def accuracy(codes, codes_new):
-        probe = make_pipeline(
-            StandardScaler(),
-            GridSearchCV(LogisticRegression(max_iter=5000), {"C": np.logspace(-4, 2, 13)}),
-        )
-        return probe.fit(codes, y).score(codes_new, y_new)
+        return probe(codes, y, codes_new, y_new)
 
     moments = [np.array([np.r_[x.mean(0), x.std(0)] for x in part]) for part in parts]
     show("mean and standard deviation", [accuracy(*moments)])
@@ -94,6 +111,9 @@ def vowels(data, seeds):
     ]
     pca = PCA(32).fit(padded[0])
     show("padded, PCA, 32 components", [accuracy(*map(pca.transform, padded))])
+    rows = [stretched(part, 29) for part in parts]
+    pca = PCA(32).fit(rows[0])
+    show("stretched, PCA, 32 components", [accuracy(*map(pca.transform, rows))])
     models = {
         f"recurrent, {n} components": lambda s, n=n: RecurrentAutoencoder(n, random_state=s)
         for n in (16, 32, 64)
@@ -108,6 +128,56 @@ def vowels(data, seeds):
             return accuracy(*map(model.transform, parts))
 
         over_seeds(name, seeds, figure)
+
+
+def make_gestures(n_samples, seed):
+    """Return speeds of a pen in four strokes with pauses, and which of five orders they have."""
+    rng = np.random.default_rng(seed)
+    directions = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
+    orders = np.array([[0, 1, 2, 3], [0, 3, 2, 1], [0, 2, 1, 3], [1, 0, 3, 2], [1, 3, 0, 2]])
+    y = rng.integers(len(orders), size=n_samples)
+    sequences = []
+    for order in orders[y]:
+        pieces = [np.zeros((rng.integers(16), 2))]
+        for direction in directions[order]:
+            n_steps = rng.integers(5, 13)
+            speed = np.sin(np.pi * (np.arange(n_steps) + 0.5) / n_steps) ** 2
+            path = direction * rng.normal(1, 0.12) + rng.normal(scale=0.15, size=2)
+            pieces += [np.outer(speed / speed.sum(), path), np.zeros((rng.integers(16), 2))]
+        steps = np.concatenate(pieces)
+        sequences.append(steps + rng.normal(scale=0.01, size=steps.shape))
+    return sequences, y
+
+
+def gestures(data, seeds):
+    """Order of strokes that come at any time, by a linear classifier; and what codes restore."""
+    del data
+    (X, y), (X_new, y_new) = make_gestures(1000, seed=0), make_gestures(500, seed=1)
+    print(f"\nGestures: accuracy of a linear probe, {len(y)} fitted, {len(y_new)} others")
+
+    def accuracy(codes, codes_new):
+        return probe(codes, y, codes_new, y_new)
+
+    longest = max(map(len, X + X_new))
+    padded = [
+        np.array([np.pad(x, ((0, longest - len(x)), (0, 0))).ravel() for x in part])
+        for part in (X, X_new)
+    ]
+    forms = {"padded": padded, "stretched": [stretched(part, 50) for part in (X, X_new)]}
+    for form, rows in forms.items():
+        pca = PCA(16).fit(rows[0])
+        show(f"{form}, PCA, 16 components", [accuracy(*map(pca.transform, rows))])
+    shortcuts = {"": "auto", ", with shortcut": True, ", without shortcut": False}
+    for name, shortcut in shortcuts.items():
+        scores = []
+
+        def figure(seed, shortcut=shortcut, scores=scores):
+            model = RecurrentAutoencoder(16, shortcut=shortcut, random_state=seed).fit(X)
+            scores.append(model.score(X_new))
+            return accuracy(*map(model.transform, (X, X_new)))
+
+        over_seeds(f"recurrent, 16 components{name}", seeds, figure)
+        show("    R2", scores)
 
 
 def power(data, seeds):
@@ -161,7 +231,7 @@ def copying(data, seeds):
         )
 
 
-SECTIONS = {"ecg": ecg, "vowels": vowels, "power": power, "copying": copying}
+SECTIONS = {"ecg": ecg, "vowels": vowels, "gestures": gestures, "power": power, "copying": copying}
 
 
 def main():

@@ -72,32 +72,39 @@ class Stretched:
 
     @staticmethod
     def rows(x, steps, n_steps):
-        """Return sequences of ``n_steps``, NaN where nothing is known."""
-        n_to = torch.full_like(steps.lengths, n_steps)
-        return _interpolated(
-            x, _places(torch.arange(n_steps, device=x.device), n_to, steps.lengths)
+        """Return sequences of ``n_steps``, NaN where nothing is known.
+
+        If one of two steps is missing, the value between them is that of the other.
+        """
+        number = torch.arange(n_steps, device=x.device)
+        places = number * _last(steps.lengths), max(1, n_steps - 1)
+        before, after, fraction = _steps_around(x, *places)
+        known = (
+            torch.where(before.isnan(), after, before),
+            torch.where(after.isnan(), before, after),
         )
+        return torch.lerp(*known, fraction)
 
     @staticmethod
     def sequences(rows, steps):
         """Return sequences of the lengths of others."""
-        n_from = torch.full_like(steps.lengths, rows.shape[1])
-        return _interpolated(rows, _places(steps.number, steps.lengths, n_from))
+        last = _last(steps.lengths).clamp_min(1)
+        number = steps.number.minimum(last)
+        return torch.lerp(*_steps_around(rows, number * (rows.shape[1] - 1), last))
 
 
-def _places(number, n_steps, n_from):
-    """Return where steps are in sequences that are stretched from ``n_from`` to ``n_steps``."""
-    last, last_from = (n_steps[:, None] - 1).clamp_min(1), (n_from[:, None] - 1).clamp_min(0)
-    return number.minimum(last) * last_from / last
+def _last(lengths):
+    """Return the numbers of the last steps, shape (n_samples, 1)."""
+    return (lengths - 1).clamp_min(0)[:, None]
 
 
-def _interpolated(x, places):
-    """Return values between steps; if one of two is missing, the other."""
-    before = places.long()
+def _steps_around(x, numerator, denominator):
+    """Return the steps before and after places, and how far these are from the first of them."""
+    before = torch.div(numerator, denominator, rounding_mode="floor")
+    fraction = (numerator - before * denominator) / denominator
     after = (before + 1).clamp_max(x.shape[1] - 1)
-    ends = [x.gather(1, i[..., None].expand(-1, -1, x.shape[2])) for i in (before, after)]
-    first, second = (torch.where(a.isnan(), b, a) for a, b in (ends, ends[::-1]))
-    return torch.lerp(first, second, (places - before)[..., None].to(x))
+    ends = (x.gather(1, i[..., None].expand(-1, -1, x.shape[2])) for i in (before, after))
+    return *ends, fraction[..., None].to(x)
 
 
 class _Permute(torch.autograd.Function):
