@@ -403,9 +403,10 @@ def value(text):
 
 
 def chosen(results, options, parser):
-    """Return the results of the sets, methods and numbers of codes that were asked for."""
+    """Return the results of the sets, folds, methods and numbers of codes that were asked for."""
     is_chosen = (results["rows"] == options.max_rows) & (results["folds"] == options.folds)
     is_chosen &= results["set"].isin(options.sets)
+    is_chosen &= results["fold"] < (options.max_folds or options.folds)
     is_chosen &= results["k"].isin(options.components) | (results["method"] == "raw")
     if parser.get_default("methods") != options.methods:
         is_chosen &= results["method"].isin(options.methods)
