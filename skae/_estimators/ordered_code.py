@@ -18,7 +18,7 @@ from skae._params import ParameterMixin, StrOptions, integer, real
 SHARE, MIN_ROWS, MAX_ROWS = 0.1, 1_000, 5_000
 
 #: The same for derivatives of codes.
-MIN_SLOPE_ROWS, MAX_SLOPE_ROWS = 16, 256
+MIN_SLOPE_ROWS, MAX_SLOPE_ROWS = 4, 256
 
 #: Importances that a fitted model keeps, at most: 32 MB.
 MAX_IMPORTANCES = 2**22
