@@ -232,7 +232,7 @@ def test_importances_select_features():
 
 
 def test_large_importances_are_left_out(monkeypatch):
-    monkeypatch.setattr("skae._estimators.plain_code.MAX_IMPORTANCES", 50)
+    monkeypatch.setattr("skae._estimators.ordered_code.MAX_IMPORTANCES", 50)
     model = Autoencoder(2, **QUICK).fit(CANCER)
     with pytest.raises(AttributeError, match="feature_importances_"):
         _ = model.feature_importances_
