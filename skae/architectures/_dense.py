@@ -231,9 +231,10 @@ class Shortcut(LinearShortcut):
         """
         *hidden, last = self.stack
         p = 0.0
-        if type(hidden[-1]) is Dropout and not hidden[-1].has_pool:
+        if hidden and type(hidden[-1]) is Dropout and not hidden[-1].has_pool:
             p = hidden.pop().p
-        self.stack = Sequential(*hidden, SampleDropout(p, fraction), last)
+        layers = *hidden, SampleDropout(p, fraction), last
+        self.stack = Sequential(*layers).train(self.training)
 
     def forward(self, x, state=TRAINED):
         """Return the output of the layers plus the linear map.

@@ -125,7 +125,7 @@ def test_batches_have_each_pair_once_and_about_as_many_tokens(global_random_seed
     assert len(batches) == len(epochs[0]) == len(epochs[1])
     mean = pairs.lengths.sum(1).mean()
     for epoch in epochs:
-        sizes = [(x.shape[1] + y.shape[1]) * len(x) for x, (y, _) in epoch]
+        sizes = [(x.shape[1] + y.shape[1]) * len(x) for x, (y, *_) in epoch]
         assert sum(len(x) for x, _ in epoch) == n
         assert max(sizes) <= max(16 * mean, 60)
         seen = sorted((row[row > 0].tolist() for x, _ in epoch for row in x), key=str)

@@ -108,7 +108,7 @@ def test_without_beta_it_is_the_plain_autoencoder(X, fast):
     module = VariationalModule(
         torch.nn.Linear(10, 6),
         GaussianBottleneck(beta=0.0),
-        plain.decoder_,
+        plain.net_.module_.decoder,
         torch.nn.Identity(),
         GaussianLikelihood(0.5),
     )

@@ -156,6 +156,13 @@ def test_a_linear_map_alone_for_some_samples(dropout):
         assert_step_equals_autograd(module.train())
 
 
+def test_a_shortcut_around_one_layer_can_use_its_linear_map_alone():
+    shortcut = Shortcut(nn.Sequential(nn.Linear(4, 2)), 4, 2)
+    shortcut.use_linear_alone(0.5)
+    x = torch.rand(2, 4)
+    torch.testing.assert_close(shortcut(x)[0], shortcut.linear(x)[0] + shortcut.last.bias)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_pairs_of_neighbors(weighted):
     module = make_module(bottleneck=NeighborBottleneck(weight=0.5))
