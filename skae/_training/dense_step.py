@@ -19,6 +19,7 @@ from skae._modules.autoencoder import sample_losses, weighted_mean
 from skae._runtime import TRAINED
 from skae._training.dense_plan import Stage, plan_dense
 from skae._training.flat import LANES
+from skae.architectures._base import SampleDropout
 from skae.architectures._dense import BatchNorm, TransposedLinear
 
 aten = torch.ops.aten
@@ -264,7 +265,7 @@ class _Layer(NamedTuple):
             activation = _ACTIVATIONS[type(first.activation)](first.activation)
             layer = layer._replace(activation=activation)
         if first.dropout is not None:
-            layer = layer._replace(dropout=_Dropout([stage.dropout for stage in stages]))
+            layer = layer._replace(dropout=_dropout([stage.dropout for stage in stages]))
         return layer
 
 
@@ -356,8 +357,8 @@ class _Buffers(NamedTuple):
     @classmethod
     def of(cls, x, layer):
         z, y, grad = (_empty(x, layer.weight.shape[-2]) for _ in range(3))
-        is_kept = layer.saves_input or layer.dropout is not None
-        return cls(z, y if is_kept else z, grad, grad.mT)
+        is_kept = layer.dropout is not None and not layer.dropout.is_in_place
+        return cls(z, y if layer.saves_input or is_kept else z, grad, grad.mT)
 
 
 def _empty(x, n_columns):
@@ -534,6 +535,38 @@ class _Normalization:
         grad.mul_(self.scale)
 
 
+def _dropout(layers):
+    """Return the dropout of several models, with its derivative."""
+    first = layers[0]
+    is_of_samples = type(first) is SampleDropout and not first.p
+    return _SampleDropout(first.fraction) if is_of_samples else _Dropout(layers)
+
+
+class _SampleDropout:
+    """Dropout of the first samples of a batch, with its derivative.
+
+    Parameters
+    ----------
+    fraction : float
+        Of the samples, the same for all models.
+    """
+
+    is_in_place = True
+
+    def __init__(self, fraction):
+        self.fraction = fraction
+
+    def forward(self, activation, out, states):
+        del activation, states  # the output has it already
+        self._drop(out)
+
+    def backward(self, grad):
+        self._drop(grad)
+
+    def _drop(self, values):
+        values.narrow(1, 0, round(self.fraction * values.shape[1])).zero_()  # faster than a slice
+
+
 class _Dropout:
     """Dropout with its derivative.
 
@@ -542,6 +575,8 @@ class _Dropout:
     layers : list of Dropout
         Of each model.
     """
+
+    is_in_place = False
 
     def __init__(self, layers):
         self.layers = layers

@@ -346,7 +346,7 @@ class SampleDropout(Dropout):
         return f"p={self.p}, fraction={self.fraction}"
 
     def stack_key(self):
-        return (self.p > 0,)
+        return self.p > 0, self.fraction
 
     def forward(self, x, state=TRAINED):
         return x * self.mask(x, state) if self.training else x
