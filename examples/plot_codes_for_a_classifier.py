@@ -70,7 +70,7 @@ def compare(reducer):
     codes_train, figures = reducer.transform(X_train), {}
     for name, classifier in {
         "linear": LogisticRegression(max_iter=2000),
-        "neighbors": KNeighborsClassifier(),
+        "k-NN": KNeighborsClassifier(),
     }.items():
         figures[name] = classifier.fit(codes_train, y_train).score(codes, y_test)
     if not isinstance(reducer, UMAP):  # it restores samples, but takes very long
@@ -100,7 +100,7 @@ print(table.round(3).to_string())
 
 colors = {"PCA": "0.5", "UMAP": "tab:orange", "default": "tab:blue", "neighbors": "tab:green"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
-for ax, name in zip(axes, ["linear", "neighbors"], strict=True):
+for ax, name in zip(axes, ["linear", "k-NN"], strict=True):
     for method, color in colors.items():
         accuracy = table[name].xs(method, level="method")
         ax.plot(accuracy.index, accuracy, "o-", color=color, label=method)
