@@ -277,33 +277,33 @@ class NeighborBottleneck(LinearBottleneck):
         if not self.training:
             return super().draw(encoded, weight, state)
         affinity = -_squared_distances(*encoded.chunk(2)).log1p()
-        return encoded, self._shares(affinity, weight) @ _losses_of_choice(affinity)
+        return encoded, self._pair_weights(affinity, weight) @ _losses_of_choice(affinity)
 
     def step(self, encoded, weight=None, state=TRAINED, numbers=None):
         del state, numbers
         first, second = encoded.chunk(2)
         distances = _squared_distances(first, second)
         affinity = -distances.log1p()
-        shares = self._shares(affinity, weight)
-        penalty = shares @ _losses_of_choice(affinity)
+        weights = self._pair_weights(affinity, weight)
+        penalty = weights @ _losses_of_choice(affinity)
 
         def backward(grad, out):
             slope = affinity.softmax(1).neg_()
             slope.diagonal().add_(1)
-            slope.mul_(2 * shares[:, None]).div_(1 + distances)  # by half of each distance
+            slope.mul_(2 * weights[:, None]).div_(1 + distances)  # by half of each distance
             by_first = slope.sum(1, keepdim=True) * first - slope @ second
             by_second = slope.sum(0)[:, None] * second - slope.t() @ first
             torch.add(grad, torch.cat([by_first, by_second]), out=out)
 
         return encoded, penalty, backward
 
-    def _shares(self, affinity, weight):
+    def _pair_weights(self, affinity, weight):
         """Return what the loss of each pair counts, shape (n_pairs,)."""
         n_pairs = len(affinity)
         random_choice = log(max(n_pairs, 2))
-        share = self.weight * self.start_loss / (n_pairs * random_choice)
-        shares = affinity.new_full((n_pairs,), share)
-        return shares if weight is None else shares * weight[:n_pairs]
+        each = self.weight * self.start_loss / (n_pairs * random_choice)
+        weights = affinity.new_full((n_pairs,), each)
+        return weights if weight is None else weights * weight[:n_pairs]
 
 
 def _squared_distances(a, b):

@@ -22,7 +22,7 @@ class Autoencoder(LossParameters, ArchitectureParameters, PlainCode, BaseAutoenc
     ----------
     n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of features.
-        <share>
+        <variance_fraction>
     <loss>
     <output_activation>
     <architecture>

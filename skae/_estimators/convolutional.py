@@ -27,7 +27,7 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, PlainCod
     n_components : int, float or "auto", default="auto"
         Length of the code, "auto" is the square root of the number of values of an image.
         For a spatial code, the number of its maps.
-        <share>
+        <variance_fraction>
     <convolution>
     <loss>
     <output_activation>

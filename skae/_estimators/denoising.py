@@ -96,7 +96,7 @@ class DenoisingAutoencoder(Denoising, Autoencoder):
     ----------
     n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of features.
-        <share>
+        <variance_fraction>
     corruption : {"gaussian", "masking", "salt_and_pepper", "swap"} or callable, \
             default="gaussian"
         What damages the rows. "gaussian" adds normal noise to all cells. The others draw

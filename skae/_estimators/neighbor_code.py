@@ -10,6 +10,7 @@ from skae._params import ParameterMixin, integer, real
 from skae.architectures._base import start_hooks
 from skae.architectures._training_defaults import TrainingBudget
 from skae.bottlenecks import NeighborBottleneck
+from skae.exceptions import UnusedParameterWarning, warn
 
 #: How long to train by pairs of neighbors, with two steps for each of these: each sample is the
 #: first of a pair once in an epoch. Large batches have many others to tell a neighbor from.
@@ -72,11 +73,20 @@ class NeighborCode(ParameterMixin):
 
     def _make_module(self, dataset):
         module, n_components = super()._make_module(dataset)
-        if self.linear_fraction:
-            start_hooks(module.decoder).use_linear_alone(self.linear_fraction)
+        self._use_linear_alone(module)
         if self._keeps_neighbors:
             module.bottleneck.set_start_loss(start_loss(module, dataset))
         return module, n_components
+
+    def _use_linear_alone(self, module):
+        fraction = self.linear_fraction
+        has_effect = not fraction or start_hooks(module.decoder).use_linear_alone(fraction)
+        if not has_effect and fraction != type(self).linear_fraction:
+            warn(
+                f"linear_fraction={fraction} has no effect, as the decoder has no dense layers "
+                "with a linear shortcut. Leave it out, or choose such an architecture.",
+                UnusedParameterWarning,
+            )
 
     def _parts_to_renew(self, dataset):
         parts = super()._parts_to_renew(dataset)

@@ -1,4 +1,4 @@
-"""Codes in order: their axes, their scale, and how many share the variance."""
+"""Codes in order: their axes, their scale, and how many are kept."""
 
 from dataclasses import field
 from math import prod
@@ -15,7 +15,7 @@ from skae._params import ParameterMixin, StrOptions, integer, real
 
 #: What the description of codes may cost: codes that are encoded or decoded for it, as a fraction
 #: of those in training, and how many rows it takes at least and at most.
-SHARE, MIN_ROWS, MAX_ROWS = 0.1, 1_000, 5_000
+COST, MIN_ROWS, MAX_ROWS = 0.1, 1_000, 5_000
 
 #: The same for derivatives of codes.
 MIN_SLOPE_ROWS, MAX_SLOPE_ROWS = 4, 256
@@ -30,7 +30,7 @@ TINY = 1e-300
 MIN_SAMPLES = 3
 
 #: By what factor the epochs of ``partial_fit`` grow until codes are described anew.
-PATIENCE = 1.1
+GROWTH = 1.1
 
 #: What is computed anew after each training.
 DESCRIPTIONS = ("explained_variance_ratio_", "feature_importances_")
@@ -54,8 +54,8 @@ class OrderedCode(ParameterMixin):
     # Before the training.
 
     @property
-    def _is_share(self):
-        """Whether ``n_components`` is a share of the variance."""
+    def _is_fraction(self):
+        """Whether ``n_components`` is a fraction of the variance."""
         return not isinstance(self.n_components, Integral | str)
 
     def _hold_out(self, dataset, validation_data, resume=False):
@@ -68,19 +68,19 @@ class OrderedCode(ParameterMixin):
         return super()._hold_out(dataset, validation_data, resume)
 
     def _set_up(self, dataset, resume, is_partial, defaults):
-        if self._is_share and is_partial:
+        if self._is_fraction and is_partial:
             raise ValueError(
-                f"n_components={self.n_components} is a share of the variance of all rows, of "
+                f"n_components={self.n_components} is a fraction of the variance of all rows, of "
                 "which partial_fit sees some at a time. Give the number of codes, or call fit."
             )
         super()._set_up(dataset, resume, is_partial, defaults)
 
     def _asked_n_components(self, architecture, dataset):
-        if not self._is_share:
+        if not self._is_fraction:
             return self.n_components
         if not self._make_loss().explains_variance:
             raise ValueError(
-                f"n_components={self.n_components} is a share of the variance, which "
+                f"n_components={self.n_components} is a fraction of the variance, which "
                 f"{self._loss_parameter}={self.loss!r} does not explain. Give the number of codes, "
                 'or a loss among "squared_error", "absolute_error" and "huber".'
             )
@@ -88,7 +88,7 @@ class OrderedCode(ParameterMixin):
 
     def _make_module(self, dataset):
         module, n_components = super()._make_module(dataset)
-        if self._is_share or self.whiten:
+        if self._is_fraction or self.whiten:
             self._check_free(module, n_components)
         return module, n_components
 
@@ -108,14 +108,14 @@ class OrderedCode(ParameterMixin):
     # After the training.
 
     def _order_codes(self, samples, validation, n_epochs):
-        if not self.net_.anneals and self.n_iter_ < PATIENCE * self._ordered_at:
+        if not self.net_.anneals and self.n_iter_ < GROWTH * self._ordered_at:
             return
         module, self._ordered_at = self.net_.module_, self.n_iter_
         module.replace(code_basis=RawBasis())  # that of an earlier fit does not count
         self._predictor = NetPredictor(self.net_)
         for name in DESCRIPTIONS:
             self.__dict__.pop(name, None)
-        n_codes = int(SHARE * len(samples) * n_epochs)
+        n_codes = int(COST * len(samples) * n_epochs)
         if module.bottleneck.is_linear and not self._make_architecture().code_has_places:
             self._choose_basis(samples, validation, n_codes)
         self._weigh_features(samples, n_codes)
@@ -125,7 +125,7 @@ class OrderedCode(ParameterMixin):
         if codes is None:
             return
         n, rows = len(codes.variances), min(MAX_ROWS, max(n_codes, MIN_ROWS))
-        if self._is_share:
+        if self._is_fraction:
             n = self._fewest_codes(codes, (validation or samples).subsample(rows))
         self.n_components_ = n
         self._set_basis(codes.basis(n, self.whiten))
@@ -138,7 +138,7 @@ class OrderedCode(ParameterMixin):
         self._predictor = NetPredictor(self.net_)  # whose halves have this basis
 
     def _fewest_codes(self, codes, samples):
-        """Return how many of the first codes keep the share of the variance."""
+        """Return how many of the first codes keep the fraction of the variance."""
         low, high = 1, len(codes.variances)
         while low < high:
             n = (low + high) // 2

@@ -139,8 +139,8 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
         1 shows a progress bar with the loss, and 0 shows nothing."""
 
 #: Follows what "auto" means for the length of the code.
-SHARE = """\
-A float between 0 and 1 is the share of the variance to keep. Training starts with as many
+VARIANCE_FRACTION = """\
+A float between 0 and 1 is the fraction of the variance to keep. Training starts with as many
         codes as PCA needs for it; afterwards as many of the last ones are cut off as held-out
         samples allow. ``n_components_`` is the number that is left."""
 
@@ -235,14 +235,14 @@ encoder_, decoder_ : torch.nn.Module
 
 FITTED_CODE = """\
 explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance of the training samples that each code explains: R2 of the
+        Fraction of the variance of the training samples that each code explains: R2 of the
         reconstructions, divided among the codes by their variances before ``whiten``. Its sum
         is the ``score`` of the training samples, or of 5,000 of them. For linear layers it is
         that of PCA. There is none for spatial codes, and for more than 1,024 codes.
     feature_importances_ : ndarray of shape (n_components, n_features)
         What each code depends on: the mean square of its derivative by each value, times the
-        variance of the value, as a share of the sum over all values. For tables there is one
-        share for each column, for images they have the shape of an image, and for sequences there
+        variance of the value, as a fraction of the sum over all values. For tables there is one
+        number for each column, for images they have the shape of an image, and for sequences there
         is one for each feature. They are left out where they would take more than 32 MB."""
 
 SCHEDULES = """\
@@ -272,7 +272,7 @@ SHARED_DOCS = {
     "<output_activation>": OUTPUT_ACTIVATION,
     "<training>": TRAINING,
     "<text_training>": "\n    ".join((_entries(TRAINING) | _entries(TEXT_TRAINING)).values()),
-    "<share>": SHARE,
+    "<variance_fraction>": VARIANCE_FRACTION,
     "<whiten>": WHITEN,
     "<target>": TARGET,
     "<supervised>": SUPERVISED,
@@ -364,7 +364,7 @@ class CodeParameters(ParameterMixin):
     def _nearest_options(self):
         if isinstance(self.n_components, Real) and 0 < self.n_components < 1:
             return (
-                " A share of the variance is for codes that can be ordered by it: those of "
+                " A fraction of the variance is for codes that can be ordered by it: those of "
                 "Autoencoder, DenoisingAutoencoder, ConvAutoencoder, RecurrentAutoencoder and "
                 "TabularAutoencoder."
             )

@@ -34,7 +34,7 @@ class RecurrentAutoencoder(
     n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of values of the longest
         sequence.
-        <share>
+        <variance_fraction>
     <recurrence>
     <loss>
     <output_activation>

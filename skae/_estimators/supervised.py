@@ -2,7 +2,7 @@
 
 from skae._data.labels import LABEL_READERS
 from skae._estimators.parameters import estimator
-from skae._modules.label_head import SHARE, LabelHead, first_codes, variation
+from skae._modules.label_head import LABEL_WEIGHT, LabelHead, first_codes, variation
 from skae._params import ParameterMixin, StrOptions, fit_context, real
 from skae._training.session import FitSession, fit_method
 
@@ -126,7 +126,7 @@ class Supervised(ParameterMixin):
         more = super()._more_parts(dataset, parts, loss)
         if self.target is None:
             return more
-        unit = SHARE * variation(loss, dataset) / dataset.labels.variation()
+        unit = LABEL_WEIGHT * variation(loss, dataset) / dataset.labels.variation()
         n_outputs, is_classes = self._label_reader.n_outputs, dataset.labels.is_classes
         n_components, code_size = first_codes(dataset, *parts[:2])
         head = LabelHead(n_components, n_outputs, is_classes, unit, code_size)

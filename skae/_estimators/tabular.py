@@ -40,7 +40,7 @@ class TabularAutoencoder(
     n_components : int, float or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of elements of a row: one
         for each number, and one for each category of a column.
-        <share>
+        <variance_fraction>
     corruption : {"gaussian", "masking", "salt_and_pepper", "swap"}, callable or None, \
             default="masking"
         What damages the rows in training. "masking" makes cells missing, "swap" gives

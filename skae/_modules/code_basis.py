@@ -100,7 +100,10 @@ class CodeBasis(RawBasis):
 
 
 class BasisDecoder(Sequential):
-    """Modules that decode, and at the end the basis of the codes that the first of them gets."""
+    """Modules that decode codes of a basis.
+
+    The basis comes last in the list, but acts first, so that the modules keep their places.
+    """
 
     def forward(self, code, *target, state=TRAINED):
         """Return what the codes decode to.

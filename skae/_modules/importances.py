@@ -12,7 +12,7 @@ def code_importances(module, dataset, n_components, device):
     """Return how much of each code is due to each value of a sample.
 
     This is the mean square of the derivative of the code by the value, times the variance of the
-    value. Shares of one code have the sum 1.
+    value. Those of one code have the sum 1.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ MAX_ROWS = 1_000
 
 #: Weight of labels relative to the reconstruction, each as a fraction of the best constant.
 #: More gains little in predictions from codes, and costs in the reconstruction.
-SHARE = 0.5
+LABEL_WEIGHT = 0.5
 
 #: How much faster a prediction learns than one from codes of standard deviation 1. Trainings can be
 #: short: the prediction has to be there when the codes still move.

@@ -82,8 +82,8 @@ def principal_axes_of(x, weight, n_components):
     return PrincipalAxes(mean * size, components, *moments, len(found))
 
 
-def n_components_for(dataset, share):
-    """Return how many principal components of samples keep a share of their variance."""
+def n_components_for(dataset, fraction):
+    """Return how many principal components of samples keep a fraction of their variance."""
     x, weight = flat_rows(dataset)
     if not x.isfinite().all():  # training will say so
         return 1
@@ -92,4 +92,4 @@ def n_components_for(dataset, share):
     x *= weight.double()[:, None].sqrt()
     squares = torch.linalg.eigvalsh(x @ x.T if len(x) < x.shape[1] else x.T @ x).flip(0)
     kept = squares.clamp_min(0).cumsum(0)
-    return int((kept < share * kept[-1]).sum()) + 1
+    return int((kept < fraction * kept[-1]).sum()) + 1

@@ -143,7 +143,14 @@ class Layer(nn.Module):
         ----------
         fraction : float
             Of the samples of a batch.
+
+        Returns
+        -------
+        bool
+            Whether there is one.
         """
+        del fraction
+        return False
 
     def stack_key(self):
         """Return what must be equal for models to train as one.
@@ -172,11 +179,16 @@ class OwnLayer:
         self.starts_linear = hasattr(module, "start_at")
         self.standardize = getattr(module, "standardize", _do_nothing)
         self.start_at = getattr(module, "start_at", _do_nothing)
-        self.use_linear_alone = _do_nothing
+        self.use_linear_alone = _has_none
 
 
 def _do_nothing(*args):
     del args
+
+
+def _has_none(fraction):
+    del fraction
+    return False
 
 
 def hooks(module):

@@ -224,6 +224,11 @@ class Shortcut(LinearShortcut):
         fraction : float
             Of the samples of a batch.
 
+        Returns
+        -------
+        bool
+            True, as the linear map is there.
+
         References
         ----------
         .. [1] G. Huang, Y. Sun, Z. Liu, D. Sedra and K. Weinberger, "Deep networks with stochastic
@@ -235,6 +240,7 @@ class Shortcut(LinearShortcut):
             p = hidden.pop().p
         layers = *hidden, SampleDropout(p, fraction), last
         self.stack = Sequential(*layers).train(self.training)
+        return True
 
     def forward(self, x, state=TRAINED):
         """Return the output of the layers plus the linear map.

@@ -18,6 +18,7 @@ from skae import (
     SparseAutoencoder,
     TabularAutoencoder,
 )
+from skae.architectures import Dense
 from skae.exceptions import UnusedParameterWarning
 
 DIGITS, LABELS = load_digits(return_X_y=True)
@@ -122,6 +123,19 @@ def test_search():
 def test_parameters_without_effect(params, message):
     with pytest.warns(UnusedParameterWarning, match=message):
         Autoencoder(2, max_epochs=1, check_baseline=False, **params).fit(DIGITS[:50])
+
+
+@pytest.mark.parametrize(
+    ("model", "X"),
+    [
+        (ConvAutoencoder(2, channels=(4,)), DIGITS[:50].reshape(-1, 8, 8)),
+        (Autoencoder(2, architecture=Dense(shortcut=False)), DIGITS[:50]),
+    ],
+)
+def test_without_a_linear_shortcut_it_cannot_be_used_alone(model, X):
+    model.set_params(max_epochs=1, check_baseline=False).fit(X)  # with the default, no warning
+    with pytest.warns(UnusedParameterWarning, match="linear_fraction=0.3 has no effect"):
+        model.set_params(linear_fraction=0.3).fit(X)
 
 
 @pytest.mark.parametrize("params", [{"neighbor_weight": -1}, {"n_neighbors": 0}])

@@ -1,4 +1,4 @@
-"""What users of PCA know: shares of variance, whitened codes, what codes depend on."""
+"""What users of PCA know: fractions of variance, whitened codes, what codes depend on."""
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ def kind(request):
 # Shares of the variance.
 
 
-def test_a_share_of_the_variance_finds_the_number_of_codes(kind):
+def test_a_fraction_of_the_variance_finds_the_number_of_codes(kind):
     Model, X, params = kind
     model = Model(0.8, **params, **QUICK).fit(X, X_val=X)
     codes = model.transform(X)
@@ -61,10 +61,10 @@ def test_a_share_of_the_variance_finds_the_number_of_codes(kind):
     assert len(model.get_feature_names_out()) == model.n_components_
 
 
-def test_a_share_needs_no_more_codes_than_pca():
-    for share in (0.5, 0.95):
-        model = Autoencoder(share, **QUICK).fit(CANCER)
-        assert 1 <= model.n_components_ <= PCA(share).fit(CANCER).n_components_
+def test_a_fraction_needs_no_more_codes_than_pca():
+    for fraction in (0.5, 0.95):
+        model = Autoencoder(fraction, **QUICK).fit(CANCER)
+        assert 1 <= model.n_components_ <= PCA(fraction).fit(CANCER).n_components_
 
 
 def test_codes_are_cut_where_fewer_suffice():
@@ -89,7 +89,7 @@ def test_training_continues_after_a_cut():
     assert model.score(CANCER) > 0.75
 
 
-def test_shares_work_where_many_are_fitted():
+def test_fractions_work_where_many_are_fitted():
     models = [Autoencoder(n, **QUICK) for n in (0.5, 0.9, 3)]
     few, many, three = (model.n_components_ for model in fit_many(models, CANCER))
     assert few < many
@@ -103,37 +103,37 @@ def test_shares_work_where_many_are_fitted():
 
 
 @pytest.mark.parametrize("loss", ["binary_cross_entropy", lambda x, y: (x - y) ** 2])
-def test_a_share_needs_a_loss_that_explains_variance(loss):
-    with pytest.raises(ValueError, match=r"n_components=0.9 is a share.*squared_error"):
+def test_a_fraction_needs_a_loss_that_explains_variance(loss):
+    with pytest.raises(ValueError, match=r"n_components=0.9 is a fraction.*squared_error"):
         Autoencoder(0.9, loss=loss, **QUICK).fit(DIGITS)
 
 
 @pytest.mark.parametrize("loss", ["ssim", {"ssim": 0.5, "squared_error": 0.5}])
-def test_a_share_needs_a_loss_of_images_that_explains_variance(loss):
-    with pytest.raises(ValueError, match=r"n_components=0.9 is a share.*squared_error"):
+def test_a_fraction_needs_a_loss_of_images_that_explains_variance(loss):
+    with pytest.raises(ValueError, match=r"n_components=0.9 is a fraction.*squared_error"):
         ConvAutoencoder(0.9, loss=loss, **QUICK).fit(IMAGES)
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", {"huber": 1.0, "squared_error": 0.5}])
-def test_a_share_takes_all_losses_of_differences(loss):
+def test_a_fraction_takes_all_losses_of_differences(loss):
     assert Autoencoder(0.5, loss=loss, **QUICK).fit(CANCER).n_components_ >= 1
 
 
-def test_partial_fit_takes_no_share():
+def test_partial_fit_takes_no_fraction():
     with pytest.raises(ValueError, match="partial_fit sees some"):
         Autoencoder(0.9).partial_fit(CANCER)
 
 
 @pytest.mark.parametrize("Model", [VariationalAutoencoder, SparseAutoencoder])
-def test_other_autoencoders_say_which_take_a_share(Model):
+def test_other_autoencoders_say_which_take_a_fraction(Model):
     with pytest.raises(ValueError, match=r"Got 0.9 instead.*those of Autoencoder,"):
         Model(0.9).fit(CANCER)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, 1.5])
-def test_all_of_the_variance_is_no_share(share):
+@pytest.mark.parametrize("fraction", [0.0, 1.0, 1.5])
+def test_all_of_the_variance_is_no_fraction(fraction):
     with pytest.raises(ValueError, match=r"an int in the range .*, a float in the range"):
-        Autoencoder(share).fit(CANCER)
+        Autoencoder(fraction).fit(CANCER)
 
 
 @pytest.mark.parametrize("params", [{"n_components": 0.9}, {"n_components": 2, "whiten": True}])
