@@ -32,6 +32,9 @@ WORDS_PER_SUBWORD = 4
 
 N_BYTES = 256
 
+#: The library reads longer numbers from JSON with an error in their last bit.
+N_DECIMALS = 12
+
 
 def auto_vocabulary_size(texts):
     """Return a vocabulary size for texts: about 4 times the square root of the word count."""
@@ -137,7 +140,8 @@ def _train_unigram(texts, vocabulary_size, n_passes=3):
         counts = Counter(i - N_SPECIAL for row in encode(tokenizer, texts) for i in row)
         total = sum(counts.values()) + len(vocabulary) / 2
         vocabulary = [
-            (piece, log((counts[i] + 0.5) / total)) for i, (piece, _) in enumerate(vocabulary)
+            (piece, round(log((counts[i] + 0.5) / total), N_DECIMALS))
+            for i, (piece, _) in enumerate(vocabulary)
         ]
     return _byte_level(library.models.Unigram(vocabulary, unk_id=None))
 
