@@ -3,7 +3,7 @@
 Needs the folder with ``train.tsv.gz`` and ``test.tsv.gz``, whose lines are a sentence and its
 translation::
 
-    pip install ctranslate2
+    pip install 'skae[ctranslate2]'
     python benchmarks/bench_translating.py --data DIR [--sentences 4000]
 
 A transformer and a recurrent net are trained for a few epochs, or loaded (``--models``, files
@@ -17,6 +17,7 @@ alone.
 """
 
 import argparse
+import json
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +29,7 @@ import torch
 
 from skae import Seq2SeqTranslator
 from skae._data.texts import BEGIN, END, PADDING, TextDataset
-from skae._text.tokenizers import decode, vocabulary_length
+from skae._text.tokenizers import decode
 
 BEAM, N_ALONE, CT2_BATCH = 4, 200, 64
 
@@ -127,93 +128,24 @@ def beam(module, source, most, k):
 # CTranslate2.
 
 
-def linear(spec, *layers):
-    spec.weight = np.concatenate([layer.weight.detach().numpy() for layer in layers])
-    if layers[0].bias is not None:
-        spec.bias = np.concatenate([layer.bias.detach().numpy() for layer in layers])
-
-
-def plain_norm(spec, width):
-    spec.gamma, spec.beta = np.ones(width, np.float32), np.zeros(width, np.float32)
-
-
-def half_spec(specs, net, is_decoder):
-    """Return the specification of an encoder or a decoder with its weights."""
-    attention = net.layers[0].itself
-    width = net.embedding.embedding_dim
-    base = float(net.positions.frequencies[1]) ** (-attention.head_size / 2)
-    kind = specs.TransformerDecoderSpec if is_decoder else specs.TransformerEncoderSpec
-    spec = kind(
-        len(net.layers),
-        attention.n_heads,
-        pre_norm=True,
-        rotary_dim=attention.head_size,
-        rotary_interleave=False,
-        rotary_base=base,
-    )
-    if hasattr(spec, "position_encodings"):  # of encoders always: the angles are all there is
-        del spec.position_encodings
-    embeddings = spec.embeddings if is_decoder else spec.embeddings[0]
-    embeddings.weight = net.embedding.weight.detach().numpy()
-    plain_norm(spec.layer_norm, width)
-    if is_decoder:
-        linear(spec.projection, net.output)
-    for part, layer in zip(spec.layer, net.layers, strict=True):
-        linear(part.self_attention.linear[0], layer.itself.query, layer.itself.key_value)
-        linear(part.self_attention.linear[1], layer.itself.output)
-        linear(part.ffn.linear_0, layer.inner)
-        linear(part.ffn.linear_1, layer.outer)
-        norms = [part.self_attention.layer_norm, part.ffn.layer_norm]
-        if is_decoder:
-            linear(part.attention.linear[0], layer.other.query)
-            linear(part.attention.linear[1], layer.other.key_value)
-            linear(part.attention.linear[2], layer.other.output)
-            norms.append(part.attention.layer_norm)
-        for norm in norms:
-            plain_norm(norm, width)
-    return spec
-
-
-def names(tokenizer):
-    """Return a name for each token, special ones first."""
-    return ["<blank>", "<s>", "</s>", *map(str, range(3, vocabulary_length(tokenizer)))]
-
-
-def ctranslate2_spec(translator):
-    from ctranslate2.specs import transformer_spec as specs
-
-    spec = specs.TransformerSpec(
-        half_spec(specs, translator.encoder_, False), half_spec(specs, translator.decoder_, True)
-    )
-    spec.config.unk_token = "<blank>"
-    spec.config.layer_norm_epsilon = translator.encoder_.norm.eps
-    spec.register_source_vocabulary(names(translator.source_tokenizer_))
-    spec.register_target_vocabulary(names(translator.target_tokenizer_))
-    return spec
-
-
 def ctranslate2(translator, folder, compute_type, beam_size):
-    import ctranslate2
+    from ctranslate2 import Translator
 
-    engine = ctranslate2.Translator(
+    engine = Translator(
         str(folder),
         compute_type=compute_type,
         inter_threads=1,
         intra_threads=torch.get_num_threads(),
     )
-    to_name = names(translator.source_tokenizer_)
+    options = json.loads(Path(folder, "translate_batch.json").read_text())
+    options |= {"beam_size": beam_size, "max_batch_size": CT2_BATCH}
+    source, target = translator.source_tokenizer_, translator.target_tokenizer_
 
     def translate(texts):
-        sources = [[to_name[i] for i in row] for row in translator._encode(texts)]
-        results = engine.translate_batch(
-            sources,
-            beam_size=beam_size,
-            max_batch_size=CT2_BATCH,
-            max_decoding_length=translator.max_length_ - 1,  # without the end
-            suppress_sequences=[["<blank>"], ["<s>"]],
-        )
-        rows = [list(map(int, result.hypotheses[0])) for result in results]
-        return decode(translator.target_tokenizer_, rows)
+        tokens = [encoding.tokens for encoding in source.encode_batch(texts)]
+        found = [result.hypotheses[0] for result in engine.translate_batch(tokens, **options)]
+        rows = [[target.token_to_id(token) for token in row if token != "</s>"] for row in found]
+        return [text.strip() for text in target.decode_batch(rows)]
 
     return translate
 
@@ -303,12 +235,10 @@ def main():
     texts = texts.sample(min(args.sentences, len(texts)), random_state=0).tolist()
     for translator in translators:
         with TemporaryDirectory() as folder:
-            has_spec = translator.architecture == "transformer" and find_spec("ctranslate2")
-            if has_spec:
-                spec = ctranslate2_spec(translator)
-                spec.validate()
-                spec.save(folder)
-            report(translator, texts, folder if has_spec else None, args)
+            has_ctranslate2 = translator.architecture == "transformer" and find_spec("ctranslate2")
+            if has_ctranslate2:
+                folder = translator.to_ctranslate2(Path(folder, "model"))
+            report(translator, texts, folder if has_ctranslate2 else None, args)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def missing(package, extra):
     """
     return ModuleNotFoundError(
         f"This needs the package {package}, which is not installed: "
-        f"pip install {package}, or skae with its extra [{extra}]"
+        f"pip install 'skae[{extra}]', or {package} alone"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from skae._data.texts import END
 from skae._estimators.neural import NeuralEstimator
@@ -13,6 +14,14 @@ from skae._estimators.parameters import ArchitectureParameters, estimator
 from skae._modules.translation import TranslationModule
 from skae._params import HasMethods, StrOptions, fit_context, integer, real
 from skae._runtime import building, has_bfloat16, resolve_device
+from skae._text.ctranslate2_export import (
+    check_folder,
+    check_quantization,
+    make_spec,
+    replace_folder,
+    translate_options,
+    write_model,
+)
 from skae._text.generation import TextGeneration
 from skae._text.reader import TextPairReader
 from skae._text.tokenizers import KINDS, decode, vocabulary_length
@@ -236,6 +245,67 @@ class Seq2SeqTranslator(
         with FitSession(self, (X, y), sample_weight, is_partial=True) as run:
             run.fit_loop()
         return self
+
+    def to_ctranslate2(self, path, *, quantization=None, force=False):
+        """Write the translator as a model of CTranslate2, which runs without torch and skae.
+
+        CTranslate2 [1]_ is a fast engine for transformers, for Python and C++. In float32 it finds
+        the translations that ``predict`` does. It does not split texts, so give it texts of one
+        sentence, with at most ``max_length_`` tokens. The :ref:`User Guide <ctranslate2>` has an
+        example. It needs the package ctranslate2, the extra ``ctranslate2`` of skae.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The folder to write. An existing one is only replaced once the new one is complete.
+        quantization : {"int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", \
+                "float16", "bfloat16", "float32"} or None, default=None
+            Type of the weights in the file; None is "float32". "int8" makes the file four times
+            smaller and the translation faster, and changes some translations.
+        force : bool, default=False
+            Whether to replace an existing folder. One that holds other files than those of a
+            model is never replaced.
+
+        Returns
+        -------
+        path : str
+            The absolute path of the folder. It holds
+
+            - ``model.bin``, ``config.json`` and the vocabularies, the model;
+            - ``source_tokenizer.json`` and ``target_tokenizer.json``, the tokenizers, which
+              ``tokenizers.Tokenizer.from_file`` loads. Their tokens are those of the model;
+            - ``translate_batch.json``, the keyword arguments of
+              ``ctranslate2.Translator.translate_batch`` that stand for ``beam_size``,
+              ``length_penalty``, ``no_repeat_ngram_size`` and ``max_length_``.
+
+        Raises
+        ------
+        ValueError
+            If CTranslate2 has no such layers: it has those of `skae.architectures.Transformer`
+            alone. Or if ``quantization`` is unknown.
+        TypeError
+            If ``path`` is no path.
+        OSError
+            If ``path`` exists and ``force`` is False, or the folder cannot be written.
+        ImportError
+            If the package ctranslate2 is not installed.
+
+        References
+        ----------
+        .. [1] G. Klein, D. Zhang, C. Chouteau, J. Crego and J. Senellart, "Efficient and
+           high-quality neural machine translation with OpenNMT", WNGT 2020.
+           https://aclanthology.org/2020.ngt-1.25
+        """
+        check_is_fitted(self)
+        check_quantization(quantization)
+        path = check_folder(path, force)
+        tokenizers = self.source_tokenizer_, self.target_tokenizer_
+        spec = make_spec(self.encoder_, self.decoder_, tokenizers)
+        options = translate_options(self, self.max_length_)
+        replace_folder(
+            path, lambda folder: write_model(folder, spec, tokenizers, options, quantization)
+        )
+        return str(path)
 
     def _make_reader(self):
         return TextPairReader(

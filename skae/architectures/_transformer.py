@@ -117,6 +117,7 @@ class RotaryPositions(nn.Module):
 
     def __init__(self, size, longest=1e3):
         super().__init__()
+        self.longest = longest
         frequencies = longest ** (-torch.arange(0, size, 2) / size)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
