@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 from torch import nn
 
 from skae._data.texts import BEGIN, PADDING
@@ -230,6 +231,34 @@ def write_model(folder, spec, tokenizers, options, quantization=None):
     for name, tokenizer in zip(TOKENIZERS, tokenizers, strict=True):
         Path(folder, name).write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
     Path(folder, OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+
+
+def translate(encoder, decoder, tokenizers, rows, options):
+    """Translate by CTranslate2, in float32, on the CPU.
+
+    Parameters
+    ----------
+    encoder, decoder, tokenizers
+        As for `make_spec`.
+    rows : list of list of int
+        Tokens of texts, the end of the text last.
+    options : dict
+        As `translate_options` returns it.
+
+    Returns
+    -------
+    list of list of int
+        Tokens of the translations.
+    """
+    library, spec = load_library(), make_spec(encoder, decoder, tokenizers)
+    with TemporaryDirectory() as folder:
+        write_model(folder, spec, tokenizers, options)
+        engine = library.Translator(folder, intra_threads=torch.get_num_threads())
+    source_names, target_names = map(token_names, tokenizers)
+    number = {name: i for i, name in enumerate(target_names)}
+    tokens = [[source_names[i] for i in row[:-1]] for row in rows]  # the engine adds the end
+    found = engine.translate_batch(tokens, **options)
+    return [[number[name] for name in result.hypotheses[0]] for result in found]
 
 
 def check_folder(path, force):

@@ -22,6 +22,7 @@ from skae._data.texts import (
 )
 from skae._modules.translation import TranslationModule
 from skae._text.attention_map import AttentionMap, draw
+from skae._text.ctranslate2_export import translate, translate_options
 from skae._text.decoding import Constraints, beam_search, sample
 from skae._text.reader import encode_texts
 from skae._text.tokenizers import decode, encode
@@ -31,7 +32,7 @@ from skae.metrics._texts import TEXT_SCORES, read_references
 class TextGeneration:
     """Mixin of methods for translators with a net, tokenizers and ``max_length_``."""
 
-    def predict(self, X, *, prefix=None):
+    def predict(self, X, *, prefix=None, engine="torch"):
         """Translate texts.
 
         A text that is longer than 99 % of the training texts is split into sentences. A sentence
@@ -44,6 +45,12 @@ class TextGeneration:
             Texts.
         prefix : str, sequence of str of shape (n_samples,) or None, default=None
             Text that the translations begin with.
+        engine : {"torch", "ctranslate2"}, default="torch"
+            What computes. The package ctranslate2 is about twice as fast on a CPU, for transformers
+            and many texts: it begins by reading the weights, which takes as long as some texts do.
+            It finds the same translations, except that beam search with ``no_repeat_ngram_size``,
+            or up to ``max_length_`` tokens, may find others. It takes no ``prefix``. See
+            ``to_ctranslate2`` for single texts.
 
         Returns
         -------
@@ -53,21 +60,32 @@ class TextGeneration:
         Raises
         ------
         ValueError
-            If a text has more than ``max_characters`` characters.
+            If a text has more than ``max_characters`` characters, ``engine`` is unknown, or
+            CTranslate2 has no such layers.
+        ImportError
+            If the package ctranslate2 is needed and not installed.
         """
+        if engine not in ("torch", "ctranslate2"):
+            raise ValueError(f"engine must be 'torch' or 'ctranslate2'; got {engine!r}")
+        if engine == "ctranslate2" and prefix is not None:
+            raise ValueError("prefix needs engine='torch'")
         texts, prefix = self._read_texts(X, prefix)
         sources, owner = self._split(texts)
         if prefix is not None:
             is_first = np.diff(owner, prepend=-1) > 0
             prefix = [prefix[i] if first else "" for i, first in zip(owner, is_first, strict=True)]
-        found = self._search(sources, prefix)
-        translated = decode(self.target_tokenizer_, [best[0][0] for best in found])
+        if engine == "torch":
+            found = [best[0][0] for best in self._search(sources, prefix)]
+        else:
+            net = self.encoder_, self.decoder_, (self.source_tokenizer_, self.target_tokenizer_)
+            found = translate(*net, sources.rows(), translate_options(self, self.max_length_))
+        translated = decode(self.target_tokenizer_, found)
         joined = [[] for _ in texts]
         for i, text in zip(owner, translated, strict=True):
             joined[i].append(text)
         return np.array([" ".join(some) for some in joined], dtype=object)
 
-    def predict_iter(self, X, *, buffer_size=4096):
+    def predict_iter(self, X, *, buffer_size=4096, engine="torch"):
         """Translate an iterable of texts that does not need to fit into memory.
 
         Parameters
@@ -76,6 +94,8 @@ class TextGeneration:
             Texts, such as the lines of an open file.
         buffer_size : int, default=4096
             Number of texts that are read and translated at a time.
+        engine : {"torch", "ctranslate2"}, default="torch"
+            What computes, see ``predict``.
 
         Yields
         ------
@@ -85,14 +105,14 @@ class TextGeneration:
         Raises
         ------
         TypeError, ValueError
-            If X is no iterable of texts, or ``buffer_size`` is below 1.
+            If X is no iterable of texts, ``buffer_size`` is below 1, or as in ``predict``.
         """
         check_is_fitted(self)
         check_scalar(buffer_size, "buffer_size", Integral, min_val=1)
         check_iterable(X, "X")
         texts = iter(X)
         while some := list(islice(texts, buffer_size)):
-            yield from self.predict(some)
+            yield from self.predict(some, engine=engine)
 
     def predict_n_best(self, X, n_best=5, *, prefix=None):
         """Return the most probable translations that beam search finds.

@@ -115,6 +115,35 @@ def test_all_options_of_a_transformer_and_all_tokenizers_are_written(translator,
             np.testing.assert_allclose(result.log_probs, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_predict_translates_by_ctranslate2(translator, beam_size):
+    model = pickle.loads(pickle.dumps(translator)).set_params(beam_size=beam_size)
+    long = " ".join(ENGLISH)  # which predict splits
+    texts = [*ENGLISH_BESIDE, "", " ", long]
+    expected = model.predict(texts)
+    found = model.predict(np.array(texts), engine="ctranslate2")
+    assert found.dtype == expected.dtype
+    assert found.tolist() == expected.tolist()
+    iterated = model.predict_iter(iter(texts), buffer_size=9, engine="ctranslate2")
+    assert list(iterated) == expected.tolist()
+    assert model.predict(["", ""], engine="ctranslate2").tolist() == ["", ""]
+
+
+def test_predict_by_ctranslate2_uses_the_weights_of_now(translator):
+    model = pickle.loads(pickle.dumps(translator))
+    before = model.predict(ENGLISH, engine="ctranslate2").tolist()
+    model.set_params(warm_start=True, max_epochs=2).fit(ENGLISH, ENGLISH)
+    after = model.predict(ENGLISH, engine="ctranslate2").tolist()
+    assert after == model.predict(ENGLISH).tolist() != before
+
+
+def test_predict_says_what_an_engine_does_not_do(translator):
+    with pytest.raises(ValueError, match="engine must be 'torch' or 'ctranslate2'; got 'onnx'"):
+        translator.predict(ENGLISH, engine="onnx")
+    with pytest.raises(ValueError, match="prefix needs engine='torch'"):
+        translator.predict(ENGLISH, prefix="Je", engine="ctranslate2")
+
+
 def test_int8_is_smaller_and_translates(translator, folder, tmp_path):
     small = translator.to_ctranslate2(tmp_path / "int8", quantization="int8")
     sizes = [Path(path, "model.bin").stat().st_size for path in (small, folder)]
