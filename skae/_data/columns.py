@@ -5,6 +5,7 @@ is a missing cell, and -1 a category that was not there when the columns were le
 """
 
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import cached_property
 from numbers import Number
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from skae._data.dtypes import ColumnType, ObjectType, array_of, column_values, inferred
 from skae._data.frames import FrameFormat, aligned, as_table, is_id
+from skae._data.plain import objects_of, plain_values
 from skae.exceptions import DataWarning, warn
 
 #: What the cell of a category is that was not seen at fit.
@@ -242,6 +244,19 @@ class CategoryColumn:
         n_single = (counts == 1).sum()
         self.new_chance = n_single / counts.sum() if n_single > 2 else 0.0
 
+    def __getstate__(self):
+        values, shown = plain_values(self.values), plain_values(self.shown)
+        return vars(self) | {"values": values, "shown": shown, "_types": sorted(self._types)}
+
+    def __setstate__(self, state):
+        values, shown = (
+            pd.Index(objects_of(state["values"]), dtype=object),
+            objects_of(state["shown"]),
+        )
+        vars(self).update(
+            state | {"values": values, "shown": shown, "_types": set(state["_types"])}
+        )
+
     @property
     def is_empty(self):
         """Whether no category is known."""
@@ -344,7 +359,7 @@ class TableColumns:
             columns.append(column)
             objects.append(ObjectType.of(values) if is_object else None)
         _warn_of_ids(columns, X.shape[0])
-        return cls(columns, objects, types, frame and frame._replace(index=None))
+        return cls(columns, objects, types, frame and replace(frame, index=None))
 
     @property
     def names(self):
@@ -413,7 +428,7 @@ class TableColumns:
         if self.frame is None:
             return array_of(values, self.types if self.types.kind in "OmM" else np.dtype(dtype))
         made = [kind.make(column) for kind, column in zip(self.types, values, strict=True)]
-        return self.frame._replace(index=index).assemble(made)
+        return replace(self.frame, index=index).assemble(made)
 
 
 def _numbers_of(X):

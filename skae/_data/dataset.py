@@ -1,6 +1,7 @@
 """Samples as datasets: of any dtype, converted to tensors a chunk at a time."""
 
 import copy
+from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ class ArrayFormat:
     def for_new_rows(self):
         """Return the format of rows that the user did not give."""
         twin = copy.copy(self)
-        twin.frame = self.frame and self.frame._replace(index=None)
+        twin.frame = self.frame and replace(self.frame, index=None)
         return twin
 
     def how_to_scale(self, name):

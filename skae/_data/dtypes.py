@@ -1,16 +1,18 @@
 """Columns of DataFrames and arrays as NumPy arrays, and back."""
 
 import re
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
 from enum import Enum
 from fractions import Fraction
 from numbers import Real
-from typing import NamedTuple
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
+
+from skae._data.plain import plain_series, plain_value, series_of, value_of
 
 #: Kinds of object columns, as pandas infers them, that are numbers or dates.
 NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
@@ -98,6 +100,12 @@ class ObjectType:
             self.example = max(fractions, key=lambda v: v.denominator)
         if self.kind == "time":
             self.dtype = _since_midnight(known).dtype  # a library may hold nothing finer
+
+    def __getstate__(self):
+        return vars(self) | {"example": plain_value(self.example)}
+
+    def __setstate__(self, state):
+        vars(self).update(state | {"example": value_of(state["example"])})
 
     @classmethod
     def of(cls, values):
@@ -190,7 +198,8 @@ def _unreadable(column, kind):
     )
 
 
-class ColumnType(NamedTuple):
+@dataclass(frozen=True)
+class ColumnType:
     """What a column of a DataFrame is made of.
 
     Parameters
@@ -205,6 +214,21 @@ class ColumnType(NamedTuple):
     native: object
     dtype: nw.dtypes.DType
     library: nw.Implementation
+
+    def __getstate__(self):
+        """Return a column of this type as plain state."""
+        return plain_series(nw.from_native(self._example(), series_only=True))
+
+    def __setstate__(self, state):
+        column = nw.from_native(series_of(state), series_only=True)
+        vars(self).update(vars(ColumnType.of(column)))
+
+    def _example(self):
+        """Return a column of this type, without rows where its dtype says all."""
+        library = self.library.to_native_namespace()
+        if self.library.is_pyarrow():
+            return library.chunked_array([], self.native)
+        return library.Series([0] if self.dtype == nw.Object else [], dtype=self.native)
 
     @classmethod
     def of(cls, column):
@@ -247,7 +271,7 @@ class ColumnType(NamedTuple):
         new = [v for v in pd.unique(values[pd.notna(values)]) if v not in known]
         if isinstance(native, pd.CategoricalDtype) and new:
             categories = pd.Index([*native.categories, *new])
-            return self._replace(native=pd.CategoricalDtype(categories, native.ordered))
+            return replace(self, native=pd.CategoricalDtype(categories, native.ordered))
         return self.of_values(values) if isinstance(self.dtype, nw.Enum) and new else self
 
     def cast(self, column):

@@ -1,14 +1,15 @@
 """DataFrames of pandas, polars and pyarrow, made like those of the user."""
 
 import re
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from skae._data.dtypes import ColumnType, ObjectType, column_values, inferred
+from skae._data.plain import index_of, plain_index, plain_series, series_of
 
 
 def is_frame(X):
@@ -62,12 +63,25 @@ def narwhals_frame(X, name="X"):
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
-class FrameFormat(NamedTuple):
+@dataclass(frozen=True)
+class FrameFormat:
     """What a DataFrame needs to be made again with other values."""
 
     library: nw.Implementation
     columns: pd.Index | list
     index: pd.Index | None = None
+
+    def __getstate__(self):
+        """Return the library and its indices as plain state."""
+        indices = self.columns, self.index
+        columns, index = (plain_index(i) if isinstance(i, pd.Index) else i for i in indices)
+        return {"library": self.library.value, "columns": columns, "index": index}
+
+    def __setstate__(self, state):
+        indices = state["columns"], state["index"]
+        columns, index = (index_of(i) if isinstance(i, dict) else i for i in indices)
+        library = nw.Implementation.from_backend(state["library"])
+        vars(self).update(library=library, columns=columns, index=index)
 
     @classmethod
     def of(cls, X):
@@ -205,3 +219,35 @@ def _completed_column(column, other):
     known = nw.new_series("", ~missing, backend=kind.library)
     others = nw.from_native(kind.make(others), series_only=True)
     return column.zip_with(known, others).to_native()
+
+
+def plain_samples(X):
+    """Return samples as a state that pickles plainly: a DataFrame as a dict, others as they are.
+
+    Parameters
+    ----------
+    X : DataFrame, list of DataFrames, or anything else
+
+    Returns
+    -------
+    object
+        ``samples_of`` makes X of it again.
+    """
+    if type(X) is list:
+        return [plain_samples(sample) for sample in X]
+    frame = narwhals_frame(X)
+    if frame is None:
+        return X
+    return {
+        "frame": FrameFormat.of(X),
+        "columns": [plain_series(column) for column in frame.iter_columns()],
+    }
+
+
+def samples_of(state):
+    """Return the samples of what ``plain_samples`` returned."""
+    if type(state) is list:
+        return [samples_of(sample) for sample in state]
+    if type(state) is not dict:
+        return state
+    return state["frame"].assemble(list(map(series_of, state["columns"])))

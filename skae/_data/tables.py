@@ -1,6 +1,6 @@
 """Tables of numbers, categories and dates, with missing cells, as tensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import narwhals as nw
@@ -111,7 +111,7 @@ class TableReader(SampleReader):
             columns = TableColumns.learn(X, self.categorical_features, self.max_categories)
         frame = FrameFormat.of(X)
         if frame is not None and columns.names is not None:
-            frame = frame._replace(columns=columns.frame.columns)
+            frame = replace(frame, columns=columns.frame.columns)
         format = TableFormat(columns, frame)
         return TableDataset(columns.read(X), format, weight, _is_single(X, columns))
 

@@ -207,18 +207,31 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
                 fit.error.add_note(f"This happened to {which}.{what}")
                 raise fit.error
         self.estimators_ = members
-        widths = [member.n_components_ for member in members]
-        self.n_components_ = sum(widths)
-        self._predictor = EnsemblePredictor(
-            [member._predictor for member in members],
-            widths,
-            self.estimators_features_,
-            self.n_features_in_,
-        )
+        self.n_components_ = sum(member.n_components_ for member in members)
+        self._predictor = self._join_members()
         scores = (fit.estimator.score_samples(fit.data[0]) for fit in fits)
         normalizers = [_center_and_scale(of_one, dataset.sample_weight) for of_one in scores]
         self.score_centers_, self.score_scales_ = np.transpose(normalizers)
         self._learn_lengths(dataset)
+
+    def _join_members(self):
+        return EnsemblePredictor(
+            [member._predictor for member in self.estimators_],
+            [member.n_components_ for member in self.estimators_],
+            self.estimators_features_,
+            self.n_features_in_,
+        )
+
+    def __getstate__(self):
+        """Return the state for pickle, in which no net is twice."""
+        state = dict(super().__getstate__())
+        state.pop("_predictor", None)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "estimators_" in vars(self):
+            self._predictor = self._join_members()
 
     def _originals(self):
         """Return the autoencoders that the members are copies of."""

@@ -263,7 +263,13 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             if not self.net_.keeps_optimizer:
                 for name in ("_rng", "_hold_out_rng"):
                     state.pop(name, None)
+        state.pop("_predictor", None)  # else the net would be there twice
         return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.__sklearn_is_fitted__():
+            self._predictor = NetPredictor(self.net_)
 
 
 def _same(a, b):

@@ -199,7 +199,7 @@ class NetPredictor(Predictor):
 
     Samples of float64 pass through a twin of the module, in float64: in float32, the result for a
     sample would depend on the other samples in its chunk. The twin is made when it is first
-    needed, and again after the weights have changed. Pickles and copies do without it.
+    needed, and again after the weights have changed. Pickles and copies of estimators do without.
 
     Parameters
     ----------
@@ -210,9 +210,6 @@ class NetPredictor(Predictor):
         self.net = net
         self._twin, self._lock = None, Lock()
         _predictors.add(self)
-
-    def __reduce__(self):
-        return type(self), (self.net,)
 
     @property
     def device(self):

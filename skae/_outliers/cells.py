@@ -1,5 +1,7 @@
 """Tables of the user in which cells are replaced by cells of other rows."""
 
+from dataclasses import replace
+
 import narwhals as nw
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ class Cells:
         if self._frame is None:
             self._stack = np.concatenate(tables)
         else:
-            self._frame = self._frame._replace(index=None)
+            self._frame = replace(self._frame, index=None)
             self._columns = _joined([narwhals_frame(table) for table in tables])
 
     def assemble(self, which):

@@ -39,14 +39,26 @@ class NeighborDistances:
     """
 
     def __init__(self, rows, scale, n_neighbors, n_jobs):
-        self.scale, self.n_neighbors = scale, n_neighbors
-        most = max(1, min(max(n_neighbors), len(rows) - 1))
-        self.index = NearestNeighbors(n_neighbors=most, n_jobs=n_jobs).fit(rows / scale)
+        self.scale, self.n_neighbors, self.n_jobs = scale, n_neighbors, n_jobs
+        self.rows = rows / scale
+        self._make_index()
+
+    def _make_index(self):
+        most = max(1, min(max(self.n_neighbors), len(self.rows) - 1))
+        self._index = NearestNeighbors(n_neighbors=most, n_jobs=self.n_jobs).fit(self.rows)
+
+    def __getstate__(self):
+        """Return the state for pickle, in which the rows are the index."""
+        return {name: value for name, value in vars(self).items() if name != "_index"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._make_index()
 
     def left_out(self):
-        if self.index.n_samples_fit_ == 1:
+        if len(self.rows) == 1:
             return np.full((1, len(self.n_neighbors)), LEAST_DISTANCE)
-        distances, _ = self.index.kneighbors()
+        distances, _ = self._index.kneighbors()
         return self._means(distances)
 
     def distances(self, rows):
@@ -56,7 +68,7 @@ class NeighborDistances:
         """Return the distances, and the position of the row that each is equal to, or -1."""
         rows = rows / self.scale
         with config_context(assume_finite=True, skip_parameter_validation=True):  # of single rows
-            distances, nearest = self.index.kneighbors(rows)
+            distances, nearest = self._index.kneighbors(rows)
         # Distances are computed from dot products: those of equal rows are rarely exactly 0.
         is_equal = distances[:, 0] <= ROUNDING * (1 + np.linalg.norm(rows, axis=1))
         return self._means(distances), np.where(is_equal, nearest[:, 0], -1)

@@ -1,7 +1,5 @@
 """Missing cells, filled from similar rows."""
 
-from functools import cached_property
-
 import numpy as np
 from sklearn.impute import SimpleImputer
 from sklearn.utils import gen_batches
@@ -26,8 +24,6 @@ class Donors:
     ----------
     cells : ndarray of shape (n_samples, n_columns)
         Rows to take cells from.
-    elements : callable
-        Returns cells as numbers, NaN where they are missing.
     imputer : autoencoder or None
         Fills the missing cells of the donors. With None, the most frequent values do.
     rng : RandomState
@@ -39,18 +35,14 @@ class Donors:
        non-response", International Statistical Review 78, 2010.
     """
 
-    def __init__(self, cells, elements, imputer, rng):
+    def __init__(self, cells, imputer, rng):
         if len(cells) > MAX_DONORS:
             cells = cells[rng.choice(len(cells), MAX_DONORS, replace=False)]
         if np.isnan(cells).any():
             cells = _filled_alone(cells) if imputer is None else imputer.impute(cells)
-        self._elements, self.cells = elements, cells
+        self.cells, self._rows = cells, None
 
-    @cached_property
-    def _rows(self):
-        return np.nan_to_num(self._elements(self.cells))
-
-    def fill(self, cells):
+    def fill(self, cells, elements):
         """Return cells, missing ones filled.
 
         A row is not its own donor, unless there is no other.
@@ -58,6 +50,8 @@ class Donors:
         Parameters
         ----------
         cells : ndarray of shape (n_samples, n_columns)
+        elements : callable
+            Returns cells as numbers, NaN where they are missing.
 
         Returns
         -------
@@ -67,15 +61,16 @@ class Donors:
         rows = np.flatnonzero(is_missing.any(1))
         if not len(rows):
             return cells
+        if self._rows is None:
+            self._rows = np.nan_to_num(elements(self.cells))
         filled = cells.copy()
         for part in gen_batches(len(rows), CHUNK_ROWS):
             some = rows[part]
-            donors = self.cells[self._nearest(cells[some])]
+            donors = self.cells[self._nearest(elements(cells[some]))]
             filled[some] = np.where(is_missing[some], donors, cells[some])
         return filled
 
-    def _nearest(self, cells):
-        elements = self._elements(cells)
+    def _nearest(self, elements):
         known = ~np.isnan(elements)
         elements = np.nan_to_num(elements)
         squares = (

@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from skae._data.frames import is_frame, narwhals_frame
+from skae._data.frames import is_frame, narwhals_frame, plain_samples, samples_of
 from skae._outliers.cells import as_frame, as_objects, dense_table, take_rows
 from skae._outliers.explanation import Background, CounterfactualSearch
 from skae._outliers.scorer import TabularOutlierScorer
@@ -159,6 +159,19 @@ class ExplainMixin:
         n_counted = counts.sum(1, keepdims=True)
         total = (gains * (counts > 0)).sum(1, keepdims=True)
         return np.where(counts > 0, total * (counts / np.maximum(n_counted, 1)), gains)
+
+    def __getstate__(self):
+        """Return the state for pickle, which loads by any format of files."""
+        state = dict(super().__getstate__())
+        state.pop("_background", None)
+        if "background_" in state:
+            state["background_"] = plain_samples(state["background_"])
+        return state
+
+    def __setstate__(self, state):
+        if "background_" in state:
+            state = state | {"background_": samples_of(state["background_"])}
+        super().__setstate__(state)
 
     @cached_property
     def _background(self):

@@ -232,8 +232,8 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         is_suspect = np.zeros(len(cells), bool) if self.assume_clean else self._suspects(cells)
         inliers = cells[~is_suspect]
         self.ensemble_ = self._fitted_ensemble(inliers, _seed(rng))
-        self._donors = Donors(inliers, self._elements, self.ensemble_, rng)
-        self._learn_distances(self._donors.fill(inliers), n_neighbors)
+        self._donors = Donors(inliers, self.ensemble_, rng)
+        self._learn_distances(self._filled(inliers), n_neighbors)
         scores = np.empty(len(cells))
         scores[~is_suspect] = self._combined(self._left_out, read[~is_suspect])
         if is_suspect.any():
@@ -367,7 +367,7 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         return scores
 
     def _scores(self, read):
-        cells = self._donors.fill(read[:, : self._columns.n_modeled])
+        cells = self._filled(read[:, : self._columns.n_modeled])
         return self._combined(self._log_distances(cells), read)
 
     def _combined(self, logs, read):
@@ -447,7 +447,7 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         dataset = self._reader.read(X, estimator=self)
         filled = self._modeled(dataset.X)
         if np.isnan(filled).any():
-            imputer = self._donors.fill if self.ensemble_ is None else self.ensemble_.impute
+            imputer = self._filled if self.ensemble_ is None else self.ensemble_.impute
             filled = imputer(filled)
         cells = self._columns.fill(dataset.X, filled)
         index = None if dataset.format.frame is None else dataset.format.frame.index
@@ -460,6 +460,10 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         return self._columns.unusual_differences(dataset.X)
 
     # Rows as vectors.
+
+    def _filled(self, cells):
+        """Return rows, missing cells filled."""
+        return self._donors.fill(cells, self._elements)
 
     def _elements(self, cells):
         """Return rows as numbers and one-hot categories, NaN where they are missing."""

@@ -31,7 +31,22 @@ from skae._runtime import (
 from skae._training.callbacks import sets_learning_rate
 from skae._training.flat import can_flatten, flat_parameter, matrix_groups, matrix_stacks
 from skae._training.muon import Muon
-from skae._training.plain_state import plain
+from skae._training.optimizers import OPTIMIZERS
+from skae._training.plain_state import dtype_name, plain
+
+#: Constructor parameters that differ from net to net, beside the module and those of the optimizer.
+_PARAMETERS = (
+    "lr",
+    "batch_size",
+    "device",
+    "optimizer",
+    "lr_schedule",
+    "max_grad_norm",
+    "precision",
+    "anneals",
+    "keeps_optimizer",
+    "history_size",
+)
 
 
 class EpochHistory(History):
@@ -40,17 +55,21 @@ class EpochHistory(History):
     Parameters
     ----------
     epochs : iterable of dict, default=()
+    lowest : dict or None, default=None
+        The lowest losses before the last epoch, by name. None is those of the epochs.
     """
 
     #: What is compared with all epochs before.
     compared = ("train_loss", "valid_loss")
 
-    def __init__(self, epochs=()):
+    def __init__(self, epochs=(), lowest=None):
         super().__init__()
-        self._lowest = {}  # before the last epoch
+        self.lowest = {}
         for epoch in epochs:
             self._note_lowest()
             self.append(epoch)
+        if lowest is not None:  # also of epochs that are not kept
+            self.lowest = lowest
 
     @property
     def n_epochs(self):
@@ -72,7 +91,7 @@ class EpochHistory(History):
     def _note_lowest(self):
         last = self[-1] if self else {}
         for name in last.keys() & self.compared:
-            self._lowest[name] = min(last[name], self._lowest_of(name))
+            self.lowest[name] = min(last[name], self._lowest_of(name))
 
     def record_loss(self, name, loss):
         """Record a loss, and whether it is lower than all before."""
@@ -80,7 +99,7 @@ class EpochHistory(History):
         self.record(f"{name}_best", loss < self._lowest_of(name))
 
     def _lowest_of(self, name):
-        return self._lowest.get(name, float("inf"))
+        return self.lowest.get(name, float("inf"))
 
     def continued(self):
         """Return a history that can be added to without changing this one."""
@@ -88,7 +107,7 @@ class EpochHistory(History):
         twin.extend(self.copy())
         if twin:
             twin[-1] = copy.deepcopy(twin[-1])
-        twin._lowest = dict(self._lowest)
+        twin.lowest = dict(self.lowest)
         return twin
 
 
@@ -155,12 +174,15 @@ class Net(NeuralNet):
             If two schedules set the learning rate.
         """
         if not self.initialized_:
-            self.initialize()
-            self.module = type(self.module_)  # else it would be pickled twice
+            self._initialize()
         self.callbacks = callbacks
         self.initialize_callbacks()
         self._check_schedules()
         self._seed = seed
+
+    def _initialize(self):
+        self.initialize()
+        self.module = type(self.module_)  # else there would be two
 
     def _check_schedules(self):
         if self.lr_schedule is not None and any(
@@ -249,23 +271,36 @@ class Net(NeuralNet):
     # Pickling.
 
     def __getstate__(self):
-        """Return a state that loads on any device, with the optimizer's if training continues."""
-        state = dict(vars(self))
-        optimizer = state.pop("optimizer_")
-        del state["flat"]
-        state["optimizer_state"] = optimizer.state_dict() if self.keeps_optimizer else None
-        state["callbacks"] = state["callbacks_"] = []  # they belong to one training
-        tensors = {name: state[name] for name in ("module_", "criterion_", "optimizer_state")}
-        return state | plain(tensors)
+        """Return a state that loads on any device, with the optimizer's if training continues.
+
+        It has the parameters that differ from net to net. The others, callbacks among them, belong
+        to a training.
+        """
+        params = {name: value for name, value in vars(self).items() if name in _PARAMETERS}
+        of_optimizer = {n: v for n, v in vars(self).items() if n.startswith("optimizer__")}
+        names = {optimizer: name for name, optimizer in OPTIMIZERS.items()}
+        optimizer_state = self.optimizer_.state_dict() if self.keeps_optimizer else None
+        return params | {
+            "precision": self.precision and dtype_name(self.precision),
+            "optimizer": names.get(self.optimizer, self.optimizer),
+            "optimizer_params": of_optimizer,
+            "epochs": [dict(epoch) for epoch in self.history_],
+            "lowest": dict(self.history_.lowest),
+            "seed": self._seed,
+            **plain({"module": self.module_, "optimizer_state": optimizer_state}),
+        }
 
     def __setstate__(self, state):
-        optimizer_state = state.pop("optimizer_state")
-        self.__dict__.update(state)
-        self.device = str(available_device(self.device))
-        self.module_.to(self.device)
-        self.initialize_optimizer()
-        if optimizer_state is not None:
-            self.optimizer_.load_state_dict(optimizer_state)
+        params = {name: state[name] for name in _PARAMETERS} | state["optimizer_params"]
+        params["device"] = str(available_device(state["device"]))
+        params["optimizer"] = OPTIMIZERS.get(state["optimizer"], state["optimizer"])
+        params["precision"] = state["precision"] and getattr(torch, state["precision"])
+        self.__init__(state["module"], **params)
+        self._initialize()
+        self._seed, self.callbacks_ = state["seed"], []
+        self.history_ = EpochHistory(state["epochs"], state["lowest"])
+        if state["optimizer_state"] is not None:
+            self.optimizer_.load_state_dict(state["optimizer_state"])
 
     # Losses.
 

@@ -26,7 +26,7 @@ def plain(state):
     """
     # ``deepcopy`` takes what the memo has for an object as its copy.
     tensors = list(_tensors(state, set()))
-    return copy.deepcopy(state, {id(tensor): PlainTensor(tensor) for tensor in tensors})
+    return copy.deepcopy(state, {id(tensor): PlainTensor.of(tensor) for tensor in tensors})
 
 
 def _tensors(value, seen):
@@ -49,13 +49,34 @@ def _tensors(value, seen):
 class PlainTensor:
     """A tensor that pickles as a NumPy array.
 
+    The class can be called as if it made such objects, and makes a tensor on the CPU. So pickle
+    makes tensors, and so does skops, which takes no function in the place of the class.
+
     Parameters
     ----------
-    tensor : tensor
+    values : ndarray of uint8
+        The bytes of the tensor in the order that they have in memory.
+    dtype : str
+        Name of a dtype of torch.
+    shape, stride : tuple of int
+    is_parameter, requires_grad : bool
     """
 
-    def __init__(self, tensor):
-        self.tensor = tensor
+    def __new__(cls, values, dtype, shape, stride, is_parameter, requires_grad):
+        # Into memory of torch's, whose alignment the products' last bits can depend on.
+        flat = torch.empty(len(values), dtype=torch.uint8)
+        flat.numpy()[:] = np.asarray(values)
+        tensor = flat.view(getattr(torch, dtype)).as_strided(shape, stride)
+        if is_parameter:
+            return nn.Parameter(tensor, requires_grad)
+        return tensor.requires_grad_(requires_grad)
+
+    @classmethod
+    def of(cls, tensor):
+        """Return what stands for a tensor in a state."""
+        plain = object.__new__(cls)
+        plain.tensor = tensor
+        return plain
 
     def __reduce__(self):
         tensor = self.tensor.detach().cpu()
@@ -66,31 +87,10 @@ class PlainTensor:
         # As bytes: NumPy has no bfloat16.
         values = tensor.as_strided((n,), (1,)).view(torch.uint8).numpy()
         is_parameter = isinstance(self.tensor, nn.Parameter)
-        form = str(tensor.dtype).removeprefix("torch."), tuple(shape), tensor.stride()
-        return restored, (values, *form, is_parameter, self.tensor.requires_grad)
+        form = dtype_name(tensor.dtype), tuple(shape), tensor.stride()
+        return type(self), (values, *form, is_parameter, self.tensor.requires_grad)
 
 
-def restored(values, dtype, shape, stride, is_parameter, requires_grad):
-    """Return the tensor that a `PlainTensor` was made of, on the CPU.
-
-    Parameters
-    ----------
-    values : ndarray of uint8
-        The bytes of the tensor in the order that they have in memory.
-    dtype : str
-        Name of a dtype of torch.
-    shape, stride : tuple of int
-    is_parameter, requires_grad : bool
-
-    Returns
-    -------
-    tensor
-        With memory of its own.
-    """
-    # Into memory of torch's, whose alignment the products' last bits can depend on.
-    flat = torch.empty(len(values), dtype=torch.uint8)
-    flat.numpy()[:] = np.asarray(values)
-    tensor = flat.view(getattr(torch, dtype)).as_strided(shape, stride)
-    if is_parameter:
-        return nn.Parameter(tensor, requires_grad)
-    return tensor.requires_grad_(requires_grad)
+def dtype_name(dtype):
+    """Return the name that a dtype of torch has there."""
+    return str(dtype).removeprefix("torch.")

@@ -113,10 +113,10 @@ class TransposedConvolution(nn.Module):
     def __init__(self, convolution, size):
         super().__init__()
         self.convolution = convolution
-        self.window = ..., *map(slice, size)
+        self.size = tuple(size)
 
     def forward(self, x):
-        return self.convolution(x)[self.window]
+        return self.convolution(x)[..., *map(slice, self.size)]
 
 
 class ResidualBlock(nn.Module):
