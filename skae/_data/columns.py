@@ -2,6 +2,10 @@
 
 Whatever a column holds, its cell is a float64: a scaled number, or the number of a category. NaN
 is a missing cell, and -1 a category that was not there when the columns were learned.
+
+Codes are what an exported graph takes, the same without what was learned: a number as it is, a
+date in seconds since 1970, a duration in seconds, a category by its position among all that were
+seen.
 """
 
 from collections.abc import Hashable
@@ -77,7 +81,7 @@ class NumberColumn:
 
     def __init__(self, name, values):
         self.name = name
-        known = self._numbers(values)
+        known = self.codes(values)
         known = known[~np.isnan(known)]
         self.is_empty = not len(known)
         self.is_id = is_id(name) and len(np.unique(known)) == len(known)
@@ -101,7 +105,7 @@ class NumberColumn:
 
     def read(self, values):
         """Return the cells of values, float64."""
-        return self._scaled(self._numbers(values))
+        return self._scaled(self.codes(values))
 
     def _scaled(self, numbers):
         return scaled(numbers, self.center, self.scale, self.rounding)
@@ -115,7 +119,8 @@ class NumberColumn:
             values = stretch(cells) * self.scale + self.center
         return np.clip(values, -np.finfo(float).max, np.finfo(float).max)
 
-    def _numbers(self, values):
+    def codes(self, values):
+        """Return values as numbers, float64."""
         values = inferred(values)
         if values.dtype.kind not in "iuf":
             if not pd.isna(values).all():
@@ -164,7 +169,8 @@ class DateColumn(NumberColumn):
         values[missing] = "NaT"
         return values
 
-    def _numbers(self, values):
+    def codes(self, values):
+        """Return dates or durations as seconds, float64."""
         values = inferred(values)
         if values.dtype.kind != self.dtype.kind:
             if not pd.isna(values).all():
@@ -269,13 +275,22 @@ class CategoryColumn:
 
     def read(self, values):
         """Return the cells of values, float64."""
+        seen, places = self._places(values)
+        numbers = np.append(self.numbers, UNSEEN)[places]  # -1 is the last
+        return np.append(numbers, np.nan)[seen]
+
+    def codes(self, values):
+        """Return the positions of values among all that were seen, float64; -1 is a new one."""
+        seen, places = self._places(values)
+        return np.append(places, np.nan)[seen]
+
+    def _places(self, values):
+        """Return which of its different values each is, and where these are among those seen."""
         seen, uniques = self._factorize(values)
         types = {_type_name(value) for value in uniques}
         if types and self._types and types.isdisjoint(self._types):
             _refuse(self.name, " and ".join(sorted(self._types)), values)
-        places = self.values.get_indexer(pd.Index(uniques, dtype=object))
-        numbers = np.append(self.numbers, UNSEEN)[places]  # -1 is the last
-        return np.append(numbers, np.nan)[seen]
+        return seen, self.values.get_indexer(pd.Index(uniques, dtype=object))
 
     def restore(self, cells):
         """Return the values of cells, an array of objects; None is missing or unseen."""
@@ -384,11 +399,7 @@ class TableColumns:
             If columns are missing, hold something else than when they were learned, or infinite
             values.
         """
-        X = as_table(X)
-        if self.frame is not None and isinstance(X, nw.DataFrame):
-            X = aligned(X, self.names)
-        if X.shape[1] != len(self.columns):
-            raise ValueError(f"X has {X.shape[1]} columns, but {len(self.columns)} were fitted.")
+        X = self._checked(X)
         if len(X) <= MAX_AT_ONCE and self._of_numbers is not None:
             numbers = _numbers_of(X)
             if numbers is not None and not np.isinf(numbers).any():
@@ -397,6 +408,26 @@ class TableColumns:
         for i, (column, values) in enumerate(zip(self.columns, _values(X), strict=True)):
             cells[:, i] = column.read(values)
         return cells
+
+    def codes(self, X):
+        """Return the codes of a table, float64 of shape (n_samples, n_columns).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for ``read``.
+        """
+        pairs = zip(self.columns, _values(self._checked(X)), strict=True)
+        return np.column_stack([column.codes(values) for column, values in pairs])
+
+    def _checked(self, X):
+        """Return a table whose columns are those that were learned."""
+        X = as_table(X)
+        if self.frame is not None and isinstance(X, nw.DataFrame):
+            X = aligned(X, self.names)
+        if X.shape[1] != len(self.columns):
+            raise ValueError(f"X has {X.shape[1]} columns, but {len(self.columns)} were fitted.")
+        return X
 
     @cached_property
     def _of_numbers(self):
