@@ -42,6 +42,7 @@ __all__ = [
     "check_n_features",
     "check_sample_weight",
     "fit_context",
+    "fitted_rows",
     "insert_error_scores",
     "make_constraint",
     "num_samples",
@@ -52,3 +53,8 @@ __all__ = [
     "validate_parameter_constraints",
     "warn_or_raise_about_fit_failures",
 ]
+
+
+def fitted_rows(neighbors):
+    """Return the rows that a `NearestNeighbors` was fitted on."""
+    return neighbors._fit_X

@@ -161,7 +161,7 @@ class DateColumn(NumberColumn):
     def restore(self, cells):
         """Return the values of cells, in the unit that they had."""
         seconds = np.clip(super().restore(cells), MIN_SECONDS, MAX_SECONDS)
-        per_second = np.timedelta64(1, "s") / self._unit
+        per_second = np.timedelta64(1, "s") / self.unit
         most = np.iinfo(np.int64).max // 2 if per_second > 1e6 else np.inf
         units = np.clip(np.round(seconds * per_second), -most, most)
         missing = np.isnan(units)
@@ -182,7 +182,8 @@ class DateColumn(NumberColumn):
         return values / np.timedelta64(1, "s")
 
     @property
-    def _unit(self):
+    def unit(self):
+        """The unit that they had."""
         return np.timedelta64(1, np.datetime_data(self.dtype)[0])
 
 

@@ -44,6 +44,7 @@ class ConstantColumns:
 
     def __init__(self, sources, columns):
         self.sources, self.n_columns = sources, len(sources)
+        self.rounding = np.array([columns[i].rounding for i in sources])
         self.values = np.array([columns[i].center for i in sources])
         self.is_empty = np.array([columns[i].is_empty for i in sources])
 

@@ -5,9 +5,13 @@ rows if each is left out of what is learned, and ``distances``, those of other r
 shape (n_samples, n_features), distances of shape (n_samples,) or (n_samples, n_scales).
 """
 
+from functools import cached_property
+
 import numpy as np
 from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
+
+from skae._sklearn import fitted_rows
 
 #: Fraction by which variances are raised, against chance correlations: so many times the number of
 #: features for each row, at most as large.
@@ -65,13 +69,23 @@ class NeighborDistances:
         return self.with_nearest(rows)[0]
 
     def with_nearest(self, rows):
-        """Return the distances, and the position of the row that each is equal to, or -1."""
+        """Return the distances, and the position of the row that each is equal to, or -1.
+
+        Of several rows that are equal, it is the first, whatever the other rows.
+        """
         rows = rows / self.scale
         with config_context(assume_finite=True, skip_parameter_validation=True):  # of single rows
             distances, nearest = self._index.kneighbors(rows)
         # Distances are computed from dot products: those of equal rows are rarely exactly 0.
         is_equal = distances[:, 0] <= ROUNDING * (1 + np.linalg.norm(rows, axis=1))
-        return self._means(distances), np.where(is_equal, nearest[:, 0], -1)
+        return self._means(distances), np.where(is_equal, self.firsts[nearest[:, 0]], -1)
+
+    @cached_property
+    def firsts(self):
+        """For each row, the position of the first one that is equal to it."""
+        rows = fitted_rows(self.index)
+        _, firsts, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        return firsts[group]
 
     def _means(self, distances):
         return (

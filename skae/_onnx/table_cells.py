@@ -1,0 +1,302 @@
+"""Tables in a graph: from codes to what models see, and back. All of it is in float64.
+
+ONNX Runtime has no hyperbolic functions of float64, so they are written out. The exporter makes
+numbers of Python float32, so those that float32 does not hold exactly are tensors.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from skae._data.columns import MAX_SECONDS, MAX_STRETCH, MIN_SECONDS, TAIL, UNSEEN, DateColumn
+
+
+def double(value):
+    """Return a number as a tensor of float64."""
+    return torch.tensor(value, dtype=torch.float64)
+
+
+#: From here on 1 does not count beside the square of a number.
+LARGE = 1e9
+
+#: Largest scaled number.
+MOST = double(1e300)
+
+FIRST_SECOND, LAST_SECOND = double(MIN_SECONDS), double(MAX_SECONDS)
+
+LOG_2 = double(math.log(2))
+
+
+def without_nan(x, value=0.0):
+    """Return a tensor with a value in the place of NaN; infinite numbers stay."""
+    return torch.where(x.isnan(), value, x)
+
+
+def asinh(x):
+    """Return the inverse hyperbolic sine."""
+    size = x.abs()
+    near = size.clamp(max=LARGE)
+    near = torch.log(near + torch.sqrt(near * near + 1))
+    far = torch.log(size.clamp(min=LARGE)) + LOG_2
+    return torch.sign(x) * torch.where(size < LARGE, near, far)
+
+
+def sinh(x):
+    """Return the hyperbolic sine."""
+    return (torch.exp(x) - torch.exp(-x)) / 2
+
+
+class Scaled(nn.Module):
+    """Numbers as cells, those of one or more columns.
+
+    Parameters
+    ----------
+    columns : list of NumberColumn
+    """
+
+    def __init__(self, columns):
+        super().__init__()
+        for name in ("center", "scale", "rounding"):
+            values = [vars(column)[name] for column in columns]
+            self.register_buffer(name, double(values))
+
+    def forward(self, numbers):
+        difference = numbers - self.center
+        difference = torch.where(difference.abs() <= self.rounding, 0.0, difference)
+        result = torch.minimum(torch.maximum(difference / self.scale, -MOST), MOST)
+        return TAIL * asinh(result / TAIL)
+
+
+class Looked(nn.Module):
+    """Numbers that are looked up by codes, in a table for each column.
+
+    Parameters
+    ----------
+    tables : list of array-like
+        The first entry is what -1 becomes, and every code that is not in the table.
+    """
+
+    def __init__(self, tables):
+        super().__init__()
+        sizes = [len(table) for table in tables]
+        entries = np.concatenate([np.asarray(table, float) for table in tables])
+        self.register_buffer("entries", torch.from_numpy(entries))
+        self.register_buffer("starts", torch.tensor(np.cumsum([0, *sizes[:-1]])))
+        self.register_buffer("most", double(sizes) - 1)
+
+    def forward(self, codes):
+        places = torch.round(without_nan(codes, -1.0)) + 1
+        places = torch.where((places < 0) | (places > self.most), 0.0, places)
+        return torch.where(codes.isnan(), codes, self.entries[places.long() + self.starts])
+
+
+class Positions(nn.Module):
+    """Numbers as positions in a list of them, -1 where they are not in it.
+
+    Parameters
+    ----------
+    values : array-like of float
+    """
+
+    def __init__(self, values):
+        super().__init__()
+        self.register_buffer("values", torch.from_numpy(np.asarray(values, float)))
+
+    def forward(self, numbers):
+        is_it = numbers[:, None] == self.values
+        positions = torch.arange(1, len(self.values) + 1, dtype=torch.float64)
+        found = torch.where(is_it, positions, 0.0).sum(1) - 1
+        return torch.where(numbers.isnan(), numbers, found)
+
+
+class ByColumn(nn.Module):
+    """Columns of which some are changed.
+
+    Parameters
+    ----------
+    n_columns : int
+    changes : list of tuple of (list of int, nn.Module)
+        Positions of columns, none of them twice, and what changes them.
+    """
+
+    def __init__(self, n_columns, changes):
+        super().__init__()
+        changes = [(columns, module) for columns, module in changes if len(columns)]
+        self.modules_of = nn.ModuleList(module for _, module in changes)
+        self.columns = [columns for columns, _ in changes]
+        changed = [i for columns, _ in changes for i in columns]
+        others = [i for i in range(n_columns) if i not in set(changed)]
+        self.others = others
+        self.register_buffer("order", torch.tensor(np.argsort([*changed, *others])))
+
+    def forward(self, x):
+        pairs = zip(self.modules_of, self.columns, strict=True)
+        parts = [module(x[:, columns]) for module, columns in pairs]
+        if self.others:
+            parts.append(x[:, self.others])
+        return torch.cat(parts, 1)[:, self.order]
+
+
+def cells_of_codes(columns):
+    """Return a module that makes cells of codes, as ``TableColumns.read`` does of a table.
+
+    Parameters
+    ----------
+    columns : list of NumberColumn, DateColumn or CategoryColumn
+
+    Returns
+    -------
+    nn.Module
+        Maps (n_samples, n_columns) to the same shape.
+    """
+    numbers = [i for i, column in enumerate(columns) if not column.is_category]
+    categories = [i for i, column in enumerate(columns) if column.is_category]
+    changes = []
+    if numbers:
+        changes.append((numbers, Scaled([columns[i] for i in numbers])))
+    if categories:
+        changes.append((categories, Looked([[UNSEEN, *columns[i].numbers] for i in categories])))
+    return ByColumn(len(columns), changes)
+
+
+class Elements(nn.Module):
+    """Cells as what nets see: numbers, then each category as a group, 1 for the one that it is.
+
+    Maps (n_samples, n_columns) to (n_samples, n_elements). Missing cells are NaN.
+
+    Parameters
+    ----------
+    format : TableFormat
+    """
+
+    def __init__(self, format):
+        super().__init__()
+        order, layout = format.order, format.column_layout
+        self.register_buffer("numbers", torch.tensor(order[: layout.n_numbers]))
+        groups = list(zip(order[layout.n_numbers :].tolist(), layout.widths, strict=True))
+        columns = [column for column, width in groups for _ in range(width)]
+        self.register_buffer("categories", torch.tensor(columns, dtype=torch.int64))
+        places = [float(place) for _, width in groups for place in range(width)]
+        self.register_buffer("places", double(places))
+
+    def forward(self, cells):
+        cells = cells.double()
+        numbers, categories = cells[:, self.numbers], cells[:, self.categories]
+        is_it = (categories == self.places).double()
+        return torch.cat([numbers, torch.where(categories.isnan(), categories, is_it)], 1)
+
+
+class CodesOfElements(nn.Module):
+    """What nets restore as codes: of a category, the position of the most probable one.
+
+    Maps (n_samples, n_elements) to (n_samples, n_columns), as ``TableFormat.to_array``. Columns
+    of which nothing is known are NaN.
+
+    Parameters
+    ----------
+    format : TableFormat
+        That of a `TableColumns`.
+    """
+
+    def __init__(self, format):
+        super().__init__()
+        columns, layout = format.columns.columns, format.column_layout
+        ordered = [columns[i] for i in format.order]
+        starts, sizes = layout.starts.tolist(), layout.sizes.tolist()
+        self.slices = [slice(a, a + n) for a, n in zip(starts, sizes, strict=True)]
+        parts = [_Shown(one) if one.is_category else _Restored(one) for one in ordered]
+        self.parts = nn.ModuleList(parts)
+        self.register_buffer("order", torch.tensor(np.argsort(format.order)))
+
+    def forward(self, output):
+        output = output.double()
+        pairs = zip(self.parts, self.slices, strict=True)
+        return torch.stack([part(output[:, one]) for part, one in pairs], 1)[:, self.order]
+
+
+class _Shown(nn.Module):
+    """The position of the category that each most probable one is shown as.
+
+    Parameters
+    ----------
+    column : CategoryColumn
+    """
+
+    def __init__(self, column):
+        super().__init__()
+        shown = [math.nan] if column.is_empty else column.values.get_indexer(list(column.shown))
+        self.register_buffer("positions", torch.tensor(np.asarray(shown, float)))
+
+    def forward(self, elements):
+        return self.positions[elements.argmax(1)]
+
+
+class _Restored(nn.Module):
+    """Numbers of cells, close to the range of those seen; seconds in the unit that dates had.
+
+    Parameters
+    ----------
+    column : NumberColumn
+    """
+
+    def __init__(self, column):
+        super().__init__()
+        self.is_empty, self.is_date = column.is_empty, isinstance(column, DateColumn)
+        for name in ("center", "scale"):
+            self.register_buffer(name, double(vars(column)[name]))
+        most = TAIL * MAX_STRETCH
+        self.register_buffer("ends", double([column.least, column.most]).clamp(-most, most))
+        if self.is_date:
+            self.register_buffer("per_second", double(np.timedelta64(1, "s") / column.unit))
+
+    def forward(self, elements):
+        cells = elements[:, 0]
+        if self.is_empty:
+            return torch.full_like(cells, math.nan)
+        cells = torch.minimum(torch.maximum(cells, self.ends[0]), self.ends[1])
+        values = TAIL * sinh(cells / TAIL) * self.scale + self.center
+        if not self.is_date:
+            return values
+        values = torch.minimum(torch.maximum(values, FIRST_SECOND), LAST_SECOND)
+        return torch.round(values * self.per_second) / self.per_second
+
+
+def recoded(coding, columns):
+    """Return a module that makes codes of some columns of those of others.
+
+    Parameters
+    ----------
+    coding : TableColumns
+        Whose codes a graph takes.
+    columns : TableColumns
+        Of the same table, but learned from fewer rows, or with other columns as categories.
+
+    Returns
+    -------
+    nn.Module
+        Maps (n_samples, n_columns) to the same shape.
+    """
+    looked, tables, changes = [], [], []
+    for i, (given, own) in enumerate(zip(coding.columns, columns.columns, strict=True)):
+        if given.is_category:
+            looked.append(i)
+            unknown = UNSEEN if own.is_category else math.nan
+            tables.append([unknown, *own.codes(given.values.to_numpy())])
+        elif own.is_category:
+            changes.append(([i], _OneColumn(Positions(own.values.to_numpy()))))
+    if looked:
+        changes.append((looked, Looked(tables)))
+    return ByColumn(len(coding.columns), changes)
+
+
+class _OneColumn(nn.Module):
+    """A module of one column, as one of columns."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x[:, 0])[:, None]
