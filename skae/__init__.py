@@ -14,6 +14,8 @@ from skae._model_selection.grid import BatchedGridSearchCV, BatchedRandomizedSea
 from skae._model_selection.halving import BatchedHalvingGridSearchCV
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.scorer import TabularOutlierScorer
+from skae._persistence.files import load, save
+from skae._persistence.registry import register
 from skae._text.translator import Seq2SeqTranslator
 
 __all__ = [
@@ -33,6 +35,9 @@ __all__ = [
     "TabularOutlierScorer",
     "VariationalAutoencoder",
     "fit_many",
+    "load",
+    "register",
+    "save",
 ]
 
 __version__ = "0.1.0.dev0"

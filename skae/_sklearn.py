@@ -4,6 +4,7 @@ scikit-learn's own estimators, searches and meta-estimators check parameters, cu
 warn by these functions. With them, skae gives the same results and the same messages.
 """
 
+import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
@@ -30,7 +31,6 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
-    "TREE_LEAF",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
@@ -42,7 +42,6 @@ __all__ = [
     "check_n_features",
     "check_sample_weight",
     "fit_context",
-    "fitted_rows",
     "insert_error_scores",
     "make_constraint",
     "num_samples",
@@ -50,11 +49,41 @@ __all__ = [
     "safe_indexing",
     "safe_split",
     "score_estimator",
+    "state_of_tree",
+    "tree_of_state",
     "validate_parameter_constraints",
     "warn_or_raise_about_fit_failures",
 ]
 
 
-def fitted_rows(neighbors):
-    """Return the rows that a `NearestNeighbors` was fitted on."""
-    return neighbors._fit_X
+def state_of_tree(tree):
+    """Return what a fitted tree is made of: numbers and arrays."""
+    (n_features, n_classes, n_outputs), state = tree.__reduce__()[1:]
+    sizes = {"n_features": n_features, "n_classes": n_classes, "n_outputs": n_outputs}
+    return sizes | {name: state[name] for name in ("max_depth", "nodes", "values")}
+
+
+def tree_of_state(state):
+    """Return the tree of a state.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged: scikit-learn follows the nodes of a tree without looking.
+    """
+    n_features, n_classes, n_outputs, max_depth, nodes, values = (
+        state[name]
+        for name in ("n_features", "n_classes", "n_outputs", "max_depth", "nodes", "values")
+    )
+    children, order = np.array([nodes["left_child"], nodes["right_child"]]), np.arange(len(nodes))
+    is_leaf = (children == TREE_LEAF).all(0)
+    is_split = ((order < children) & (children < len(nodes))).all(0)
+    is_known = (nodes["feature"] >= 0) & (nodes["feature"] < n_features)
+    fits = n_classes.shape == (n_outputs,) and (n_classes > 0).all()
+    fits = fits and values.shape == (len(nodes), n_outputs, n_classes.max())
+    if not (fits and len(nodes) and (is_leaf | is_split & is_known).all()):
+        raise ValueError("A tree is damaged. Save the model again.")
+    tree = Tree(n_features, n_classes.astype(np.intp), n_outputs)
+    count = {"max_depth": max_depth, "node_count": len(nodes)}
+    tree.__setstate__(count | {"nodes": nodes, "values": values})
+    return tree

@@ -45,6 +45,8 @@ EXCEPTIONS = {
     "_model_selection/fit_many.py": "estimators of the user",
     "_model_selection/trials.py": "estimators of the user",
     "_outliers/detector.py": "an estimator of the user",
+    "_persistence/decoding.py": "objects of any class",
+    "_persistence/encoding.py": "objects of any class",
     # What a class has.
     "_estimators/fitted.py": "whether a class has an architecture",
 }

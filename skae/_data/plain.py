@@ -38,7 +38,7 @@ _TYPES = {
     "date": (date, _arguments, date),
     "datetime": (datetime, _arguments, datetime),
     "Decimal": (Decimal, _arguments, Decimal),
-    "Fraction": (Fraction, _arguments, Fraction),
+    "Fraction": (Fraction, _arguments, lambda above, below: Fraction(above, below)),
     "frozenset": (frozenset, lambda values: tuple(values), lambda *values: frozenset(values)),
     "Interval": (pd.Interval, _arguments, pd.Interval),
     "NA": (type(pd.NA), lambda value: (), lambda: pd.NA),
@@ -62,6 +62,9 @@ _TYPES = {
     "ZoneInfo": (ZoneInfo, lambda value: (value.key,), ZoneInfo),
 }
 _NAMES = {of_type: name for name, (of_type, _, _) in _TYPES.items()}
+
+#: Types whose values become a dict.
+TYPES = tuple(_NAMES)
 
 
 def plain_value(value):
@@ -213,7 +216,12 @@ def _plain_polars(series):
 def _polars_type(state):
     import polars as pl
 
-    return getattr(pl, state["dtype"])(**state["params"])
+    kinds = {kind.__name__: kind for kind in vars(pl).values() if _is_dtype(kind, pl.DataType)}
+    return kinds[state["dtype"]](**state["params"])
+
+
+def _is_dtype(kind, base):
+    return isinstance(kind, type) and issubclass(kind, base)
 
 
 def _polars_of(state):

@@ -257,13 +257,18 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
 
         It does with ``warm_start=True``, and after ``partial_fit``.
         """
+        is_fitted = self.__sklearn_is_fitted__()
+        return self._state(is_fitted and (self.warm_start or not self.net_.anneals))
+
+    def _state(self, continues):
+        """Return the state for pickle, with what continues a training or without."""
         state = dict(super().__getstate__())
+        state.pop("_predictor", None)  # else the net would be there twice
         if self.__sklearn_is_fitted__():
-            self.net_.keeps_optimizer = self.warm_start or not self.net_.anneals
-            if not self.net_.keeps_optimizer:
+            self.net_.keeps_optimizer = continues
+            if not continues:
                 for name in ("_rng", "_hold_out_rng"):
                     state.pop(name, None)
-        state.pop("_predictor", None)  # else the net would be there twice
         return state
 
     def __setstate__(self, state):

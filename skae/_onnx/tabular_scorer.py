@@ -28,7 +28,6 @@ from skae._onnx.table_cells import (
 from skae._onnx.tabular_scorer_columns import derived_module
 from skae._outliers import distances, donors
 from skae._outliers.scorer import NOVELTY
-from skae._sklearn import fitted_rows
 
 
 def scorer_module(scorer):
@@ -213,8 +212,8 @@ class Neighbors(nn.Module):
 
     def __init__(self, given, scale):
         super().__init__()
-        rows = fitted_rows(given.index)
-        self.n_neighbors, self.most = list(given.n_neighbors), given.index.n_neighbors
+        rows = given.rows
+        self.n_neighbors, self.most = list(given.n_neighbors), given.n_nearest
         # Distances are computed from dot products, which lose fewer digits around the mean.
         rows = torch.from_numpy(rows)
         self.register_buffer("scale", scale)

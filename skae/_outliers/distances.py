@@ -11,8 +11,6 @@ import numpy as np
 from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 
-from skae._sklearn import fitted_rows
-
 #: Fraction by which variances are raised, against chance correlations: so many times the number of
 #: features for each row, at most as large.
 SHRINKAGE, MAX_SHRINKAGE = 2.0, 0.1
@@ -48,12 +46,13 @@ class NeighborDistances:
         self._make_index()
 
     def _make_index(self):
-        most = max(1, min(max(self.n_neighbors), len(self.rows) - 1))
-        self._index = NearestNeighbors(n_neighbors=most, n_jobs=self.n_jobs).fit(self.rows)
+        self.n_nearest = max(1, min(max(self.n_neighbors), len(self.rows) - 1))
+        self._index = NearestNeighbors(n_neighbors=self.n_nearest, n_jobs=self.n_jobs)
+        self._index.fit(self.rows)
 
     def __getstate__(self):
         """Return the state for pickle, in which the rows are the index."""
-        return {name: value for name, value in vars(self).items() if name != "_index"}
+        return {n: v for n, v in vars(self).items() if n not in ("_index", "firsts")}
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -83,8 +82,7 @@ class NeighborDistances:
     @cached_property
     def firsts(self):
         """For each row, the position of the first one that is equal to it."""
-        rows = fitted_rows(self.index)
-        _, firsts, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        _, firsts, group = np.unique(self.rows, axis=0, return_index=True, return_inverse=True)
         return firsts[group]
 
     def _means(self, distances):

@@ -10,7 +10,7 @@ from skae._data.checks import as_array
 from skae._data.frames import is_frame
 from skae._data.tables import TableReader
 from skae._outliers.labels import ANOMALY, NORMAL, UNKNOWN
-from skae._sklearn import TREE_LEAF, Tree
+from skae._sklearn import state_of_tree, tree_of_state
 
 #: Trees of the forest.
 N_TREES = 100
@@ -93,11 +93,10 @@ class KnownAnomalies:
 
     def __getstate__(self):
         """Return the state for pickle, in which trees are arrays."""
-        trees = [list(tree.__reduce__()[1:]) for tree in self._trees]
-        return vars(self) | {"_trees": trees}
+        return vars(self) | {"_trees": list(map(state_of_tree, self._trees))}
 
     def __setstate__(self, state):
-        vars(self).update(state | {"_trees": [_tree_of(*tree) for tree in state["_trees"]]})
+        vars(self).update(state | {"_trees": list(map(tree_of_state, state["_trees"]))})
 
     def lowered(self, X, scores):
         """Return the scores of rows, lowered where the rows are like known anomalies.
@@ -131,20 +130,6 @@ class KnownAnomalies:
 
     def _penalties(self, probabilities):
         return self._weight * np.maximum(_log_odds(probabilities) - self._least, 0)
-
-
-def _tree_of(shape, state):
-    """Return a tree as scikit-learn has it, after a check that its nodes lead to leaves."""
-    nodes, order = state["nodes"], np.arange(len(state["nodes"]))
-    children = np.array([nodes["left_child"], nodes["right_child"]])
-    is_leaf = (children == TREE_LEAF).all(0)
-    is_split = (order < children) & (children < len(nodes))
-    is_known = (nodes["feature"] >= 0) & (nodes["feature"] < shape[0])
-    if not len(nodes) or not (is_leaf | is_split.all(0) & is_known).all():
-        raise ValueError("The trees that know anomalies are damaged. Save the model again.")
-    tree = Tree(*shape)
-    tree.__setstate__(state | {"node_count": len(nodes)})
-    return tree
 
 
 class _ColumnReader:

@@ -14,10 +14,10 @@ from skae._data.texts import BEGIN, PADDING
 from skae.architectures._attention import Attention
 from skae.architectures._base import Dropout
 from skae.architectures._transformer import (
-    Layer,
     RotaryPositions,
     TransformerDecoder,
     TransformerEncoder,
+    TransformerLayer,
 )
 from skae.exceptions import missing
 
@@ -49,7 +49,7 @@ KNOWN = {
     TransformerEncoder,
     TransformerDecoder,
     RotaryPositions,
-    Layer,
+    TransformerLayer,
     Attention,
     Dropout,
     nn.ModuleList,

@@ -193,3 +193,21 @@ KINDS = {
     "word": _train_word,
     "char": _train_char,
 }
+
+
+def tokenizer_of_json(text):
+    """Return the tokenizer that ``to_str`` has written.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the library is not installed.
+    ValueError
+        If it cuts or pads texts, which tokenizers of skae do not.
+    """
+    if library is None:
+        raise missing("tokenizers", "text")
+    tokenizer = library.Tokenizer.from_str(text)
+    if tokenizer.truncation is not None or tokenizer.padding is not None:
+        raise ValueError("a tokenizer cuts or pads texts")
+    return tokenizer

@@ -336,7 +336,7 @@ class WavesOverSteps(nn.Module):
         return torch.cat(means, dim=2).flatten(1)
 
 
-class Attention(nn.Module):
+class AttentionOverSteps(nn.Module):
     """A mean over the steps, weighted by what a small net makes of each step's output [1]_.
 
     References
@@ -361,5 +361,5 @@ POOLING = {
     "waves": WavesOverSteps,
     "last": LastState,
     "mean": MeanOverSteps,
-    "attention": Attention,
+    "attention": AttentionOverSteps,
 }

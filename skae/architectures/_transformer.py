@@ -86,7 +86,7 @@ class Transformer(TextArchitecture):
         fc1 = 4 * width if self.feedforward_size == "auto" else self.feedforward_size
         n_layers = self.n_encoder_layers, self.n_decoder_layers
         encoder_layers, decoder_layers = (
-            nn.ModuleList(Layer(width, n_heads, fc1, dropout, attends) for _ in range(n))
+            nn.ModuleList(TransformerLayer(width, n_heads, fc1, dropout, attends) for _ in range(n))
             for n, attends in zip(n_layers, (False, True), strict=True)
         )
         for layer in (*encoder_layers, *decoder_layers):
@@ -128,7 +128,7 @@ class RotaryPositions(nn.Module):
         return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """Attention of a sequence on itself and perhaps on another one, and a net of one hidden layer.
 
     Parameters

@@ -1,0 +1,143 @@
+"""The file itself: a zip archive without compression, written at once and read with limits."""
+
+import io
+import os
+import re
+import shutil
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+from skae._persistence.errors import FileError
+
+#: Names of the members that a file can have.
+MEMBERS = re.compile(
+    r"model\.json|weights\.safetensors|arrays/\d+\.npy|sklearn/\d+\.skops|tokenizers/\d+\.json"
+)
+
+#: Date of all members: equal models make equal files.
+DATE = (1980, 1, 1, 0, 0, 0)
+
+#: How much larger than an archive inside a file its members can be, and what is never too large.
+MAX_RATIO, NEVER_TOO_LARGE = 100, 2**24
+
+NOT_A_FILE = (
+    "is not a file of skae.save. If it is a pickle, load it with joblib or pickle, but only if "
+    "you trust who made it: it can run any code."
+)
+
+
+def write(path, members):
+    """Write members to a file, which replaces an old one only once it is complete.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    members : dict of str to bytes
+        Contents by name.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist, or cannot be written to.
+    """
+    with _replacing(Path(os.path.realpath(path))) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in members.items():
+                archive.writestr(zipfile.ZipInfo(name, DATE), content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _replacing(path):
+    """Open a new file, which takes the place of the one at a path if all goes well."""
+    if path.is_dir():
+        raise IsADirectoryError(f"path is the folder {str(path)!r}: add the name of a file.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"The folder {str(path.parent)!r} does not exist. Create it, or choose another path."
+        )
+    new = path.with_name(f".{path.name}.{token_hex(4)}")
+    try:
+        file = new.open("xb")
+    except PermissionError as error:
+        raise PermissionError(
+            f"There is no right to write to the folder {str(path.parent)!r}. Choose another path."
+        ) from error
+    try:
+        with file:
+            yield file
+        if path.exists():
+            shutil.copymode(path, new)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def read(path):
+    """Return the members of a file, whose sizes together are at most that of the file.
+
+    Parameters
+    ----------
+    path : str or PathLike
+
+    Returns
+    -------
+    dict of str to bytes
+
+    Raises
+    ------
+    OSError
+        If the file does not exist or cannot be read.
+    FileError
+        If it is damaged or something else.
+    """
+    with open(path, "rb") as file:
+        is_ours = re.match(rb"PK\x03\x04.{26}model\.json", file.read(40), re.DOTALL)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _checked_members(archive, os.fstat(file.fileno()).st_size)
+        except Exception as error:  # zipfile raises errors of many types
+            if not is_ours:
+                raise FileError(NOT_A_FILE) from error
+            raise FileError(f"is damaged or cut off: {error} Copy it again.") from error
+
+
+def _checked_members(archive, size):
+    """Return what an archive holds, if it is what ``write`` makes."""
+    infos = archive.infolist()
+    names = [info.filename for info in infos]
+    strange = [name for name in names if not MEMBERS.fullmatch(name)]
+    if strange:
+        raise FileError(f"It has a member {strange[0]!r}.")
+    if len(set(names)) < len(names):
+        raise FileError("It has two members of one name.")
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise FileError("Its members are compressed.")
+    if sum(info.file_size for info in infos) > size:
+        raise FileError("Its members are larger than the file.")
+    return {name: archive.read(name) for name in names}
+
+
+def check_sizes(data):
+    """Check an archive inside a file, and those inside of it: they may be compressed.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Raises
+    ------
+    FileError
+        If what is compressed is much larger than it looks.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+        if sum(info.file_size for info in infos) > max(MAX_RATIO * len(data), NEVER_TOO_LARGE):
+            raise FileError("is damaged: an archive in it is larger than it could be.")
+        for info in infos:
+            if info.filename.endswith((".npz", ".zip")):
+                check_sizes(archive.read(info))

@@ -1,0 +1,143 @@
+"""Names of the classes and functions that files of models can hold."""
+
+from types import FunctionType
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from torch import nn, optim
+
+from skae import corruptions
+from skae._data.column_layout import ColumnLayout
+from skae._data.columns import CategoryColumn, NumberColumn, TableColumns
+from skae._data.cost import Cost
+from skae._data.dataset import ArrayFormat
+from skae._data.dtypes import ColumnType, ObjectType
+from skae._data.extent import Extent
+from skae._data.frames import FrameFormat
+from skae._data.labels import ClassReader, NumberReader
+from skae._data.reader import Reader
+from skae._estimators.ensemble import _Draw
+from skae._outliers.derived_columns import ConstantColumns, DerivedColumns, ModeledColumns
+from skae._outliers.differences import DifferenceColumn, Pair, UsualDifferenceColumn
+from skae._outliers.distances import MahalanobisDistance, NeighborDistances
+from skae._outliers.donors import Donors
+from skae._outliers.known_anomalies import KnownAnomalies, _ColumnReader
+from skae._outliers.tails import TailScale
+from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeColumns
+from skae._training.muon import Muon
+from skae._training.net import Net
+from skae.architectures._recurrent_layers import Padded, Stretched
+
+#: Classes whose objects fitted estimators consist of: these and all of skae that inherit from them.
+BASES = (
+    *(nn.Module, BaseEstimator, Net, Muon, Reader, ClassReader, NumberReader, ArrayFormat, Extent),
+    *(ColumnLayout, ColumnType, Cost, FrameFormat, ObjectType),
+    *(CategoryColumn, NumberColumn, TableColumns),
+    *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
+    *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
+    *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
+    *(Padded, Stretched, _Draw),
+)
+
+#: Those of skae that damage inputs.
+FUNCTIONS = {
+    name: thing
+    for name, thing in vars(corruptions).items()
+    if name in corruptions.__all__ and isinstance(thing, FunctionType)
+}
+
+#: What users have registered.
+_registered = {}
+
+
+def register(thing):
+    """Let models hold a class or function of yours when `save` and `load` meet it.
+
+    Files of `save` name classes and functions, and hold no code. So what is not skae's own has to
+    be registered before it is saved, and again, by the same name, before it is loaded. It can be
+    an architecture, a layer (a `torch.nn.Module`), a loss, a corruption, or an estimator that
+    inherits from one of skae.
+
+    The attributes of an object are saved. They can be numbers, text, lists, dicts, arrays,
+    tensors, and objects of registered classes.
+
+    Parameters
+    ----------
+    thing : type or function
+        It can be used as a decorator. Another thing that was registered by this name gives way.
+
+    Returns
+    -------
+    type or function
+        The same.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a class nor a function.
+    ValueError
+        If it has no name, or one of skae's.
+
+    See Also
+    --------
+    save : Save a model.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import skae
+    >>> @skae.register
+    ... def fourth_power(prediction, target):
+    ...     return (prediction - target) ** 4
+    >>> model = skae.Autoencoder(2, loss=fourth_power, max_epochs=5)
+    """
+    if not isinstance(thing, (type, FunctionType)):
+        raise TypeError(
+            f"register takes a class or a function, got {thing!r}. Of an object, register the "
+            "class."
+        )
+    name = thing.__name__
+    if not name.isidentifier():
+        raise ValueError(f"A function without a name cannot be registered: define {name} by def.")
+    if name in FUNCTIONS or name in _classes():
+        raise ValueError(f"skae has a {name} of its own. Choose another name for yours.")
+    _registered[name] = thing
+    return thing
+
+
+def _classes():
+    """Return the classes of skae, by name."""
+    found, classes = list(BASES), {}
+    while found:
+        cls = found.pop()
+        found += cls.__subclasses__()
+        if cls.__module__.partition(".")[0] == __package__.partition(".")[0]:
+            classes[cls.__name__] = cls
+    return classes
+
+
+def _torch_classes():
+    """Return the layers and optimizers of torch, by name."""
+    return {
+        f"{package.__name__}.{name}": cls
+        for package, base in ((nn, nn.Module), (optim, optim.Optimizer))
+        for name, cls in vars(package).items()
+        if isinstance(cls, type) and issubclass(cls, base)
+    }
+
+
+class Names:
+    """Names of classes and functions, at one time, and what they name."""
+
+    def __init__(self):
+        numbers = {f"numpy.{t.__name__}": t for t in np.sctypeDict.values()}
+        self.things = {**numbers, **_torch_classes(), **_classes(), **FUNCTIONS, **_registered}
+        self._names = {thing: name for name, thing in self.things.items()}
+
+    def of(self, thing):
+        """Return the name of a class or function, or None if it has none."""
+        return self._names.get(thing)
+
+    def is_ours(self, thing):
+        """Say whether a class or function is skae's or the user's, not one of torch or numpy."""
+        return "." not in (self.of(thing) or ".")

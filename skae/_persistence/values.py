@@ -1,0 +1,134 @@
+"""Values that are neither objects of skae nor large: each as JSON, and back."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils import Bunch
+
+from skae._data.plain import TYPES, plain_value, value_of
+from skae._persistence.errors import FileError
+from skae._sklearn import Tree, state_of_tree, tree_of_state
+
+#: Dtypes of NumPy by their text, such as "<f8" or "<M8[ns]".
+DTYPE = re.compile(r"[<|=]?[a-zA-Z]\d*(\[\d*\w+\])?")
+
+#: Generators of random bits, by name.
+BITS = {
+    kind.__name__: kind
+    for kind in (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox)
+}
+
+
+class Codec(NamedTuple):
+    """How values of some types become JSON, and values again.
+
+    ``encode(value, encode)`` and ``decode(content, decode)`` get functions for what is inside.
+    """
+
+    tag: str
+    types: tuple
+    encode: Callable[..., Any]
+    decode: Callable[..., Any]
+
+
+def _items(value, encode):
+    return [encode(inner, f"[{i}]") for i, inner in enumerate(value)]
+
+
+def _named_items(value, encode):
+    """Return the items of a tuple, which in pipelines are a name and a step."""
+    if len(value) > 1 and isinstance(value[0], str):
+        return [encode(inner, f"[{value[0]!r}]") for inner in value]
+    return _items(value, encode)
+
+
+def _dict(value, encode):
+    if all(type(key) is str for key in value):
+        return {key: encode(inner, f"[{key!r}]") for key, inner in value.items()}
+    return [[encode(key), encode(inner, f"[{key!r}]")] for key, inner in value.items()]
+
+
+def _as_dict(content, decode):
+    if isinstance(content, dict):
+        return {key: decode(inner) for key, inner in content.items()}
+    return {decode(key): decode(inner) for key, inner in content}
+
+
+def _number(value, encode):
+    del encode
+    if value.dtype.kind in "mM":
+        return [_dtype_text(value.dtype), int(value.astype(np.int64))]
+    content = value.item()
+    return [_dtype_text(value.dtype), content if value.dtype.kind in "biu" else repr(content)]
+
+
+def _as_number(content, decode):
+    del decode
+    dtype = _dtype(content[0])
+    unit = (np.datetime_data(dtype),) if dtype.kind in "mM" else ()
+    return dtype.type(content[1], *unit)
+
+
+def _dtype_text(dtype):
+    return dtype.newbyteorder("<").str
+
+
+def _dtype(text):
+    if not DTYPE.fullmatch(text):
+        raise FileError(f"names an unknown dtype: {text!r}")
+    return np.dtype(text).newbyteorder("=")
+
+
+def _torch_dtype(text):
+    dtype = getattr(torch, text)
+    if not isinstance(dtype, torch.dtype):
+        raise FileError(f"names an unknown dtype: {text!r}")
+    return dtype
+
+
+def _random_state(state):
+    random = np.random.RandomState(0)
+    random.set_state(state)
+    return random
+
+
+def _generator(state):
+    bits = BITS[state["bit_generator"]](0)
+    bits.state = state
+    return np.random.Generator(bits)
+
+
+def _by(to_plain, of_plain):
+    """Return functions for values of which a function makes plain ones, and another one back."""
+    return (
+        lambda value, encode: encode(to_plain(value)),
+        lambda content, decode: of_plain(decode(content)),
+    )
+
+
+_SLICE = _by(lambda s: [s.start, s.stop, s.step], lambda parts: slice(*parts))
+_RANGE = _by(lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts))
+_SET = _by(lambda values: sorted(values, key=repr), set)
+
+CODECS = (
+    Codec("dict", (dict,), _dict, _as_dict),
+    Codec("bunch", (Bunch,), _dict, lambda content, decode: Bunch(**_as_dict(content, decode))),
+    Codec("tuple", (tuple,), _named_items, lambda content, decode: tuple(map(decode, content))),
+    Codec("set", (set,), *_SET),
+    Codec("float", (), lambda value, encode: repr(value), lambda content, decode: float(content)),
+    Codec("bytes", (bytes,), *_by(bytes.hex, bytes.fromhex)),
+    Codec("number", (np.number, np.bool, np.datetime64, np.timedelta64), _number, _as_number),
+    Codec("numpy.str", (np.str_,), *_by(str, np.str_)),
+    Codec("numpy.dtype", (np.dtype,), *_by(_dtype_text, _dtype)),
+    Codec("torch.dtype", (torch.dtype,), *_by(lambda t: str(t).split(".")[1], _torch_dtype)),
+    Codec("torch.device", (torch.device,), *_by(str, torch.device)),
+    Codec("slice", (slice,), *_SLICE),
+    Codec("range", (range,), *_RANGE),
+    Codec("random_state", (np.random.RandomState,), *_by(lambda r: r.get_state(), _random_state)),
+    Codec("generator", (np.random.Generator,), *_by(lambda g: g.bit_generator.state, _generator)),
+    Codec("tree", (Tree,), *_by(state_of_tree, tree_of_state)),
+    Codec("value", TYPES, *_by(plain_value, value_of)),
+)
