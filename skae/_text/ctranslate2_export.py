@@ -273,7 +273,7 @@ def check_folder(path, force):
         folder that it is to lie in does not exist.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path must be the name of a folder, not {path!r}")
+        raise TypeError(f"path must be the name of a folder, a str or a path, not {path!r}")
     path = Path(path).resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path={str(path)!r}: create the folder {str(path.parent)!r} first")
@@ -305,7 +305,7 @@ def replace_folder(path, write):
         ``write(folder)`` writes what the folder is to hold into an empty one.
     """
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+        with TemporaryDirectory(dir=path.parent, prefix=".skae-") as scratch:
             new, old = Path(scratch, "new"), Path(scratch, "old")
             new.mkdir()
             write(new)

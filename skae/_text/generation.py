@@ -46,11 +46,11 @@ class TextGeneration:
         prefix : str, sequence of str of shape (n_samples,) or None, default=None
             Text that the translations begin with.
         engine : {"torch", "ctranslate2"}, default="torch"
-            What computes. The package ctranslate2 is about twice as fast on a CPU, for transformers
-            and many texts: it begins by reading the weights, which takes as long as some texts do.
-            It finds the same translations, except that beam search with ``no_repeat_ngram_size``,
-            or up to ``max_length_`` tokens, may find others. It takes no ``prefix``. See
-            ``to_ctranslate2`` for single texts.
+            What computes. For transformers, the package ctranslate2 is about twice as fast on a
+            CPU. It reads the weights at each call, so it pays from about 10 texts on; for single
+            texts see ``to_ctranslate2``. It finds the same translations, except that beam search
+            with ``no_repeat_ngram_size``, or up to ``max_length_`` tokens, may find others. It
+            takes no ``prefix``.
 
         Returns
         -------
