@@ -12,9 +12,7 @@ from secrets import token_hex
 from skae._persistence.errors import FileError
 
 #: Names of the members that a file can have.
-MEMBERS = re.compile(
-    r"model\.json|weights\.safetensors|arrays/\d+\.npy|sklearn/\d+\.skops|tokenizers/\d+\.json"
-)
+MEMBERS = re.compile(r"model\.json|weights\.safetensors|arrays/\d+\.npy|sklearn/\d+\.skops")
 
 #: Date of all members: equal models make equal files.
 DATE = (1980, 1, 1, 0, 0, 0)

@@ -18,7 +18,6 @@ from skae._persistence.probe import check_net
 from skae._persistence.registry import Names
 from skae._persistence.values import CODECS
 from skae._sklearn import Tree
-from skae._text.tokenizers import tokenizer_of_json
 from skae._training.net import Net
 
 CODEC = {codec.tag: codec for codec in CODECS}
@@ -131,9 +130,6 @@ class Decoder:
     def _skops(self, node):
         return sklearn_parts.load(self._members[node["member"]])
 
-    def _tokenizer(self, node):
-        return tokenizer_of_json(self._members[node["member"]].decode())
-
     # Numbers.
 
     def _array(self, node):
@@ -172,7 +168,6 @@ MAKERS = {
     "sklearn": Decoder._part_of_sklearn,
     "skops": Decoder._skops,
     "name": Decoder._name,
-    "tokenizer": Decoder._tokenizer,
     "array": Decoder._array,
     "objects": Decoder._objects,
     "sparse": Decoder._sparse,

@@ -18,7 +18,6 @@ from skae._persistence import sklearn_parts
 from skae._persistence.registry import Names
 from skae._persistence.values import CODECS
 from skae._sklearn import BaseSearchCV, Tree
-from skae._text.tokenizers import library as tokenizers
 from skae._training.net import Net
 from skae._training.plain_state import PlainTensor
 
@@ -130,9 +129,6 @@ class Encoder:
             return self._array(value)
         if sparse.issparse(value):
             return self._sparse(value)
-        if tokenizers is not None and kind is tokenizers.Tokenizer:
-            member = self._add("tokenizers", "json", value.to_str().encode())
-            return {"type": "tokenizer", "member": member}
         if isinstance(value, (type, FunctionType)) and (name := self._names.of(value)):
             return {"type": "name", "value": name}
         name = self._names.of(kind)

@@ -16,7 +16,7 @@ from skae._data.texts import (
     duplicate_ids,
     read_texts,
 )
-from skae._text.tokenizers import encode, train_tokenizer
+from skae._text.tokenizers import encode, tokenizer_of, train_tokenizer
 from skae.exceptions import LongTextWarning, warn
 
 #: Bounds of ``max_length`` if it is "auto": of tokens, and of characters.
@@ -74,6 +74,18 @@ class TextPairReader(Reader):
             "target_tokenizer_": self.target_tokenizer,
             "max_length_": self.max_length,
         }
+
+    def __getstate__(self):
+        """Return the state for pickle, with tokenizers as JSON."""
+        tokenizers = self.source_tokenizer, self.target_tokenizer
+        source, target = (one and one.to_str() for one in tokenizers)
+        return vars(self) | {"source_tokenizer": source, "target_tokenizer": target}
+
+    def __setstate__(self, state):
+        source, target = state["source_tokenizer"], state["target_tokenizer"]
+        made = {text: text and tokenizer_of(text) for text in (source, target)}  # one if shared
+        tokenizers = {"source_tokenizer": made[source], "target_tokenizer": made[target]}
+        vars(self).update(state | tokenizers)
 
     def _with_tokenizers(self, sources, targets):
         how = self.tokenization, self.vocabulary_size

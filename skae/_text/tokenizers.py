@@ -66,11 +66,30 @@ def train_tokenizer(texts, kind, vocabulary_size):
     .. [2] T. Kudo, "Subword regularization: improving neural network translation models with
        multiple subword candidates", ACL 2018. :arxiv:`1804.10959`
     """
-    if library is None:
-        raise missing("tokenizers", "text")
+    _check_library()
     if vocabulary_size == "auto":
         vocabulary_size = auto_vocabulary_size(texts) * (WORDS_PER_SUBWORD if kind == "word" else 1)
     return KINDS[kind](texts, int(vocabulary_size))
+
+
+def _check_library():
+    if library is None:
+        raise missing("tokenizers", "text")
+
+
+def tokenizer_of(text):
+    """Return the tokenizer of a state in JSON, which its method ``to_str`` returns.
+
+    Raises
+    ------
+    ValueError
+        If it cuts or pads texts, which tokenizers of translators do not.
+    """
+    _check_library()
+    tokenizer = library.Tokenizer.from_str(text)
+    if tokenizer.truncation is not None or tokenizer.padding is not None:
+        raise ValueError("A tokenizer cuts or pads texts. Train the translator again.")
+    return tokenizer
 
 
 def encode(tokenizer, texts):
@@ -193,21 +212,3 @@ KINDS = {
     "word": _train_word,
     "char": _train_char,
 }
-
-
-def tokenizer_of_json(text):
-    """Return the tokenizer that ``to_str`` has written.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If the library is not installed.
-    ValueError
-        If it cuts or pads texts, which tokenizers of skae do not.
-    """
-    if library is None:
-        raise missing("tokenizers", "text")
-    tokenizer = library.Tokenizer.from_str(text)
-    if tokenizer.truncation is not None or tokenizer.padding is not None:
-        raise ValueError("a tokenizer cuts or pads texts")
-    return tokenizer

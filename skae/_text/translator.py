@@ -307,6 +307,18 @@ class Seq2SeqTranslator(
         )
         return str(path)
 
+    def _state(self, continues):
+        """Return the state for pickle; the reader has the tokenizers."""
+        state = super()._state(continues)
+        for name in ("source_tokenizer_", "target_tokenizer_"):
+            state.pop(name, None)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.__sklearn_is_fitted__():
+            vars(self).update(self._reader.fitted_attributes())
+
     def _make_reader(self):
         return TextPairReader(
             self.tokenization,
