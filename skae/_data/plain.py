@@ -176,7 +176,7 @@ def _pandas_of(state):
         dtype = pd.CategoricalDtype(index_of(state["categories"]), state["is_ordered"])
         return pd.Series(pd.Categorical.from_codes(state["codes"], dtype=dtype))
     if "of_arrow" in state:
-        return pd.Series(pd.arrays.ArrowExtensionArray(_arrow_of(state["of_arrow"])))
+        return pd.Series(pd.arrays.ArrowExtensionArray(series_of(state["of_arrow"])))
     if "of_sparse" in state:
         values = np.asarray(_pandas_of(state["of_sparse"]))
         fill_value = value_of(state["fill_value"])
