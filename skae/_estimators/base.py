@@ -218,8 +218,12 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             <scores>
         """
         check_is_fitted(self)
-        losses = self._predictor.map(_losses, self._read_targets(X), (), nan=inf)
-        return like_input(-losses, X)
+        scores = self._predictor.map(self._score_function(), self._read_targets(X), (), nan=-inf)
+        return like_input(scores, X)
+
+    def _score_function(self):
+        """Return the function of a module, samples and targets that gives the scores."""
+        return _scores
 
     def _element_losses(self, X):
         """Return the samples of X, and the loss of each of their elements."""
@@ -239,8 +243,8 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         return _in_eval_mode(self._predictor.decoder)
 
 
-def _losses(module, x, target):
-    return module.reconstruction_losses(module.latent(x), target)
+def _scores(module, x, target):
+    return -module.reconstruction_losses(module.latent(x), target)
 
 
 def _element_losses(module, x, target):

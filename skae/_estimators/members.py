@@ -89,7 +89,7 @@ class Members:
             return sum(outputs) / len(self.modules)
         total = 0.0
         for output, seen in zip(outputs, self.features, strict=True):
-            wide = output.new_zeros(len(output), len(self.times_seen))
+            wide = output.new_zeros(output.shape[0], len(self.times_seen))
             wide[:, seen] = output
             total = total + wide
         return total / self.times_seen.to(total)

@@ -172,16 +172,19 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         scores : ndarray of shape (n_samples,)
             Bound for each row, in nats. The higher, the more normal.
         """
+        return super().score_samples(X)
+
+    def _score_function(self):
         n_draws = self.n_importance_samples
         if n_draws == 1:
-            return self.elbo(X)
+            return _bound_of(VariationalModule.elbo, self._balanced_noise())
         noise = self._noise(n_draws * max(1, N_SCORE_DRAWS // n_draws))
 
         def mean_bound(module, x, noise):
             bounds = [module.log_likelihood(x, some) for some in noise.split(n_draws)]
             return torch.stack(bounds).mean(0)
 
-        return self._bounds(mean_bound, X, noise)
+        return _bound_of(mean_bound, noise)
 
     def elbo(self, X):
         """Return the evidence lower bound of each row.
@@ -200,14 +203,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         elbo : ndarray of shape (n_samples,)
             In nats.
         """
-        check_is_fitted(self)
-        n_pairs = max(N_SCORE_DRAWS // 2, self.n_components_ + 8)
-        half = self._noise(2 * n_pairs)[:n_pairs, 0]
-        with threads(n_multiplications=0):
-            # Without this, an error of the same size in all rows would not average out.
-            half = half @ torch.linalg.cholesky(half.T @ half / n_pairs).inverse().T
-        noise = torch.cat([half, -half])[:, None]
-        return self._bounds(VariationalModule.elbo, X, noise)
+        return self._bounds(VariationalModule.elbo, X, self._balanced_noise())
 
     def log_likelihood(self, X, n_samples=500):
         """Estimate the log-likelihood of each row by importance sampling.
@@ -248,12 +244,24 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         noise = torch.randn(shape, generator=generator, dtype=torch.float64)
         return torch.cat([noise, -noise])[:n_draws]
 
-    def _bounds(self, bound, X, noise):
-        def of_chunk(module, x, target):
-            del target
-            return bound(module, x, noise.to(x))
+    def _balanced_noise(self):
+        """Draw numbers whose second moments are those of the distribution.
 
-        return like_input(self._predictor.map(of_chunk, self._read_targets(X), (), nan=-inf), X)
+        Returns
+        -------
+        tensor of shape (n_draws, 1, n_components_)
+        """
+        check_is_fitted(self)
+        n_pairs = max(N_SCORE_DRAWS // 2, self.n_components_ + 8)
+        half = self._noise(2 * n_pairs)[:n_pairs, 0]
+        with threads(n_multiplications=0):
+            # Without this, an error of the same size in all rows would not average out.
+            half = half @ torch.linalg.cholesky(half.T @ half / n_pairs).inverse().T
+        return torch.cat([half, -half])[:, None]
+
+    def _bounds(self, bound, X, noise):
+        function = _bound_of(bound, noise)
+        return like_input(self._predictor.map(function, self._read_targets(X), (), nan=-inf), X)
 
     def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
         """Draw new rows.
@@ -377,6 +385,16 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     @property
     def _n_comparable_components(self):
         return None  # it does not seek the best reconstruction
+
+
+def _bound_of(bound, noise):
+    """Return the function of a module, samples and targets that gives a bound, with given draws."""
+
+    def of_chunk(module, x, target):
+        del target
+        return bound(module, x, noise.to(x))
+
+    return of_chunk
 
 
 def _code_std(module, x, target):

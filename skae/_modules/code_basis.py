@@ -55,6 +55,11 @@ class RawBasis(nn.Module):
         """Return a decoder of the codes that users see."""
         return decoder
 
+    def in_precision(self, dtype):
+        """Return the basis for codes of one precision alone."""
+        del dtype
+        return self
+
 
 class CodeBasis(RawBasis):
     """Linear map between the codes of the training and those that users see.
@@ -97,6 +102,26 @@ class CodeBasis(RawBasis):
 
     def before(self, decoder):
         return BasisDecoder(*decoder, self)
+
+    def in_precision(self, dtype):
+        parts = self.exact_mean, self.exact_axes, self.exact_back
+        return PlainBasis(*(part.view(torch.float64).to(dtype) for part in parts))
+
+
+class PlainBasis(RawBasis):
+    """The map of a `CodeBasis`, in one precision; parameters as there."""
+
+    def __init__(self, mean, axes, back):
+        super().__init__()
+        for name, part in {"mean": mean, "axes": axes, "back": back}.items():
+            self.register_buffer(name, part)
+        self.cuts = len(axes) > len(back)
+
+    def forward(self, latent):
+        return (latent - self.mean) @ self.axes
+
+    def inverse(self, code):
+        return torch.addmm(self.mean, code, self.back)
 
 
 class BasisDecoder(Sequential):

@@ -128,6 +128,9 @@ class VariationalModule(Random, AutoencoderModule):
 
     def _blocks(self, encoded, x, noise):
         """Yield the terms of as many draws at a time as fit into memory."""
-        n_steps = x.shape[1] if self.has_missing else 1
-        for some in noise.split(max(1, MAX_BLOCK_ELEMENTS // (len(x) * n_steps * self.width))):
+        n_at_once = len(noise)
+        if not torch.compiler.is_exporting():  # a graph is for any number of samples
+            n_steps = x.shape[1] if self.has_missing else 1
+            n_at_once = max(1, MAX_BLOCK_ELEMENTS // (len(x) * n_steps * self.width))
+        for some in noise.split(n_at_once):
             yield self._log_terms(self._codes(encoded, some), encoded, some, x)

@@ -214,16 +214,19 @@ class Sequential(Layer, nn.Sequential):
 
     takes_state = True
 
-    def forward(self, *inputs, state=TRAINED):
+    def forward(self, x, *more, state=TRAINED):
         """Return what the last module gives.
 
         Parameters
         ----------
-        *inputs : tensor
+        x : tensor
             For the first module.
+        *more : tensor
+            For the first module, if it takes more than one input.
         state : TrainState, default=TrainState()
             For modules that take it.
         """
+        inputs = (x, *more)
         for module in self:
             inputs = (run(module, *inputs, state=state),)
         return inputs[0]

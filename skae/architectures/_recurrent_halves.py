@@ -161,9 +161,9 @@ class RecurrentDecoder(Random, LinearShortcut):
 
     def _start(self, code, steps):
         """Return what the recurrent layers add to, shape (n_samples, n_steps, n_features)."""
-        n_steps, n_features = len(steps.number), self.last.out_features
+        n_steps, n_features = steps.number.shape[0], self.last.out_features
         if self.linear is None:
-            return code.new_zeros(()).expand(len(code), n_steps, n_features)
+            return code.new_zeros(()).expand(code.shape[0], n_steps, n_features)
         return self.alignment.sequences(self.linear(code).unflatten(1, (-1, n_features)), steps)
 
     def _in_own_units(self, weight, bias):

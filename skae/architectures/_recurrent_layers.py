@@ -59,12 +59,21 @@ class Padded:
     def rows(x, steps, n_steps):
         """Return sequences of ``n_steps``, NaN where nothing is known."""
         del steps
-        return F.pad(x, (0, 0, 0, n_steps - x.shape[1]), value=torch.nan)  # cuts off, if negative
+        return _resized(x, n_steps, torch.nan)
 
     @staticmethod
     def sequences(rows, steps):
         """Return sequences of the lengths of others."""
-        return F.pad(rows, (0, 0, 0, len(steps.number) - rows.shape[1]))
+        return _resized(rows, steps.number.shape[0], 0.0)
+
+
+def _resized(x, n_steps, value):
+    """Return the first steps of sequences, with a value behind the last one."""
+    if not torch.compiler.is_exporting():
+        return F.pad(x, (0, 0, 0, n_steps - x.shape[1]), value=value)  # cuts off, if negative
+    places = torch.arange(n_steps, device=x.device)
+    there = x[:, places.clamp_max(x.shape[1] - 1)]
+    return torch.where((places < x.shape[1])[:, None], there, value)
 
 
 class Stretched:

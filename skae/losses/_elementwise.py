@@ -124,6 +124,8 @@ class BinaryCrossEntropy(ElementwiseLoss):
         tensor of shape (..., n_samples, n_features)
             One value per element.
         """
+        if torch.compiler.is_exporting():  # the other one takes the logarithm of a sigmoid there
+            return F.softplus(logit) - logit * target
         return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
 
     def to_output(self, values):

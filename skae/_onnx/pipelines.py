@@ -1,0 +1,116 @@
+"""Pipelines as ONNX models, by skl2onnx."""
+
+from functools import partial
+
+import skl2onnx
+from onnx.helper import set_model_props
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.pipeline import Pipeline
+
+from skae._data.frames import narwhals_frame
+from skae._onnx.estimators import is_known, of_given_scores
+from skae._onnx.steps import ScoreConverter, StepConverter
+from skae._onnx.tracing import OPSETS, quiet, traced_method
+
+#: Types of numbers, by dtype.
+NUMBERS = {"float32": FloatTensorType, "float64": DoubleTensorType}
+
+#: Version of the operators for trees and the like, the latest that skl2onnx has for all.
+ML_OPSET = 3
+
+#: Estimators whose ``score_samples`` skl2onnx knows.
+SCORERS = "IsolationForest", "GaussianMixture", "BayesianGaussianMixture", "LocalOutlierFactor"
+
+
+class Step(BaseEstimator):
+    """A method as the last step of a pipeline.
+
+    Parameters
+    ----------
+    converter : StepConverter
+    """
+
+    def __init__(self, converter):
+        self.converter = converter
+
+    def onnx_parser(self):
+        """Return the function that names the outputs."""
+        return self.converter.parse
+
+    def onnx_shape_calculator(self):
+        """Return the function that sets the types of outputs."""
+        return self.converter.set_shapes
+
+    def onnx_converter(self):
+        """Return the function that adds nodes."""
+        return self.converter.convert
+
+
+def converted(before, last, detector, method, X, dtype, opset, facts):
+    """Return a pipeline as an ONNX model.
+
+    Parameters
+    ----------
+    before : list of estimator
+        The first steps.
+    last : estimator
+        The last step.
+    detector : OutlierDetector or None
+        Around the steps.
+    method : Method, str or None
+        Of the last step if that is one of skae's, else the name of one.
+    X, dtype, opset
+        As for ``to_onnx``.
+    facts : dict of str to str
+        What to write into the model beside the graph.
+
+    Returns
+    -------
+    onnx.ModelProto
+    """
+    steps, options = [*before, last], {}
+    if is_known(last):
+        steps[-1] = _step(StepConverter, method)
+    elif detector is not None:
+        if type(last).__name__ not in SCORERS:
+            raise ValueError(
+                f"ONNX has no score_samples of {type(last).__name__}. An OutlierDetector can be "
+                f"around an estimator of skae, or one of {', '.join(SCORERS)}."
+            )
+        options[id(last)] = {"score_samples": True}
+        steps.append(_step(ScoreConverter, of_given_scores(method, detector, dtype)))
+    elif is_classifier(last):
+        options[id(last)] = {"zipmap": False}
+    pipeline = Pipeline([(f"{i}", step) for i, step in enumerate(steps)])
+    opsets = {"": opset, "ai.onnx.ml": ML_OPSET}
+    try:
+        with quiet():
+            model = skl2onnx.to_onnx(
+                pipeline,
+                **_inputs(steps[0], X, dtype),
+                target_opset=opsets,
+                options=options,
+            )
+    except (RuntimeError, NotImplementedError, KeyError) as error:
+        raise ValueError(f"skl2onnx cannot convert a step. {_first_lines(error)}") from error
+    if facts:
+        set_model_props(model, facts)
+    return model
+
+
+def _step(kind, method):
+    return Step(kind(method, partial(traced_method, method, facts={}), OPSETS))
+
+
+def _inputs(first, X, dtype):
+    """Return what skl2onnx is told of the inputs."""
+    if X is None:
+        n_features = vars(first).get("n_features_in_")
+        return {"initial_types": [("X", NUMBERS[dtype]([None, n_features]))]}
+    frame = narwhals_frame(X)
+    return {"X": X[:1] if frame is None else frame[:1].to_pandas()}
+
+
+def _first_lines(error):
+    return " ".join(str(error).split())[:500]
