@@ -112,7 +112,7 @@ class Positions(nn.Module):
 
 
 class ByColumn(nn.Module):
-    """Columns of which some are changed.
+    """Columns of which some are changed, of float64.
 
     Parameters
     ----------
@@ -132,6 +132,7 @@ class ByColumn(nn.Module):
         self.register_buffer("order", torch.tensor(np.argsort([*changed, *others])))
 
     def forward(self, x):
+        x = x.double()
         pairs = zip(self.modules_of, self.columns, strict=True)
         parts = [module(x[:, columns]) for module, columns in pairs]
         if self.others:
@@ -261,6 +262,26 @@ class _Restored(nn.Module):
             return values
         values = torch.minimum(torch.maximum(values, FIRST_SECOND), LAST_SECOND)
         return torch.round(values * self.per_second) / self.per_second
+
+
+def codes_of_numbers(columns):
+    """Return a module that makes codes of a table of nothing but numbers.
+
+    Parameters
+    ----------
+    columns : TableColumns
+
+    Returns
+    -------
+    nn.Module
+        Maps (n_samples, n_columns) to the same shape.
+    """
+    changes = [
+        ([i], _OneColumn(Positions(column.values.to_numpy())))
+        for i, column in enumerate(columns.columns)
+        if column.is_category
+    ]
+    return ByColumn(len(columns.columns), changes)
 
 
 def recoded(coding, columns):

@@ -98,6 +98,16 @@ class KnownAnomalies:
     def __setstate__(self, state):
         vars(self).update(state | {"_trees": list(map(tree_of_state, state["_trees"]))})
 
+    @property
+    def format(self):
+        """The `TableFormat` of the columns, None of sparse matrices, which are read as they are."""
+        return self._read.format
+
+    @property
+    def columns(self):
+        """The `TableColumns` of all rows, None of sparse matrices."""
+        return self.format and self.format.columns
+
     def lowered(self, X, scores):
         """Return the scores of rows, lowered where the rows are like known anomalies.
 
@@ -150,6 +160,10 @@ class _ColumnReader:
         self._reader = TableReader()
         if not sparse.issparse(X):
             self._reader, _ = self._reader.learn(_as_table(X))
+
+    @property
+    def format(self):
+        return self._reader.format
 
     def __call__(self, X):
         if sparse.issparse(X):
