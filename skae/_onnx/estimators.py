@@ -82,11 +82,13 @@ def checked_method(model, method):
     raise ValueError(f"method of {name} must be one of {ones}; got {method!r}.{hint}")
 
 
-def check_detector(detector):
-    """Raise an error if a detector does more than to compare the scores of its estimator."""
-    if detector._known_anomalies is not None:
+def check_detector(detector, before, last):
+    """Raise an error if a detector compares more than the scores of its estimator's steps."""
+    if detector._known_anomalies is not None and (before or not is_known(last)):
+        what = "a pipeline" if before else type(last).__name__
         raise ValueError(
-            "to_onnx knows no graph of an OutlierDetector with use_labels=True, whose forest of "
-            "known anomalies lowers the scores. Fit it with use_labels=False, or save it by "
-            "skae.save."
+            f"to_onnx knows no graph of an OutlierDetector around {what} with use_labels=True, "
+            "whose forest of known anomalies lowers the scores. Put the steps before the detector, "
+            "as in make_pipeline(scaler, OutlierDetector(Autoencoder(), use_labels=True)), fit it "
+            "with use_labels=False, or save it by skae.save."
         )

@@ -156,13 +156,14 @@ def onnx_input(model, X, *, dtype="float32"):
         If it is none of these estimators, or if it does not take such samples.
     """
     _check(model, dtype, DEFAULT_OPSET)
-    before, last, _ = _parts(model)
+    before, last, detector = _parts(model)
     if before or not is_known(last):
         raise TypeError(
             f"onnx_input is for single estimators of skae, not {type(model).__name__}: the input "
             "of pipelines is X as it is"
         )
-    samples = as_method(last, checked_method(last, None), dtype).samples
+    owner = last if detector is None else detector
+    samples = as_method(last, checked_method(owner, None), dtype, detector).samples
     reader = last._reader
     reader = reader.inputs if isinstance(last, ImageToImageRegressor) else reader
     X = as_data(X)
@@ -227,8 +228,8 @@ def _parts(model):
         before, last, detector = _parts(last)
         return [*steps, *before], last, detector
     if isinstance(model, OutlierDetector):
-        check_detector(model)
         before, last, _ = _parts(model.estimator_)
+        check_detector(model, before, last)
         return before, last, model
     if "best_estimator_" in vars(model):
         return _parts(model.best_estimator_)

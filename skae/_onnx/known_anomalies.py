@@ -19,25 +19,6 @@ from skae._outliers.known_anomalies import MAX_STEPS, N_TREES
 IS_ANOMALY = 1
 
 
-def graph_columns(detector, columns):
-    """Return the columns whose codes the graph of a detector of tables takes.
-
-    Parameters
-    ----------
-    detector : OutlierDetector
-    columns : TableColumns
-        Those of its fitted estimator.
-
-    Returns
-    -------
-    TableColumns
-        Those of the detector if it has learned from known anomalies, which the estimator has not
-        seen: they can be of other categories.
-    """
-    known = detector._known_anomalies
-    return columns if known is None else known.columns
-
-
 class LoweredScores(nn.Module):
     """Scores of an estimator, lowered where rows are like known anomalies.
 
@@ -51,16 +32,17 @@ class LoweredScores(nn.Module):
         Maps the same array to the scores of its estimator. Of a table, it takes the codes of the
         estimator's columns.
     columns : TableColumns or None
-        Those of the estimator, if it takes codes of a table. This module then takes those of
-        ``graph_columns``.
+        Those of the estimator, if it takes codes of a table. This module then takes codes of the
+        columns of the detector: it has seen the known anomalies, which can be of other categories.
     """
 
     def __init__(self, detector, scores, columns=None):
         super().__init__()
         known = detector._known_anomalies
         self.scores = scores
-        self.recode = nn.Identity() if columns is None else recoded(known.columns, columns)
-        self.vectors = nn.Identity() if known.columns is None else _vectors(known, columns)
+        format = known.reader and known.reader.format
+        self.recode = nn.Identity() if columns is None else recoded(format.columns, columns)
+        self.vectors = nn.Identity() if format is None else _vectors(format, columns)
         self.forest = Forest(known._trees)
         for name, value in {
             "median": known._median,
@@ -79,9 +61,8 @@ class LoweredScores(nn.Module):
         return scores - self.weight * (odds - self.least).clamp(min=0)
 
 
-def _vectors(known, columns):
+def _vectors(format, columns):
     """Return a module that makes vectors for the forest, from numbers or codes of columns."""
-    format = known.format
     read = [cells_of_codes(format.columns.columns), Elements(format), _WithoutNaN()]
     if columns is None:
         read.insert(0, codes_of_numbers(format.columns))

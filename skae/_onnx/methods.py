@@ -13,8 +13,9 @@ from skae._data.tables import TableReader
 from skae._estimators.members import Members
 from skae._estimators.predictor import decode, encode, reconstruct
 from skae._onnx.double_nets import in_double
+from skae._onnx.known_anomalies import LoweredScores
 from skae._onnx.recurrent import with_operators
-from skae._onnx.samples import Cells, CodedRows, Codes, Images, Rows, Sequences
+from skae._onnx.samples import Cells, CodedRows, Codes, Images, Rows, Sequences, Unread
 from skae._onnx.tabular_scorer import scorer_module
 from skae.architectures._recurrent_layers import Steps
 
@@ -338,8 +339,19 @@ def of_given_scores(method, detector, precision):
     return judged(Method(Codes(1, precision), _Column(), "scores"), method, detector)
 
 
+def lowered(scores, detector):
+    """Return scores as a `Method`, lowered for rows like the known anomalies of a detector."""
+    samples, reader = scores.samples, detector._known_anomalies.reader
+    if isinstance(samples, Cells):
+        lower = LoweredScores(detector, scores, samples.table)
+        return Method(CodedRows(reader, samples.precision), lower, "scores")
+    return Method(Unread(samples), LoweredScores(detector, scores), "scores")
+
+
 def judged(scores, method, detector):
     """Return a method of a fitted detector, for the scores of its estimator as a `Method`."""
+    if detector._known_anomalies is not None:
+        scores = lowered(scores, detector)
     if method != "score_samples":
         kind = Judged if method == "predict" else Distance
         scores.compute = kind(scores.compute, detector.offset_)

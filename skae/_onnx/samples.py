@@ -164,6 +164,34 @@ class CodedRows(Cells):
         return X.double()
 
 
+class Unread(nn.Module):
+    """Samples that are as the user has them.
+
+    Parameters
+    ----------
+    samples : Rows or the like
+        Knows what they look like.
+    """
+
+    def __init__(self, samples):
+        super().__init__()
+        self.samples = samples
+        self.example, self.to_array, self.facts = samples.example, samples.to_array, samples.facts
+        self.restore = samples.restore
+
+    @property
+    def axes(self):
+        """As of `Rows`."""
+        return self.samples.axes
+
+    def fix_length(self):
+        """Let all sequences be padded to the length of the longest in training."""
+        self.samples.fix_length()
+
+    def forward(self, X):
+        return X
+
+
 class Codes(nn.Module):
     """Codes of a net.
 

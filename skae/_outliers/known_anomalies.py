@@ -99,14 +99,9 @@ class KnownAnomalies:
         vars(self).update(state | {"_trees": list(map(tree_of_state, state["_trees"]))})
 
     @property
-    def format(self):
-        """The `TableFormat` of the columns, None of sparse matrices, which are read as they are."""
-        return self._read.format
-
-    @property
-    def columns(self):
-        """The `TableColumns` of all rows, None of sparse matrices."""
-        return self.format and self.format.columns
+    def reader(self):
+        """What reads columns, a `TableReader`; None of sparse matrices, which are as they are."""
+        return self._read.reader
 
     def lowered(self, X, scores):
         """Return the scores of rows, lowered where the rows are like known anomalies.
@@ -162,8 +157,8 @@ class _ColumnReader:
             self._reader, _ = self._reader.learn(_as_table(X))
 
     @property
-    def format(self):
-        return self._reader.format
+    def reader(self):
+        return None if self._reader.format is None else self._reader
 
     def __call__(self, X):
         if sparse.issparse(X):

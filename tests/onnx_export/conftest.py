@@ -11,5 +11,5 @@ def one_registry():
     """Let the exporter list its operators once: it does so at each call, for half of the time."""
     registry = _registration.ONNXRegistry
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "from_torchlib", cache(registry.from_torchlib))
+        patch.setattr(registry, "from_torchlib", staticmethod(cache(registry.from_torchlib)))
         yield

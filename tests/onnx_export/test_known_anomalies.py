@@ -1,17 +1,22 @@
 """Scores that are lowered for rows like known anomalies, in a graph."""
 
+import json
+
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from onnxruntime import InferenceSession
 from scipy import sparse
 from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skae import OutlierDetector, TabularAutoencoder, TabularOutlierScorer
-from skae._onnx.known_anomalies import LoweredScores, graph_columns
-from skae._onnx.table_coding import table_codes
+from skae import Autoencoder, OutlierDetector, TabularAutoencoder, TabularOutlierScorer
+from skae._onnx.exporting import onnx_input, to_onnx
+from skae._onnx.known_anomalies import LoweredScores
+from skae._onnx.table_coding import METADATA_KEY, table_codes
 from skae._onnx.tabular_scorer import scorer_module
 
 N_NORMAL = 130
@@ -52,7 +57,7 @@ def test_tables_with_categories_that_only_anomalies_have(categorical):
     )
     detector = OutlierDetector(scorer, use_labels=True, random_state=0).fit(X, y)
     own = detector.estimator_._reader.format.columns
-    columns = graph_columns(detector, own)
+    columns = detector._known_anomalies.reader.format.columns
     module = LoweredScores(detector, scorer_module(detector.estimator_), own)
     new = X.assign(kind=X.kind.mask(X.index % 7 == 0, "new"), hue=X.hue.mask(X.index % 5 == 0))
     for rows in (X, new):
@@ -75,25 +80,35 @@ def test_other_estimators(form):
     check(detector, X, scores, LoweredScores(detector, Fixed(scores)), array)
 
 
-def test_the_number_of_rows_is_free():
+@pytest.mark.parametrize("method", ["score_samples", "predict"])
+def test_graphs_of_autoencoders(method):
     X, y = wine()
-    detector = OutlierDetector(PCA(3), use_labels=True, random_state=0).fit(X, y)
-    module = LoweredScores(detector, _Sum()).eval()
-    example = torch.zeros(3, 13, dtype=torch.float64)
-    program = torch.export.export(
-        module, (example,), dynamic_shapes=({0: torch.export.Dim("n", min=1)},)
-    )
-    array = torch.from_numpy(np.asarray(X))
-    torch.testing.assert_close(program.module()(array), module(array))
+    X = X.to_numpy(np.float32)
+    model = Autoencoder(2, max_epochs=1, random_state=0, check_baseline=False)
+    detector = OutlierDetector(model, use_labels=True, random_state=0).fit(X, y)
+    session = InferenceSession(to_onnx(detector, method).SerializeToString())
+    for n in (1, 3, len(X)):
+        found = session.run(None, {"X": onnx_input(detector, X[:n])})
+        expected = getattr(detector, method)(X[:n])
+        np.testing.assert_allclose(found[0], expected, rtol=1e-5)
 
 
-class _Sum(nn.Module):
-    def forward(self, x):
-        return -x.sum(1)
+def test_the_json_of_a_graph_lists_the_categories_of_anomalies():
+    X, y = wine()
+    X = X[["alcohol", "ash"]].assign(kind=np.where(y < 0, "odd", "usual"))
+    model = TabularAutoencoder(1, max_epochs=1, random_state=0, check_baseline=False)
+    detector = OutlierDetector(model, use_labels=True, random_state=0).fit(X, y)
+    graph = to_onnx(detector, "score_samples", dtype="float64")
+    facts = {one.key: one.value for one in graph.metadata_props}
+    assert json.loads(facts[METADATA_KEY])["columns"][2]["categories"] == ["odd", "usual"]
+    session = InferenceSession(graph.SerializeToString())
+    (found,) = session.run(None, {"X": onnx_input(detector, X)})
+    np.testing.assert_allclose(found, detector.score_samples(X), rtol=1e-9)
 
 
-def test_without_known_anomalies_the_columns_are_those_of_the_estimator():
-    X = pd.DataFrame({"a": np.arange(30.0) % 7, "b": ["x", "y", "z"] * 10})
-    detector = OutlierDetector(TabularAutoencoder(1, max_epochs=1, check_baseline=False)).fit(X)
-    columns = detector.estimator_._reader.format.columns
-    assert graph_columns(detector, columns) is columns
+def test_steps_inside_the_detector_are_refused():
+    X, y = wine()
+    inner = make_pipeline(StandardScaler(), Autoencoder(2, max_epochs=1, check_baseline=False))
+    detector = OutlierDetector(inner, use_labels=True, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="Put the steps before the detector"):
+        to_onnx(detector)
