@@ -48,9 +48,9 @@ class TextGeneration:
         engine : {"torch", "ctranslate2"}, default="torch"
             What computes. For transformers, the package ctranslate2 is about twice as fast on a
             CPU. It reads the weights at each call, so it pays from about 10 texts on; for single
-            texts see ``to_ctranslate2``. It finds the same translations, except that beam search
-            with ``no_repeat_ngram_size``, or up to ``max_length_`` tokens, may find others. It
-            takes no ``prefix``.
+            texts see ``to_ctranslate2``. Greedy translations are the same. Beam search may choose
+            others where two are about as good, with ``no_repeat_ngram_size``, and where
+            ``max_length_`` is reached. It takes no ``prefix``.
 
         Returns
         -------
