@@ -153,7 +153,7 @@ class Fill(nn.Module):
         super().__init__()
         self.vectors = vectors
         self.register_buffer("cells", torch.from_numpy(given.cells))
-        rows = torch.from_numpy(given._rows)
+        rows = without_nan(vectors(self.cells))
         self.register_buffer("rows", rows.T.contiguous())
         self.register_buffer("squared_rows", rows.square().T.contiguous())
 

@@ -111,7 +111,7 @@ def _classes():
     while found:
         cls = found.pop()
         found += cls.__subclasses__()
-        if cls.__module__.partition(".")[0] == __package__.partition(".")[0]:
+        if cls.__module__.startswith("skae.") and not cls.__module__.startswith("skae._onnx."):
             classes[cls.__name__] = cls
     return classes
 

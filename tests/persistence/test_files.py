@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skae
 from skae import Autoencoder, DenoisingAutoencoder, VariationalAutoencoder
+from skae._persistence.registry import BASES
 
 METHODS = ("transform", "reconstruct", "score_samples", "predict", "predict_proba", "impute")
 
@@ -347,3 +348,38 @@ def test_devices(path):
     if torch.cuda.is_available():
         codes = skae.load(path, device="cuda").transform(X)
         np.testing.assert_allclose(codes, fitted("rows").transform(X), rtol=1e-4, atol=1e-5)
+
+
+def test_names_are_unique():
+    """Files name classes without their modules."""
+    found, classes = list(BASES), set()
+    while found:
+        cls = found.pop()
+        found += cls.__subclasses__()
+        if cls.__module__.startswith("skae.") and not cls.__module__.startswith("skae._onnx"):
+            classes.add(cls)
+    assert len({cls.__name__ for cls in classes}) == len(classes) > 100
+
+
+def test_numbers_are_little_endian(path):
+    model = Autoencoder(2, **TINY).fit(X)
+    model.extra_ = np.arange(3, dtype=">i4"), np.dtype(">f8"), np.int16(-2)
+    loaded = saved(model, path)
+    with zipfile.ZipFile(path) as archive:
+        arrays = [archive.read(n) for n in archive.namelist() if n.startswith("arrays/")]
+    assert arrays
+    assert not any(b"'>" in array[:128] for array in arrays)
+    array, dtype, number = loaded.extra_
+    np.testing.assert_array_equal(array, [0, 1, 2])
+    assert array.dtype == np.int32
+    assert dtype == np.float64
+    assert number == -2
+    assert number.dtype == np.int16
+
+
+def test_what_holds_itself_is_refused(path):
+    model = Autoencoder(2, **TINY).fit(X)
+    model.extra_ = []
+    model.extra_.append(model.extra_)
+    with pytest.raises(ValueError, match=r"extra_\[0\] holds itself"):
+        skae.save(model, path)

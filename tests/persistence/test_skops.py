@@ -39,7 +39,7 @@ from skae import (
     TabularOutlierScorer,
     VariationalAutoencoder,
 )
-from skae._outliers.known_anomalies import _tree_of
+from skae._sklearn import tree_of_state
 from skae.architectures import Dense, RecurrentEncoderDecoder
 
 #: What the documentation lists, beside types of skae and of torch.nn.
@@ -221,9 +221,9 @@ def test_a_net_is_in_the_file_once():
 
 def test_damaged_trees():
     model = OutlierDetector(Autoencoder(2, **QUICK), use_labels=True, random_state=0)
-    shape, state = model.fit(NAMED, KNOWN)._known_anomalies.__getstate__()["_trees"][0]
+    state = model.fit(NAMED, KNOWN)._known_anomalies.__getstate__()["_trees"][0]
     for name, value in (("left_child", 0), ("right_child", 10**6), ("feature", 99)):
         nodes = state["nodes"].copy()
         nodes[name][0] = value
-        with pytest.raises(ValueError, match="are damaged"):
-            _tree_of(shape, state | {"nodes": nodes})
+        with pytest.raises(ValueError, match="A tree is damaged"):
+            tree_of_state(state | {"nodes": nodes})
