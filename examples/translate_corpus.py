@@ -5,13 +5,13 @@ How to translate files from the command line?
 Copy this script. It fits a translator on a file of pairs, scores it on another file, saves it,
 and translates lines from standard input::
 
-    python translate_corpus.py --data folder --save model.joblib < english.txt > french.txt
+    python translate_corpus.py --data folder --save model.skae < english.txt > french.txt
 
 The folder has ``train.tsv.gz`` and ``test.tsv.gz``, tab-separated tables with the columns ``en``
 and ``fr``. In a terminal, type lines and end with Ctrl-D. A saved model translates without a
 fit::
 
-    python translate_corpus.py --load model.joblib < english.txt > french.txt
+    python translate_corpus.py --load model.skae < english.txt > french.txt
 
 Messages go to standard error, translations to standard output. ``--n-pairs 1000 --max-epochs 1``
 is a quick test of the script; its translations are nonsense.
@@ -22,9 +22,9 @@ import sys
 import time
 from pathlib import Path
 
-import joblib
 import pandas as pd
 
+import skae
 from skae import Seq2SeqTranslator
 from skae.architectures import TEXT_ARCHITECTURES
 from skae.metrics import bleu_score, chrf_score
@@ -73,7 +73,7 @@ def main():
         description="Fit a translator, score it, and translate lines from standard input."
     )
     parser.add_argument("--data", type=Path, help="folder of train.tsv.gz and test.tsv.gz")
-    parser.add_argument("--load", type=Path, help="translate with this model; load only your own")
+    parser.add_argument("--load", type=Path, help="translate with this model")
     parser.add_argument("--save", type=Path, help="where to save the fitted model")
     parser.add_argument("--n-pairs", type=int, help="fit and score with at most this many pairs")
     parser.add_argument("--architecture", choices=sorted(TEXT_ARCHITECTURES), default="lstm")
@@ -85,11 +85,11 @@ def main():
         args.max_epochs = "auto"
 
     if args.load is not None:
-        translator = joblib.load(args.load)
+        translator = skae.load(args.load)
     else:
         translator = fit(args)
         if args.save is not None:
-            joblib.dump(translator, args.save)
+            skae.save(translator, args.save)
             log(f"saved to {args.save}")
     if args.data is not None:
         score(translator, args.data / "test.tsv.gz", args.n_pairs)

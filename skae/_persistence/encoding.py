@@ -141,8 +141,10 @@ class Encoder:
         raise self._refusal(f"is {_shown(value)}, which skae does not know")
 
     def _refusal(self, what, remedy=REMEDY):
-        where = "".join(self._path) or "it"
-        return ValueError(f"{self._name} cannot be saved: {where.lstrip('.')} {what}. {remedy}")
+        if ".callbacks" in self._path:
+            remedy = "Training is over: leave them out with set_params(callbacks=None)."
+        where = "".join(self._path).lstrip(".") or "it"
+        return ValueError(f"{self._name} cannot be saved: {where} {what}. {remedy}")
 
     # Objects.
 
