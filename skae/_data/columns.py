@@ -19,7 +19,7 @@ import pandas as pd
 
 from skae._data.dtypes import ColumnType, ObjectType, array_of, column_values, inferred
 from skae._data.frames import FrameFormat, aligned, as_table, is_id
-from skae._data.plain import objects_of, plain_values
+from skae._data.plain import objects_of, plain_value, plain_values, value_of
 from skae.exceptions import DataWarning, warn
 
 #: What the cell of a category is that was not seen at fit.
@@ -64,7 +64,17 @@ def scaled(numbers, center, scale, rounding):
     return squash(np.minimum(np.maximum(result, -1e300), 1e300))  # faster than clip
 
 
-class NumberColumn:
+class Column:
+    """What the columns of a table have in common: a name, which need not be text."""
+
+    def __getstate__(self):
+        return vars(self) | {"name": plain_value(self.name)}
+
+    def __setstate__(self, state):
+        vars(self).update(state | {"name": value_of(state["name"])})
+
+
+class NumberColumn(Column):
     """Numbers, scaled by median and interquartile range, with their tails drawn together.
 
     Parameters
@@ -187,7 +197,7 @@ class DateColumn(NumberColumn):
         return np.timedelta64(1, np.datetime_data(self.dtype)[0])
 
 
-class CategoryColumn:
+class CategoryColumn(Column):
     """Categories, numbered in their order.
 
     Parameters
@@ -253,16 +263,13 @@ class CategoryColumn:
 
     def __getstate__(self):
         values, shown = plain_values(self.values), plain_values(self.shown)
-        return vars(self) | {"values": values, "shown": shown, "_types": sorted(self._types)}
+        state = super().__getstate__() | {"values": values, "shown": shown}
+        return state | {"_types": sorted(self._types)}
 
     def __setstate__(self, state):
-        values, shown = (
-            pd.Index(objects_of(state["values"]), dtype=object),
-            objects_of(state["shown"]),
-        )
-        vars(self).update(
-            state | {"values": values, "shown": shown, "_types": set(state["_types"])}
-        )
+        super().__setstate__(state | {"_types": set(state["_types"])})
+        self.values = pd.Index(objects_of(state["values"]), dtype=object)
+        self.shown = objects_of(state["shown"])
 
     @property
     def is_empty(self):

@@ -7,6 +7,7 @@ not know. What a fitted model keeps of them goes into its state in this form.
 import re
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 from importlib.util import find_spec
 from uuid import UUID
@@ -31,6 +32,13 @@ def _timestamp(moment, zone):
     return moment if zone is None else moment.tz_localize("UTC").tz_convert(zone)
 
 
+def _member(of_type, value):
+    """Return the member of an enumeration that has a value."""
+    if not issubclass(of_type, Enum):
+        raise TypeError(f"{of_type.__name__} is no enumeration")
+    return of_type(value)
+
+
 #: By name, a type, what gives the arguments for a value of it, and what makes it of these.
 _TYPES = {
     "bytes": (bytes, lambda value: (value.hex(),), bytes.fromhex),
@@ -38,6 +46,11 @@ _TYPES = {
     "date": (date, _arguments, date),
     "datetime": (datetime, _arguments, datetime),
     "Decimal": (Decimal, _arguments, Decimal),
+    "Enum": (
+        Enum,
+        lambda value: (type(value), value.value),
+        _member,
+    ),
     "Fraction": (Fraction, _arguments, lambda above, below: Fraction(above, below)),
     "frozenset": (frozenset, lambda values: tuple(values), lambda *values: frozenset(values)),
     "Interval": (pd.Interval, _arguments, pd.Interval),
@@ -76,9 +89,11 @@ def plain_value(value):
         A value that is plain as it is, and also one of a type that is not known here. Others are
         a dict of the name of their type and what it is called with.
     """
-    if type(value) in SIMPLE or type(value) not in _NAMES:
+    if type(value) in SIMPLE:
         return value
-    name = _NAMES[type(value)]
+    name = "Enum" if isinstance(value, Enum) else _NAMES.get(type(value))
+    if name is None:
+        return value
     return {"type": name, "arguments": plain_values(_TYPES[name][1](value))}
 
 
@@ -183,7 +198,8 @@ def _pandas_of(state):
         return pd.Series(pd.arrays.SparseArray(values, fill_value=fill_value))
     if "storage" in state:
         storage = state["storage"] if find_spec("pyarrow") else "python"
-        dtype = pd.StringDtype(storage, **({"na_value": np.nan} if state["has_nan"] else {}))
+        says_all = not state["has_nan"] or storage == "pyarrow_numpy"
+        dtype = pd.StringDtype(storage, **({} if says_all else {"na_value": np.nan}))
     if "objects" in state:
         return pd.Series(objects_of(state["objects"]), dtype=dtype)
     values = pd.Series(state["values"])

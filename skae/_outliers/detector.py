@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.frames import aligned, narwhals_frame
 from skae._data.given import as_data
+from skae._data.plain import plain_values, value_of
 from skae._estimators.autoencoder import Autoencoder
 from skae._outliers.cells import take_rows
 from skae._outliers.explaining import ExplainMixin
@@ -306,6 +307,18 @@ class OutlierDetector(
         self.calibration_scores_, self.background_ = calibration_scores, background
         self._known_anomalies, self._training_scores = known, training_scores
         return is_known
+
+    def __getstate__(self):
+        """Return the state for pickle, with names that need not be text as plain state."""
+        state = super().__getstate__()
+        names = state.get("_names")
+        return state if names is None else state | {"_names": plain_values(names)}
+
+    def __setstate__(self, state):
+        names = state.get("_names")
+        if names is not None:
+            state = state | {"_names": list(map(value_of, names))}
+        super().__setstate__(state)
 
     def _original(self, seed):
         """Return the estimator to fit clones of."""

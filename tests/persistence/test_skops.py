@@ -46,7 +46,10 @@ EVERY_LAYER = Dense((8,), "gelu", dropout=0.1, normalization="batch")
 CASES = {
     "a layer of each kind": (DenoisingAutoencoder(2, architecture=EVERY_LAYER, **QUICK), FRAME),
     "optimizer of the user": (Autoencoder(2, optimizer=torch.optim.Adamax, **TINY), X),
-    "numbered columns": (Autoencoder(2, **TINY), FRAME.set_axis(range(6), axis=1)),
+    "names that are dates": (
+        OutlierDetector(TabularAutoencoder(2, **QUICK)),
+        FRAME.set_axis(pd.date_range("2026", periods=6), axis=1),
+    ),
     "convolutions": (ConvAutoencoder(2, channels=(4,), upsampling="transpose", **QUICK), IMAGES),
     "frames of steps": (
         RecurrentAutoencoder(2, **QUICK),
