@@ -230,7 +230,7 @@ class ImageFormat(ArrayFormat):
 
     def to_tensor(self, x):
         """Return rows of numbers as images, a tensor of shape (n_samples, *tensor_shape)."""
-        x = x.view(len(x), *self.image_shape)
+        x = x.view(x.shape[0], *self.image_shape)
         return x.unsqueeze(1) if self.channel_axis is None else x.movedim(self.channel_axis + 1, 1)
 
     def to_user_axes(self, output):

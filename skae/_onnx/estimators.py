@@ -1,13 +1,21 @@
 """Which methods of which estimators can be graphs, and what is wrong with others."""
 
 import torch
+from sklearn.decomposition import PCA
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.image_to_image import ImageToImageRegressor
 from skae._names import did_you_mean
 from skae._onnx import methods
-from skae._onnx.methods import judged, of_autoencoder, of_ensemble, of_regressor, of_scorer
+from skae._onnx.methods import (
+    judged,
+    of_autoencoder,
+    of_ensemble,
+    of_pca,
+    of_regressor,
+    of_scorer,
+)
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.scorer import TabularOutlierScorer
 
@@ -25,13 +33,13 @@ KINDS = {
 #: Methods of detectors.
 OF_DETECTOR = ("predict", "score_samples", "decision_function")
 
-#: Methods of all kinds.
-METHODS = sorted({*OF_DETECTOR, *(name for _, names in KINDS.values() for name in names)})
+#: By class, what makes a `Method` of the scores of estimators of scikit-learn, for detectors.
+SCORERS = {PCA: of_pca}
 
 
-def is_known(model):
-    """Say whether a graph is made of an estimator by torch alone."""
-    return isinstance(model, tuple(KINDS))
+def is_known(model, detector=None):
+    """Say whether a graph is made by torch alone, of an estimator or a detector around it."""
+    return isinstance(model, tuple(KINDS)) or (detector is not None and type(model) in SCORERS)
 
 
 def as_method(model, method, precision, detector=None):
@@ -50,7 +58,8 @@ def as_method(model, method, precision, detector=None):
     -------
     Method
     """
-    make, _ = next(pair for kind, pair in KINDS.items() if isinstance(model, kind))
+    kinds = (make for kind, (make, _) in KINDS.items() if isinstance(model, kind))
+    make = SCORERS[type(model)] if type(model) in SCORERS else next(kinds)
     precision = getattr(torch, precision)
     if detector is None:
         return make(model, method, precision)
@@ -78,7 +87,7 @@ def checked_method(model, method):
     if method in known:
         return method
     name, ones = type(model).__name__, ", ".join(map(repr, known))
-    hint = did_you_mean(method, METHODS) if isinstance(method, str) else ""
+    hint = did_you_mean(method, known) if isinstance(method, str) else ""
     raise ValueError(f"method of {name} must be one of {ones}; got {method!r}.{hint}")
 
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.given import as_data
 from skae._estimators.image_to_image import ImageToImageRegressor
 from skae._onnx.estimators import (
+    KINDS,
     as_method,
     check_detector,
     checked_method,
@@ -117,7 +118,7 @@ def to_onnx(model, method=None, *, X=None, dtype="float32", opset=DEFAULT_OPSET)
             f"The last step is {type(last).__name__}, of which skl2onnx makes a graph: leave "
             f"method=None. For a method of an estimator of skae, convert that one; got {method!r}"
         )
-    if is_known(last):
+    if is_known(last, detector):
         method = as_method(last, method, dtype, detector)
         if not before:
             from skae._onnx.tracing import traced_method
@@ -170,7 +171,7 @@ def onnx_input(model, X, *, dtype="float32"):
     return samples.to_array(X, reader.read(X, estimator=last))
 
 
-def step_converter(model):
+def _step_converter(model):
     """Return what skl2onnx asks for, of the default method of a fitted estimator."""
     check_is_fitted(model)
     _need("onnx", "onnxscript")
@@ -180,7 +181,7 @@ def step_converter(model):
     _, last, detector = _parts(model)
     owner = last if detector is None else detector
     name = checked_method(owner, None)
-    if is_known(last):
+    if is_known(last, detector):
         method = as_method(last, name, "float32", detector)
     else:
         method = of_given_scores(name, detector, "float32")
@@ -234,6 +235,47 @@ def _parts(model):
     if "best_estimator_" in vars(model):
         return _parts(model.best_estimator_)
     return [], model, None
+
+
+# What skl2onnx looks for in estimators that it does not know.
+
+
+def onnx_parser(self):
+    """Return what skl2onnx calls for the outputs: codes, a prediction, or labels and scores.
+
+    Returns
+    -------
+    callable
+        Takes a scope and input variables, and returns output variables.
+    """
+    return _step_converter(self).parse
+
+
+def onnx_shape_calculator(self):
+    """Return what skl2onnx calls for the types and shapes of the outputs.
+
+    Returns
+    -------
+    callable
+        Takes an operator, and changes its outputs.
+    """
+    return _step_converter(self).set_shapes
+
+
+def onnx_converter(self):
+    """Return what skl2onnx calls for the nodes of the graph.
+
+    Returns
+    -------
+    callable
+        Takes a scope, an operator and a container, and adds nodes to the container.
+    """
+    return _step_converter(self).convert
+
+
+for _estimator in (*KINDS, OutlierDetector):
+    for _hook in (onnx_parser, onnx_shape_calculator, onnx_converter):
+        setattr(_estimator, _hook.__name__, _hook)
 
 
 def _facts(model):

@@ -1,6 +1,7 @@
 """Methods of fitted estimators as modules of torch, from the user's array to the result."""
 
 import copy
+from math import log, pi
 
 import torch
 from sklearn.dummy import DummyRegressor
@@ -17,6 +18,7 @@ from skae._onnx.known_anomalies import LoweredScores
 from skae._onnx.recurrent import with_operators
 from skae._onnx.samples import Cells, CodedRows, Codes, Images, Rows, Sequences, Unread
 from skae._onnx.tabular_scorer import scorer_module
+from skae.architectures._recurrent_halves import RecurrentDecoder
 from skae.architectures._recurrent_layers import Steps
 
 #: What makes tensors of samples, by the class of the reader of an estimator.
@@ -117,13 +119,15 @@ class _Lengths(nn.Module):
             return
         (_, scaler), (_, svr) = regressor.regressor_.steps
         unit = regressor.transformer_
-        self.gamma, self.intercept = float(svr._gamma), float(svr.intercept_[0])
-        self.unit = float(unit.scale_[0]), float(unit.mean_[0])
         values = {
             "mean": scaler.mean_,
             "scale": scaler.scale_,
             "vectors": svr.support_vectors_,
             "weights": svr.dual_coef_[0],
+            "gamma": svr._gamma,
+            "intercept": svr.intercept_[0],
+            "unit": unit.scale_[0],
+            "middle": unit.mean_[0],
         }
         for name, value in values.items():
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
@@ -136,8 +140,7 @@ class _Lengths(nn.Module):
         squares = scaled.square().sum(1, keepdim=True) + self.vectors.square().sum(1)
         distances = squares - 2 * scaled @ self.vectors.T
         expected = (-self.gamma * distances).exp() @ self.weights + self.intercept
-        scale, mean = self.unit
-        return (expected * scale + mean).round().clamp(*self.range)
+        return (expected * self.unit + self.middle).round().clamp(*self.range)
 
 
 class JoinedNets(nn.Module):
@@ -176,8 +179,31 @@ class Scores(nn.Module):
     def forward(self, x):
         """Return scores, shape (n_samples,)."""
         scores = self.compute(x)
-        most = torch.finfo(scores.dtype).max
-        return torch.where(scores.isnan(), -most, scores).clamp(-most, most)
+        most = torch.tensor(torch.finfo(scores.dtype).max, dtype=scores.dtype)
+        scores = torch.where(scores.isnan(), -most, scores)
+        return torch.minimum(torch.maximum(scores, -most), most)
+
+
+class LogDensity(nn.Module):
+    """The log-likelihood of rows under a fitted `~sklearn.decomposition.PCA`, in float64.
+
+    Parameters
+    ----------
+    pca : PCA
+    """
+
+    def __init__(self, pca):
+        super().__init__()
+        precision = torch.from_numpy(pca.get_precision()).double()
+        constant = (torch.logdet(precision) - len(precision) * log(2 * pi)) / 2
+        parts = {"mean": torch.from_numpy(pca.mean_).double(), "precision": precision}
+        for name, part in (parts | {"constant": constant}).items():
+            self.register_buffer(name, part)
+
+    def forward(self, x):
+        """Return scores, shape (n_samples,)."""
+        difference = x.double() - self.mean
+        return self.constant - (difference * (difference @ self.precision)).sum(1) / 2
 
 
 class _Column(nn.Module):
@@ -240,16 +266,15 @@ class MeanScores(nn.Module):
         super().__init__()
         self.scores = nn.ModuleList(scores)
         self.columns = [None if see_all else torch.from_numpy(seen) for seen in columns]
-        self.units = list(zip(centers.tolist(), scales.tolist(), strict=True))
+        self.register_buffer("centers", torch.from_numpy(centers))
+        self.register_buffer("scales", torch.from_numpy(scales))
 
     def forward(self, x):
         """Return scores, shape (n_samples,)."""
-        parts = zip(self.scores, self.columns, self.units, strict=True)
-        total = 0.0
-        for score, seen, (center, scale) in parts:
-            scores = score(x if seen is None else x[:, seen])
-            total = total + (scores - center) / scale
-        return total / len(self.scores)
+        pairs = zip(self.scores, self.columns, strict=True)
+        scores = [score(x if seen is None else x[:, seen]) for score, seen in pairs]
+        scores = torch.stack(scores, 1)
+        return ((scores.double() - self.centers) / self.scales).mean(1).to(scores.dtype)
 
 
 # What estimators have.
@@ -271,6 +296,7 @@ def samples_of(reader, precision):
 def of_autoencoder(model, method, precision):
     """Return a method of a fitted autoencoder as a `Method`."""
     net, samples = net_of(model, precision), samples_of(model._reader, precision)
+    _fix_steps(samples, method, net)
     if method == "score_samples":
         return Method(samples, Scores(Applied(net, model._score_function())), "scores")
     return _by_codes(model, method, net, samples, precision)
@@ -280,6 +306,7 @@ def of_ensemble(model, method, precision):
     """Return a method of a fitted ensemble as a `Method`."""
     samples = samples_of(model._reader, precision)
     nets = [net_of(member, precision) for member in model.estimators_]
+    _fix_steps(samples, method, *nets)
     if method == "score_samples":
         scores = [
             Scores(Applied(net, member._score_function()))
@@ -291,6 +318,14 @@ def of_ensemble(model, method, precision):
     predictor = model._predictor
     joined = JoinedNets(nets, predictor.widths, predictor.features)
     return _by_codes(model, method, joined, samples, precision)
+
+
+def _fix_steps(samples, method, *nets):
+    """Fix the number of steps where a decoder makes them one by one."""
+    layers = [layer for net in nets for layer in net.modules()]
+    decoders = [layer for layer in layers if isinstance(layer, RecurrentDecoder)]
+    if method != "transform" and any(decoder.feeds_back for decoder in decoders):
+        samples.fix_length()
 
 
 def _by_codes(model, method, net, samples, precision):
@@ -332,6 +367,13 @@ def of_scorer(model, method, precision):
     """Return the scores of a fitted `TabularOutlierScorer` as a `Method`."""
     del method
     return Method(CodedRows(model._reader, precision), scorer_module(model), "scores")
+
+
+def of_pca(model, method, precision):
+    """Return the scores of a fitted `~sklearn.decomposition.PCA` as a `Method`."""
+    del method
+    rows = Codes(model.n_features_in_, precision)
+    return Method(rows, Scores(LogDensity(model)), "scores")
 
 
 def of_given_scores(method, detector, precision):

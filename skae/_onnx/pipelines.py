@@ -70,13 +70,13 @@ def converted(before, last, detector, method, X, dtype, opset, facts):
     onnx.ModelProto
     """
     steps, options = [*before, last], {}
-    if is_known(last):
+    if is_known(last, detector):
         steps[-1] = _step(StepConverter, method)
     elif detector is not None:
         if type(last).__name__ not in SCORERS:
             raise ValueError(
                 f"ONNX has no score_samples of {type(last).__name__}. An OutlierDetector can be "
-                f"around an estimator of skae, or one of {', '.join(SCORERS)}."
+                f"around an estimator of skae, or one of PCA, {', '.join(SCORERS)}."
             )
         options[id(last)] = {"score_samples": True}
         steps.append(_step(ScoreConverter, of_given_scores(method, detector, dtype)))
@@ -92,8 +92,10 @@ def converted(before, last, detector, method, X, dtype, opset, facts):
                 target_opset=opsets,
                 options=options,
             )
-    except (RuntimeError, NotImplementedError, KeyError) as error:
-        raise ValueError(f"skl2onnx cannot convert a step. {_first_lines(error)}") from error
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(_reason(error, steps)) from error
     if facts:
         set_model_props(model, facts)
     return model
@@ -112,5 +114,16 @@ def _inputs(first, X, dtype):
     return {"X": X[:1] if frame is None else frame[:1].to_pandas()}
 
 
-def _first_lines(error):
-    return " ".join(str(error).split())[:500]
+def _reason(error, steps):
+    """Say which step cannot be converted, and why."""
+    why = " ".join(str(error).split())
+    parts = [one for step in steps for one in _with_parts(step)]
+    named = [type(one).__name__ for one in parts if repr(type(one)) in why]
+    what = named[0] if named else "the pipeline"
+    return f"skl2onnx cannot convert {what}: {why.partition('. ')[0]:.300}."
+
+
+def _with_parts(step):
+    """Return a step and the estimators in it."""
+    inner = step.get_params().values() if isinstance(step, BaseEstimator) else ()
+    return [step, *inner]

@@ -3,28 +3,20 @@
 import logging
 import traceback
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 
 import onnx
 import torch
 from onnx.inliner import inline_local_functions
-from torch import nn
 
 from skae._onnx.methods import N_TRACED
 
 #: Opsets of the graphs that torch can write.
 OPSETS = range(18, 24)
 
-#: What logs on the way to a graph, for developers of these.
-LOGGERS = (
-    "skl2onnx",
-    "torch.onnx",
-    "torch.export",
-    "torch.fx",
-    "torch._dynamo",
-    "onnxscript",
-    "onnx_ir",
-)
+#: Packages that log on the way to a graph, for their developers.
+PACKAGES = "torch", "onnxscript", "onnx_ir", "skl2onnx"
 
 
 def traced_method(method, opset, facts):
@@ -47,21 +39,41 @@ def traced_method(method, opset, facts):
         If ONNX lacks what a layer does.
     """
     try:
-        model = _traced(method, opset)
+        return _plain(_first_of(method, opset), facts | method.facts())
     except Exception as error:
-        if len(method.samples.axes) == 1:
-            raise ValueError(_reason(error, method)) from error
-        method.samples.fix_length()  # some decoders take their steps one by one
-        return traced_method(method, opset, facts)
-    return _plain(model, facts | method.facts())
+        raise ValueError(_reason(error, method)) from error
 
 
-def _traced(method, opset):
+def _first_of(method, opset):
+    """Return the model that the first of several ways gives, or raise the error of the first.
+
+    Layers run as they are, or their code is read, which leaves the number of samples free also
+    where it is asked for. Steps of sequences that are made one by one cannot be free.
+    """
+    ways = [(is_free, is_strict) for is_free in (True, False) for is_strict in (False, True)]
+    first = None
+    for is_free, is_strict in ways:
+        if not is_free and len(method.samples.axes) > 1:
+            method.samples.fix_length()
+        elif not is_free:
+            break
+        try:
+            return _traced(method, opset, is_strict)
+        except Exception as error:
+            first = first or error
+    raise first
+
+
+def _traced(method, opset, is_strict):
     samples = method.samples
+    example = (samples.example(N_TRACED),)
+    free = dict.fromkeys(samples.axes, torch.export.Dim.DYNAMIC)
     with quiet(), torch.no_grad():
+        program = torch.export.export(
+            method.eval(), example, dynamic_shapes=(free,), strict=is_strict
+        )
         program = torch.onnx.export(
-            method.eval(),
-            (samples.example(N_TRACED),),
+            program,
             dynamo=True,
             dynamic_shapes=(samples.axes,),
             input_names=["X"],
@@ -75,12 +87,13 @@ def _traced(method, opset):
 @contextmanager
 def quiet():
     """Keep warnings and logs for developers of exporters from the user."""
-    loggers = [logging.getLogger(name) for name in LOGGERS]
+    names = [*PACKAGES, *logging.root.manager.loggerDict]
+    loggers = [logging.getLogger(one) for one in names if one.partition(".")[0] in PACKAGES]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -102,31 +115,33 @@ def _plain(model, facts):
 
 # Errors.
 
+#: Characters of the message of an exporter that are passed on, at most.
+MAX_MESSAGE = 300
 
-def _reason(error, module):
+
+def _reason(error, method):
     """Say which layer cannot be exported, and why."""
-    where = _culprit(error, module)
+    where = _culprit(error, method)
     while error.__cause__ is not None:
         error = error.__cause__
-    why = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{where} cannot be written as ONNX: {why}"
+    why = " ".join(str(error).split()) or type(error).__name__
+    return f"{where} cannot be written as ONNX: {why:.{MAX_MESSAGE}}"
 
 
-def _culprit(error, module):
+def _culprit(error, method):
     """Return the name and the class of the innermost layer that an error is about."""
-    names = {id(part): name for name, part in module.named_modules() if name}
+    names = {id(part): name for name, part in method.named_modules() if name}
     found = None
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            for value in list(frame.f_locals.values()):
-                if isinstance(value, torch.fx.Node):
-                    stack = value.meta.get("nn_module_stack") or {}
-                    found = next(reversed(stack.values()), found)
-                elif isinstance(value, nn.Module) and id(value) in names:
-                    found = names[id(value)], type(value)
+            seen = dict(frame.f_locals)
+            layer, node = seen.get("self"), seen.get("node")
+            if isinstance(node, torch.fx.Node):  # a step of the graph that ONNX lacks
+                found = next(reversed((node.meta.get("nn_module_stack") or {}).values()), found)
+            elif id(layer) in names:
+                found = names[id(layer)], type(layer).__name__
         error = error.__cause__ or error.__context__
     if found is None:
         return "The model"
     name, kind = found
-    kind = kind if isinstance(kind, str) else kind.__name__
-    return f"The layer {name} ({kind.rpartition('.')[2]})"
+    return f"The layer {name.rpartition('net.')[2]} ({str(kind).rpartition('.')[2]})"

@@ -51,7 +51,7 @@ class CallableLoss(Random, Loss):
         value = self.function(prediction.clone(), target.clone())
         shape = tuple(getattr(value, "shape", ()))
         is_float = isinstance(value, torch.Tensor) and value.is_floating_point()
-        if not is_float or shape not in {tuple(target.shape), (len(target),)}:
+        if not is_float or shape not in (tuple(target.shape), tuple(target.shape[:1])):
             raise ValueError(
                 f"loss {callable_name(self.function)} must return one value per element or one per "
                 f"sample, a float tensor of shape {tuple(target.shape)} or ({len(target)},); "
