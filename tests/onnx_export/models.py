@@ -29,7 +29,7 @@ BYTES = (load_digits().images[:300, ..., None] * [15, 10, 5]).astype(np.uint8)
 
 rng = np.random.default_rng(0)
 SEQUENCES = [rng.normal(size=(n, 2)).cumsum(0) for n in rng.integers(3, 9, 60)]
-EQUAL = rng.normal(size=(60, 2, 7)).cumsum(2)
+EQUAL = rng.normal(size=(60, 2, 4)).cumsum(2)
 TABLE = pd.DataFrame(
     {
         "age": rng.normal(40, 9, 200).round(),
