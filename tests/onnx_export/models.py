@@ -29,7 +29,7 @@ BYTES = (load_digits().images[:300, ..., None] * [15, 10, 5]).astype(np.uint8)
 
 rng = np.random.default_rng(0)
 SEQUENCES = [rng.normal(size=(n, 2)).cumsum(0) for n in rng.integers(3, 9, 60)]
-EQUAL = rng.normal(size=(60, 2, 4)).cumsum(2)
+EQUAL = rng.normal(size=(60, 2, 3)).cumsum(2)
 TABLE = pd.DataFrame(
     {
         "age": rng.normal(40, 9, 200).round(),
@@ -66,7 +66,7 @@ MODELS = {
         ),
         ROWS,
     ),
-    "sequences": (lambda: RecurrentAutoencoder(3, hidden_layer_sizes=8, **QUICK), SEQUENCES),
+    "sequences": (lambda: RecurrentAutoencoder(3, hidden_layer_sizes=8, bidirectional=False, **QUICK), SEQUENCES),
     "fed back": (
         lambda: RecurrentAutoencoder(
             3,
