@@ -99,13 +99,19 @@ class Forest(nn.Module):
         feature = np.where(is_leaf, 0, np.concatenate([tree.feature for tree in trees]))
         self.register_buffer("feature", torch.from_numpy(feature))
         threshold = np.concatenate([tree.threshold for tree in trees])
-        self.register_buffer("threshold", torch.from_numpy(threshold))
+        self.register_buffer("threshold", torch.from_numpy(_single_below(threshold)))
         value = np.concatenate([tree.value[:, 0, IS_ANOMALY] for tree in trees])
         self.register_buffer("value", torch.from_numpy(value))
 
     def forward(self, x):
         nodes = self.starts.expand(x.shape[0], -1)
         for _ in range(self.depth):
-            is_left = x.gather(1, self.feature[nodes]).double() <= self.threshold[nodes]
+            is_left = x.gather(1, self.feature[nodes]) <= self.threshold[nodes]
             nodes = torch.where(is_left, self.left[nodes], self.right[nodes])
         return self.value[nodes].mean(1)
+
+
+def _single_below(numbers):
+    """Return the largest float32 not above each number: the same numbers of float32 are below."""
+    single = numbers.astype(np.float32)
+    return np.where(single > numbers, np.nextafter(single, np.float32(-np.inf)), single)

@@ -25,7 +25,7 @@ from skae._onnx.table_cells import (
     double,
     without_nan,
 )
-from skae._onnx.tabular_scorer_columns import derived_module
+from skae._onnx.tabular_scorer_columns import derived_modules
 from skae._outliers import distances, donors
 from skae._outliers.scorer import NOVELTY
 
@@ -86,7 +86,7 @@ class Read(nn.Module):
         super().__init__()
         self.register_buffer("kept", torch.tensor(columns.kept, dtype=torch.int64))
         self.register_buffer("stand_ins", double(columns.stand_ins))
-        self.derived = nn.ModuleList(derived_module(part) for part in columns.derived)
+        self.derived = nn.ModuleList(derived_modules(columns.derived))
 
     def forward(self, codes, cells):
         kept = cells[:, self.kept]

@@ -3,6 +3,8 @@
 Codes are numbers and seconds as they are, so nothing has to be undone first.
 """
 
+from itertools import groupby
+
 import numpy as np
 import pandas as pd
 import torch
@@ -52,59 +54,60 @@ class Constants(nn.Module):
         return torch.where(is_new & ~numbers.isnan(), float(UNSEEN), 0.0).double()
 
 
-class Difference(nn.Module):
-    """The second number minus the first, 0 where it is rounding.
+class Differences(nn.Module):
+    """The second number less the first, of some pairs; 0 where it is rounding.
 
     Parameters
     ----------
-    pair : Pair
+    pairs : list of Pair
     """
 
-    def __init__(self, pair):
+    def __init__(self, pairs):
         super().__init__()
-        self.first, self.second = pair.sources
-        self.register_buffer("rounding", double(pair.rounding))
+        self.first, self.second = zip(*(pair.sources for pair in pairs), strict=True)
+        self.register_buffer("rounding", double([pair.rounding for pair in pairs]))
 
     def forward(self, codes):
-        a, b = codes[:, self.first], codes[:, self.second]
+        a, b = codes[:, list(self.first)], codes[:, list(self.second)]
         difference = b - a
         rounding = self.rounding + ROUNDING * torch.maximum(a.abs(), b.abs())
-        return torch.where(difference.abs() <= rounding, 0.0, difference)[:, None]
+        return torch.where(difference.abs() <= rounding, 0.0, difference)
 
 
 class DifferenceCells(nn.Module):
-    """A difference as a scaled number, as `DifferenceColumn`.
+    """Differences as scaled numbers, as `DifferenceColumn`.
 
     Parameters
     ----------
-    given : DifferenceColumn
+    given : list of DifferenceColumn
     """
 
     def __init__(self, given):
         super().__init__()
-        self.difference, self.scaled = Difference(given.pair), Scaled([given.number])
+        self.differences = Differences([part.pair for part in given])
+        self.scaled = Scaled([part.number for part in given])
 
     def forward(self, codes):
-        return self.scaled(self.difference(codes))
+        return self.scaled(self.differences(codes))
 
 
-class UsualDifference(nn.Module):
-    """Whether a difference is usual, as `UsualDifferenceColumn`.
+class UsualDifferences(nn.Module):
+    """Whether differences are usual, as `UsualDifferenceColumn`.
 
     Parameters
     ----------
-    given : UsualDifferenceColumn
+    given : list of UsualDifferenceColumn
     """
 
     def __init__(self, given):
         super().__init__()
-        self.difference = Difference(given.pair)
-        self.register_buffer("low", double(given.low))
-        self.register_buffer("high", double(given.high))
+        self.differences = Differences([part.pair for part in given])
+        self.register_buffer("low", double([part.low for part in given]))
+        self.register_buffer("high", double([part.high for part in given]))
 
     def forward(self, codes):
-        difference = self.difference(codes)
-        is_unusual = (difference < self.low) | (difference > self.high)
+        differences = self.differences(codes)
+        is_unusual = (differences < self.low) | (differences > self.high)
         return torch.where(is_unusual, float(UNSEEN), 0.0).double()
 
 
@@ -179,29 +182,32 @@ class UsualTimes(nn.Module):
         return torch.where(torch.stack(are_new, 1), float(UNSEEN), 0.0).double()
 
 
-MODULES = {
-    ConstantColumns: Constants,
-    DifferenceColumn: DifferenceCells,
-    PhaseColumns: Phases,
-    UsualDifferenceColumn: UsualDifference,
-    UsualTimeColumns: UsualTimes,
-}
+#: Modules of one part, and of all parts of a class that follow each other.
+OF_ONE = {ConstantColumns: Constants, PhaseColumns: Phases, UsualTimeColumns: UsualTimes}
+OF_MANY = {DifferenceColumn: DifferenceCells, UsualDifferenceColumn: UsualDifferences}
 
 
-def derived_module(part):
-    """Return derived columns as a module.
+def derived_modules(parts):
+    """Return derived columns as modules.
 
     Parameters
     ----------
-    part : ConstantColumns, DifferenceColumn, PhaseColumns, UsualDifferenceColumn or \
+    parts : list of ConstantColumns, DifferenceColumn, PhaseColumns, UsualDifferenceColumn or \
             UsualTimeColumns
 
     Returns
     -------
-    nn.Module
-        Maps codes of shape (n_samples, n_columns) to cells of shape (n_samples, n_derived).
+    list of nn.Module
+        They map codes of shape (n_samples, n_columns) to cells, which are side by side those of
+        the parts.
     """
-    return MODULES[type(part)](part)
+    modules = []
+    for kind, group in groupby(parts, type):
+        if kind in OF_MANY:
+            modules.append(OF_MANY[kind](list(group)))
+        else:
+            modules += [OF_ONE[kind](part) for part in group]
+    return modules
 
 
 def _phase(cycle, seconds):

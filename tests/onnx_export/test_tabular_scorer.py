@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from onnxruntime import InferenceSession
 from sklearn.datasets import load_breast_cancer, load_wine
 from torch import nn
 
 from skae import TabularAutoencoder, TabularOutlierScorer
 from skae._onnx.double_nets import in_double
+from skae._onnx.exporting import to_onnx
 from skae._onnx.table_coding import table_codes
 from skae._onnx.tabular_scorer import scorer_module
 
@@ -86,20 +88,9 @@ def test_columns_of_all_kinds(of_orders):
     assert difference(scorer, odd(frame)) < TOLERANCE
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporter
 def test_a_graph_for_any_number_of_rows(of_orders):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     frame, scorer = of_orders
-    program = torch.onnx.export(
-        scorer_module(scorer),
-        (torch.zeros(2, frame.shape[1], dtype=torch.float64),),
-        dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim("n")},),
-        input_names=["X"],
-        verbose=False,
-    )
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    session = InferenceSession(to_onnx(scorer).SerializeToString())
     for n in (1, 3, 400):
         rows = odd(frame)[:n]
         assert difference(scorer, rows, lambda X: session.run(None, {"X": X})[0]) < TOLERANCE
