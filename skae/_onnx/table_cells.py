@@ -111,6 +111,23 @@ class Positions(nn.Module):
         return torch.where(numbers.isnan(), numbers, found)
 
 
+class Columns(nn.Module):
+    """Some columns, in some order.
+
+    Parameters
+    ----------
+    positions : array-like of int
+    """
+
+    def __init__(self, positions):
+        super().__init__()
+        positions = torch.from_numpy(np.asarray(positions, np.int64))
+        self.register_buffer("positions", positions)
+
+    def forward(self, x):
+        return x.index_select(1, self.positions)  # indexing would transpose twice
+
+
 class ByColumn(nn.Module):
     """Columns of which some are changed, of float64.
 
@@ -123,21 +140,16 @@ class ByColumn(nn.Module):
 
     def __init__(self, n_columns, changes):
         super().__init__()
-        changes = [(columns, module) for columns, module in changes if len(columns)]
-        self.modules_of = nn.ModuleList(module for _, module in changes)
-        self.columns = [columns for columns, _ in changes]
         changed = [i for columns, _ in changes for i in columns]
         others = [i for i in range(n_columns) if i not in set(changed)]
-        self.others = others
-        self.register_buffer("order", torch.tensor(np.argsort([*changed, *others])))
+        parts = [nn.Sequential(Columns(columns), module) for columns, module in changes]
+        parts += [Columns(others)] if others else []
+        self.parts = nn.ModuleList(parts)
+        self.in_order = Columns(np.argsort([*changed, *others]))
 
     def forward(self, x):
         x = x.double()
-        pairs = zip(self.modules_of, self.columns, strict=True)
-        parts = [module(x[:, columns]) for module, columns in pairs]
-        if self.others:
-            parts.append(x[:, self.others])
-        return torch.cat(parts, 1)[:, self.order]
+        return self.in_order(torch.cat([part(x) for part in self.parts], 1))
 
 
 def cells_of_codes(columns):
@@ -175,16 +187,16 @@ class Elements(nn.Module):
     def __init__(self, format):
         super().__init__()
         order, layout = format.order, format.column_layout
-        self.register_buffer("numbers", torch.tensor(order[: layout.n_numbers]))
+        self.numbers = Columns(order[: layout.n_numbers])
         groups = list(zip(order[layout.n_numbers :].tolist(), layout.widths, strict=True))
         columns = [column for column, width in groups for _ in range(width)]
-        self.register_buffer("categories", torch.tensor(columns, dtype=torch.int64))
+        self.categories = Columns(columns)
         places = [float(place) for _, width in groups for place in range(width)]
         self.register_buffer("places", double(places))
 
     def forward(self, cells):
         cells = cells.double()
-        numbers, categories = cells[:, self.numbers], cells[:, self.categories]
+        numbers, categories = self.numbers(cells), self.categories(cells)
         is_it = (categories == self.places).double()
         return torch.cat([numbers, torch.where(categories.isnan(), categories, is_it)], 1)
 
@@ -209,12 +221,12 @@ class CodesOfElements(nn.Module):
         self.slices = [slice(a, a + n) for a, n in zip(starts, sizes, strict=True)]
         parts = [_Shown(one) if one.is_category else _Restored(one) for one in ordered]
         self.parts = nn.ModuleList(parts)
-        self.register_buffer("order", torch.tensor(np.argsort(format.order)))
+        self.in_user_order = Columns(np.argsort(format.order))
 
     def forward(self, output):
         output = output.double()
         pairs = zip(self.parts, self.slices, strict=True)
-        return torch.stack([part(output[:, one]) for part, one in pairs], 1)[:, self.order]
+        return self.in_user_order(torch.stack([part(output[:, one]) for part, one in pairs], 1))
 
 
 class _Shown(nn.Module):

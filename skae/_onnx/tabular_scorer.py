@@ -18,6 +18,7 @@ from skae._data.columns import UNSEEN
 from skae._onnx.double_nets import in_double
 from skae._onnx.table_cells import (
     ByColumn,
+    Columns,
     Elements,
     Looked,
     Scaled,
@@ -60,7 +61,7 @@ class TabularScores(nn.Module):
         self.cells_of_codes = cells_of_codes(columns.given.columns)
         self.read = Read(columns)
         self.n_modeled = columns.n_modeled
-        self.register_buffer("categories", torch.from_numpy(np.flatnonzero(columns.is_category)))
+        self.categories = Columns(np.flatnonzero(columns.is_category))
         vectors = Vectors(columns.format, scorer._new_category)
         self.fill = Fill(scorer._donors, vectors)
         self.distances = Distances(scorer, vectors)
@@ -70,7 +71,7 @@ class TabularScores(nn.Module):
         codes = codes.double()
         read = self.read(codes, self.cells_of_codes(codes))
         logs = self.distances(self.fill(read[:, : self.n_modeled]))
-        n_new = (read[:, self.categories] == UNSEEN).double().sum(1)
+        n_new = (self.categories(read) == UNSEEN).double().sum(1)
         return -self.combine(logs) - NOVELTY * n_new
 
 
@@ -84,12 +85,12 @@ class Read(nn.Module):
 
     def __init__(self, columns):
         super().__init__()
-        self.register_buffer("kept", torch.tensor(columns.kept, dtype=torch.int64))
+        self.kept = Columns(columns.kept)
         self.register_buffer("stand_ins", double(columns.stand_ins))
         self.derived = nn.ModuleList(derived_modules(columns.derived))
 
     def forward(self, codes, cells):
-        kept = cells[:, self.kept]
+        kept = self.kept(cells)
         kept = torch.where(kept == UNSEEN, self.stand_ins, kept)
         return torch.cat([kept, *(part(codes) for part in self.derived)], 1)
 

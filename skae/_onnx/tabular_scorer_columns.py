@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from skae._data.columns import UNSEEN
-from skae._onnx.table_cells import Scaled, double, without_nan
+from skae._onnx.table_cells import Columns, Scaled, double, without_nan
 from skae._outliers.derived_columns import ConstantColumns
 from skae._outliers.differences import ROUNDING, DifferenceColumn, UsualDifferenceColumn
 from skae._outliers.time_columns import DAY, LAST, PhaseColumns, UsualTimeColumns
@@ -32,7 +32,7 @@ class Constants(nn.Module):
 
     def __init__(self, given):
         super().__init__()
-        self.sources = given.sources
+        self.sources = Columns(given.sources)
         single = given.values.astype(np.float32).astype(float)
         for name, values in {
             "values": given.values,
@@ -45,7 +45,7 @@ class Constants(nn.Module):
             self.register_buffer(name, torch.from_numpy(values))
 
     def forward(self, codes):
-        numbers = codes[:, self.sources]
+        numbers = self.sources(codes)
         differs = (numbers - self.values).abs() > self.rounding
         was_single = (numbers - self.single).abs() <= ROUNDING * self.values.abs()
         is_single = numbers.float().double() == self.values
@@ -64,11 +64,12 @@ class Differences(nn.Module):
 
     def __init__(self, pairs):
         super().__init__()
-        self.first, self.second = zip(*(pair.sources for pair in pairs), strict=True)
+        first, second = zip(*(pair.sources for pair in pairs), strict=True)
+        self.first, self.second = Columns(first), Columns(second)
         self.register_buffer("rounding", double([pair.rounding for pair in pairs]))
 
     def forward(self, codes):
-        a, b = codes[:, list(self.first)], codes[:, list(self.second)]
+        a, b = self.first(codes), self.second(codes)
         difference = b - a
         rounding = self.rounding + ROUNDING * torch.maximum(a.abs(), b.abs())
         return torch.where(difference.abs() <= rounding, 0.0, difference)

@@ -88,11 +88,14 @@ def test_columns_of_all_kinds(of_orders):
     assert difference(scorer, odd(frame)) < TOLERANCE
 
 
-def test_a_graph_for_any_number_of_rows(of_orders):
-    frame, scorer = of_orders
+def test_a_graph_for_any_number_of_rows():
+    frame = orders(400)[["ordered", "price", "with_tax", "tax", "kind"]]  # few: exports are slow
+    with pytest.warns(match="grow with the order"):
+        scorer = TabularOutlierScorer(n_estimators=1, **FAST).fit(frame)
     session = InferenceSession(to_onnx(scorer).SerializeToString())
+    new = odd(orders(400))[list(frame)]
     for n in (1, 3, 400):
-        rows = odd(frame)[:n]
+        rows = new[:n]
         assert difference(scorer, rows, lambda X: session.run(None, {"X": X})[0]) < TOLERANCE
 
 
