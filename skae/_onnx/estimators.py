@@ -93,7 +93,7 @@ def checked_method(model, method):
 
 def check_detector(detector, before, last):
     """Raise an error if a detector compares more than the scores of its estimator's steps."""
-    if detector._known_anomalies is not None and (before or not is_known(last)):
+    if detector._known_anomalies is not None and (before or not is_known(last, detector)):
         what = "a pipeline" if before else type(last).__name__
         raise ValueError(
             f"to_onnx knows no graph of an OutlierDetector around {what} with use_labels=True, "
