@@ -385,6 +385,14 @@ def test_a_row_is_not_its_own_neighbor(rng, n_features):
     np.testing.assert_allclose(alone, scores[:20])
 
 
+def test_rows_that_are_there_many_times_have_one_score(rng):
+    """Whatever the other rows: the nearest ones are found in another order if there are many."""
+    X = pd.DataFrame(rng.choice(["a", "b", "c"], (300, 8), p=[0.7, 0.2, 0.1]))
+    scorer = TabularOutlierScorer(TabularAutoencoder(max_epochs=1), random_state=0).fit(X)
+    scores = scorer.score_samples(pd.concat([X] * 8)).reshape(8, -1)
+    np.testing.assert_allclose(scores, np.tile(scorer.score_samples(X), (8, 1)))
+
+
 @pytest.mark.filterwarnings("ignore:X has feature names")
 def test_scorers_of_arrays_impute_frames(X):
     scorer = TabularOutlierScorer(TabularAutoencoder(2, max_epochs=1), random_state=0).fit(X)
