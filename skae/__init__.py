@@ -12,6 +12,7 @@ from skae._estimators.variational import VariationalAutoencoder
 from skae._model_selection.fit_many import fit_many
 from skae._model_selection.grid import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._model_selection.halving import BatchedHalvingGridSearchCV
+from skae._onnx.exporting import onnx_input, to_onnx
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._persistence.files import load, save
@@ -36,8 +37,10 @@ __all__ = [
     "VariationalAutoencoder",
     "fit_many",
     "load",
+    "onnx_input",
     "register",
     "save",
+    "to_onnx",
 ]
 
 __version__ = "0.1.0.dev0"

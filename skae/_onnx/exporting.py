@@ -98,7 +98,7 @@ def to_onnx(model, method=None, *, X=None, dtype="float32", opset=DEFAULT_OPSET)
     >>> import onnxruntime
     >>> from sklearn.datasets import load_iris
     >>> from skae import Autoencoder
-    >>> from skae._onnx.exporting import to_onnx
+    >>> from skae import to_onnx
     >>> X = load_iris().data.astype("float32")
     >>> model = Autoencoder(2, max_epochs=3, random_state=0, check_baseline=False).fit(X)
     >>> graph = to_onnx(model, "reconstruct")

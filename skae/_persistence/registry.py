@@ -1,5 +1,6 @@
 """Names of the classes and functions that files of models can hold."""
 
+import sys
 from types import FunctionType
 
 import numpy as np
@@ -111,9 +112,16 @@ def _classes():
     while found:
         cls = found.pop()
         found += cls.__subclasses__()
-        if cls.__module__.startswith("skae.") and not cls.__module__.startswith("skae._onnx."):
+        package, _, rest = cls.__module__.partition(".")
+        if package == "skae" and not rest.startswith("_onnx") and _is_there(cls):
             classes[cls.__name__] = cls
     return classes
+
+
+def _is_there(cls):
+    """Say whether its module has a class: torch makes others of this name when it exports."""
+    module = sys.modules.get(cls.__module__)
+    return module is not None and vars(module).get(cls.__name__) is cls
 
 
 def _torch_classes():

@@ -20,6 +20,7 @@ from skae._data.dtypes import ColumnType
 from skae._data.frames import FrameFormat, plain_samples, samples_of
 from skae._data.plain import index_of, plain_index, plain_value, value_of
 
+
 class Color(Enum):
     RED = ("r", Decimal(1))
 

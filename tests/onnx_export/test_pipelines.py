@@ -5,7 +5,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import skl2onnx
-from models import QUICK, ROWS, fitted
+from graph_models import QUICK, ROWS, fitted
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import IsolationForest

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from models import QUICK, ROWS, TABLE, fitted, rng
+from graph_models import QUICK, ROWS, TABLE, fitted, rng
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -211,13 +211,6 @@ def test_unknown_choices(name, how, message):
 def test_what_is_no_model(model, message):
     with pytest.raises(TypeError, match=message):
         to_onnx(model)
-
-
-def test_known_anomalies_have_no_graph():
-    labels = np.where(np.arange(len(ROWS)) < 5, -1, 0)
-    detector = OutlierDetector(Autoencoder(2, **QUICK), use_labels=True).fit(ROWS, labels)
-    with pytest.raises(ValueError, match="use_labels=False"):
-        to_onnx(detector)
 
 
 def test_missing_packages_are_named(monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from models import MODELS, fitted
+from graph_models import MODELS, fitted
 from torch.export import Dim, export
 
 

@@ -66,7 +66,10 @@ MODELS = {
         ),
         ROWS,
     ),
-    "sequences": (lambda: RecurrentAutoencoder(3, hidden_layer_sizes=8, bidirectional=False, **QUICK), SEQUENCES),
+    "sequences": (
+        lambda: RecurrentAutoencoder(3, hidden_layer_sizes=8, bidirectional=False, **QUICK),
+        SEQUENCES,
+    ),
     "fed back": (
         lambda: RecurrentAutoencoder(
             3,
