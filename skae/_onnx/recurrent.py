@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from skae.architectures._recurrent_layers import Recurrence
+
 #: ONNX's name of a layer, and its order of the gates in terms of torch's.
 KINDS = {nn.LSTM: ("LSTM", (0, 3, 1, 2)), nn.GRU: ("GRU", (1, 0, 2))}
 
@@ -60,6 +62,8 @@ class OnnxRecurrence(nn.Module):
 def with_operators(module):
     """Put operators in the place of a module's recurrent layers, where they do the same."""
     for parent in list(module.modules()):
+        if isinstance(parent, Recurrence):
+            parent.truncation = None  # which is for gradients
         for name, child in parent.named_children():
             if type(child) in KINDS and _is_plain(child):
                 setattr(parent, name, OnnxRecurrence(child))
