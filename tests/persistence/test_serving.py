@@ -24,10 +24,12 @@ TABLE = pd.DataFrame(
         "amount": rng.normal(size=60),
         "n": rng.integers(0, 9, 60),
         "kind": pd.Categorical(rng.choice(["x", "y"], 60)),
+        "is_new": rng.random(60) < 0.5,
         "at": rng.choice(pd.date_range("2026-01-01", periods=9), 60),
     }
 )
 NUMBERS = TABLE[["amount", "n"]]
+ROW = {"amount": 1, "n": 1, "kind": "x", "is_new": True, "at": "2026-01-01"}
 
 
 # A service.
@@ -55,6 +57,8 @@ def test_a_service_reports_outliers(client, detector):
     rows = TABLE[:3].copy()
     rows.loc[1, "amount"] = 50.0
     rows["kind"] = ["x", None, "of a new kind"]
+    rows["is_new"] = [True, None, False]
+    rows["n"] = [1, None, 2]
     sent = json.loads(rows.to_json(orient="records", date_format="iso"))
     answer = client.post("/report", json=sent, params={"n_columns": 2})
     assert answer.status_code == 200
@@ -70,9 +74,10 @@ def test_a_service_reports_outliers(client, detector):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"amount": 1}], "n"),
-        ([{"amount": "much", "n": 1, "kind": "x", "at": "2026-01-01"}], "much"),
-        ([{"amount": 1, "n": 1, "kind": "x", "at": "some day"}], "some day"),
+        ([{"amount": 1, "at": "2026-01-01"}], "X lacks these columns"),
+        ([ROW | {"amount": "much"}], "'amount' held numbers"),
+        ([ROW | {"at": "some day"}], "some day"),
+        ([ROW | {"at": [1]}], "valid string"),
         ([], "at least 1"),
         ([{}] * 1001, "at most 1000"),
         ("rows", "valid list"),
