@@ -17,7 +17,14 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from skae._data.dtypes import ColumnType, ObjectType, array_of, column_values, inferred
+from skae._data.dtypes import (
+    ColumnType,
+    ObjectType,
+    array_of,
+    column_values,
+    in_range,
+    inferred,
+)
 from skae._data.frames import FrameFormat, aligned, as_table, is_id
 from skae._data.plain import objects_of, plain_value, plain_values, value_of
 from skae.exceptions import DataWarning, warn
@@ -444,6 +451,15 @@ class TableColumns:
             return None
         attributes = ("center", "scale", "rounding")
         return [np.array([vars(one)[name] for one in self.columns]) for name in attributes]
+
+    def limits(self, i):
+        """Return the ends of what a column of numbers can hold, and whether it holds integers."""
+        if self.objects[i] is not None:
+            return -np.inf, np.inf, self.objects[i].is_integer
+        if self.frame is None:
+            return -np.inf, np.inf, False
+        low, high, half = in_range(np.array([-np.inf, np.inf, 0.5]), self.types[i].dtype)
+        return low, high, half != 0.5
 
     def restore(self, cells, index=None, dtype=np.float64):
         """Return a table like the one that was learned from.

@@ -113,6 +113,11 @@ class ObjectType:
         is_other = values.dtype.kind != "O" or inferred(values).dtype.kind == "O"
         return None if is_other or pd.isna(values).all() else cls(values)
 
+    @property
+    def is_integer(self):
+        """Whether they are integers."""
+        return self.kind == "integer"
+
     def make(self, values):
         """Return numbers or dates as an array of objects, None where they are missing."""
         known = pd.notna(values)
@@ -128,12 +133,12 @@ class ObjectType:
         if self.kind == "fraction":
             most = self.example.denominator
             return (Fraction(v).limit_denominator(most) for v in values.tolist())
-        if self.kind == "integer":
+        if self.is_integer:
             values = np.round(values)
         if isinstance(self.example, np.generic):
             dtype = np.asarray(self.example).dtype
             return in_range(values, dtype).astype(dtype)
-        return map(int, values) if self.kind == "integer" else self._moments(values)
+        return map(int, values) if self.is_integer else self._moments(values)
 
     def _moments(self, values):
         example = self.example

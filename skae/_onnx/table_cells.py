@@ -24,8 +24,6 @@ LARGE = 1e9
 #: Largest scaled number.
 MOST = double(1e300)
 
-FIRST_SECOND, LAST_SECOND = double(MIN_SECONDS), double(MAX_SECONDS)
-
 LOG_2 = double(math.log(2))
 
 
@@ -216,10 +214,12 @@ class CodesOfElements(nn.Module):
     def __init__(self, format):
         super().__init__()
         columns, layout = format.columns.columns, format.column_layout
-        ordered = [columns[i] for i in format.order]
         starts, sizes = layout.starts.tolist(), layout.sizes.tolist()
         self.slices = [slice(a, a + n) for a, n in zip(starts, sizes, strict=True)]
-        parts = [_Shown(one) if one.is_category else _Restored(one) for one in ordered]
+        parts = [
+            _Shown(columns[i]) if columns[i].is_category else _Restored(format.columns, i)
+            for i in format.order
+        ]
         self.parts = nn.ModuleList(parts)
         self.in_user_order = Columns(np.argsort(format.order))
 
@@ -247,22 +247,30 @@ class _Shown(nn.Module):
 
 
 class _Restored(nn.Module):
-    """Numbers of cells, close to the range of those seen; seconds in the unit that dates had.
+    """Numbers of cells, close to the range of those seen; integers and dates are rounded.
 
     Parameters
     ----------
-    column : NumberColumn
+    columns : TableColumns
+    i : int
+        Which column.
     """
 
-    def __init__(self, column):
+    def __init__(self, columns, i):
         super().__init__()
-        self.is_empty, self.is_date = column.is_empty, isinstance(column, DateColumn)
+        column = columns.columns[i]
+        self.is_empty, self.is_rounded = column.is_empty, True
         for name in ("center", "scale"):
             self.register_buffer(name, double(vars(column)[name]))
         most = TAIL * MAX_STRETCH
         self.register_buffer("ends", double([column.least, column.most]).clamp(-most, most))
-        if self.is_date:
-            self.register_buffer("per_second", double(np.timedelta64(1, "s") / column.unit))
+        if isinstance(column, DateColumn):
+            limits, per_unit = (MIN_SECONDS, MAX_SECONDS), np.timedelta64(1, "s") / column.unit
+        else:
+            *limits, self.is_rounded = columns.limits(i)
+            per_unit = 1.0
+        self.register_buffer("limits", double(limits))
+        self.register_buffer("per_unit", double(per_unit))
 
     def forward(self, elements):
         cells = elements[:, 0]
@@ -270,10 +278,8 @@ class _Restored(nn.Module):
             return torch.full_like(cells, math.nan)
         cells = torch.minimum(torch.maximum(cells, self.ends[0]), self.ends[1])
         values = TAIL * sinh(cells / TAIL) * self.scale + self.center
-        if not self.is_date:
-            return values
-        values = torch.minimum(torch.maximum(values, FIRST_SECOND), LAST_SECOND)
-        return torch.round(values * self.per_second) / self.per_second
+        values = torch.minimum(torch.maximum(values, self.limits[0]), self.limits[1])
+        return torch.round(values * self.per_unit) / self.per_unit if self.is_rounded else values
 
 
 def codes_of_numbers(columns):
