@@ -12,7 +12,7 @@ Copy this script beside the one that logs the model. MLflow runs it to load the 
         python_model="mlflow_model.py",
         artifacts={"model": "model.skae"},
         model_config={"method": "transform"},
-        pip_requirements=["skae[skops]", "pandas"],
+        pip_requirements=["skae", "pandas"],
     )
 """
 

@@ -32,7 +32,7 @@ from skae._training.callbacks import sets_learning_rate
 from skae._training.flat import can_flatten, flat_parameter, matrix_groups, matrix_stacks
 from skae._training.muon import Muon
 from skae._training.optimizers import OPTIMIZERS
-from skae._training.plain_state import dtype_name, plain
+from skae._training.plain_state import dtype_name, dtype_of, plain
 
 #: Constructor parameters that differ from net to net, beside the module and those of the optimizer.
 _PARAMETERS = (
@@ -294,7 +294,7 @@ class Net(NeuralNet):
         params = {name: state[name] for name in _PARAMETERS} | state["optimizer_params"]
         params["device"] = str(available_device(state["device"]))
         params["optimizer"] = OPTIMIZERS.get(state["optimizer"], state["optimizer"])
-        params["precision"] = state["precision"] and getattr(torch, state["precision"])
+        params["precision"] = state["precision"] and dtype_of(state["precision"])
         self.__init__(state["module"], **params)
         self._initialize()
         self._seed, self.callbacks_ = state["seed"], []

@@ -66,7 +66,7 @@ class PlainTensor:
         # Into memory of torch's, whose alignment the products' last bits can depend on.
         flat = torch.empty(len(values), dtype=torch.uint8)
         flat.numpy()[:] = np.asarray(values)
-        tensor = flat.view(getattr(torch, dtype)).as_strided(shape, stride)
+        tensor = flat.view(dtype_of(dtype)).as_strided(shape, stride)
         if is_parameter:
             return nn.Parameter(tensor, requires_grad)
         return tensor.requires_grad_(requires_grad)
@@ -94,3 +94,11 @@ class PlainTensor:
 def dtype_name(dtype):
     """Return the name that a dtype of torch has there."""
     return str(dtype).removeprefix("torch.")
+
+
+def dtype_of(name):
+    """Return the dtype of torch that has this name."""
+    dtype = getattr(torch, name)
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"torch.{name} is no dtype")
+    return dtype

@@ -113,9 +113,7 @@ def test_mlflow_saves_a_pipeline(mlflow, tmp_path):
     pipeline.fit(NUMBERS)
     types = get_untrusted_types(data=dumps(pipeline))
     path = tmp_path / "model"
-    mlflow.sklearn.save_model(
-        pipeline, path, skops_trusted_types=types, pip_requirements=["skae[skops]"]
-    )
+    mlflow.sklearn.save_model(pipeline, path, skops_trusted_types=types, pip_requirements=["skae"])
     for load in (mlflow.pyfunc.load_model, mlflow.sklearn.load_model):
         predicted = load(str(path)).predict(NUMBERS)
         np.testing.assert_array_equal(predicted, pipeline.predict(NUMBERS))
@@ -130,7 +128,7 @@ def test_mlflow_scores_and_transforms(mlflow, method, tmp_path):
         python_model=str(EXAMPLES / "mlflow_model.py"),
         artifacts={"model": str(tmp_path / "model.skae")},
         model_config={"method": method},
-        pip_requirements=["skae[skops]"],
+        pip_requirements=["skae"],
     )
     found = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(NUMBERS)
     np.testing.assert_array_equal(found, getattr(pipeline, method)(NUMBERS))

@@ -25,7 +25,7 @@ from skae import (
     TabularAutoencoder,
     VariationalAutoencoder,
 )
-from skae._training.plain_state import plain
+from skae._training.plain_state import dtype_name, dtype_of, plain
 from skae.architectures import Dense
 
 IMAGES = np.random.default_rng(0).random((20, 8, 8))
@@ -164,3 +164,10 @@ def test_tensors_keep_what_they_are():
     assert again.listed == module.listed
     buffer = io.BytesIO()
     torch.save(again.state_dict(), buffer)
+
+
+def test_dtypes_have_names_of_dtypes():
+    for dtype in (torch.float32, torch.bfloat16):
+        assert dtype_of(dtype_name(dtype)) is dtype
+    with pytest.raises(TypeError, match="torch.load is no dtype"):
+        dtype_of("load")
