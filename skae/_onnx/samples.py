@@ -176,13 +176,23 @@ class Unread(nn.Module):
     def __init__(self, samples):
         super().__init__()
         self.samples = samples
-        self.example, self.to_array, self.facts = samples.example, samples.to_array, samples.facts
-        self.restore = samples.restore
 
     @property
     def axes(self):
         """As of `Rows`."""
         return self.samples.axes
+
+    def example(self, n_samples):
+        """Return samples that a graph can be traced with."""
+        return self.samples.example(n_samples)
+
+    def to_array(self, X, dataset):
+        """Return samples as the array that a graph takes."""
+        return self.samples.to_array(X, dataset)
+
+    def facts(self):
+        """Return what is to know of the samples beside their shape, by name, as text."""
+        return self.samples.facts()
 
     def fix_length(self):
         """Let all sequences be padded to the length of the longest in training."""

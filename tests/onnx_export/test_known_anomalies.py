@@ -81,14 +81,19 @@ def test_other_estimators(form):
     check(detector, X, scores, LoweredScores(detector, Fixed(scores)), array)
 
 
-def test_autoencoders_of_arrays():
+@pytest.mark.parametrize(
+    "model",
+    [Autoencoder(2, max_epochs=1, random_state=0, check_baseline=False), PCA(3)],
+    ids=["autoencoder", "PCA"],
+)
+def test_estimators_of_arrays(model):
     X, y = wine()
     X = X.to_numpy()
-    model = Autoencoder(2, max_epochs=1, random_state=0, check_baseline=False)
     detector = OutlierDetector(model, use_labels=True, random_state=0).fit(X, y)
     method = as_method(detector.estimator_, "decision_function", "float64", detector)
     with torch.no_grad():
-        found = method(torch.tensor(onnx_input(detector, X, dtype="float64")))
+        assert method(method.samples.example(3)).shape == (3,)
+        found = method(torch.tensor(X))
     np.testing.assert_allclose(found, detector.decision_function(X), rtol=1e-9)
 
 
