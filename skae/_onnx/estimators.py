@@ -31,7 +31,7 @@ KINDS = {
 }
 
 #: Methods of detectors.
-OF_DETECTOR = ("predict", "score_samples", "decision_function")
+OF_DETECTOR = ("predict", "score_samples", "decision_function", "p_value")
 
 #: By class, what makes a `Method` of the scores of estimators of scikit-learn, for detectors.
 SCORERS = {PCA: of_pca}

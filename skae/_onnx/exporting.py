@@ -39,7 +39,7 @@ def to_onnx(model, method=None, *, X=None, dtype="float32", opset=DEFAULT_OPSET)
         `~sklearn.pipeline.Pipeline`, or a search over such estimators. Steps of a pipeline that are
         scikit-learn's own are converted by skl2onnx.
     method : {"transform", "inverse_transform", "reconstruct", "score_samples", "predict", \
-            "decision_function"} or None, default=None
+            "decision_function", "p_value"} or None, default=None
         What the model computes. None is "transform" for autoencoders and "predict" for
         `ImageToImageRegressor` and `OutlierDetector`. For a pipeline that ends in an estimator of
         scikit-learn, None is the only choice: it gives what skl2onnx makes of it, labels and
@@ -60,8 +60,8 @@ def to_onnx(model, method=None, *, X=None, dtype="float32", opset=DEFAULT_OPSET)
         ``onnx.save(model, path)`` writes it to a file, and ``model.SerializeToString()`` gives the
         bytes. The input is "X". Outputs are called "codes" ("transform"), "reconstruction"
         ("inverse_transform" and "reconstruct"), "prediction" ("predict" of regressors), "scores"
-        ("score_samples") and "decision" ("decision_function"). "predict" of a detector has three
-        outputs: "label" (-1 for outliers, 1 for others), "scores" and "threshold".
+        ("score_samples"), "decision" ("decision_function") and "p_value". "predict" of a detector
+        has three outputs: "label" (-1 for outliers, 1 for others), "scores" and "threshold".
 
     Raises
     ------

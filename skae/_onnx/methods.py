@@ -249,6 +249,28 @@ class Distance(Judged):
         return (scores.double() - self.offset).to(scores.dtype)
 
 
+class PValues(nn.Module):
+    """P-values of scores.
+
+    Parameters
+    ----------
+    scores : nn.Module
+    calibration_scores : ndarray of shape (n_calibration,)
+    """
+
+    outputs = ("p_value",)
+
+    def __init__(self, scores, calibration_scores):
+        super().__init__()
+        self.scores = scores
+        self.register_buffer("calibration_scores", torch.from_numpy(calibration_scores))
+
+    def forward(self, x):
+        """Return p-values, shape (n_samples,), float64."""
+        is_as_low = self.calibration_scores <= self.scores(x).double()[:, None]
+        return (1.0 + is_as_low.double().sum(1)) / (1 + len(self.calibration_scores))
+
+
 class MeanScores(nn.Module):
     """The mean of the members' scores, each in units of those of the training rows.
 
@@ -394,8 +416,12 @@ def judged(scores, method, detector):
     """Return a method of a fitted detector, for the scores of its estimator as a `Method`."""
     if detector._known_anomalies is not None:
         scores = lowered(scores, detector)
-    if method != "score_samples":
+    if method == "score_samples":
+        return scores
+    if method == "p_value":
+        scores.compute = PValues(scores.compute, detector.calibration_scores_)
+    else:
         kind = Judged if method == "predict" else Distance
         scores.compute = kind(scores.compute, detector.offset_)
-        scores.outputs = kind.outputs
+    scores.outputs = scores.compute.outputs
     return scores
