@@ -71,6 +71,13 @@ def of_given_scores(method, detector, precision):
     return methods.of_given_scores(method, detector, getattr(torch, precision))
 
 
+def methods_of(model):
+    """Return the names of the methods of an estimator that can be graphs, the default one first."""
+    if isinstance(model, OutlierDetector):
+        return OF_DETECTOR
+    return next(names for kind, (_, names) in KINDS.items() if isinstance(model, kind))
+
+
 def checked_method(model, method):
     """Return the name of a method of an estimator, the default one for None.
 
@@ -79,9 +86,7 @@ def checked_method(model, method):
     ValueError
         If there is no such method, or no graph of it.
     """
-    known = OF_DETECTOR
-    if not isinstance(model, OutlierDetector):
-        known = next(names for kind, (_, names) in KINDS.items() if isinstance(model, kind))
+    known = methods_of(model)
     if method is None:
         return known[0]
     if method in known:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import nn
+from torch.nn import functional as F
 
 from skae._onnx.table_cells import CodesOfElements, Elements, cells_of_codes
 from skae._onnx.table_coding import METADATA_KEY, coding_as_json, table_codes
@@ -127,6 +128,8 @@ class Sequences(Rows):
     def to_array(self, X, dataset):
         precision = torch.float32 if self.precision == torch.float32 else torch.float64
         steps, _ = dataset.get_batch(slice(None), precision)
+        n_steps = max(dataset.format.extents.max(), 0 if self.n_more else self.sample_shape[0])
+        steps = F.pad(steps, (0, 0, 0, int(n_steps) - steps.shape[1]), value=torch.nan)
         return self._in_user_axes(steps).numpy()
 
 

@@ -5,6 +5,7 @@ import traceback
 import warnings
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
+from threading import Lock
 
 import onnx
 import torch
@@ -14,6 +15,9 @@ from skae._onnx.methods import N_TRACED
 
 #: Opsets of the graphs that torch can write.
 OPSETS = range(18, 24)
+
+#: Held while torch traces, which it can do in one thread at a time.
+_tracing = Lock()
 
 #: Packages that log on the way to a graph, for their developers.
 PACKAGES = "torch", "onnxscript", "onnx_ir", "skl2onnx"
@@ -39,7 +43,8 @@ def traced_method(method, opset, facts):
         If ONNX lacks what a layer does.
     """
     try:
-        return _plain(_first_of(method, opset), facts | method.facts())
+        with _tracing:
+            return _plain(_first_of(method, opset), facts | method.facts())
     except Exception as error:
         raise ValueError(_reason(error, method)) from error
 
