@@ -93,7 +93,7 @@ def to_onnx(model, method=None, *, X=None, dtype="float32", opset=DEFAULT_OPSET)
     - Tables are an array of float64: numbers as they are, dates in seconds since 1970, categories
       as their position in the list of their column, -1 for others, and NaN for missing cells.
       The lists are in ``metadata_props``, as JSON under "skae.columns". What is restored is coded
-      in the same way; numbers of columns of integers are not rounded.
+      in the same way.
     - Names of columns at fit are in ``metadata_props``, as JSON under "skae.feature_names".
     - The input is not checked. NaN in rows of numbers gives NaN, and the worst score.
     - Scores agree with those of the estimator to about 1e-5 of their spread, and so do other
