@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
 
 from skae._data.frames import narwhals_frame
-from skae._onnx.estimators import is_known, of_given_scores
-from skae._onnx.steps import ScoreConverter, StepConverter
+from skae._onnx.estimators import as_method, is_known, of_given_scores
+from skae._onnx.steps import TYPES, ScoreConverter, StepConverter
 from skae._onnx.tracing import OPSETS, quiet, traced_method
 
 #: Types of numbers, by dtype.
@@ -69,7 +69,11 @@ def converted(before, last, detector, method, X, dtype, opset, facts):
     -------
     onnx.ModelProto
     """
-    steps, options = [*before, last], {}
+    methods = [as_method(one, "transform", dtype) if is_known(one) else None for one in before]
+    inputs = _inputs(before[0] if before else last, methods[0] if before else None, X, dtype)
+    pairs = zip(before, methods, strict=True)
+    steps = [one if found is None else _step(StepConverter, found) for one, found in pairs]
+    steps, options = [*steps, last], {}
     if is_known(last, detector):
         steps[-1] = _step(StepConverter, method)
     elif detector is not None:
@@ -88,7 +92,7 @@ def converted(before, last, detector, method, X, dtype, opset, facts):
         with quiet():
             model = skl2onnx.to_onnx(
                 pipeline,
-                **_inputs(steps[0], X, dtype),
+                **inputs,
                 target_opset=opsets,
                 options=options,
             )
@@ -105,11 +109,25 @@ def _step(kind, method):
     return Step(kind(method, partial(traced_method, method, facts={}), OPSETS))
 
 
-def _inputs(first, X, dtype):
-    """Return what skl2onnx is told of the inputs."""
+def _inputs(first, method, X, dtype):
+    """Return what skl2onnx is told of the inputs.
+
+    Parameters
+    ----------
+    first : estimator
+        The first step.
+    method : Method or None
+        Its method, if it is one of skae's.
+    X, dtype
+        As for ``to_onnx``.
+    """
     if X is None:
-        n_features = vars(first).get("n_features_in_")
-        return {"initial_types": [("X", NUMBERS[dtype]([None, n_features]))]}
+        kind, shape = NUMBERS[dtype], [None, vars(first).get("n_features_in_")]
+        if method is not None:
+            example = method.samples.example(1)
+            kind = TYPES.get(example.dtype, kind)
+            shape = [None if i in method.samples.axes else n for i, n in enumerate(example.shape)]
+        return {"initial_types": [("X", kind(shape))]}
     frame = narwhals_frame(X)
     return {"X": X[:1] if frame is None else frame[:1].to_pandas()}
 

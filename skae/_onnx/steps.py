@@ -6,13 +6,14 @@ them (``onnx_converter``). The nodes are those of the graph that torch makes.
 """
 
 import torch
+from onnx import TensorProto
 from onnx.compose import add_prefix_graph
 from skl2onnx.common import data_types
 from skl2onnx.common.data_types import guess_tensor_type
 
 from skae._onnx.methods import N_TRACED
 
-#: Types of outputs that are not floats.
+#: Types of arrays that are not of floats.
 TYPES = {
     torch.int64: data_types.Int64TensorType,
     torch.uint8: data_types.UInt8TensorType,
@@ -71,6 +72,8 @@ class StepConverter:
         self._connect(operator.inputs, start, scope, container, opset)
         container.initializers.extend(graph.initializer)
         container.nodes.extend(graph.node)
+        if any("" in node.input for node in graph.node):
+            _allow_for_gaps(container)
         for output, variable in zip(graph.output, operator.outputs, strict=True):
             _cast(container, output.name, variable.full_name, variable.type.to_onnx_type(), opset)
 
@@ -90,6 +93,18 @@ class ScoreConverter(StepConverter):
 
     def _connect(self, variables, start, scope, container, opset):
         super()._connect(variables[-1:], start, scope, container, opset)
+
+
+def _allow_for_gaps(container):
+    """Let skl2onnx sort nodes with inputs that are left out, for which it would look in vain."""
+    sort = container.ensure_topological_order
+
+    def sort_with_gaps():
+        container.initializers.append(TensorProto(name=""))
+        sort()
+        container.initializers.pop()
+
+    container.ensure_topological_order = sort_with_gaps
 
 
 def _cast(container, given, made, kind, opset):

@@ -16,7 +16,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skae import Autoencoder, OutlierDetector
+from skae import Autoencoder, OutlierDetector, RecurrentAutoencoder
 from skae._onnx.exporting import to_onnx
 
 LABELS = ROWS[:, 20] > ROWS[:, 20].mean()
@@ -26,15 +26,29 @@ def run(graph, **inputs):
     return onnxruntime.InferenceSession(graph.SerializeToString()).run(None, inputs)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_skl2onnx_converts_pipelines_with_an_autoencoder(dtype):
-    X = ROWS.astype(dtype)
+def test_skl2onnx_converts_pipelines_with_an_autoencoder():
+    steps = StandardScaler(), Autoencoder(5, **QUICK), LogisticRegression()
+    pipeline = make_pipeline(*steps).fit(ROWS, LABELS)
+    graph = skl2onnx.to_onnx(pipeline, ROWS[:1], options={"zipmap": False})
+    label, probabilities = run(graph, X=ROWS)
+    assert np.abs(probabilities - pipeline.predict_proba(ROWS)).max() < 1e-6
+    np.testing.assert_array_equal(label, pipeline.predict(ROWS))
+
+
+def test_all_steps_are_in_the_precision_that_is_asked_for():
+    X = ROWS.astype(np.float64)
     steps = StandardScaler(), Autoencoder(5, **QUICK), LogisticRegression()
     pipeline = make_pipeline(*steps).fit(X, LABELS)
-    graph = skl2onnx.to_onnx(pipeline, X[:1], options={"zipmap": False})
-    label, probabilities = run(graph, X=X)
+    _, probabilities = run(to_onnx(pipeline, dtype="float64"), X=X)
+    assert np.abs(probabilities - pipeline.predict_proba(X)).max() < 1e-12
+
+
+def test_first_steps_say_what_the_input_is():
+    X = ROWS[:, 16:32].reshape(-1, 8, 2)
+    first = RecurrentAutoencoder(3, hidden_layer_sizes=4, **QUICK)
+    pipeline = make_pipeline(first, LogisticRegression()).fit(X, LABELS)
+    _, probabilities = run(to_onnx(pipeline), X=X)
     assert np.abs(probabilities - pipeline.predict_proba(X)).max() < 1e-6
-    np.testing.assert_array_equal(label, pipeline.predict(X))
 
 
 def test_detectors_are_last_steps():
