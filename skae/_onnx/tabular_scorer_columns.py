@@ -14,7 +14,7 @@ from skae._data.columns import UNSEEN
 from skae._onnx.table_cells import Columns, Scaled, double, without_nan
 from skae._outliers.derived_columns import ConstantColumns
 from skae._outliers.differences import ROUNDING, DifferenceColumn, UsualDifferenceColumn
-from skae._outliers.time_columns import DAY, LAST, PhaseColumns, UsualTimeColumns
+from skae._outliers.time_columns import DAY, DIGITS, LAST, PhaseColumns, UsualTimeColumns
 
 TWO_PI, ROOT_2 = double(2 * np.pi), double(np.sqrt(2))
 
@@ -129,7 +129,8 @@ class Seconds(nn.Module):
         self.register_buffer("offsets", double(offsets))
 
     def forward(self, codes):
-        seconds = codes[:, self.source] / self.unit
+        per_second = 10.0**DIGITS
+        seconds = torch.round(codes[:, self.source] / self.unit * per_second) / per_second
         if not self.has_zone:
             return seconds
         n_before = (seconds.clamp(0, LAST)[:, None] >= self.changes).long().sum(1)

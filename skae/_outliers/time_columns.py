@@ -45,6 +45,9 @@ MIN_OCCURRENCES = 10
 #: Fraction of the rows that may be at the times of a cycle that count as new.
 MAX_RARE = 0.002
 
+#: Digits of seconds: what cells lose of far times would be another day at midnight.
+DIGITS = 3
+
 #: Numbers below are neither seconds since 1970 nor days such as 20240131.
 LEAST_TIME = 1e7
 
@@ -125,7 +128,7 @@ class Clock:
 
     def seconds(self, cells):
         """Return local seconds of the rows of a table of cells; NaN is missing."""
-        seconds = numbers_of(self.column, cells[:, self.source]) / self.unit
+        seconds = np.round(numbers_of(self.column, cells[:, self.source]) / self.unit, DIGITS)
         if self.zone is None:
             return seconds
         usual = np.clip(seconds, 0, LAST)  # what pandas can convert

@@ -420,3 +420,14 @@ def test_changed_columns_are_named(rng):
         scorer.score_samples(X.assign(time=1.0))
     with pytest.raises(ValueError, match="'constant' held numbers"):
         scorer.score_samples(X.assign(constant="three"))
+
+
+def test_midnight_is_in_the_day_that_begins(rng):
+    """Also far from the training rows, where cells lose some digits."""
+    X = pd.DataFrame({"seen": 1.6e9 + rng.permutation(300) * 1e5, "a": rng.normal(size=300)})
+    scorer = TabularOutlierScorer(TabularAutoencoder(max_epochs=1), random_state=0)
+    with pytest.warns(DataWarning, match="seen"):
+        scorer.fit(X)
+    new = pd.DataFrame({"seen": 86_400.0 * np.arange(40_000, 56_000, 37), "a": 0.0})
+    later = scorer.score_samples(new.assign(seen=new.seen + 60))
+    np.testing.assert_allclose(scorer.score_samples(new), later, atol=0.05)
