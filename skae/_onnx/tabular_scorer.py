@@ -157,6 +157,7 @@ class Fill(nn.Module):
         rows = without_nan(vectors(self.cells))
         self.register_buffer("rows", rows.T.contiguous())
         self.register_buffer("squared_rows", rows.square().T.contiguous())
+        self.register_buffer("positions", torch.arange(len(rows)))
 
     def forward(self, cells):
         elements = self.vectors(cells)
@@ -164,8 +165,11 @@ class Fill(nn.Module):
         elements = without_nan(elements)
         own = elements.square().sum(1)[:, None]
         squares = own - 2 * elements @ self.rows + known @ self.squared_rows
-        squares = torch.where(squares <= donors.ROUNDING * (1 + own), torch.inf, squares)
-        return torch.where(cells.isnan(), self.cells[squares.argmin(1)], cells)
+        rounding = donors.ROUNDING * (1 + own)
+        squares = torch.where(squares <= rounding, torch.inf, squares)
+        is_nearest = squares <= squares.amin(1, keepdim=True) + rounding
+        first = torch.where(is_nearest, self.positions, len(self.cells)).amin(1)
+        return torch.where(cells.isnan(), self.cells[first], cells)
 
 
 class Distances(nn.Module):

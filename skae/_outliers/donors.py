@@ -10,7 +10,8 @@ MAX_DONORS = 2_000
 #: Rows that are compared at a time.
 CHUNK_ROWS = 1_024
 
-#: Squared distance below which a row is taken for the donor itself.
+#: Squared distance below which a row is taken for the donor itself, and difference of such below
+#: which two donors are as near.
 ROUNDING = 1e-9
 
 
@@ -78,8 +79,10 @@ class Donors:
             - 2 * elements @ self._rows.T
             + known @ np.square(self._rows).T
         )
-        is_itself = squares <= ROUNDING * (1 + np.square(elements).sum(1)[:, None])
-        return np.where(is_itself, np.inf, squares).argmin(1)
+        rounding = ROUNDING * (1 + np.square(elements).sum(1)[:, None])
+        squares[squares <= rounding] = np.inf
+        # The first one of those that are as near, which rounding tells apart by the other rows.
+        return (squares <= squares.min(1, keepdims=True) + rounding).argmax(1)
 
 
 def _filled_alone(cells):

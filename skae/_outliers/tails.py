@@ -6,7 +6,7 @@ import numpy as np
 TAIL = 0.75, 0.99
 
 #: Steps up to which all distances are the same.
-ROUNDING = 1e-9
+ROUNDING = 1e-6
 
 
 class TailScale:
