@@ -393,6 +393,16 @@ def test_rows_that_are_there_many_times_have_one_score(rng):
     np.testing.assert_allclose(scores, np.tile(scorer.score_samples(X), (8, 1)))
 
 
+def test_a_missing_cell_is_filled_alike_whatever_the_other_rows(rng):
+    """Also if many donors are as near as each other, but for rounding."""
+    groups = rng.normal(size=(4, 3))
+    X = np.column_stack([groups[rng.integers(4, size=301)], rng.normal(size=301)])
+    scorer = TabularOutlierScorer(TabularAutoencoder(max_epochs=1), random_state=0).fit(X)
+    X[:, 3] = np.nan
+    alone = [scorer.score_samples(row[None])[0] for row in X[:100]]
+    np.testing.assert_allclose(alone, scorer.score_samples(X)[:100])
+
+
 @pytest.mark.filterwarnings("ignore:X has feature names")
 def test_scorers_of_arrays_impute_frames(X):
     scorer = TabularOutlierScorer(TabularAutoencoder(2, max_epochs=1), random_state=0).fit(X)
