@@ -5,15 +5,30 @@ warn by these functions. With them, skae gives the same results and the same mes
 """
 
 import numpy as np
+from scipy.interpolate import BSpline
 from sklearn.base import _fit_context as fit_context
+from sklearn.calibration import _CalibratedClassifier
+from sklearn.compose import make_column_selector
+from sklearn.impute._iterative import _ImputerTriplet
+from sklearn.metrics._dist_metrics import (
+    ChebyshevDistance64,
+    EuclideanDistance64,
+    HaversineDistance64,
+    ManhattanDistance64,
+    MinkowskiDistance64,
+)
+from sklearn.metrics._scorer import _CurveScorer, _Scorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
 from sklearn.model_selection._validation import _score as score_estimator
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
 )
+from sklearn.multiclass import _ConstantPredictor
+from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import TREE_LEAF, Tree
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._metadata_requests import MetadataRequest, MethodMetadataRequest
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -31,6 +46,9 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
+    "PARTS_OF_ESTIMATORS",
+    "SEARCH_TREES",
+    "BSpline",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
@@ -49,11 +67,61 @@ __all__ = [
     "safe_indexing",
     "safe_split",
     "score_estimator",
+    "search_tree_of_state",
+    "state_of_search_tree",
     "state_of_tree",
     "tree_of_state",
     "validate_parameter_constraints",
     "warn_or_raise_about_fit_failures",
 ]
+
+
+#: Classes of which estimators hold objects that skops does not know, or that hold estimators.
+PARTS_OF_ESTIMATORS = (
+    MetadataRequest,
+    MethodMetadataRequest,
+    _CalibratedClassifier,
+    _ConstantPredictor,
+    _CurveScorer,
+    _ImputerTriplet,
+    _Scorer,
+    make_column_selector,
+)
+
+#: Trees that find neighbors, by name, and the metrics that they are read with.
+SEARCH_TREES = {"ball": BallTree, "kd": KDTree}
+METRICS = {
+    ChebyshevDistance64: "chebyshev",
+    EuclideanDistance64: "euclidean",
+    HaversineDistance64: "haversine",
+    ManhattanDistance64: "manhattan",
+    MinkowskiDistance64: "minkowski",
+}
+
+
+def state_of_search_tree(tree):
+    """Return what a tree that finds neighbors is made of.
+
+    Raises
+    ------
+    TypeError
+        If its metric is not known here.
+    """
+    state = tree.__getstate__()
+    data, leaf_size, metric, weight = np.array(state[0]), state[4], state[-2], state[-1]
+    if type(metric) not in METRICS:
+        known = ", ".join(sorted(METRICS.values()))
+        raise TypeError(f"finds neighbors by another metric than {known}")
+    name = METRICS[type(metric)]
+    kind = next(kind for kind, cls in SEARCH_TREES.items() if type(tree) is cls)
+    state = {"kind": kind, "data": data, "leaf_size": leaf_size, "metric": name, "weight": weight}
+    return state | ({"p": metric.__getstate__()[0]} if name == "minkowski" else {})
+
+
+def search_tree_of_state(state):
+    """Return the tree of a state, built again: one that is read would be followed unseen."""
+    how = {name: state[name] for name in ("leaf_size", "metric", "p") if name in state}
+    return SEARCH_TREES[state["kind"]](state["data"], sample_weight=state["weight"], **how)
 
 
 def state_of_tree(tree):

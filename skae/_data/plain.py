@@ -5,7 +5,7 @@ not know. What a fitted model keeps of them goes into its state in this form.
 """
 
 import re
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -28,6 +28,8 @@ def _arguments(value):
 
 def _timestamp(moment, zone):
     """Return a moment in UTC, datetime64, as a Timestamp of a time zone."""
+    if not isinstance(zone, (tzinfo, type(None))):
+        raise TypeError(f"A time zone is {zone!r}.")
     moment = pd.Timestamp(moment)
     return moment if zone is None else moment.tz_localize("UTC").tz_convert(zone)
 
@@ -187,6 +189,8 @@ def _plain_pandas(array):
 
 def _pandas_of(state):
     dtype = state["dtype"]
+    if "dateutil/" in dtype:  # pandas would read the file whose path follows
+        raise ValueError(f"A column has the dtype {dtype!r}.")
     if "codes" in state:
         dtype = pd.CategoricalDtype(index_of(state["categories"]), state["is_ordered"])
         return pd.Series(pd.Categorical.from_codes(state["codes"], dtype=dtype))

@@ -130,6 +130,8 @@ class KnownAnomalies:
 
     def _probabilities(self, vectors):
         """Return how probable it is that rows are anomalies."""
+        if any(tree.n_features != vectors.shape[1] for tree in self._trees):
+            raise ValueError("A tree knows other columns. Fit the detector again.")
         # Tree by tree, a single row takes a tenth of the time that the forest needs for it.
         return sum(tree.predict(vectors)[:, 1] for tree in self._trees) / len(self._trees)
 

@@ -6,8 +6,11 @@ import re
 import shutil
 import zipfile
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from secrets import token_hex
+
+import numpy as np
 
 from skae._persistence.errors import FileError
 
@@ -139,3 +142,34 @@ def check_sizes(data):
         for info in infos:
             if info.filename.endswith((".npz", ".zip")):
                 check_sizes(archive.read(info))
+            if info.filename.endswith(".npy"):
+                array_header(archive.read(info))
+
+
+def array_header(content):
+    """Return what a file of NumPy says about its array, which has to be as large as it says.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    shape : tuple of int
+    is_fortran : bool
+    dtype : np.dtype
+    start : int
+        Where the numbers begin.
+
+    Raises
+    ------
+    FileError
+        If the array has another size, or holds objects.
+    """
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise FileError("is damaged: an array is of an unknown format.")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject or prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise FileError("is damaged: an array is not as large as it should be.")
+    return shape, is_fortran, dtype, file.tell()

@@ -1,8 +1,5 @@
 """From what a file holds to the model."""
 
-import io
-from math import prod
-
 import numpy as np
 import torch
 from safetensors.torch import load as tensors_of_bytes
@@ -12,12 +9,12 @@ from torch import nn
 
 from skae._estimators.neural import NeuralEstimator
 from skae._persistence import sklearn_parts
-from skae._persistence.encoding import OF_LAYERS, SAVED_OF_LAYERS, is_dense
+from skae._persistence.archive import array_header
+from skae._persistence.encoding import is_dense
 from skae._persistence.errors import FileError
-from skae._persistence.probe import check_net
+from skae._persistence.probe import check_layer, check_net, check_optimizer, check_state_of_net
 from skae._persistence.registry import Names
 from skae._persistence.values import CODECS
-from skae._sklearn import Tree
 from skae._training.net import Net
 
 CODEC = {codec.tag: codec for codec in CODECS}
@@ -101,8 +98,11 @@ class Decoder:
             made.__init__(**parameters)
         state = self._named(node["state"])
         if is_net:
+            check_state_of_net(state)
             state["device"] = str(self._device)
         _set_state(made, state)
+        if is_net:
+            check_optimizer(made.optimizer_)
         if isinstance(made, NeuralEstimator) and made.__sklearn_is_fitted__():
             check_net(made)
         return made
@@ -111,34 +111,34 @@ class Decoder:
         cls = self._class(node, nn.Module)
         layer = self._parts[node["id"]] = cls.__new__(cls)
         state = self._named(node["state"])
-        if state.keys() & (OF_LAYERS.keys() - SAVED_OF_LAYERS):
-            raise FileError(f"is damaged: it has hooks in {node['class']}.")
+        check_layer(cls, state)
         nn.Module.__init__(layer)
         layer.__setstate__(vars(layer) | state)
         return layer
 
     def _part_of_sklearn(self, node):
-        cls = sklearn_parts.estimators().get(node["class"])
+        cls = sklearn_parts.classes().get(node["class"])
         if cls is None:
             raise FileError(f"holds {node['class']}, which this scikit-learn does not have.")
         made = self._made(cls, node)
-        trees = [part for part in sklearn_parts.inner_parts(made) if isinstance(part, Tree)]
-        if any(tree.n_features > made.n_features_in_ for tree in trees):
-            raise FileError("is damaged: a tree asks for more features than there are.")
+        sklearn_parts.check(made)
         return made
 
     def _skops(self, node):
-        return sklearn_parts.load(self._members[node["member"]])
+        return sklearn_parts.load(self._member(node))
 
     # Numbers.
 
+    def _member(self, node):
+        # Each is the content of one node, or a small file could fill the memory.
+        return self._members.pop(node["member"])
+
     def _array(self, node):
-        return array_of_bytes(self._members[node["member"]])
+        return array_of_bytes(self._member(node))
 
     def _objects(self, node):
         cells = [self.decode(cell) for cell in node["value"]]
-        array = np.empty(len(cells), object)
-        array[:] = cells
+        array = np.fromiter(cells, object, len(cells))
         return array.reshape(node["shape"])
 
     def _sparse(self, node):
@@ -150,7 +150,7 @@ class Decoder:
         return matrix
 
     def _tensor(self, node):
-        tensor, stride = self._tensors[node["name"]], node["stride"]
+        tensor, stride = self._tensors.pop(node["name"]), node["stride"]
         if list(tensor.shape) != node["shape"]:
             raise FileError(f"is damaged: the shape of {node['name']} is {list(tensor.shape)}.")
         # The last bits of products can depend on how a matrix lies in memory.
@@ -185,11 +185,6 @@ def _set_state(made, state):
 
 def array_of_bytes(content):
     """Return the array of a file of NumPy, after a look at its size."""
-    file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise FileError("is damaged: an array is of an unknown format.")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype.hasobject or prod(shape) * dtype.itemsize != len(content) - file.tell():
-        raise FileError("is damaged: an array is not as large as it should be.")
-    array = np.frombuffer(content, dtype, offset=file.tell())
+    shape, is_fortran, dtype, start = array_header(content)
+    array = np.frombuffer(content, dtype, offset=start)
     return array.reshape(shape, order="F" if is_fortran else "C").astype(dtype.newbyteorder("="))

@@ -17,7 +17,7 @@ from skae._estimators.neural import NeuralEstimator
 from skae._persistence import sklearn_parts
 from skae._persistence.registry import Names
 from skae._persistence.values import CODECS
-from skae._sklearn import BaseSearchCV, Tree
+from skae._sklearn import SEARCH_TREES, BaseSearchCV, BSpline, Tree
 from skae._training.net import Net
 from skae._training.plain_state import PlainTensor
 
@@ -30,6 +30,9 @@ CODEC = {kind: codec for codec in reversed(CODECS) for kind in codec.types}
 #: Types with a codec for all that inherit from them.
 FAMILIES = (np.dtype, np.number, np.bool, np.datetime64, np.timedelta64)
 
+#: Types that skops reads without a check.
+UNSAFE = {Tree, BSpline, *SEARCH_TREES.values()}
+
 #: What each layer has, as one without attributes of its own has it.
 OF_LAYERS = vars(nn.Module())
 
@@ -40,6 +43,8 @@ REMEDY = (
     "Register its class or function with skae.register, here and where the file is loaded, or "
     "save the model with pickle or joblib."
 )
+
+REPLACE = "Replace it, or save the model with pickle or joblib."
 
 
 class Encoder:
@@ -97,7 +102,7 @@ class Encoder:
             return self._container(value, kind)
         if isinstance(value, PlainTensor):  # in a state that is meant for pickle
             value = value.tensor
-        if isinstance(value, BaseSearchCV):
+        if isinstance(value, BaseSearchCV) and "cv_results_" in vars(value):
             value = self._best_of(value)
         if id(value) in self._seen:
             return {"type": "reference", "value": self._seen[id(value)][0]}
@@ -118,7 +123,10 @@ class Encoder:
             if kind is list:
                 return [self.encode(inner, f"[{i}]") for i, inner in enumerate(value)]
             codec = CODEC[kind]
-            return {"type": codec.tag, "value": codec.encode(value, self.encode)}
+            try:
+                return {"type": codec.tag, "value": codec.encode(value, self.encode)}
+            except TypeError as error:  # of a kind that the codec does not know
+                raise self._refusal(f"is {_shown(value)}, which {error}", REPLACE) from error
 
     def _part(self, value):
         """Return what is not plain data."""
@@ -129,7 +137,7 @@ class Encoder:
             return self._array(value)
         if sparse.issparse(value):
             return self._sparse(value)
-        if isinstance(value, (type, FunctionType)) and (name := self._names.of(value)):
+        if isinstance(value, (type, FunctionType, np.ufunc)) and (name := self._names.of(value)):
             return {"type": "name", "value": name}
         name = self._names.of(kind)
         if name is not None and isinstance(value, nn.Module):
@@ -187,22 +195,28 @@ class Encoder:
         )
 
     def _part_of_sklearn(self, value):
-        """Return a part of scikit-learn: its attributes if it holds parts of skae, else by skops.
+        """Return a part of scikit-learn: by skops, or its attributes if that cannot be.
 
-        Trees are written here, too: skops has them read without a check.
+        They are also written if it holds parts of skae, or what skops would read without a check.
         """
         name = sklearn_parts.full_name(type(value))
-        kinds = set(map(type, sklearn_parts.inner_parts(value)))
-        if Tree in kinds or any(map(self._names.is_ours, kinds)):
-            if name not in sklearn_parts.estimators():
-                raise self._refusal(f"is {_shown(value)}, which skae does not know")
-            return {"type": "sklearn", "class": name} | self._state(value)
-        try:
-            content = sklearn_parts.dump(value)
-        except ValueError as error:
-            remedy = "Replace it, or save the model with pickle or joblib."
-            raise self._refusal(f"is {_shown(value)}, {error}", remedy) from error
-        return {"type": "skops", "class": name, "member": self._add("sklearn", "skops", content)}
+        parts = list(sklearn_parts.inner_parts(value))
+        if not any(map(self._is_for_us, parts)):
+            try:
+                content = sklearn_parts.dump(value)
+            except ValueError as error:
+                if name not in sklearn_parts.classes():
+                    raise self._refusal(f"is {_shown(value)}, {error}", REPLACE) from error
+            else:
+                member = self._add("sklearn", "skops", content)
+                return {"type": "skops", "class": name, "member": member}
+        if name not in sklearn_parts.classes():
+            raise self._refusal(f"is {_shown(value)}, which skae does not know")
+        return {"type": "sklearn", "class": name} | self._state(value)
+
+    def _is_for_us(self, part):
+        """Say whether skops cannot have a part of an estimator of scikit-learn."""
+        return type(part) in UNSAFE or self._names.is_ours(type(part))
 
     # Numbers.
 

@@ -1,15 +1,19 @@
 """A look at the nets of a file: their layers have to fit together."""
 
 from math import prod
+from types import FunctionType
 
 import torch
+from torch import nn, optim
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from skae._data.image_pairs import ImagePairReader
 from skae._modules.translation import TranslationModule
+from skae._persistence.encoding import OF_LAYERS, SAVED_OF_LAYERS
 from skae._persistence.errors import FileError
 from skae._text.tokenizers import vocabulary_length
+from skae._training.muon import Muon
 
 #: Values of the sample that is passed through a net, and of what layers make of it, at most.
 MAX_VALUES, MAX_RESULT = 2**24, 2**28
@@ -33,6 +37,60 @@ class _Bounded(TorchDispatchMode):
         if sum(sizes) > MAX_RESULT:
             raise FileError("is damaged: the layers of a net are too large.")
         return function(*args, **kwargs)
+
+
+def check_state_of_net(state):
+    """Look at the state of a skorch net before one is made of it.
+
+    skorch takes much more than skae gives it: classes of layers to be made, and what compiles.
+
+    Raises
+    ------
+    FileError
+        If it has what skae does not write.
+    """
+    is_optimizer = isinstance(state["optimizer"], (str, FunctionType)) or (
+        isinstance(state["optimizer"], type) and issubclass(state["optimizer"], optim.Optimizer)
+    )
+    names = all(name.startswith("optimizer__") for name in state["optimizer_params"])
+    if not (isinstance(state["module"], nn.Module) and is_optimizer and names):
+        raise FileError("is damaged: a net has parts that are none of its own.")
+
+
+def check_optimizer(optimizer):
+    """Look at the state of an optimizer, whose fused steps trust in the sizes of its tensors.
+
+    Raises
+    ------
+    FileError
+        If a tensor is of another size than its parameter.
+    """
+    for group in optimizer.param_groups:
+        is_muon = isinstance(optimizer, Muon)
+        if not (is_muon or group.get("fused")):
+            continue
+        for parameter in group["params"]:
+            shapes = {"step": ()}
+            if is_muon:
+                shapes["exp_avg_sq"] = (parameter.numel() - sum(map(prod, group["stacks"])),)
+            for name, value in optimizer.state[parameter].items():
+                if value.shape != shapes.get(name, parameter.shape):
+                    raise FileError("is damaged: the state of an optimizer does not fit its net.")
+
+
+def check_layer(cls, state):
+    """Look at the attributes of a layer before it gets them.
+
+    Raises
+    ------
+    FileError
+        If there are hooks, or not the names of weights that recurrent layers have.
+    """
+    if state.keys() & (OF_LAYERS.keys() - SAVED_OF_LAYERS):
+        raise FileError(f"is damaged: it has hooks in {cls.__name__}.")
+    # Without names, torch makes as many as the layer says it has.
+    if issubclass(cls, nn.RNNBase) and type(state["_all_weights"][0][0]) is not str:
+        raise FileError("is damaged: a recurrent layer has no names of weights.")
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ import sys
 from types import FunctionType
 
 import numpy as np
+from scipy import special
 from sklearn.base import BaseEstimator
 from torch import nn, optim
 
@@ -25,6 +26,7 @@ from skae._outliers.donors import Donors
 from skae._outliers.known_anomalies import KnownAnomalies, _ColumnReader
 from skae._outliers.tails import TailScale
 from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeColumns
+from skae._persistence import sklearn_parts
 from skae._training.muon import Muon
 from skae._training.net import Net
 from skae.architectures._recurrent_layers import Padded, Stretched
@@ -124,6 +126,24 @@ def _is_there(cls):
     return module is not None and vars(module).get(cls.__name__) is cls
 
 
+def _types():
+    """Return the types of numbers, by name."""
+    plain = {f"builtins.{kind.__name__}": kind for kind in (bool, int, float, complex, str, object)}
+    kinds = [kind for kind in vars(np).values() if isinstance(kind, type)]
+    kinds += np.sctypeDict.values()
+    return plain | {f"numpy.{k.__name__}": k for k in kinds if issubclass(k, np.generic)}
+
+
+def _functions_of_elements():
+    """Return the functions of NumPy and SciPy that take arrays element by element, by name."""
+    return {
+        f"{package.__name__}.{function.__name__}": function
+        for package in (special, np)
+        for function in vars(package).values()
+        if isinstance(function, np.ufunc)
+    }
+
+
 def _torch_classes():
     """Return the layers and optimizers of torch, by name."""
     return {
@@ -138,8 +158,8 @@ class Names:
     """Names of classes and functions, at one time, and what they name."""
 
     def __init__(self):
-        numbers = {f"numpy.{t.__name__}": t for t in np.sctypeDict.values()}
-        self.things = {**numbers, **_torch_classes(), **_classes(), **FUNCTIONS, **_registered}
+        of_others = {**_types(), **_functions_of_elements(), **sklearn_parts.functions()}
+        self.things = {**of_others, **_torch_classes(), **_classes(), **FUNCTIONS, **_registered}
         self._names = {thing: name for name, thing in self.things.items()}
 
     def of(self, thing):
@@ -147,5 +167,5 @@ class Names:
         return self._names.get(thing)
 
     def is_ours(self, thing):
-        """Say whether a class or function is skae's or the user's, not one of torch or numpy."""
+        """Say whether a class or function is skae's or the user's, not another library's."""
         return "." not in (self.of(thing) or ".")

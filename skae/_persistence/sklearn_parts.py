@@ -1,25 +1,43 @@
 """Parts of models that are scikit-learn's: those that hold parts of skae, and all others."""
 
+import io
+import json
+import zipfile
 from functools import cache
+from importlib import import_module
+from types import FunctionType
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from scipy import sparse
 from sklearn.utils.discovery import all_estimators
 
-from skae._persistence.archive import check_sizes
+from skae._persistence.archive import MAX_RATIO, NEVER_TOO_LARGE, check_sizes
 from skae._persistence.errors import FileError
+from skae._persistence.values import check_random_state
+from skae._sklearn import PARTS_OF_ESTIMATORS
 
-#: What files may hold beside the types that skops trusts by itself. Loading them runs nothing.
-TRUSTED = (
-    "numpy.dtype",
-    "numpy.mean",
-    "scipy.sparse._csr.csr_matrix",
-    "sklearn._loss.loss.",
-    "sklearn.calibration._",
-    "sklearn.feature_selection._univariate_selection.",
-    "sklearn.gaussian_process.",
-    "sklearn.neural_network._stochastic_optimizers.",
+#: Modules whose classes skops may make, beside those that it trusts by itself. Making them runs
+#: nothing.
+TRUSTED_MODULES = (
+    "sklearn._loss.loss",
+    "sklearn.calibration",
+    "sklearn.gaussian_process._gpc",
+    "sklearn.gaussian_process.kernels",
+    "sklearn.model_selection._split",
+    "sklearn.neural_network._stochastic_optimizers",
 )
+
+#: Modules whose public functions parts can have.
+TRUSTED_FUNCTIONS = ("sklearn.feature_selection", "sklearn.metrics")
+
+#: What else parts can have.
+TRUSTED = {
+    *("numpy.dtype", "numpy.clip", "numpy.mean", "numpy.nan_to_num", "numpy.round"),
+    "scipy.sparse._csr.csr_matrix",
+}
+
+#: How often parts of a file of skops are parts of others, at most.
+MAX_REPEATS = 4
 
 
 def is_of_sklearn(value):
@@ -27,15 +45,34 @@ def is_of_sklearn(value):
     return type(value).__module__.partition(".")[0] == "sklearn"
 
 
-def full_name(cls):
-    """Return the name of a class with its module."""
-    return f"{cls.__module__}.{cls.__qualname__}"
+def full_name(thing):
+    """Return the name of a class or function with its module."""
+    return f"{thing.__module__}.{thing.__qualname__}"
 
 
 @cache
-def estimators():
-    """Return the estimators of scikit-learn, by full name."""
-    return {full_name(cls): cls for _, cls in all_estimators()}
+def classes():
+    """Return the estimators of scikit-learn, and what holds some of them, by full name."""
+    estimators = [cls for _, cls in all_estimators()]
+    return {full_name(cls): cls for cls in (*estimators, *PARTS_OF_ESTIMATORS)}
+
+
+@cache
+def functions():
+    """Return the functions of scikit-learn that parts can have, by full name."""
+    modules = map(import_module, TRUSTED_FUNCTIONS)
+    things = [vars(module).get(name) for module in modules for name in module.__all__]
+    return {full_name(thing): thing for thing in things if isinstance(thing, FunctionType)}
+
+
+@cache
+def _trusted():
+    """Return the full names of all classes and functions that are read beside skops's own."""
+    names = TRUSTED | functions().keys()
+    for module in TRUSTED_MODULES:
+        things = vars(import_module(module)).values()
+        names |= {full_name(t) for t in things if isinstance(t, type) and t.__module__ == module}
+    return names
 
 
 def inner_parts(value, seen=None):
@@ -47,14 +84,42 @@ def inner_parts(value, seen=None):
     yield value
     if isinstance(value, dict):
         held = value.values()
-    elif isinstance(value, BaseEstimator):
-        held = vars(value).values()
-    elif isinstance(value, np.ndarray) and value.dtype.kind == "O":
-        held = value.flat
+    elif isinstance(value, np.ndarray):
+        held = value.flat if value.dtype.kind == "O" else ()
+    elif isinstance(value, (list, tuple, set)):
+        held = value
     else:
-        held = value if isinstance(value, (list, tuple, set)) else ()
+        held = _attributes(value) if is_of_sklearn(value) else ()
     for one in held:
         yield from inner_parts(one, seen)
+
+
+def _attributes(value):
+    try:
+        return vars(value).values()
+    except TypeError:  # of a compiled class
+        return ()
+
+
+def check(made):
+    """Look at an estimator of scikit-learn, which trusts in what it has fitted.
+
+    Raises
+    ------
+    FileError
+        If a tree asks for more features than the estimator gives it.
+    """
+    if not type(made).__module__.startswith(("sklearn.ensemble.", "sklearn.tree.")):
+        return
+    members, state = vars(made).get("estimators_", ()), vars(made)
+    features = state.get("estimators_features_")
+    members = members.flat if isinstance(members, np.ndarray) else members
+    trees = [vars(one)["tree_"] for one in (made, *members) if "tree_" in vars(one)]
+    n_given = [made.n_features_in_ if trees else 0] * len(trees)
+    if features is not None and trees:
+        n_given = [min(n, len(given)) for n, given in zip(n_given, features, strict=True)]
+    if any(tree.n_features > n for tree, n in zip(trees, n_given, strict=True)):
+        raise FileError("is damaged: a tree asks for more features than there are.")
 
 
 def dump(value):
@@ -65,9 +130,9 @@ def dump(value):
     ValueError
         If it holds what is not trusted.
     """
-    io = _skops_io()
+    skops_io = _skops_io()
     try:
-        data = io.dumps(value)
+        data = skops_io.dumps(value)
     except Exception as error:  # of many types
         raise ValueError(f"which skops cannot write ({error})") from error
     if unknown := _unknown(data):
@@ -84,15 +149,55 @@ def load(data):
         If it holds what ``dump`` would have refused.
     """
     check_sizes(data)
+    _check_schema(data)
     if unknown := _unknown(data):
         raise FileError(f"holds {', '.join(unknown)}, which skae.save does not write.")
-    io = _skops_io()
-    return io.loads(data, trusted=io.get_untrusted_types(data=data))
+    skops_io = _skops_io()
+    made = skops_io.loads(data, trusted=skops_io.get_untrusted_types(data=data))
+    for part in inner_parts(made):
+        if sparse.issparse(part) and part.format in ("csr", "csc", "bsr"):
+            part.check_format()
+        if isinstance(part, (np.random.RandomState, np.random.Generator)):
+            check_random_state(part)
+    return made
+
+
+def _check_schema(data):
+    """Look at what a file of skops says that it is made of.
+
+    Raises
+    ------
+    FileError
+        If what it makes would be much larger than the file: it has members many times, or parts
+        that hold each other many times.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {info.filename: info.file_size for info in archive.infolist()}
+        schema = json.loads(archive.read("schema.json"))
+    n_nodes = n_bytes = 0
+    sizes = {}
+
+    def size(node):
+        """Return the number of nodes in a node, those of parts that it refers to included."""
+        nonlocal n_nodes, n_bytes
+        if not isinstance(node, (dict, list)):
+            return 0
+        n_nodes += 1
+        if isinstance(node, list):
+            return 1 + sum(map(size, node))
+        n_bytes += files.get(node.get("file"), 0)
+        number = node.get("__id__")
+        sizes[number] = max(1 + sum(map(size, node.values())), sizes.get(number, 0))
+        return sizes[number]
+
+    if size(schema) > MAX_REPEATS * n_nodes or n_bytes > max(
+        MAX_RATIO * len(data), NEVER_TOO_LARGE
+    ):
+        raise FileError("is damaged: an archive in it is larger than it could be.")
 
 
 def _unknown(data):
-    names = _skops_io().get_untrusted_types(data=data)
-    return [name for name in names if not name.startswith(TRUSTED)]
+    return [name for name in _skops_io().get_untrusted_types(data=data) if name not in _trusted()]
 
 
 def _skops_io():

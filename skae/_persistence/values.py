@@ -10,7 +10,15 @@ from sklearn.utils import Bunch
 
 from skae._data.plain import TYPES, plain_value, value_of
 from skae._persistence.errors import FileError
-from skae._sklearn import Tree, state_of_tree, tree_of_state
+from skae._sklearn import (
+    SEARCH_TREES,
+    BSpline,
+    Tree,
+    search_tree_of_state,
+    state_of_search_tree,
+    state_of_tree,
+    tree_of_state,
+)
 
 #: Dtypes of NumPy by their text, such as "<f8" or "<M8[ns]".
 DTYPE = re.compile(r"[<|=]?[a-zA-Z]\d*(\[\d*\w+\])?")
@@ -20,6 +28,9 @@ BITS = {
     kind.__name__: kind
     for kind in (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox)
 }
+
+#: Sizes of their buffers.
+BUFFERS = {"MT19937": 624, "Philox": 4}
 
 
 class Codec(NamedTuple):
@@ -92,13 +103,39 @@ def _torch_dtype(text):
 def _random_state(state):
     random = np.random.RandomState(0)
     random.set_state(state)
-    return random
+    return check_random_state(random)
 
 
 def _generator(state):
     bits = BITS[state["bit_generator"]](0)
     bits.state = state
-    return np.random.Generator(bits)
+    return check_random_state(np.random.Generator(bits))
+
+
+def check_random_state(random):
+    """Look at the places in a buffer that a random state has, which NumPy does not check.
+
+    Parameters
+    ----------
+    random : RandomState or Generator
+
+    Returns
+    -------
+    RandomState or Generator
+        The same.
+
+    Raises
+    ------
+    FileError
+        If a place is outside of the buffer.
+    """
+    is_old = isinstance(random, np.random.RandomState)
+    state = random.get_state(legacy=False) if is_old else random.bit_generator.state
+    name, inner = state["bit_generator"], state["state"]
+    place, size = inner.get("pos", state.get("buffer_pos", 0)), BUFFERS.get(name, 0)
+    if not 0 <= place <= size:
+        raise FileError("is damaged: a state of random numbers has a place outside of its buffer.")
+    return random
 
 
 def _by(to_plain, of_plain):
@@ -111,6 +148,8 @@ def _by(to_plain, of_plain):
 
 _SLICE = _by(lambda s: [s.start, s.stop, s.step], lambda parts: slice(*parts))
 _RANGE = _by(lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts))
+_SEARCH_TREE = _by(state_of_search_tree, search_tree_of_state)
+_SPLINE = _by(lambda s: [s.t, s.c, s.k, s.extrapolate], lambda parts: BSpline(*parts))
 _SET = _by(lambda values: sorted(values, key=repr), set)
 
 CODECS = (
@@ -130,5 +169,7 @@ CODECS = (
     Codec("random_state", (np.random.RandomState,), *_by(lambda r: r.get_state(), _random_state)),
     Codec("generator", (np.random.Generator,), *_by(lambda g: g.bit_generator.state, _generator)),
     Codec("tree", (Tree,), *_by(state_of_tree, tree_of_state)),
+    Codec("search_tree", tuple(SEARCH_TREES.values()), *_SEARCH_TREE),
+    Codec("spline", (BSpline,), *_SPLINE),
     Codec("value", TYPES, *_by(plain_value, value_of)),
 )

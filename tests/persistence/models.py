@@ -5,13 +5,21 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import polars as pl
-from sklearn.compose import ColumnTransformer
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_breast_cancer, load_digits
-from sklearn.ensemble import IsolationForest, VotingClassifier
+from sklearn.ensemble import ExtraTreesClassifier, IsolationForest, VotingClassifier
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    PolynomialFeatures,
+    SplineTransformer,
+    StandardScaler,
+)
 
 from skae import (
     Autoencoder,
@@ -163,6 +171,36 @@ MODELS = {
     "batched search": (
         lambda: BatchedGridSearchCV(Autoencoder(**TINY), {"n_components": [1, 2]}, cv=2).fit(X),
         X,
+    ),
+    "neighbors and expanded columns": (
+        lambda: make_pipeline(
+            PolynomialFeatures(2),
+            SelectFromModel(ExtraTreesClassifier(3, random_state=0), max_features=4),
+            SplineTransformer(3),
+            Autoencoder(2, **TINY),
+            FunctionTransformer(np.tanh),
+            KNeighborsClassifier(),
+        ).fit(X, y),
+        X,
+    ),
+    "calibrated": (
+        lambda: CalibratedClassifierCV(
+            make_pipeline(Autoencoder(2, **TINY), LogisticRegression()), cv=2
+        ).fit(X, y),
+        X,
+    ),
+    "detector by neighbors": (
+        lambda: OutlierDetector(LocalOutlierFactor(novelty=True), random_state=0).fit(X),
+        X,
+    ),
+    "selected columns": (
+        lambda: ColumnTransformer(
+            [
+                ("codes", Autoencoder(1, **TINY), make_column_selector(dtype_include=np.number)),
+                ("log", FunctionTransformer(np.cbrt), [0]),
+            ]
+        ).fit(FRAME),
+        FRAME,
     ),
     "vote": (
         lambda: VotingClassifier(

@@ -10,8 +10,12 @@ import pandas as pd
 import pytest
 import torch
 from models import FRAME, MODELS, TINY, X, fitted, samples
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.validation import check_is_fitted
@@ -69,8 +73,9 @@ def test_loaded_is_saved(name, path):
     for attribute in ("history_", "feature_names_in_", "n_features_in_", "classes_", "threshold_"):
         if attribute in dir(model):
             assert_same(getattr(model, attribute), getattr(loaded, attribute))
-    assert repr(loaded) == repr(model)
-    assert repr(clone(loaded)) == repr(clone(model))
+    if name != "selected columns":  # selectors show where they are in memory
+        assert repr(loaded) == repr(model)
+        assert repr(clone(loaded)) == repr(clone(model))
 
 
 def test_a_saved_model_can_be_saved_again(path):
@@ -90,6 +95,23 @@ def test_saving_changes_nothing(path):
 def test_set_output_is_kept(path):
     model = Autoencoder(2, **TINY).set_output(transform="pandas").fit(FRAME)
     assert_same(model.transform(FRAME), saved(model, path).transform(FRAME))
+
+
+def test_metadata_requests_are_kept(path):
+    with config_context(enable_metadata_routing=True):
+        steps = StandardScaler(), Autoencoder(2, **TINY)
+        model = make_pipeline(*(step.set_fit_request(sample_weight=True) for step in steps))
+        loaded = saved(model.fit(X, sample_weight=np.ones(80)), path)
+        assert repr(loaded.get_metadata_routing()) == repr(model.get_metadata_routing())
+        loaded.fit(X, sample_weight=np.ones(80))
+
+
+def test_searches_that_are_not_fitted_are_kept_as_they_are(path):
+    search = GridSearchCV(make_pipeline(Autoencoder(2, **TINY), LogisticRegression()), {}, cv=2)
+    model = BaggingClassifier(search, 2, random_state=0).fit(X, np.arange(80) % 2)
+    loaded = saved(model, path)
+    assert repr(loaded) == repr(model)
+    assert_same(model.predict_proba(X), loaded.predict_proba(X))
 
 
 TRAINED = {
@@ -271,7 +293,7 @@ def test_register_refuses(registered):
 def test_steps_that_cannot_be_saved_are_named(path):
     model = make_pipeline(FunctionTransformer(quartic), Autoencoder(2, **TINY))
     model.steps[0] = ("power", FunctionTransformer(lambda X: X**2))
-    with pytest.raises(ValueError, match=r"'power'.*FunctionTransformer.*<lambda>.*pickle"):
+    with pytest.raises(ValueError, match=r"'power'\].func is the function .*<lambda>.*pickle"):
         skae.save(model.fit(X), path)
 
     class Shift(StandardScaler):
