@@ -324,7 +324,8 @@ def recoded(coding, columns):
             unknown = UNSEEN if own.is_category else math.nan
             tables.append([unknown, *own.codes(given.values.to_numpy())])
         elif own.is_category:
-            changes.append(([i], _OneColumn(Positions(own.values.to_numpy()))))
+            positions = Positions(given.codes(own.values.to_numpy()))
+            changes.append(([i], _OneColumn(positions)))
     if looked:
         changes.append((looked, Looked(tables)))
     return ByColumn(len(coding.columns), changes)

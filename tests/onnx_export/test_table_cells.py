@@ -70,7 +70,8 @@ def test_reconstructions_are_those_of_the_estimator(frame):
 
 def test_codes_of_a_larger_table_fit_a_smaller_one():
     rows = pd.DataFrame({"a": ["x", "y", "z"], "b": [1.0, 5.0, 2.0]})
-    all_rows, some = TableColumns.learn(rows), TableColumns.learn(rows[1:], [1, 0])
+    rows["c"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rows.b, "D")
+    all_rows, some = TableColumns.learn(rows), TableColumns.learn(rows[1:], [0, 1, 2])
     recode = recoded(all_rows, some)
     np.testing.assert_array_equal(
         recode(torch.tensor(table_codes(all_rows, rows))), table_codes(some, rows)
