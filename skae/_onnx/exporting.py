@@ -87,9 +87,9 @@ def to_onnx(model, method=None, *, X=None, dtype="float32", opset=DEFAULT_OPSET)
     - Sequences are an array of shape (n_samples, n_steps, n_features), padded with NaN; of shape
       (n_samples, n_features, n_steps) with ``channels_first``; of shape (n_samples, n_steps) if
       they have one feature and are such a table or a list of arrays with one axis. ``n_steps`` is
-      free, but for decoders that get their own output: it is then that of the longest in training.
-      "inverse_transform" gives sequences as long as the estimator expects them to be, padded to
-      that length.
+      free, unless a layer of your own goes through the steps in a loop: it is then that of the
+      longest sequence in training. "inverse_transform" gives sequences as long as the estimator
+      expects them to be, padded to that length.
     - Tables are an array of float64: numbers as they are, dates in seconds since 1970, categories
       as their position in the list of their column, -1 for others, and NaN for missing cells.
       The lists are in ``metadata_props``, as JSON under "skae.columns". What is restored is coded

@@ -18,7 +18,6 @@ from skae._onnx.known_anomalies import LoweredScores
 from skae._onnx.recurrent import with_operators
 from skae._onnx.samples import Cells, CodedRows, Codes, Images, Rows, Sequences, Unread
 from skae._onnx.tabular_scorer import scorer_module
-from skae.architectures._recurrent_halves import RecurrentDecoder
 from skae.architectures._recurrent_layers import Steps
 
 #: What makes tensors of samples, by the class of the reader of an estimator.
@@ -318,7 +317,6 @@ def samples_of(reader, precision):
 def of_autoencoder(model, method, precision):
     """Return a method of a fitted autoencoder as a `Method`."""
     net, samples = net_of(model, precision), samples_of(model._reader, precision)
-    _fix_steps(samples, method, net)
     if method == "score_samples":
         return Method(samples, Scores(Applied(net, model._score_function())), "scores")
     return _by_codes(model, method, net, samples, precision)
@@ -328,7 +326,6 @@ def of_ensemble(model, method, precision):
     """Return a method of a fitted ensemble as a `Method`."""
     samples = samples_of(model._reader, precision)
     nets = [net_of(member, precision) for member in model.estimators_]
-    _fix_steps(samples, method, *nets)
     if method == "score_samples":
         scores = [
             Scores(Applied(net, member._score_function()))
@@ -340,14 +337,6 @@ def of_ensemble(model, method, precision):
     predictor = model._predictor
     joined = JoinedNets(nets, predictor.widths, predictor.features)
     return _by_codes(model, method, joined, samples, precision)
-
-
-def _fix_steps(samples, method, *nets):
-    """Fix the number of steps where a decoder makes them one by one."""
-    layers = [layer for net in nets for layer in net.modules()]
-    decoders = [layer for layer in layers if isinstance(layer, RecurrentDecoder)]
-    if method != "transform" and any(decoder.feeds_back for decoder in decoders):
-        samples.fix_length()
 
 
 def _by_codes(model, method, net, samples, precision):

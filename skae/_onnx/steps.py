@@ -6,8 +6,7 @@ them (``onnx_converter``). The nodes are those of the graph that torch makes.
 """
 
 import torch
-from onnx import TensorProto
-from onnx.compose import add_prefix_graph
+from onnx import AttributeProto, TensorProto
 from skl2onnx.common import data_types
 from skl2onnx.common.data_types import guess_tensor_type
 
@@ -67,7 +66,7 @@ class StepConverter:
         container.node_domain_version_pair_sets.update(
             (one.domain, one.version) for one in model.opset_import
         )
-        graph = add_prefix_graph(model.graph, scope.get_unique_variable_name("skae_"))
+        graph = _prefixed(model.graph, scope.get_unique_variable_name("skae_"))
         (start,) = graph.input
         self._connect(operator.inputs, start, scope, container, opset)
         container.initializers.extend(graph.initializer)
@@ -93,6 +92,19 @@ class ScoreConverter(StepConverter):
 
     def _connect(self, variables, start, scope, container, opset):
         super()._connect(variables[-1:], start, scope, container, opset)
+
+
+def _prefixed(graph, prefix):
+    """Put a prefix before all names in a graph, those in the loops of its nodes too."""
+    for part in (*graph.input, *graph.output, *graph.initializer, *graph.node):
+        part.name = prefix + part.name
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [name and prefix + name for name in names]
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                _prefixed(attribute.g, prefix)
+    return graph
 
 
 def _allow_for_gaps(container):

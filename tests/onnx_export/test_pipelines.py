@@ -1,11 +1,20 @@
 """Pipelines as one graph, by to_onnx and by skl2onnx itself."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
 import skl2onnx
 from graph_models import QUICK, ROWS, fitted
+from onnx.helper import (
+    make_graph,
+    make_model,
+    make_node,
+    make_opsetid,
+    make_tensor,
+    make_tensor_value_info,
+)
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import IsolationForest
@@ -18,6 +27,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skae import Autoencoder, OutlierDetector, RecurrentAutoencoder
 from skae._onnx.exporting import to_onnx
+from skae._onnx.steps import _prefixed
 
 LABELS = ROWS[:, 20] > ROWS[:, 20].mean()
 
@@ -114,3 +124,17 @@ def test_opsets_of_skl2onnx_that_are_too_old():
     pipeline = make_pipeline(StandardScaler(), Autoencoder(2, **QUICK)).fit(ROWS)
     with pytest.raises(ValueError, match="target_opset is 15, but graphs of skae need at least 18"):
         skl2onnx.to_onnx(pipeline, ROWS[:1], target_opset=15)
+
+
+def test_names_of_the_outside_in_loops_get_the_prefix_too():
+    kind = onnx.TensorProto.FLOAT
+    here, there, total = (make_tensor_value_info(name, kind, [2]) for name in ("s", "x", "t"))
+    body = make_graph([make_node("Sum", ["s", "x", "w"], ["t"])], "body", [here, there], [total])
+    scan = make_node("Scan", ["start", "X"], ["last"], body=body, num_scan_inputs=1)
+    X = make_tensor_value_info("X", kind, [None, 2])
+    weights = [make_tensor(name, kind, [2], [1.0, 2.0]) for name in ("start", "w")]
+    last = make_tensor_value_info("last", kind, [2])
+    graph = _prefixed(make_graph([scan], "graph", [X], [last], weights), "own_")
+    model = make_model(graph, opset_imports=[make_opsetid("", 18)], ir_version=8)
+    (total,) = run(model, own_X=np.ones((3, 2), np.float32))
+    assert total.tolist() == [7.0, 11.0]

@@ -72,6 +72,45 @@ def test_sequences_of_any_lengths_are_restored():
     assert error(*run(graph, longer), model.reconstruct(longer)) < 1e-5
 
 
+class Layered:
+    """An architecture of a user for sequences: two layers in both directions, and one step."""
+
+    input_kind = "sequences"
+
+    def build(self, input_shape, encoder_width, code_width):
+        return LastStates(input_shape[1], encoder_width), Repeated(code_width, input_shape[1])
+
+
+class LastStates(nn.Module):
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.layers = nn.GRU(n_features, 3, num_layers=2, bidirectional=True)
+        self.last = nn.Linear(12, n_outputs)
+
+    def forward(self, x):
+        _, states = self.layers(x.nan_to_num(0.0).transpose(0, 1))
+        return self.last(states.transpose(0, 1).flatten(1))
+
+
+class Repeated(nn.Module):
+    takes_target = True
+
+    def __init__(self, n_inputs, n_features):
+        super().__init__()
+        self.layer = nn.Linear(n_inputs, n_features)
+
+    def forward(self, code, target):
+        return self.layer(code)[:, None].expand(-1, target.shape[1], -1)
+
+
+def test_recurrent_layers_of_users_take_any_number_of_steps():
+    X = rng.normal(size=(30, 4, 2)).astype(np.float32)
+    model = Autoencoder(2, architecture=Layered(), **QUICK).fit(X)
+    graph = to_onnx(model, "transform")
+    longer = rng.normal(size=(20, 9, 2)).astype(np.float32)
+    assert error(*run(graph, longer), model.transform(longer)) < 1e-5
+
+
 def test_sequences_of_codes_are_as_long_as_expected():
     model, X = fitted("sequences")
     codes = model.transform(X)
