@@ -103,6 +103,8 @@ def value_of(state):
     """Return the value of what ``plain_value`` returned."""
     if type(state) is not dict:
         return state
+    if type(state["arguments"]) is not list:
+        raise TypeError("A value is not called with a list.")
     return _TYPES[state["type"]][2](*map(value_of, state["arguments"]))
 
 

@@ -19,6 +19,7 @@ from skae._sklearn import (
     state_of_tree,
     tree_of_state,
 )
+from skae._training.plain_state import dtype_name
 
 #: Dtypes of NumPy by their text, such as "<f8" or "<M8[ns]".
 DTYPE = re.compile(r"[<|=]?[a-zA-Z]\d*(\[\d*\w+\])?")
@@ -31,6 +32,9 @@ BITS = {
 
 #: Sizes of their buffers.
 BUFFERS = {"MT19937": 624, "Philox": 4}
+
+#: Length of ranges, at most.
+MAX_RANGE = 1_000
 
 
 class Codec(NamedTuple):
@@ -138,17 +142,38 @@ def check_random_state(random):
     return random
 
 
-def _by(to_plain, of_plain):
-    """Return functions for values of which a function makes plain ones, and another one back."""
-    return (
-        lambda value, encode: encode(to_plain(value)),
-        lambda content, decode: of_plain(decode(content)),
-    )
+def _by(to_plain, of_plain, kind=list):
+    """Return functions for values of which a function makes one of a kind, and another one back."""
+
+    def decoded(content, decode):
+        plain = decode(content)
+        if type(plain) is not kind:
+            raise FileError("is damaged: a value is not made of what it should be.")
+        return of_plain(plain)
+
+    return lambda value, encode: encode(to_plain(value)), decoded
+
+
+def _bounds(numbers):
+    """Return what a range is made of, if it is short: it can take more memory than its text."""
+    if len(numbers) > MAX_RANGE:
+        raise TypeError(f"is longer than {MAX_RANGE:,}: give an array")
+    return [numbers.start, numbers.stop, numbers.step]
+
+
+def _range(bounds):
+    numbers = range(*bounds)
+    if len(numbers) > MAX_RANGE:
+        raise FileError(f"is damaged: a range is longer than {MAX_RANGE:,}.")
+    return numbers
 
 
 _SLICE = _by(lambda s: [s.start, s.stop, s.step], lambda parts: slice(*parts))
-_RANGE = _by(lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts))
-_SEARCH_TREE = _by(state_of_search_tree, search_tree_of_state)
+_RANGE = _by(_bounds, _range)
+_RANDOM_STATE = _by(lambda r: r.get_state(), _random_state, tuple)
+_GENERATOR = _by(lambda g: g.bit_generator.state, _generator, dict)
+_TREE = _by(state_of_tree, tree_of_state, dict)
+_SEARCH_TREE = _by(state_of_search_tree, search_tree_of_state, dict)
 _SPLINE = _by(lambda s: [s.t, s.c, s.k, s.extrapolate], lambda parts: BSpline(*parts))
 _SET = _by(lambda values: sorted(values, key=repr), set)
 
@@ -158,18 +183,18 @@ CODECS = (
     Codec("tuple", (tuple,), _named_items, lambda content, decode: tuple(map(decode, content))),
     Codec("set", (set,), *_SET),
     Codec("float", (), lambda value, encode: repr(value), lambda content, decode: float(content)),
-    Codec("bytes", (bytes,), *_by(bytes.hex, bytes.fromhex)),
+    Codec("bytes", (bytes,), *_by(bytes.hex, bytes.fromhex, str)),
     Codec("number", (np.number, np.bool, np.datetime64, np.timedelta64), _number, _as_number),
-    Codec("numpy.str", (np.str_,), *_by(str, np.str_)),
-    Codec("numpy.dtype", (np.dtype,), *_by(_dtype_text, _dtype)),
-    Codec("torch.dtype", (torch.dtype,), *_by(lambda t: str(t).split(".")[1], _torch_dtype)),
-    Codec("torch.device", (torch.device,), *_by(str, torch.device)),
+    Codec("numpy.str", (np.str_,), *_by(str, np.str_, str)),
+    Codec("numpy.dtype", (np.dtype,), *_by(_dtype_text, _dtype, str)),
+    Codec("torch.dtype", (torch.dtype,), *_by(dtype_name, _torch_dtype, str)),
+    Codec("torch.device", (torch.device,), *_by(str, torch.device, str)),
     Codec("slice", (slice,), *_SLICE),
     Codec("range", (range,), *_RANGE),
-    Codec("random_state", (np.random.RandomState,), *_by(lambda r: r.get_state(), _random_state)),
-    Codec("generator", (np.random.Generator,), *_by(lambda g: g.bit_generator.state, _generator)),
-    Codec("tree", (Tree,), *_by(state_of_tree, tree_of_state)),
+    Codec("random_state", (np.random.RandomState,), *_RANDOM_STATE),
+    Codec("generator", (np.random.Generator,), *_GENERATOR),
+    Codec("tree", (Tree,), *_TREE),
     Codec("search_tree", tuple(SEARCH_TREES.values()), *_SEARCH_TREE),
     Codec("spline", (BSpline,), *_SPLINE),
-    Codec("value", TYPES, *_by(plain_value, value_of)),
+    Codec("value", TYPES, *_by(plain_value, value_of, dict)),
 )

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from models import X, fitted
+from models import X, fitted, samples
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 from sklearn.base import BaseEstimator
@@ -296,3 +296,168 @@ def test_a_net_that_would_take_much_memory_is_refused(tmp_path, load):
 
     with pytest.raises(ValueError, match="the layers of a net are too large"):
         load(with_json((tmp_path / "images.skae").read_bytes(), pad))
+
+
+def changed_node(content, key, value, change):
+    """Return a file in which the first node of JSON with a value at a key is changed."""
+    return with_json(
+        content, lambda tree: change(next(n for n in nodes(tree) if n.get(key) == value))
+    )
+
+
+def test_lists_by_short_texts_are_refused(original, load):
+    long = {"type": "range", "value": [0, 10**12, 1]}
+    arguments = {"type": "tuple", "arguments": long}
+    for bomb in (long, {"type": "set", "value": long}, {"type": "value", "value": arguments}):
+        with pytest.raises(ValueError, match="is damaged"):
+            load(with_json(original, lambda tree, bomb=bomb: tree.update(model=bomb)))
+
+
+def test_members_are_read_once(original, load):
+    array = {"type": "array", "member": "arrays/0.npy"}
+    many = [array | {"id": 10**6 + i} for i in range(10)]
+    with pytest.raises(ValueError, match="is damaged.*arrays/0.npy"):
+        load(with_json(original, lambda tree: tree.update(model=many)))
+
+
+def test_other_files_are_not_read(load, tmp_path, monkeypatch):
+    skae.save(fitted("table"), tmp_path / "table.skae")
+    content = (tmp_path / "table.skae").read_bytes()
+    opened = []
+    monkeypatch.setattr("dateutil.tz.tz.tzfile", opened.append)
+    zone = "dateutil/" + str(tmp_path / "table.skae")
+    stamp = {"type": "Timestamp", "arguments": ["2026-01-01", zone]}
+
+    def date_column(tree):
+        columns = [n for n in nodes(tree) if "Europe" in str(n.get("dtype"))]
+        assert columns
+        for column in columns:
+            column["dtype"] = f"datetime64[ns, {zone}]"
+
+    def value(tree):
+        tree["model"] = {"type": "value", "value": {"type": "dict", "value": stamp}}
+
+    for change in (date_column, value):
+        with pytest.raises(ValueError, match="is damaged"):
+            load(with_json(content, change))
+    assert opened == []
+
+
+@pytest.mark.parametrize("place", [-5, 10**6])
+def test_random_states_stay_in_their_buffer(place, load, tmp_path):
+    skae.save(fitted("rows"), tmp_path / "rows.skae", training_state=True)
+    content = (tmp_path / "rows.skae").read_bytes()
+
+    def move(node):
+        node["value"]["value"][2] = place
+
+    with pytest.raises(ValueError, match="outside of its buffer"):
+        load(changed_node(content, "type", "random_state", move))
+
+
+def test_nets_take_only_what_they_are_saved_with(original, load):
+    layer = {"type": "name", "value": "torch.nn.Linear", "id": 10**6}
+    params = {"module__in_features": 10**9, "module__out_features": 10**9, "compile": True}
+    for name, value in (
+        ("module", layer),
+        ("optimizer", layer),
+        ("optimizer_params", {"type": "dict", "value": params}),
+    ):
+        net = next(n for n in nodes(json_of(original)) if n.get("class") == "Net")
+        assert name in net["state"]
+        with pytest.raises(ValueError, match="none of its own"):
+            load(
+                changed_node(
+                    original, "class", "Net", lambda n, x=(name, value): n["state"].update([x])
+                )
+            )
+
+
+def json_of(content):
+    return json.loads(members_of(content)["model.json"])
+
+
+@pytest.mark.parametrize("name", ["rows", "muon"])
+def test_states_of_optimizers_fit_their_nets(name, load, tmp_path):
+    skae.save(fitted(name), tmp_path / "model.skae", training_state=True)
+    members = members_of((tmp_path / "model.skae").read_bytes())
+    tree, tensors = json_of(zipped(members)), tensors_of(members["weights.safetensors"])
+    short = next(key for key in tensors if key.endswith("['exp_avg_sq']"))
+    tensors[short] = tensors[short][:2].clone()
+    next(n for n in nodes(tree) if n.get("name") == short).update(shape=[2], stride=None)
+    members |= {"weights.safetensors": bytes_of(tensors), "model.json": json.dumps(tree).encode()}
+    with pytest.raises(ValueError, match="optimizer does not fit"):
+        load(zipped(members))
+
+
+def test_recurrent_layers_name_their_weights(load, tmp_path):
+    skae.save(fitted("sequences"), tmp_path / "model.skae")
+
+    def change(node):
+        node["state"].update(_all_weights=[[0]], num_layers=10**9)
+
+    with pytest.raises(ValueError, match="no names of weights"):
+        load(changed_node((tmp_path / "model.skae").read_bytes(), "class", "torch.nn.LSTM", change))
+
+
+def schema_of(data):
+    return json.loads(members_of(data)["schema.json"])
+
+
+def test_parts_of_scikit_learn_stay_small(original, load):
+    members = members_of(original)
+    inner = members_of(members["sklearn/0.skops"])
+
+    def with_schema(content, **others):
+        schema = schema_of(members["sklearn/0.skops"])
+        schema["content"]["content"]["many"] = content
+        parts = inner | others | {"schema.json": json.dumps(schema).encode()}
+        return zipped(members | {"sklearn/0.skops": zipped(parts)})
+
+    def node(kind, name, **content):
+        return {"__class__": kind, "__module__": "builtins", "__loader__": name} | content
+
+    deep = node("str", "JsonNode", content="1")
+    for i in range(40):  # each holds the one before ten times
+        again = {"__id__": 10**6 + i} | deep
+        deep = node("list", "ListNode", content=[again, *[{"__id__": 10**6 + i}] * 9])
+    array = {"__class__": "ndarray", "__module__": "numpy", "__loader__": "NdArrayNode"}
+    many = [array | {"type": "numpy", "file": "x.npy"}] * 1_000
+    content = io.BytesIO()
+    np.save(content, np.zeros(2**14))
+    for bomb in (
+        with_schema(deep),
+        with_schema(node("list", "ListNode", content=many), **{"x.npy": content.getvalue()}),
+        with_schema(deep, **{"y.npy": npy_header((2**40,))}),
+    ):
+        with pytest.raises(ValueError, match="is larger than it could be|not as large"):
+            load(bomb)
+
+
+def test_parts_of_scikit_learn_call_no_functions(original, load):
+    members = members_of(original)
+    inner = members_of(members["sklearn/0.skops"])
+    for module, name in (
+        ("sklearn.gaussian_process.kernels", "cdist"),
+        ("sklearn.calibration", "clone"),
+        ("sklearn.utils._metadata_requests", "MetadataRequest"),
+    ):
+        called = {"__class__": name, "__module__": module, "__loader__": "ListNode", "content": []}
+        schema = schema_of(members["sklearn/0.skops"])
+        schema["content"]["content"]["called"] = called
+        parts = zipped(inner | {"schema.json": json.dumps(schema).encode()})
+        with pytest.raises(ValueError, match=rf"holds {module}.{name}, which skae.save does not"):
+            load(zipped(members | {"sklearn/0.skops": parts}))
+
+
+def test_trees_do_not_read_beyond_their_columns(tmp_path, load):
+    for name in ("detector of scikit-learn", "detector with known anomalies"):
+        skae.save(fitted(name), tmp_path / "forest.skae")
+        members = members_of((tmp_path / "forest.skae").read_bytes())
+        tree = json_of(zipped(members))
+        for node in nodes(tree):
+            if "n_features" in node and "n_outputs" in node:
+                node["n_features"] = 10**6
+        content = zipped(members | {"model.json": json.dumps(tree).encode()})
+        with pytest.raises(ValueError, match="tree asks for more features|tree knows other"):
+            load(content).score_samples(samples(name))
