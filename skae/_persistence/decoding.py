@@ -1,5 +1,7 @@
 """From what a file holds to the model."""
 
+from enum import Enum
+
 import numpy as np
 import torch
 from safetensors.torch import load as tensors_of_bytes
@@ -13,7 +15,7 @@ from skae._persistence.archive import array_header
 from skae._persistence.encoding import is_dense
 from skae._persistence.errors import FileError
 from skae._persistence.probe import check_layer, check_net, check_optimizer, check_state_of_net
-from skae._persistence.registry import Names
+from skae._persistence.registry import OF_USERS, Names
 from skae._persistence.values import CODECS
 from skae._training.net import Net
 
@@ -69,9 +71,10 @@ class Decoder:
     def _known(self, name):
         if name not in self._names.things:
             raise FileError(
-                f"holds {name}, which skae does not know. If it is yours, define it and register "
-                "it with skae.register before you load the file. If it is skae's, install the "
-                f"version that wrote the file, {self._written_by}, or a later one."
+                f"holds {name.removeprefix(OF_USERS)}, which skae does not know. If it is yours, "
+                "define it and register it with skae.register before you load the file. If it is "
+                f"skae's, install the version that wrote the file, {self._written_by}, or a later "
+                "one."
             )
         return self._names.things[name]
 
@@ -89,8 +92,9 @@ class Decoder:
 
     def _made(self, cls, node):
         """Return an object with its parameters and other attributes."""
-        if issubclass(cls, tuple):
-            return cls(**self._named(node["state"]))
+        if issubclass(cls, (tuple, Enum)):
+            state = self._named(node["state"])
+            return cls(**state) if issubclass(cls, tuple) else cls[state["name"]]
         made = self._parts[node["id"]] = cls.__new__(cls)
         parameters = self._named(node["parameters"])
         is_net = issubclass(cls, Net)

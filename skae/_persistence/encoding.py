@@ -2,6 +2,7 @@
 
 import io
 from contextlib import contextmanager
+from enum import Enum
 from functools import cached_property
 from math import isfinite
 from types import FunctionType
@@ -29,6 +30,9 @@ CODEC = {kind: codec for codec in reversed(CODECS) for kind in codec.types}
 
 #: Types with a codec for all that inherit from them.
 FAMILIES = (np.dtype, np.number, np.bool, np.datetime64, np.timedelta64)
+
+#: Types whose objects are more than their attributes.
+DATA = (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, np.ndarray)
 
 #: Types that skops reads without a check.
 UNSAFE = {Tree, BSpline, *SEARCH_TREES.values()}
@@ -175,12 +179,27 @@ class Encoder:
     def _attributes(self, value):
         if isinstance(value, NeuralEstimator):
             return value._state(self._training_state)
-        if isinstance(value, tuple):  # with names
+        if isinstance(value, Enum):
+            return {"name": value.name}
+        if isinstance(value, tuple) and hasattr(value, "_asdict"):
             return value._asdict()
+        if isinstance(value, DATA):
+            remedy = "Let its class keep them in an attribute."
+            raise self._refusal(f"is {_shown(value)}, which has values of its own", remedy)
         state = value.__getstate__() or {}
+        if self._names.is_of_user(type(value)):
+            self._check_new(value)
         if type(state) is not dict:
-            raise self._refusal(f"is {_shown(value)}, whose state is no dict")
+            remedy = "Let the method __getstate__ of its class return a dict."
+            raise self._refusal(f"is {_shown(value)}, whose state is no dict", remedy)
         return state
+
+    def _check_new(self, value):
+        try:
+            type(value).__new__(type(value))
+        except TypeError as error:
+            remedy = "Let its method __new__ do without, or save the model with pickle or joblib."
+            raise self._refusal(f"is {_shown(value)}, made of arguments", remedy) from error
 
     def _named(self, values):
         return {name: self.encode(inner, f".{name}") for name, inner in values.items()}

@@ -1,5 +1,6 @@
 """A look at the nets of a file: their layers have to fit together."""
 
+from functools import partial
 from math import prod
 from types import FunctionType
 
@@ -49,8 +50,11 @@ def check_state_of_net(state):
     FileError
         If it has what skae does not write.
     """
-    is_optimizer = isinstance(state["optimizer"], (str, FunctionType)) or (
-        isinstance(state["optimizer"], type) and issubclass(state["optimizer"], optim.Optimizer)
+    optimizer = state["optimizer"]
+    if isinstance(optimizer, partial):
+        optimizer = optimizer.func
+    is_optimizer = isinstance(optimizer, (str, FunctionType)) or (
+        isinstance(optimizer, type) and issubclass(optimizer, optim.Optimizer)
     )
     names = all(name.startswith("optimizer__") for name in state["optimizer_params"])
     if not (isinstance(state["module"], nn.Module) and is_optimizer and names):

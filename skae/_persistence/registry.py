@@ -7,6 +7,9 @@ import numpy as np
 from scipy import special
 from sklearn.base import BaseEstimator
 from torch import nn, optim
+from torch.nn import functional
+from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from skae import corruptions
 from skae._data.column_layout import ColumnLayout
@@ -49,7 +52,11 @@ FUNCTIONS = {
     if name in corruptions.__all__ and isinstance(thing, FunctionType)
 }
 
-#: What users have registered.
+#: What begins the names of what users have registered, in files.
+OF_USERS = "registered."
+
+#: What users have registered, by name. The last of each counts, and those before it are of models
+#: that were fitted before a cell of a notebook ran again.
 _registered = {}
 
 
@@ -102,9 +109,9 @@ def register(thing):
     name = thing.__name__
     if not name.isidentifier():
         raise ValueError(f"A function without a name cannot be registered: define {name} by def.")
-    if name in FUNCTIONS or name in _classes():
+    if name in FUNCTIONS or issubclass(_classes().get(name, object), BaseEstimator):
         raise ValueError(f"skae has a {name} of its own. Choose another name for yours.")
-    _registered[name] = thing
+    _registered[name] = (*_registered.get(name, ()), thing)
     return thing
 
 
@@ -144,14 +151,21 @@ def _functions_of_elements():
     }
 
 
-def _torch_classes():
-    """Return the layers and optimizers of torch, by name."""
-    return {
+def _parts_of_torch():
+    """Return layers, optimizers, schedules and functions of torch, by name."""
+    kinds = ((nn, nn.Module), (optim, optim.Optimizer), (lr_scheduler, LRScheduler))
+    classes = {
         f"{package.__name__}.{name}": cls
-        for package, base in ((nn, nn.Module), (optim, optim.Optimizer))
+        for package, base in kinds
         for name, cls in vars(package).items()
         if isinstance(cls, type) and issubclass(cls, base)
     }
+    functions = {
+        f"{functional.__name__}.{name}": function
+        for name, function in vars(functional).items()
+        if isinstance(function, FunctionType) and not name.startswith("_")
+    }
+    return classes | functions
 
 
 class Names:
@@ -159,8 +173,11 @@ class Names:
 
     def __init__(self):
         of_others = {**_types(), **_functions_of_elements(), **sklearn_parts.functions()}
-        self.things = {**of_others, **_torch_classes(), **_classes(), **FUNCTIONS, **_registered}
+        of_users = {OF_USERS + name: things for name, things in _registered.items()}
+        self.things = {**of_others, **_parts_of_torch(), **_classes(), **FUNCTIONS}
         self._names = {thing: name for name, thing in self.things.items()}
+        self._names |= {thing: name for name, things in of_users.items() for thing in things}
+        self.things |= {name: things[-1] for name, things in of_users.items()}
 
     def of(self, thing):
         """Return the name of a class or function, or None if it has none."""
@@ -168,4 +185,8 @@ class Names:
 
     def is_ours(self, thing):
         """Say whether a class or function is skae's or the user's, not another library's."""
-        return "." not in (self.of(thing) or ".")
+        return "." not in (self.of(thing) or ".") or self.is_of_user(thing)
+
+    def is_of_user(self, thing):
+        """Say whether a user has registered a class or function."""
+        return (self.of(thing) or "").startswith(OF_USERS)

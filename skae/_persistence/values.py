@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,6 +176,10 @@ _GENERATOR = _by(lambda g: g.bit_generator.state, _generator, dict)
 _TREE = _by(state_of_tree, tree_of_state, dict)
 _SEARCH_TREE = _by(state_of_search_tree, search_tree_of_state, dict)
 _SPLINE = _by(lambda s: [s.t, s.c, s.k, s.extrapolate], lambda parts: BSpline(*parts))
+_PARTIAL = _by(
+    lambda p: [p.func, list(p.args), p.keywords],
+    lambda parts: partial(parts[0], *parts[1], **parts[2]),
+)
 _SET = _by(lambda values: sorted(values, key=repr), set)
 
 CODECS = (
@@ -194,6 +199,7 @@ CODECS = (
     Codec("random_state", (np.random.RandomState,), *_RANDOM_STATE),
     Codec("generator", (np.random.Generator,), *_GENERATOR),
     Codec("tree", (Tree,), *_TREE),
+    Codec("partial", (partial,), *_PARTIAL),
     Codec("search_tree", tuple(SEARCH_TREES.values()), *_SEARCH_TREE),
     Codec("spline", (BSpline,), *_SPLINE),
     Codec("value", TYPES, *_by(plain_value, value_of, dict)),

@@ -3,6 +3,9 @@
 import json
 import warnings
 import zipfile
+from collections import OrderedDict
+from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +272,77 @@ def test_parts_of_the_user_have_to_be_registered(name, path, registered):
     registered.clear()
     with pytest.raises(ValueError, match=f"holds {parts[0].__name__}.*skae.register before"):
         skae.load(path)
+
+
+def test_cells_of_notebooks_run_again(path, registered):
+    cell = "@skae.register\nclass Named(Autoencoder):\n    pass"
+    scope = {"skae": skae, "Autoencoder": Autoencoder, "__name__": "__main__"}
+    exec(cell, scope)
+    model = scope["Named"](2, **TINY).fit(X)
+    exec(cell, scope)
+    loaded = saved(model, path)
+    assert type(loaded) is scope["Named"] is not type(model)
+    assert_same(model.transform(X), loaded.transform(X))
+
+
+class Scale(torch.nn.Module):
+    """A loss of the user's, with the name of a private class of skae."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.register_buffer("weight", torch.as_tensor(weight))
+
+    def forward(self, prediction, target):
+        return self.weight * (prediction - target) ** 2
+
+
+class Kind(Enum):
+    ODD = 1
+
+
+class Given:
+    """A loss of the user's, with an attribute of any type."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def __call__(self, prediction, target):
+        return (prediction - target) ** 2
+
+
+class OfArguments(Given):
+    def __new__(cls, what):
+        return super().__new__(cls)
+
+
+def test_losses_and_schedules_of_many_kinds(path, registered):
+    for thing in (Scale, Kind, Given, halved):
+        skae.register(thing)
+    ragged = np.array([None, [1]], dtype=object)
+    huber = partial(torch.nn.functional.smooth_l1_loss, reduction="none", beta=0.5)
+    for loss in (Scale(np.arange(6.0)), Given(Kind.ODD), Given(ragged), huber):
+        steps = partial(torch.optim.lr_scheduler.StepLR, step_size=2)
+        model = Autoencoder(2, loss=loss, lr_schedule=steps, **TINY).fit(X)
+        loaded = saved(model, path, training_state=True)
+        for one in (model, loaded):
+            one.set_params(warm_start=True).fit(X)
+        assert_same(model.score_samples(X), loaded.score_samples(X))
+    noise = partial(halved, generator=None)
+    model = DenoisingAutoencoder(2, corruption=noise, **TINY).fit(X)
+    assert saved(model, path).corruption.func is halved
+
+
+def test_objects_that_would_not_come_back_are_refused(path, registered):
+    for thing in (Given, OfArguments, OrderedDict):
+        skae.register(thing)
+    for loss, message in (
+        (OfArguments(1), "loss is .*OfArguments, made of arguments"),
+        (Given(OrderedDict(a=1)), "loss.what is .*OrderedDict, which has values of its own"),
+        (Given(range(10**6)), "loss.what is .*range, which is longer than 1,000: give an array"),
+    ):
+        model = Autoencoder(2, **TINY).fit(X).set_params(loss=loss)
+        with pytest.raises(ValueError, match=message):
+            skae.save(model, path)
 
 
 def test_a_class_that_inherits_can_be_registered(path, registered):
