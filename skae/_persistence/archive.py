@@ -100,7 +100,7 @@ def read(path):
         is_ours = re.match(rb"PK\x03\x04.{26}model\.json", file.read(40), re.DOTALL)
         try:
             with zipfile.ZipFile(file) as archive:
-                return _checked_members(archive, os.fstat(file.fileno()).st_size)
+                return _checked_members(archive, file.seek(0, os.SEEK_END))
         except Exception as error:  # zipfile raises errors of many types
             if not is_ours:
                 raise FileError(NOT_A_FILE) from error

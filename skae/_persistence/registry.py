@@ -1,6 +1,7 @@
 """Names of the classes and functions that files of models can hold."""
 
 import sys
+from functools import cache
 from types import FunctionType
 
 import numpy as np
@@ -133,6 +134,13 @@ def _is_there(cls):
     return module is not None and vars(module).get(cls.__name__) is cls
 
 
+@cache
+def _parts_of_others():
+    """Return what is of other libraries, by name."""
+    of_numpy = {**_types(), **_functions_of_elements()}
+    return {**of_numpy, **_parts_of_torch(), **sklearn_parts.functions()}
+
+
 def _types():
     """Return the types of numbers, by name."""
     plain = {f"builtins.{kind.__name__}": kind for kind in (bool, int, float, complex, str, object)}
@@ -172,9 +180,8 @@ class Names:
     """Names of classes and functions, at one time, and what they name."""
 
     def __init__(self):
-        of_others = {**_types(), **_functions_of_elements(), **sklearn_parts.functions()}
         of_users = {OF_USERS + name: things for name, things in _registered.items()}
-        self.things = {**of_others, **_parts_of_torch(), **_classes(), **FUNCTIONS}
+        self.things = {**_parts_of_others(), **_classes(), **FUNCTIONS}
         self._names = {thing: name for name, thing in self.things.items()}
         self._names |= {thing: name for name, things in of_users.items() for thing in things}
         self.things |= {name: things[-1] for name, things in of_users.items()}

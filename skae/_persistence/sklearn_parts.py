@@ -135,7 +135,7 @@ def dump(value):
         data = skops_io.dumps(value)
     except Exception as error:  # of many types
         raise ValueError(f"which skops cannot write ({error})") from error
-    if unknown := _unknown(data):
+    if unknown := _unknown(skops_io.get_untrusted_types(data=data)):
         raise ValueError(f"which holds {', '.join(unknown)}")
     return data
 
@@ -150,10 +150,11 @@ def load(data):
     """
     check_sizes(data)
     _check_schema(data)
-    if unknown := _unknown(data):
-        raise FileError(f"holds {', '.join(unknown)}, which skae.save does not write.")
     skops_io = _skops_io()
-    made = skops_io.loads(data, trusted=skops_io.get_untrusted_types(data=data))
+    names = skops_io.get_untrusted_types(data=data)
+    if unknown := _unknown(names):
+        raise FileError(f"holds {', '.join(unknown)}, which skae.save does not write.")
+    made = skops_io.loads(data, trusted=names)
     for part in inner_parts(made):
         if sparse.issparse(part) and part.format in ("csr", "csc", "bsr"):
             part.check_format()
@@ -196,8 +197,8 @@ def _check_schema(data):
         raise FileError("is damaged: an archive in it is larger than it could be.")
 
 
-def _unknown(data):
-    return [name for name in _skops_io().get_untrusted_types(data=data) if name not in _trusted()]
+def _unknown(names):
+    return [name for name in names if name not in _trusted()]
 
 
 def _skops_io():
