@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from skae._data.image_pairs import ImagePairReader
+from skae._data.read_sequences import SequenceReader
 from skae._modules.translation import TranslationModule
 from skae._persistence.encoding import OF_LAYERS, SAVED_OF_LAYERS
 from skae._persistence.errors import FileError
@@ -18,6 +19,9 @@ from skae._training.muon import Muon
 
 #: Values of the sample that is passed through a net, and of what layers make of it, at most.
 MAX_VALUES, MAX_RESULT = 2**24, 2**28
+
+#: Steps of a sequence that is passed through a net, at most.
+MAX_STEPS = 100
 
 
 class _Bounded(TorchDispatchMode):
@@ -114,13 +118,20 @@ def check_net(estimator):
         return
     has_pairs = isinstance(reader, ImagePairReader)
     inputs, outputs = (reader.inputs, reader.targets) if has_pairs else (reader, reader)
-    if prod(inputs.sample_shape) > MAX_VALUES:
+    shape, shape_of_output = _shape(inputs), _shape(outputs)
+    if prod(shape) > MAX_VALUES:
         return
-    x = torch.zeros(1, *inputs.sample_shape, device=estimator.device_)
+    x = torch.zeros(1, *shape, device=estimator.device_)
     codes = _passed(module.encode, x)
     fits = has_pairs or codes.shape == (1, estimator.n_components_)  # else they are maps
-    if not fits or _passed(module.decode, codes, x).shape != (1, *outputs.sample_shape):
+    if not fits or _passed(module.decode, codes, x).shape != (1, *shape_of_output):
         raise FileError("is damaged: a net does not fit its samples.")
+
+
+def _shape(reader):
+    """Return the shape of a sample; long sequences would take long."""
+    n_steps, *others = reader.sample_shape
+    return (min(n_steps, MAX_STEPS) if isinstance(reader, SequenceReader) else n_steps, *others)
 
 
 def _passed(function, *inputs):

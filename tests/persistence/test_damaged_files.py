@@ -402,6 +402,16 @@ def test_recurrent_layers_name_their_weights(load, tmp_path):
         load(changed_node((tmp_path / "model.skae").read_bytes(), "class", "torch.nn.LSTM", change))
 
 
+def test_long_sequences_take_no_time(load, tmp_path):
+    skae.save(fitted("sequences"), tmp_path / "model.skae")
+    content = (tmp_path / "model.skae").read_bytes()
+
+    def stretch(node):
+        node["state"]["sample_shape"]["value"][0] = 10**12
+
+    assert load(changed_node(content, "class", "SequenceReader", stretch))
+
+
 def schema_of(data):
     return json.loads(members_of(data)["schema.json"])
 
