@@ -160,7 +160,32 @@ def load(data):
             part.check_format()
         if isinstance(part, (np.random.RandomState, np.random.Generator)):
             check_random_state(part)
+        if is_of_sklearn(part) and type(part).__module__.startswith("sklearn.svm."):
+            _check_support_vectors(vars(part))
     return made
+
+
+def _check_support_vectors(state):
+    """Look at the arrays of a support vector machine, which libsvm follows without looking."""
+    if "_n_support" not in state:  # it is linear, or not fitted
+        return
+    counts, support, vectors = (
+        state[name] for name in ("_n_support", "support_", "support_vectors_")
+    )
+    n, n_classes, n_features = len(support), len(counts), state["n_features_in_"]
+    n_pairs = n_classes * (n_classes - 1) // 2
+    sigmoids = [state[name] for name in ("_probA", "_probB") if name in state]
+    is_precomputed = state["kernel"] == "precomputed"
+    fits = (
+        (counts >= 0).all() and n in (counts.sum(), counts.min()),
+        not is_precomputed or ((support >= 0) & (support < n_features)).all(),
+        is_precomputed or vectors.shape == (n, n_features),
+        state["dual_coef_"].shape == state["_dual_coef_"].shape == (n_classes - 1, n),
+        state["_intercept_"].shape == (n_pairs,),
+        all(sigmoid.shape in ((0,), (n_pairs,)) for sigmoid in sigmoids),
+    )
+    if not all(fits):
+        raise FileError("is damaged: the parts of a support vector machine do not fit together.")
 
 
 def _check_schema(data):

@@ -9,10 +9,11 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from models import X, fitted, samples
+from models import X, fitted, samples, y
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 from sklearn.base import BaseEstimator
+from sklearn.svm import SVC
 
 import skae
 from skae._persistence import archive
@@ -444,6 +445,24 @@ def test_parts_of_scikit_learn_stay_small(original, load):
     ):
         with pytest.raises(ValueError, match="is larger than it could be|not as large"):
             load(bomb)
+
+
+def test_support_vectors_fit_together(load, tmp_path):
+    for kernel in ("rbf", "precomputed"):
+        model = SVC(kernel=kernel).fit(X @ X.T, y)
+        skae.save(model, tmp_path / "model.skae")
+        members = members_of((tmp_path / "model.skae").read_bytes())
+        assert (load(zipped(members)).predict(X @ X.T) == model.predict(X @ X.T)).all()
+        inner = members_of(members["sklearn/0.skops"])
+        arrays = [name for name in inner if name.endswith(".npy")]
+        for name in arrays:
+            array = np.load(io.BytesIO(inner[name]))
+            if array.shape[:1] == model.support_.shape:
+                file = io.BytesIO()
+                np.save(file, array[:-1] if kernel == "rbf" else array + 10**6)
+                parts = zipped(inner | {name: file.getvalue()})
+                with pytest.raises(ValueError, match="support vector machine"):
+                    load(zipped(members | {"sklearn/0.skops": parts}))
 
 
 def test_parts_of_scikit_learn_call_no_functions(original, load):
