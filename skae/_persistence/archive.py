@@ -29,6 +29,12 @@ NOT_A_FILE = (
 )
 
 
+def check_path(path):
+    """Raise a TypeError if a path is not the name of a file."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be the name of a file, a str or Path; got {path!r}.")
+
+
 def write(path, members):
     """Write members to a file, which replaces an old one only once it is complete.
 

@@ -47,6 +47,8 @@ def save(model, path, *, training_state=False):
         your own that is not registered. See `register`.
     OSError
         If the folder does not exist, or cannot be written to.
+    TypeError
+        If the model is no estimator, or the path no name of a file.
 
     See Also
     --------
@@ -71,6 +73,7 @@ def save(model, path, *, training_state=False):
     >>> bool((loaded.transform(X) == codes).all())
     True
     """
+    archive.check_path(path)
     check_is_fitted(model)
     encoder = Encoder(model, training_state)
     node = encoder.encode(model)
@@ -107,6 +110,8 @@ def load(path, device="auto"):
     ValueError
         If it is damaged, is no file of `save`, or was written by a newer version of skae; and if
         it holds classes or functions that are not registered here. Also for an unknown device.
+    TypeError
+        If the path is no name of a file.
 
     See Also
     --------
@@ -116,6 +121,7 @@ def load(path, device="auto"):
     --------
     See `save`.
     """
+    archive.check_path(path)
     device = resolve_device(device)
     try:
         return _loaded(archive.read(path), device)

@@ -1,5 +1,6 @@
 """What is saved comes back as it was."""
 
+import io
 import json
 import warnings
 import zipfile
@@ -415,6 +416,13 @@ def test_paths_that_cannot_be_written(tmp_path, path):
         skae.save(fitted("rows"), tmp_path)
     skae.save(fitted("rows"), str(path))
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("path", [None, 3, io.BytesIO()])
+def test_paths_are_names(path):
+    for call in (skae.load, partial(skae.save, fitted("rows"))):
+        with pytest.raises(TypeError, match="path must be the name of a file"):
+            call(path)
 
 
 def test_a_folder_without_rights(tmp_path, monkeypatch):
