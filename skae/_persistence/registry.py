@@ -70,7 +70,8 @@ def register(thing):
     inherits from one of skae.
 
     The attributes of an object are saved. They can be numbers, text, lists, dicts, arrays,
-    tensors, and objects of registered classes.
+    tensors, and objects of registered classes. ``functools.partial`` of a registered function, or
+    of one of ``torch.nn.functional`` or ``torch.optim.lr_scheduler``, takes the place of a lambda.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def register(thing):
     TypeError
         If it is neither a class nor a function.
     ValueError
-        If it has no name, or one of skae's.
+        If it has no name, or that of an estimator, architecture or corruption of skae.
 
     See Also
     --------
