@@ -7,9 +7,6 @@ warn by these functions. With them, skae gives the same results and the same mes
 import numpy as np
 from scipy.interpolate import BSpline
 from sklearn.base import _fit_context as fit_context
-from sklearn.calibration import _CalibratedClassifier
-from sklearn.compose import make_column_selector
-from sklearn.impute._iterative import _ImputerTriplet
 from sklearn.metrics._dist_metrics import (
     ChebyshevDistance64,
     EuclideanDistance64,
@@ -17,18 +14,15 @@ from sklearn.metrics._dist_metrics import (
     ManhattanDistance64,
     MinkowskiDistance64,
 )
-from sklearn.metrics._scorer import _CurveScorer, _Scorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
 from sklearn.model_selection._validation import _score as score_estimator
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
 )
-from sklearn.multiclass import _ConstantPredictor
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import TREE_LEAF, Tree
 from sklearn.utils import _safe_indexing as safe_indexing
-from sklearn.utils._metadata_requests import MetadataRequest, MethodMetadataRequest
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -46,7 +40,6 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
-    "PARTS_OF_ESTIMATORS",
     "SEARCH_TREES",
     "BSpline",
     "BaseSearchCV",
@@ -63,6 +56,7 @@ __all__ = [
     "insert_error_scores",
     "make_constraint",
     "num_samples",
+    "parts_of_estimators",
     "routing_enabled",
     "safe_indexing",
     "safe_split",
@@ -76,18 +70,6 @@ __all__ = [
 ]
 
 
-#: Classes of which estimators hold objects that skops does not know, or that hold estimators.
-PARTS_OF_ESTIMATORS = (
-    MetadataRequest,
-    MethodMetadataRequest,
-    _CalibratedClassifier,
-    _ConstantPredictor,
-    _CurveScorer,
-    _ImputerTriplet,
-    _Scorer,
-    make_column_selector,
-)
-
 #: Trees that find neighbors, by name, and the metrics that they are read with.
 SEARCH_TREES = {"ball": BallTree, "kd": KDTree}
 METRICS = {
@@ -97,6 +79,22 @@ METRICS = {
     ManhattanDistance64: "manhattan",
     MinkowskiDistance64: "minkowski",
 }
+
+
+def parts_of_estimators():
+    """Return classes of objects in estimators that skops does not know, or that hold estimators."""
+    # Only files need them, and importing them takes time.
+    from sklearn.calibration import _CalibratedClassifier
+    from sklearn.compose import make_column_selector
+    from sklearn.impute._iterative import _ImputerTriplet
+    from sklearn.metrics._scorer import _CurveScorer, _Scorer
+    from sklearn.multiclass import _ConstantPredictor
+    from sklearn.utils._metadata_requests import MetadataRequest, MethodMetadataRequest
+
+    return (
+        *(MetadataRequest, MethodMetadataRequest, _CalibratedClassifier, _ConstantPredictor),
+        *(_CurveScorer, _ImputerTriplet, _Scorer, make_column_selector),
+    )
 
 
 def state_of_search_tree(tree):

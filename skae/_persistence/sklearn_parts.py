@@ -14,7 +14,7 @@ from sklearn.utils.discovery import all_estimators
 from skae._persistence.archive import MAX_RATIO, NEVER_TOO_LARGE, check_sizes
 from skae._persistence.errors import FileError
 from skae._persistence.values import check_random_state
-from skae._sklearn import PARTS_OF_ESTIMATORS
+from skae._sklearn import parts_of_estimators
 
 #: Modules whose classes skops may make, beside those that it trusts by itself. Making them runs
 #: nothing.
@@ -54,7 +54,7 @@ def full_name(thing):
 def classes():
     """Return the estimators of scikit-learn, and what holds some of them, by full name."""
     estimators = [cls for _, cls in all_estimators()]
-    return {full_name(cls): cls for cls in (*estimators, *PARTS_OF_ESTIMATORS)}
+    return {full_name(cls): cls for cls in (*estimators, *parts_of_estimators())}
 
 
 @cache
