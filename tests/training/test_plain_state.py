@@ -44,22 +44,19 @@ class Lambdas:
         return nn.Linear(n_features, encoder_width), nn.Linear(code_width, n_features)
 
 
-@pytest.mark.parametrize(
-    ("kind", "params"),
-    [
-        (Autoencoder, {"loss": lambda prediction, target: (prediction - target) ** 2}),
-        (DenoisingAutoencoder, {"corruption": lambda x, level: x * (1 - level)}),
-        (Autoencoder, {"architecture": type("Local", (Lambdas,), {})()}),
-        (Autoencoder, {"lr_schedule": lambda o: torch.optim.lr_scheduler.StepLR(o, 1)}),
-    ],
-)
-def test_functions_of_a_script(kind, params, X, fast):
-    model = kind(**fast | params).fit(X)
-    codes = model.transform(X)
-    by_cloudpickle = cloudpickle.loads(cloudpickle.dumps(model))
-    (by_loky,) = Parallel(n_jobs=2)(delayed(transform)(model, X) for _ in range(1))
-    for found in (copy.deepcopy(model).transform(X), by_cloudpickle.transform(X), by_loky):
-        np.testing.assert_array_equal(found, codes)
+def test_functions_of_a_script(X, fast):
+    models = [
+        Autoencoder(**fast, loss=lambda prediction, target: (prediction - target) ** 2),
+        DenoisingAutoencoder(**fast, corruption=lambda x, level: x * (1 - level)),
+        Autoencoder(**fast | {"architecture": type("Local", (Lambdas,), {})()}),
+        Autoencoder(**fast | {"lr_schedule": lambda o: torch.optim.lr_scheduler.StepLR(o, 1)}),
+    ]
+    codes = [model.fit(X).transform(X) for model in models]
+    by_loky = Parallel(n_jobs=2)(delayed(transform)(model, X) for model in models)
+    for model, expected, found in zip(models, codes, by_loky, strict=True):
+        by_cloudpickle = cloudpickle.loads(cloudpickle.dumps(model)).transform(X)
+        for other in (copy.deepcopy(model).transform(X), by_cloudpickle, found):
+            np.testing.assert_array_equal(other, expected)
 
 
 def transform(model, X):
