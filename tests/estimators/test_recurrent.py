@@ -92,7 +92,7 @@ def assert_same(model, X, X_other, take=lambda results: results):
         np.testing.assert_allclose(a, b[: len(a)], atol=1e-6, rtol=1e-6)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(X=sequences)
 def test_alone_as_among_longer_ones(model, X):
     _, *among_others = outcome(model, [np.ones((40, 2)), *X])

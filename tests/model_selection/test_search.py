@@ -787,9 +787,7 @@ def test_verbose_halving(long, X, pauses, capsys):
 # scikit-learn's own checks, and the documentation.
 
 TINY = Autoencoder(2, architecture=Dense((8,)), max_epochs=1, check_baseline=False, random_state=0)
-TINY_PIPELINE = Pipeline([("scale", StandardScaler()), ("autoencoder", TINY)])
 GRID_OF_RATES = {"lr": [1e-3, 1e-2]}
-GRID_OF_PIPELINE = {"autoencoder__lr": [1e-2]}
 RAISE = {"cv": KFold(2), "error_score": "raise"}
 
 MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"
@@ -802,7 +800,6 @@ EXPECTED_FAILURES = {
 @parametrize_with_checks(
     [
         BatchedGridSearchCV(TINY, GRID_OF_RATES, **RAISE),
-        BatchedGridSearchCV(TINY_PIPELINE, GRID_OF_PIPELINE, **RAISE),
         BatchedRandomizedSearchCV(TINY, GRID_OF_RATES, n_iter=1, random_state=0, **RAISE),
         BatchedHalvingGridSearchCV(TINY, GRID_OF_RATES, **RAISE),
     ],
