@@ -96,6 +96,7 @@ DETECTORS = [
     OutlierDetector(),
     OutlierDetector(PCA()),
     OutlierDetector(Autoencoder(**QUICK)),
+    TabularOutlierScorer(),
     TabularOutlierScorer(TabularAutoencoder(**QUICK), n_estimators=1, assume_clean=True),
 ]
 TRANSLATORS = [

@@ -69,24 +69,24 @@ def peak():  # MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 def text(n_rows):  # 50 words a row
-    words = np.random.default_rng(0).integers(0, 12_500, 50 * n_rows)
+    words = np.random.default_rng(0).integers(0, 50_000, 50 * n_rows)
     indptr = np.arange(0, 50 * n_rows + 1, 50)
-    return sparse.csr_array((np.ones(len(words), "float32"), words, indptr), (n_rows, 12_500))
+    return sparse.csr_array((np.ones(len(words), "float32"), words, indptr), (n_rows, 50_000))
 
 small = text(300)
 ae = Autoencoder(4, architecture=Dense(()), batch_size=200, max_epochs=1, random_state=0)
 ae.fit(small).transform(small)
 before = peak()
-X = text(10_000)
+X = text(20_000)
 ae.fit(X)
-assert ae.transform(X).shape == (10_000, 4)
+assert ae.transform(X).shape == (20_000, 4)
 assert np.isfinite(ae.score_samples(X)).all()
 print(peak() - before)
 """
 
 
 def test_sparse_input_is_never_dense_as_a_whole():
-    # The whole as dense float32 would be 500 MB.
+    # The whole as dense float32 would be 4,000 MB.
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SPARSE_FIT], capture_output=True, text=True
     )

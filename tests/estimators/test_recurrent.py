@@ -92,7 +92,7 @@ def assert_same(model, X, X_other, take=lambda results: results):
         np.testing.assert_allclose(a, b[: len(a)], atol=1e-6, rtol=1e-6)
 
 
-@settings(max_examples=7, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(X=sequences)
 def test_alone_as_among_longer_ones(model, X):
     _, *among_others = outcome(model, [np.ones((40, 2)), *X])
@@ -101,7 +101,7 @@ def test_alone_as_among_longer_ones(model, X):
         np.testing.assert_allclose(alone, expected[: len(alone)], atol=1e-6, rtol=1e-6)
 
 
-@settings(max_examples=7, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(X=sequences, n_padded=st.integers(1, 30))
 def test_padding_further_changes_nothing(model, X, n_padded):
     n_steps = max(map(len, X)) + n_padded
@@ -116,7 +116,7 @@ def test_padding_further_changes_nothing(model, X, n_padded):
         assert np.isnan(row[len(restored) :]).all()
 
 
-@settings(max_examples=7, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(X=sequences, data=st.data())
 def test_order_changes_nothing(model, X, data):
     order = data.draw(st.permutations(range(len(X))))

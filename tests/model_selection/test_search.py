@@ -786,8 +786,10 @@ def test_verbose_halving(long, X, pauses, capsys):
 
 # scikit-learn's own checks, and the documentation.
 
-TINY = Autoencoder(2, architecture=Dense((8,)), max_epochs=1, check_baseline=False, random_state=0)
+TINY = Autoencoder(2, architecture=Dense((8,)), max_epochs=2, check_baseline=False, random_state=0)
+TINY_PIPELINE = Pipeline([("scale", StandardScaler()), ("autoencoder", TINY)])
 GRID_OF_RATES = {"lr": [1e-3, 1e-2]}
+GRID_OF_PIPELINE = {"autoencoder__lr": [1e-3, 1e-2]}
 RAISE = {"cv": KFold(2), "error_score": "raise"}
 
 MINI_BATCHES = "weights scale the loss of mini-batches, which repeated rows fill differently"
@@ -800,7 +802,8 @@ EXPECTED_FAILURES = {
 @parametrize_with_checks(
     [
         BatchedGridSearchCV(TINY, GRID_OF_RATES, **RAISE),
-        BatchedRandomizedSearchCV(TINY, GRID_OF_RATES, n_iter=1, random_state=0, **RAISE),
+        BatchedGridSearchCV(TINY_PIPELINE, GRID_OF_PIPELINE, **RAISE),
+        BatchedRandomizedSearchCV(TINY, GRID_OF_RATES, n_iter=2, random_state=0, **RAISE),
         BatchedHalvingGridSearchCV(TINY, GRID_OF_RATES, **RAISE),
     ],
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
@@ -819,6 +822,7 @@ def test_parameters_are_documented_in_order(search):
     assert not re.search(r"^<\w+>", inspect.getdoc(search), flags=re.MULTILINE)
 
 
+@pytest.mark.xdist_group("processes")
 def test_processes_share_the_training(autoencoder, X):
     alone, shared = (
         BatchedGridSearchCV(autoencoder, GRID, cv=2, n_jobs=n_jobs).fit(X) for n_jobs in (None, 2)
