@@ -19,6 +19,7 @@ from skae._onnx.estimators import (
     methods_of,
     of_given_scores,
 )
+from skae._onnx.methods import OPSETS
 from skae._outliers.detector import OutlierDetector
 from skae._text.translator import Seq2SeqTranslator
 from skae.exceptions import missing
@@ -164,6 +165,21 @@ def onnx_input(model, X, *, dtype="float32"):
         If the model is not fitted.
     TypeError, ValueError
         If it is none of these estimators, or if it does not take such samples.
+
+    See Also
+    --------
+    to_onnx : Make the ONNX model.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skae import TabularAutoencoder, onnx_input
+    >>> table = pd.DataFrame({"age": [31, 45, 22] * 9, "job": ["cook", "nurse", None] * 9})
+    >>> model = TabularAutoencoder(1, max_epochs=2, random_state=0, check_baseline=False).fit(table)
+    >>> onnx_input(model, table[:3])
+    array([[31.,  0.],
+           [45.,  1.],
+           [22., nan]])
     """
     _check(model, dtype, DEFAULT_OPSET)
     before, last, detector = _parts(model)
@@ -185,7 +201,6 @@ def _step_converter(model):
     check_is_fitted(model)
     _need("onnx", "onnxscript")
     from skae._onnx.steps import StepConverter
-    from skae._onnx.tracing import OPSETS
 
     _, last, detector = _parts(model)
     owner = last if detector is None else detector
@@ -194,7 +209,7 @@ def _step_converter(model):
         method = as_method(last, name, "float32", detector)
     else:
         method = of_given_scores(name, detector, "float32")
-    return StepConverter(method, lambda opset: to_onnx(model, opset=opset), OPSETS)
+    return StepConverter(method, lambda opset: to_onnx(model, opset=opset))
 
 
 def _check(model, dtype, opset):
@@ -209,8 +224,9 @@ def _check(model, dtype, opset):
     check_is_fitted(model)
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
-    if not isinstance(opset, int) or not 18 <= opset <= 23:
-        raise ValueError(f"opset must be an integer from 18 to 23; got {opset!r}")
+    if not isinstance(opset, int) or opset not in OPSETS:
+        first, last = OPSETS[0], OPSETS[-1]
+        raise ValueError(f"opset must be an integer from {first} to {last}; got {opset!r}")
 
 
 def _check_pipeline(model, before, method):

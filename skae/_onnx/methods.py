@@ -32,6 +32,9 @@ SAMPLES = {
 #: Samples that a graph is traced with.
 N_TRACED = 3
 
+#: Opsets of the graphs that torch can write.
+OPSETS = range(18, 24)
+
 
 class Method(nn.Module):
     """A method of an estimator.

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from skae._data.frames import narwhals_frame
 from skae._onnx.estimators import as_method, is_known, of_given_scores
 from skae._onnx.steps import TYPES, ScoreConverter, StepConverter
-from skae._onnx.tracing import OPSETS, quiet, traced_method
+from skae._onnx.tracing import quiet, traced_method
 
 #: Types of numbers, by dtype.
 NUMBERS = {"float32": FloatTensorType, "float64": DoubleTensorType}
@@ -106,7 +106,7 @@ def converted(before, last, detector, method, X, dtype, opset, facts):
 
 
 def _step(kind, method):
-    return Step(kind(method, partial(traced_method, method, facts={}), OPSETS))
+    return Step(kind(method, partial(traced_method, method, facts={})))
 
 
 def _inputs(first, method, X, dtype):

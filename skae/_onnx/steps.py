@@ -10,7 +10,7 @@ from onnx import AttributeProto, TensorProto
 from skl2onnx.common import data_types
 from skl2onnx.common.data_types import guess_tensor_type
 
-from skae._onnx.methods import N_TRACED
+from skae._onnx.methods import N_TRACED, OPSETS
 
 #: Types of arrays that are not of floats.
 TYPES = {
@@ -30,12 +30,10 @@ class StepConverter:
     method : Method
     make_graph : callable
         Returns the ONNX model for an opset. It has one input.
-    opsets : range
-        For which there is one.
     """
 
-    def __init__(self, method, make_graph, opsets):
-        self.names, self.make_graph, self.opsets = method.outputs, make_graph, opsets
+    def __init__(self, method, make_graph):
+        self.names, self.make_graph = method.outputs, make_graph
         with torch.no_grad():
             results = method.eval()(method.samples.example(N_TRACED))
         self.results = results if isinstance(results, tuple) else (results,)
@@ -56,10 +54,10 @@ class StepConverter:
 
     def convert(self, scope, operator, container):
         """Add the nodes of the graph."""
-        opset = min(container.target_opset_onnx, self.opsets[-1])
-        if opset < self.opsets[0]:
+        opset = min(container.target_opset_onnx, OPSETS[-1])
+        if opset < OPSETS[0]:
             raise ValueError(
-                f"target_opset is {opset}, but graphs of skae need at least {self.opsets[0]}: give "
+                f"target_opset is {opset}, but graphs of skae need at least {OPSETS[0]}: give "
                 "such a target_opset"
             )
         model = self.make_graph(opset)

@@ -162,13 +162,27 @@ def cells_of_codes(columns):
     nn.Module
         Maps (n_samples, n_columns) to the same shape.
     """
+    return cells_by_table(columns, lambda i: [UNSEEN, *columns[i].numbers])
+
+
+def cells_by_table(columns, table):
+    """Return a module that scales numbers, and looks categories up.
+
+    Parameters
+    ----------
+    columns : list of NumberColumn, DateColumn or CategoryColumn
+    table : callable
+        Returns the table of `Looked` for the column at a position.
+
+    Returns
+    -------
+    nn.Module
+        Maps (n_samples, n_columns) to the same shape.
+    """
     numbers = [i for i, column in enumerate(columns) if not column.is_category]
     categories = [i for i, column in enumerate(columns) if column.is_category]
-    changes = []
-    if numbers:
-        changes.append((numbers, Scaled([columns[i] for i in numbers])))
-    if categories:
-        changes.append((categories, Looked([[UNSEEN, *columns[i].numbers] for i in categories])))
+    changes = [(numbers, Scaled([columns[i] for i in numbers]))] if numbers else []
+    changes += [(categories, Looked(list(map(table, categories))))] if categories else []
     return ByColumn(len(columns), changes)
 
 

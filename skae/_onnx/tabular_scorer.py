@@ -17,11 +17,9 @@ from torch import nn
 from skae._data.columns import UNSEEN
 from skae._onnx.double_nets import in_double
 from skae._onnx.table_cells import (
-    ByColumn,
     Columns,
     Elements,
-    Looked,
-    Scaled,
+    cells_by_table,
     cells_of_codes,
     double,
     without_nan,
@@ -191,9 +189,9 @@ class Distances(nn.Module):
         )
         self.others = nn.ModuleList()
         if scorer._cell_distance is not None:
-            self.others.append(CellDistance(scorer._cell_distance, scale))
+            self.others.append(LargestCellResidual(scorer._cell_distance, scale))
         if scorer._residual_distance is not None:
-            self.others.append(ResidualDistance(scorer))
+            self.others.append(LargestNetResidual(scorer))
         own = scorer._left_out[scorer._neighborhoods[0].firsts]
         self.register_buffer("left_out", torch.from_numpy(own))
 
@@ -257,7 +255,7 @@ class LargestResidual(nn.Module):
         return residuals.amax(1, keepdim=True) + distances.LEAST_DISTANCE
 
 
-class CellDistance(nn.Module):
+class LargestCellResidual(nn.Module):
     """The largest residual of a row's cells.
 
     Parameters
@@ -277,7 +275,7 @@ class CellDistance(nn.Module):
         return self.largest(vectors / self.scale)
 
 
-class ResidualDistance(nn.Module):
+class LargestNetResidual(nn.Module):
     """The largest residual of what autoencoders leave, the geometric mean over them.
 
     Parameters
@@ -340,9 +338,6 @@ def _cells_of_cells(columns, widths):
     widths : list of int
         Of each column, the number of categories that there are.
     """
-    numbers = [i for i, column in enumerate(columns) if not column.is_category]
-    categories = [i for i, column in enumerate(columns) if column.is_category]
-    tables = [columns[i].read(np.arange(UNSEEN, widths[i], dtype=float)) for i in categories]
-    changes = [(numbers, Scaled([columns[i] for i in numbers]))] if numbers else []
-    changes += [(categories, Looked(tables))] if categories else []
-    return ByColumn(len(columns), changes)
+    return cells_by_table(
+        columns, lambda i: columns[i].read(np.arange(UNSEEN, widths[i], dtype=float))
+    )

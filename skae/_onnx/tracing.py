@@ -13,9 +13,6 @@ from onnx.inliner import inline_local_functions
 
 from skae._onnx.methods import N_TRACED
 
-#: Opsets of the graphs that torch can write.
-OPSETS = range(18, 24)
-
 #: Held while torch traces, which it can do in one thread at a time.
 _tracing = Lock()
 

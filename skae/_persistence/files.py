@@ -119,7 +119,18 @@ def load(path, device="auto"):
 
     Examples
     --------
-    See `save`.
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> import skae
+    >>> X = load_iris().data
+    >>> model = skae.Autoencoder(2, max_epochs=5, random_state=0, check_baseline=False).fit(X)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.skae")
+    ...     skae.save(model, path)
+    ...     loaded = skae.load(path, device="cpu")
+    >>> bool((loaded.score_samples(X) == model.score_samples(X)).all())
+    True
     """
     archive.check_path(path)
     device = resolve_device(device)

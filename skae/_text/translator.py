@@ -296,6 +296,21 @@ class Seq2SeqTranslator(
         .. [1] G. Klein, D. Zhang, C. Chouteau, J. Crego and J. Senellart, "Efficient and
            high-quality neural machine translation with OpenNMT", WNGT 2020.
            https://aclanthology.org/2020.ngt-1.25
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from skae import Seq2SeqTranslator
+        >>> from skae.architectures import Transformer
+        >>> english, french = ["A cat.", "A dog."] * 9, ["Un chat.", "Un chien."] * 9
+        >>> tiny = Transformer(16, n_encoder_layers=1, n_decoder_layers=1)
+        >>> translator = Seq2SeqTranslator(
+        ...     tiny, max_epochs=2, random_state=0, check_baseline=False
+        ... ).fit(english, french)
+        >>> folder = Path(translator.to_ctranslate2(Path(mkdtemp()) / "english_french"))
+        >>> (folder / "model.bin").exists()
+        True
         """
         check_is_fitted(self)
         check_quantization(quantization)

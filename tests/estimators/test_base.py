@@ -274,7 +274,6 @@ def test_column_transformer(fast):
     ]
 
 
-@pytest.mark.xdist_group("processes")
 def test_grid_search_is_the_same_in_two_processes(fast):
     X = StandardScaler().fit_transform(load_breast_cancer().data[:150])
     pipeline = make_pipeline(StandardScaler(), Autoencoder(**fast))

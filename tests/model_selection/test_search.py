@@ -822,7 +822,6 @@ def test_parameters_are_documented_in_order(search):
     assert not re.search(r"^<\w+>", inspect.getdoc(search), flags=re.MULTILINE)
 
 
-@pytest.mark.xdist_group("processes")
 def test_processes_share_the_training(autoencoder, X):
     alone, shared = (
         BatchedGridSearchCV(autoencoder, GRID, cv=2, n_jobs=n_jobs).fit(X) for n_jobs in (None, 2)

@@ -1,7 +1,6 @@
 """Exports that take less time."""
 
 from functools import cache
-from pathlib import Path
 
 import pytest
 from torch.onnx._internal.exporter import _registration
@@ -14,10 +13,3 @@ def one_registry():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "from_torchlib", staticmethod(cache(registry.from_torchlib)))
         yield
-
-
-def pytest_collection_modifyitems(items):
-    """Let one process run them, where pytest-xdist goes by groups: ONNX takes long to import."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("onnx"))

@@ -319,7 +319,6 @@ def test_autoencoders_of_folds_train_with_the_last_one(X, fast):
     )
 
 
-@pytest.mark.xdist_group("processes")
 def test_folds_are_shared_by_jobs(X):
     alone = OutlierDetector(PCA(4), cv=3, random_state=0).fit(X)
     with parallel_config("threading"):

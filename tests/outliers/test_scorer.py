@@ -358,7 +358,6 @@ def test_impute_fills_holes_and_keeps_the_rest(mixed, library):
     assert frame["site"][2] == ("north" if mixed["is_heavy"][2] else "south")
 
 
-@pytest.mark.xdist_group("processes")
 def test_the_same_seed_gives_the_same_scores(mixed):
     scorer = make().fit(mixed)
     scores = scorer.score_samples(mixed)

@@ -922,7 +922,6 @@ def test_words_of_the_plan_are_one_line(nets, X, capsys):
     assert captured.err == ""
 
 
-@pytest.mark.xdist_group("processes")
 def test_processes(X, fast):
     models = [Autoencoder(**fast | {"lr": lr}) for lr in (1e-3, 3e-3, 1e-2)]
     alone = [clone(model).fit(X).reconstruct(X) for model in models]

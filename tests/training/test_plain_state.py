@@ -44,7 +44,6 @@ class Lambdas:
         return nn.Linear(n_features, encoder_width), nn.Linear(code_width, n_features)
 
 
-@pytest.mark.xdist_group("processes")
 def test_functions_of_a_script(X, fast):
     models = [
         Autoencoder(**fast, loss=lambda prediction, target: (prediction - target) ** 2),

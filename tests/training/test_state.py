@@ -352,7 +352,6 @@ def test_nets_get_the_bits_that_they_get_alone(params, X, fast):
         assert [bits(one) for one in group] == [alone[i] for i in some]
 
 
-@pytest.mark.xdist_group("processes")
 def test_processes_give_the_same_bits(X, fast):
     model = Autoencoder(**fast | {"n_components": 1}, architecture=Dense((7,)))
     one, two = (
