@@ -17,7 +17,7 @@ FLOORS = (
     {"_training"},
     {"_estimators"},
     {"_text", "_outliers", "_model_selection"},
-    {"_persistence", "_onnx"},
+    {"_persistence", "_onnx", "inspection"},
     {"__init__"},
 )
 FLOOR = {place: number for number, places in enumerate(FLOORS) for place in places}

@@ -13,7 +13,8 @@ from skorch.callbacks import (
     ParamMapper,
     Unfreezer,
 )
-from tqdm.auto import tqdm
+
+from skae._training.progress import progress_bar
 
 
 class Progress(Callback):
@@ -31,7 +32,7 @@ class Progress(Callback):
         self.total, self.unit = total, unit
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=self.total, unit=self.unit, unit_scale=self.unit != "epoch")
+        self.bar_ = progress_bar(self.total, self.unit, unit_scale=self.unit != "epoch")
 
     def advance(self, n):
         """Note that ``n`` more units have been trained on."""
