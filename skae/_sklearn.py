@@ -7,6 +7,9 @@ warn by these functions. With them, skae gives the same results and the same mes
 import numpy as np
 from scipy.interpolate import BSpline
 from sklearn.base import _fit_context as fit_context
+from sklearn.callback._callback_support import (
+    callback_management_context as callback_management,
+)
 from sklearn.metrics._dist_metrics import (
     ChebyshevDistance64,
     EuclideanDistance64,
@@ -49,6 +52,8 @@ __all__ = [
     "Options",
     "StrOptions",
     "Tree",
+    "callback_management",
+    "callbacks_of",
     "check_method_params",
     "check_n_features",
     "check_sample_weight",
@@ -79,6 +84,11 @@ METRICS = {
     ManhattanDistance64: "manhattan",
     MinkowskiDistance64: "minkowski",
 }
+
+
+def callbacks_of(estimator):
+    """Return scikit-learn's callbacks of an estimator, its own and those of its caller."""
+    return vars(estimator).get("_skl_callbacks", [])
 
 
 def parts_of_estimators():

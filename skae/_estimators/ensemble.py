@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,10 +30,13 @@ from skae._params import (
     unchanged_on_error,
 )
 from skae._training.fits import FitTask, fit_all
+from skae._training.tasks import meta_task, subtasks, told
 
 
 @parameter_class
-class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
+class EnsembleAutoencoder(
+    FittedAutoencoder, FittedAttributes, CallbackSupportMixin, ParameterMixin
+):
     """Ensemble of autoencoders: averages many models, so results depend less on chance.
 
     The members are copies of one or several autoencoders. Each has its
@@ -175,11 +179,12 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
             If a parameter or the data is invalid, or if the training of a member fails. An
             ensemble that was fitted before does not change.
         """
-        with unchanged_on_error(self):
-            self._fit(X, y, sample_weight)
+        facts = told(self, X, y, sample_weight)
+        with unchanged_on_error(self), meta_task(facts, self.n_estimators, False) as task:
+            self._fit(X, y, sample_weight, task)
         return self
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, task):
         originals = self._originals()
         dataset = learn(self, X, sample_weight=sample_weight)
         samples, n_members = self._samples(X, dataset), self.n_estimators
@@ -188,16 +193,17 @@ class EnsembleAutoencoder(FittedAutoencoder, FittedAttributes, ParameterMixin):
         self._seeds = rng.randint(np.iinfo(np.int32).max, size=n_members)
         self._draw = self._row_draw(dataset)
         members = [clone(originals[i % len(originals)]) for i in range(n_members)]
-        fits = []
-        for member, seed, features, rows in zip(
-            members, self._seeds, self.estimators_features_, self._draw.rows(), strict=True
+        tasks, fits = subtasks(self, task, ["fit-member"] * n_members), []
+        for member, seed, features, rows, within in zip(
+            members, self._seeds, self.estimators_features_, self._draw.rows(), tasks, strict=True
         ):
             _set_seeds(member, seed)
             # Weights, not rows: all members share the memory of X, and a row that is drawn twice
             # cannot be held out and trained on at once.
             weight = self._draw.weight(rows)
             params = {} if weight is None else {"sample_weight": weight}
-            fits.append(FitTask(member, self._seen(samples, features), y, **params))
+            seen = self._seen(samples, features)
+            fits.append(FitTask(member, seen, y, within=within, **params))
         for fit in fit_all(fits, self.n_jobs, self.verbose):
             if fit.error is not None:
                 i = fits.index(fit)

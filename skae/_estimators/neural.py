@@ -9,7 +9,7 @@ from skae._estimators.parameters import SharedParameters
 from skae._estimators.predictor import NetPredictor
 from skae._estimators.reading import learn
 from skae._runtime import resolve_device
-from skae._training.callbacks import BestWeights, Progress, prepared
+from skae._training.callbacks import BestWeights, EpochTasks, Progress, prepared
 from skae._training.loop import TrainingRun
 from skae._training.net import Net
 from skae._training.optimizers import optimizer_params
@@ -104,13 +104,15 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         """Return samples as training takes them."""
         return dataset
 
-    def _make_run(self, dataset, validation, n_epochs, shows_bar):
-        """Return the training of the net."""
+    def _make_run(self, dataset, validation, n_epochs, shows_bar, task):
+        """Return the training of the net, of which a `TrainingTask` is told unless it is None."""
         callbacks = [prepared(callback) for callback in self.callbacks or ()]
         if validation is not None and self._restores_best:
             callbacks.append(self._best_weights())
         if self.verbose and shows_bar:
             callbacks.append(self._progress(dataset, n_epochs))
+        if task is not None:
+            callbacks.append(EpochTasks(task))
         return TrainingRun(self.net_, dataset, validation, callbacks, n_epochs, self._new_seed())
 
     def _check_unchanged(self):
@@ -144,6 +146,18 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
     def _parts_to_renew(self, dataset):
         """Return the parts of the module that parameters may change when training continues."""
         raise NotImplementedError
+
+    def _attributes_now(self, samples, fitted, validation, n_epochs):
+        """Return the attributes that a fit would leave if the training ended now."""
+        twin = copy.copy(self)
+        twin.net_ = copy.copy(self.net_)
+        if twin.net_.precision is not None:  # in which its parameters may be while it trains
+            twin.net_.module_.float()
+        twin.net_.module_.eval()
+        twin._predictor = NetPredictor(twin.net_)
+        twin._order_codes(samples, validation, n_epochs)
+        twin._describe(fitted, validation)
+        return vars(twin)
 
     def _order_codes(self, samples, validation, n_epochs):
         """Choose the basis of the codes after the training.

@@ -11,7 +11,13 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
 from skae._data.given import as_data
-from skae._model_selection.trials import Fold, fit_trials, trials_by_preprocessing, with_params
+from skae._model_selection.trials import (
+    Fold,
+    fit_trials,
+    search_task,
+    trials_by_preprocessing,
+    with_params,
+)
 from skae._params import FittedAttributes, refuse_class, unchanged_on_error
 from skae._sklearn import (
     check_method_params,
@@ -20,6 +26,7 @@ from skae._sklearn import (
     warn_or_raise_about_fit_failures,
 )
 from skae._training.fits import in_parts
+from skae._training.tasks import Subtask, meta_task, told
 
 
 class BatchedSearch(FittedAttributes):
@@ -76,8 +83,6 @@ class BatchedSearch(FittedAttributes):
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(check_method_params(X, params))
         fit_params = routed.estimator.fit
-        # For callbacks of scikit-learn, a search is one task: its fits have no order.
-        task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
         splitter = check_cv(self.cv, y, classifier=is_classifier(base))
         folds = [
             Fold(number, base, X, y, train, test, fit_params, routed.scorer.score)
@@ -85,12 +90,15 @@ class BatchedSearch(FittedAttributes):
         ]
         if not folds:
             raise ValueError("cv gives no folds: nothing could be fitted")
-        with unchanged_on_error(self):
+        facts = told(self, X, y, params.get("sample_weight"))
+        n_tasks = 1 + (self.refit is not False)
+        with unchanged_on_error(self), meta_task(facts, n_tasks) as task:
             self._forget_earlier_fit()
-            self._fit_candidates(models, candidates, folds, scorer)
+            with search_task(self, task, folds, len(models)):
+                self._fit_candidates(models, candidates, folds, scorer)
             if self.refit:
-                self._refit(base, X, y, fit_params)
-            task.call_on_fit_task_end(estimator=self, X=X, y=y)
+                within = Subtask(self, task.subcontext(task_name="refit-with-best-params"))
+                self._refit(base, X, y, fit_params, within)
         return self
 
     def _forget_earlier_fit(self):
@@ -210,10 +218,12 @@ class BatchedSearch(FittedAttributes):
         if not callable(self.refit):
             self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
 
-    def _refit(self, base, X, y, fit_params):
+    def _refit(self, base, X, y, fit_params, within):
         self.best_estimator_ = with_params(base, self.best_params_)
         start = perf_counter()
-        self.best_estimator_.fit(*((X,) if y is None else (X, y)), **fit_params)
+        data = (X,) if y is None else (X, y)
+        with within.fit_of(self.best_estimator_, *data, **fit_params):
+            self.best_estimator_.fit(*data, **fit_params)
         self.refit_time_ = perf_counter() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_

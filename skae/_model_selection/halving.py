@@ -153,12 +153,20 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
     def _evaluate(self, models, candidates, folds, scorer):
         self._check_epochs(models, candidates)
         trials = _begin(models, candidates, folds)
+        try:
+            return self._compared(trials, candidates, scorer)
+        finally:
+            for of_candidate in trials:
+                _abandon(of_candidate)
+
+    def _compared(self, trials, candidates, scorer):
+        """Train and compare, and let the better ones train on."""
         epochs = [max((t.fit.n_epochs for t in ts if not t.failed), default=0) for ts in trials]
-        self.n_resources_ = self._epochs_of_comparisons(len(models), max(epochs))
+        self.n_resources_ = self._epochs_of_comparisons(len(trials), max(epochs))
         self.n_iterations_ = len(self.n_resources_)
         self.n_candidates_ = []
         scored, all_outcomes, columns = [], [], {"iter": [], "n_resources": []}
-        going = list(range(len(models)))
+        going = list(range(len(trials)))
         for iteration, until in enumerate(self.n_resources_):
             self._train([t for n in going for t in trials[n]], until)
             outcomes = [
@@ -173,7 +181,9 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
             columns["n_resources"] += [min(until, epochs[number]) for number in going]
             self.n_candidates_.append(len(going))
             going = self._best(going, outcomes)
-            trials = [ts if n in going else None for n, ts in enumerate(trials)]  # frees the nets
+            for number, dropped in enumerate(trials):
+                if number not in going:
+                    _abandon(dropped)
         self.n_remaining_candidates_ = len(going)
         return scored, all_outcomes, columns
 
@@ -256,3 +266,10 @@ def _begin(models, candidates, folds):
             if not trial.failed:
                 trial.fit.begin()
     return trials
+
+
+def _abandon(trials):
+    """Let go of trials and their nets, those that have ended as well."""
+    for trial in trials:
+        trial.fit.abandon()
+    trials.clear()

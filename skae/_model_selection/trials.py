@@ -4,6 +4,7 @@ Rows are selected once for a fold. The steps of pipelines before the last one ar
 all candidates that have the same parameters there, so these candidates train on one array.
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Number
 from time import perf_counter
@@ -17,6 +18,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from skae._names import did_you_mean
 from skae._sklearn import check_method_params, safe_split, score_estimator
 from skae._training.fits import FitTask, fit_all
+from skae._training.tasks import refuse_propagated, subtasks
 
 
 def with_params(estimator, params):
@@ -46,15 +48,43 @@ class Fold:
         Rows to fit on, and rows to score.
     fit_params, score_params : dict
         Further arguments; those that are as long as X are split like it.
+
+    Attributes
+    ----------
+    tasks : list of Subtask
+        What the fit of each candidate is to scikit-learn's callbacks.
     """
 
     def __init__(self, number, estimator, X, y, train, test, fit_params, score_params):
-        self.number = number
+        self.number, self.tasks = number, []
         self.train = safe_split(estimator, X, y, train)
         self.test = safe_split(estimator, X, y, test, train)
         self.fit_params = check_method_params(X, fit_params, train)
         self.train_score_params = check_method_params(X, score_params, train)
         self.test_score_params = check_method_params(X, score_params, test)
+
+
+@contextmanager
+def search_task(search, task, folds, n_candidates):
+    """Let each candidate on each fold be a task of scikit-learn's callbacks.
+
+    Parameters
+    ----------
+    search : BatchedSearch
+    task : sklearn.callback.CallbackContext
+        That of the search.
+    folds : list of Fold
+    n_candidates : int
+    """
+    refuse_propagated(search.estimator, search)
+    n_fits = len(folds) * n_candidates
+    fits = task.subcontext("search", max_subtasks=n_fits, sequential_subtasks=False)
+    fits.call_on_fit_task_begin(estimator=search)
+    tasks = subtasks(search, fits, ["candidate-split-evaluation"] * n_fits)
+    for fold in folds:
+        fold.tasks = tasks[fold.number :: len(folds)]
+    yield
+    fits.call_on_fit_task_end(estimator=search)
 
 
 @dataclass(eq=False)
@@ -130,7 +160,7 @@ def trials_by_preprocessing(models, candidates, folds):
 def _trials_on(fold, members):
     preprocessing = Preprocessing(members[0][1], fold)
     for number, model in members:
-        model, fit = preprocessing.fit_for(model)
+        model, fit = preprocessing.fit_for(model, fold.tasks[number])
         yield Trial(number, fold, model, fit, preprocessing.seconds)
 
 
@@ -146,6 +176,7 @@ class Preprocessing:
         if _has_last_step(model):
             name = model.steps[-1][0]
             self._fitted = clone(model).set_params(**{name: self._stand_in})
+            self._fitted.set_callbacks()  # what many candidates share is none of their tasks
         X, y = fold.train
         start, self._error = perf_counter(), None
         try:
@@ -154,12 +185,13 @@ class Preprocessing:
             self._error = error
         self.seconds = perf_counter() - start
 
-    def fit_for(self, model):
+    def fit_for(self, model, within):
         """Return a clone of a model with these steps in it, and the task to fit the last one."""
         model = clone(model)
         if _has_last_step(model):
             model.steps = [*self._fitted.steps[:-1], model.steps[-1]]
-        fit = FitTask(last_step(model), *self._stand_in.data, **self._stand_in.fit_params)
+        data, params = self._stand_in.data, self._stand_in.fit_params
+        fit = FitTask(last_step(model), *data, within=within, **params)
         fit.error = self._error
         return model, fit
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import ArpackError
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
+from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import (
     Bunch,
@@ -49,6 +50,7 @@ from skae._params import (
 )
 from skae._sklearn import Options, check_method_params, num_samples, routing_enabled
 from skae._training.fits import FitTask, fit_all
+from skae._training.tasks import meta_task, subtasks, told
 
 #: Scores are clipped so that their differences are finite: log densities can be -inf.
 MAX_SCORE = np.finfo(np.float64).max / 4
@@ -64,7 +66,12 @@ def _estimator_has_score(self):
 
 @parameter_class
 class OutlierDetector(
-    MetaEstimatorMixin, OutlierMixin, ExplainMixin, FittedAttributes, ParameterMixin
+    MetaEstimatorMixin,
+    OutlierMixin,
+    ExplainMixin,
+    FittedAttributes,
+    CallbackSupportMixin,
+    ParameterMixin,
 ):
     """Detect outliers by the scores of any estimator, and explain them.
 
@@ -284,8 +291,15 @@ class OutlierDetector(
         original = self._original(rng.randint(np.iinfo(np.int32).max))
         routed = self._routed(params, original)
         folds = _folds(X, cv, routed.splitter.split, rng)
-        fitted = self._fitted(original, X, folds, routed.estimator.fit)
-        estimator = next(fitted)
+        facts = told(self, given, y, params.get("sample_weight"))
+        with meta_task(facts, 1 + len(folds), False) as task:
+            fitted = self._fitted(original, X, folds, routed.estimator.fit, task)
+            self._learn(given, X, labels, names, folds, fitted, rng)
+        return is_known
+
+    def _learn(self, given, X, labels, names, folds, fitted, rng):
+        """Learn from the scores of estimators that are fitted one after the other."""
+        is_known, estimator = labels == ANOMALY, next(fitted)
         rows, scores = _training_scores(estimator, X, of_all=is_known.any())
         calibration_scores = _held_out_scores(X, folds, fitted) if folds else scores
         known, training_scores, of_threshold = None, scores, calibration_scores
@@ -306,7 +320,6 @@ class OutlierDetector(
         self.__dict__.pop("_background", None)  # of an earlier fit
         self.calibration_scores_, self.background_ = calibration_scores, background
         self._known_anomalies, self._training_scores = known, training_scores
-        return is_known
 
     def __getstate__(self):
         """Return the state for pickle, with names that need not be text as plain state."""
@@ -346,12 +359,15 @@ class OutlierDetector(
         _check_arguments(original, params)
         return Bunch(estimator=Bunch(fit=params), splitter=Bunch(split={"groups": groups}))
 
-    def _fitted(self, original, X, folds, params):
+    def _fitted(self, original, X, folds, params, task):
         """Yield clones, one fitted on all rows, then one for each fold."""
-        fits = [FitTask(clone(original), X, None, **params)]  # some require y
-        for train, _ in folds:
+        names = ["fit-estimator"] + ["fit-on-fold"] * len(folds)
+        of_all, *of_folds = subtasks(self, task, names)
+        fits = [FitTask(clone(original), X, None, within=of_all, **params)]  # some require y
+        for (train, _), within in zip(folds, of_folds, strict=True):
             of_fold = check_method_params(X, params, train)
-            fits.append(FitTask(clone(original), take_rows(X, train), None, **of_fold))
+            rows = take_rows(X, train)
+            fits.append(FitTask(clone(original), rows, None, within=within, **of_fold))
         for fit in fit_all(fits, self.n_jobs):
             if isinstance(fit.error, NUMERICAL_ERRORS):
                 raise _explained(fit.error, fit.estimator) from fit.error

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,6 +33,7 @@ from skae._params import (
     unchanged_on_error,
 )
 from skae._training.session import warn_of_one
+from skae._training.tasks import Subtask, meta_task, told
 
 #: How much the distances between cells count, and those of residuals; distances to rows share the
 #: rest. They are for single wrong cells, which make them very large.
@@ -51,7 +53,7 @@ CHUNK_ROWS = 2**12
 
 
 @parameter_class
-class TabularOutlierScorer(FittedAttributes, ParameterMixin):
+class TabularOutlierScorer(FittedAttributes, CallbackSupportMixin, ParameterMixin):
     """Outlier scores for tables, from distances to other rows and from autoencoders.
 
     ``OutlierDetector()`` uses these scores by default. They work for all kinds of tables without
@@ -212,11 +214,11 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
             change.
         """
         del y
-        with unchanged_on_error(self):
-            self._fit(X)
+        with unchanged_on_error(self), meta_task(told(self, X), 1) as task:
+            self._fit(X, task)
         return self
 
-    def _fit(self, X):
+    def _fit(self, X, task):
         rng, n_neighbors = check_random_state(self.random_state), self._checked_n_neighbors()
         dataset = learn(self, X)
         if len(dataset) == 1:
@@ -231,7 +233,7 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         self._new_category = np.sqrt(2 * np.log(len(cells) + 1))
         is_suspect = np.zeros(len(cells), bool) if self.assume_clean else self._suspects(cells)
         inliers = cells[~is_suspect]
-        self.ensemble_ = self._fitted_ensemble(inliers, _seed(rng))
+        self.ensemble_ = self._fitted_ensemble(inliers, _seed(rng), task)
         self._donors = Donors(inliers, self.ensemble_, rng)
         self._learn_distances(self._filled(inliers), n_neighbors)
         scores = np.empty(len(cells))
@@ -265,7 +267,7 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
         vectors = vectors / self._deviations(vectors)
         return find_suspects(vectors[:, :n_numbers], vectors[:, n_numbers:], self.n_jobs)
 
-    def _fitted_ensemble(self, cells, seed):
+    def _fitted_ensemble(self, cells, seed, task):
         """Return the autoencoders, each trained without one part of the rows; None if few rows."""
         n, n_members = len(cells), self.n_estimators
         if self.estimator is None and not self._has_many(cells):
@@ -278,7 +280,9 @@ class TabularOutlierScorer(FittedAttributes, ParameterMixin):
             random_state=seed,
         )
         _, inliers = ensemble._make_reader().learn(cells)
-        return ensemble.fit(inliers)
+        within = Subtask(self, task.subcontext(task_name="fit-autoencoders"))
+        with within.fit_of(ensemble, inliers):
+            return ensemble.fit(inliers)
 
     def _members(self):
         """Return the autoencoders to make copies of, with the categorical columns set."""

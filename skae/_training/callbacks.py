@@ -49,6 +49,30 @@ class Progress(Callback):
         self.bar_ = None
 
 
+class EpochTasks(Callback):
+    """Tells scikit-learn's callbacks of each epoch, and ends the training if they say so.
+
+    Parameters
+    ----------
+    task : TrainingTask
+    """
+
+    def __init__(self, task):
+        self.task, self.is_stopped = task, False
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.task.begin_epoch()
+
+    def on_epoch_end(self, net, **kwargs):
+        self.task.end_epoch()
+        if self.task.is_stopped:
+            self.is_stopped = True
+            raise KeyboardInterrupt
+
+    def on_train_end(self, net, **kwargs):
+        self.task = None  # it holds the samples
+
+
 class BestWeights(EarlyStopping):
     """Restore the weights of the best epoch, or those before the first if none is better.
 
@@ -130,7 +154,7 @@ def loads_from_file(callback):
 
 def is_own(callback):
     """Say whether a callback is one of those that skae itself brings."""
-    return isinstance(callback, BestWeights | Progress | EpochTimer)
+    return isinstance(callback, BestWeights | Progress | EpochTasks | EpochTimer)
 
 
 def wants_batches(callback):
@@ -148,6 +172,8 @@ def sets_learning_rate(callback):
 
 def has_stopped(callback):
     """Say whether a callback has ended the training, which skorch does by an interrupt."""
+    if isinstance(callback, EpochTasks):
+        return callback.is_stopped
     return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
 
 

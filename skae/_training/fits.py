@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain, pairwise
 
@@ -31,6 +32,8 @@ class FitTask:
         It is fitted in place. One with skae's ``fit``, or any other.
     *data : arrays
         What ``fit`` takes, ``X`` or ``X, y``.
+    within : Subtask or None, default=None
+        The task of scikit-learn's callbacks that the fit is.
     **params : dict
         Further arguments of ``fit``, such as ``sample_weight``.
 
@@ -46,10 +49,11 @@ class FitTask:
         Epochs that training takes in all, known after ``begin``. Only for skae's.
     """
 
-    def __init__(self, estimator, *data, **params):
+    def __init__(self, estimator, *data, within=None, **params):
         self.estimator, self.data, self.params = estimator, data, params
         self.error, self.seconds = None, 0.0
         self.session = self.n_epochs = None
+        self._within, self._scope = within, None
 
     @property
     def run(self):
@@ -62,6 +66,7 @@ class FitTask:
             self._do(self._begin)
 
     def _begin(self):
+        self._enter()
         session = self.estimator._session(*self.data, **self.params)
         self.n_epochs = session.begin(shows_bar=False).n_epochs
         self.session = session
@@ -71,8 +76,10 @@ class FitTask:
         self._do(self._fit_alone)
 
     def _fit_alone(self):
+        self._enter()
         with unchanged_on_error(*_with_its_parts(self.estimator)):
             self.estimator.fit(*self.data, **self.params)
+        self._leave()
 
     def end(self):
         """Make the estimator what ``fit`` would have left of the epochs so far.
@@ -87,6 +94,7 @@ class FitTask:
             self._do(session.end)
         else:
             session.abandon()
+        self._do(self._leave)
 
     def take_over(self, other):
         """Let the estimator become that of a fit that was made in another process."""
@@ -99,6 +107,7 @@ class FitTask:
         if self.session is not None:
             self.session.abandon()
             self.session = None
+        self._leave()
 
     def _do(self, action):
         start = time.perf_counter()
@@ -106,7 +115,22 @@ class FitTask:
             action()
         except Exception as error:
             self.error = error
+            self._leave()
         self.seconds += time.perf_counter() - start
+
+    def _enter(self):
+        """Begin the task of scikit-learn's callbacks."""
+        if self._within is not None:
+            self._scope = ExitStack()
+            self._scope.enter_context(
+                self._within.fit_of(self.estimator, *self.data, **self.params)
+            )
+
+    def _leave(self):
+        """End that task, and forget it: it knows all others."""
+        scope, self._scope, self._within = self._scope, None, None
+        if scope is not None:
+            scope.close()
 
 
 def _with_its_parts(estimator):

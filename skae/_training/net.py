@@ -198,6 +198,7 @@ class Net(NeuralNet):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.module_, twin.history_ = copy.deepcopy(self.module_), self.history_.continued()
+        twin.callbacks_ = []
         # Made anew: copies of an optimizer lack what it keeps beside its state.
         twin.initialize_optimizer()
         twin.optimizer_.load_state_dict(copy.deepcopy(self.optimizer_.state_dict()))

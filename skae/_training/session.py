@@ -3,9 +3,12 @@
 from functools import wraps
 from inspect import signature
 
+from sklearn.callback import CallbackSupportMixin
+
 from skae._params import Snapshot, argument_hint, fit_context
 from skae._runtime import threads
 from skae._training.loop import gradients
+from skae._training.tasks import told, training_task
 from skae.exceptions import InterruptedWarning, PoorFitWarning, warn
 
 
@@ -35,7 +38,7 @@ def fit_method(begin):
     return fit
 
 
-class SessionEstimator:
+class SessionEstimator(CallbackSupportMixin):
     """Base of estimators whose ``fit`` is made by ``fit_method``."""
 
     def _session(self, *args, **kwargs):
@@ -86,6 +89,7 @@ class FitSession:
     def __init__(self, estimator, data, sample_weight=None, validation_data=None, is_partial=False):
         self.estimator, self.data, self.sample_weight = estimator, data, sample_weight
         self.validation_data, self.is_partial = validation_data, is_partial
+        self._task = None
 
     def begin(self, shows_bar=True):
         """Read the samples, hold some out, and build the net; return the `TrainingRun`."""
@@ -115,7 +119,14 @@ class FitSession:
         batch_size = estimator.net_.batch_size
         n_epochs = defaults.budget.max_epochs(estimator.max_epochs, n_samples, batch_size)
         n_epochs = 1 if is_partial else n_epochs
-        return estimator._make_run(self.fitted, self.validation, n_epochs, shows_bar)
+        facts = told(estimator, *self.data, sample_weight=self.sample_weight)
+        self._task = training_task(facts, n_epochs, self._attributes_now)
+        return estimator._make_run(self.fitted, self.validation, n_epochs, shows_bar, self._task)
+
+    def _attributes_now(self):
+        """Return the attributes that the estimator would have if training ended now."""
+        parts = self.samples, self.fitted, self.validation
+        return self.estimator._attributes_now(*parts, self.run.epochs_done)
 
     def end(self):
         """Complete the fit after the training."""
@@ -128,6 +139,8 @@ class FitSession:
             self.run.end()
             estimator._order_codes(self.samples, self.validation, self.run.epochs_done)
             estimator._describe(self.fitted, self.validation)
+            if self._task is not None:
+                self._task.end()
         except BaseException:
             self.abandon()
             raise
@@ -144,7 +157,11 @@ class FitSession:
 
     def abandon(self):
         """Leave the estimator as it was before."""
-        self._before.restore()
+        try:
+            if self._task is not None:
+                self._task.close()
+        finally:
+            self._before.restore()
 
     def __enter__(self):
         return self.begin()
