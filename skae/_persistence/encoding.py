@@ -155,6 +155,8 @@ class Encoder:
     def _refusal(self, what, remedy=REMEDY):
         if ".callbacks" in self._path:
             remedy = "Training is over: leave them out with set_params(callbacks=None)."
+        if "._skl_callbacks" in self._path:
+            remedy = "Training is over: leave the callbacks out with set_callbacks()."
         where = "".join(self._path).lstrip(".") or "it"
         return ValueError(f"{self._name} cannot be saved: {where} {what}. {remedy}")
 

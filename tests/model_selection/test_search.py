@@ -507,26 +507,6 @@ def test_verbose(autoencoder, X, capsys):
     assert out.count("[CV 1/2]") == 4
 
 
-def test_callbacks_of_sklearn_see_one_task(autoencoder, X):
-    class Hooks:
-        called = []
-
-        def setup(self, estimator, context):
-            self.called.append("setup")
-
-        def on_fit_task_begin(self, estimator, context, **arguments):
-            self.called.append("begin")
-
-        def on_fit_task_end(self, estimator, context, **arguments):
-            self.called.append("end")
-
-        def teardown(self, estimator, context):
-            self.called.append("teardown")
-
-    BatchedGridSearchCV(autoencoder, GRID, cv=2).set_callbacks(Hooks()).fit(X)
-    assert Hooks.called == ["setup", "begin", "end", "teardown"]
-
-
 # What trains together.
 
 
