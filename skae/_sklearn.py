@@ -53,11 +53,11 @@ __all__ = [
     "StrOptions",
     "Tree",
     "callback_management",
-    "callbacks_of",
     "check_method_params",
     "check_n_features",
     "check_sample_weight",
     "fit_context",
+    "has_callbacks",
     "insert_error_scores",
     "make_constraint",
     "num_samples",
@@ -86,9 +86,9 @@ METRICS = {
 }
 
 
-def callbacks_of(estimator):
-    """Return scikit-learn's callbacks of an estimator, its own and those of its caller."""
-    return vars(estimator).get("_skl_callbacks", [])
+def has_callbacks(estimator):
+    """Say whether an estimator has callbacks of scikit-learn, its own or those of its caller."""
+    return bool(vars(estimator).get("_skl_callbacks"))
 
 
 def parts_of_estimators():

@@ -18,7 +18,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from skae._names import did_you_mean
 from skae._sklearn import check_method_params, safe_split, score_estimator
 from skae._training.fits import FitTask, fit_all
-from skae._training.tasks import refuse_propagated, subtasks
+from skae._training.tasks import subtasks
 
 
 def with_params(estimator, params):
@@ -76,11 +76,12 @@ def search_task(search, task, folds, n_candidates):
     folds : list of Fold
     n_candidates : int
     """
-    refuse_propagated(search.estimator, search)
     n_fits = len(folds) * n_candidates
     fits = task.subcontext("search", max_subtasks=n_fits, sequential_subtasks=False)
     fits.call_on_fit_task_begin(estimator=search)
     tasks = subtasks(search, fits, ["candidate-split-evaluation"] * n_fits)
+    with tasks[0].context.propagate_callback_context(search.estimator):
+        pass  # before anything is fitted: an error if callbacks of it belong to the search
     for fold in folds:
         fold.tasks = tasks[fold.number :: len(folds)]
     yield

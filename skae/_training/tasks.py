@@ -6,9 +6,7 @@ fit inside it.
 
 from contextlib import ExitStack, contextmanager
 
-from sklearn.callback import AutoPropagatedCallback
-
-from skae._sklearn import callback_management, callbacks_of
+from skae._sklearn import callback_management, has_callbacks
 
 
 def told(estimator, X, y=None, sample_weight=None):
@@ -81,7 +79,7 @@ class TrainingTask:
 
 def training_task(facts, n_epochs, attributes):
     """Return the `TrainingTask` of an estimator, None if it has no callbacks."""
-    if not callbacks_of(facts["estimator"]):
+    if not has_callbacks(facts["estimator"]):
         return None
     return TrainingTask(facts, n_epochs, attributes)
 
@@ -106,17 +104,6 @@ def meta_task(facts, max_subtasks, sequential_subtasks=True):
         context.call_on_fit_task_begin(**facts)
         yield context
         context.call_on_fit_task_end(**facts, reconstruction_attributes={})
-
-
-def refuse_propagated(estimator, caller):
-    """Raise a TypeError if the estimator in a search has callbacks that belong to the search."""
-    for callback in callbacks_of(estimator):
-        if isinstance(callback, AutoPropagatedCallback):
-            name, outer = type(callback).__name__, type(caller).__name__
-            raise TypeError(
-                f"{name} is set on the {type(estimator).__name__} inside {outer}. Set it on "
-                f"{outer}, which hands it on: search.set_callbacks({name}())."
-            )
 
 
 class Subtask:

@@ -257,7 +257,7 @@ def test_halving_ends_what_it_begins(quick, X):
 def test_callbacks_for_the_search_are_set_on_it(quick, X):
     pipeline = make_pipeline(StandardScaler(), quick).set_callbacks(ProgressBar())
     for estimator in (pipeline, quick.set_callbacks(ProgressBar())):
-        with pytest.raises(TypeError, match=r"Set it on BatchedGridSearchCV, which hands it on"):
+        with pytest.raises(TypeError, match=r"can't have auto-propagated.*on the meta-estimator"):
             BatchedGridSearchCV(estimator, {}, cv=2).fit(X)
 
 
