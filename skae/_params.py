@@ -1,6 +1,7 @@
 """Constructor parameters: their constraints, and errors that name the nearest one."""
 
 import inspect
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -16,13 +17,16 @@ from skae._sklearn import (
     HasMethods,
     Interval,
     InvalidParameterError,
+    VisualBlock,
     fit_context,
     make_constraint,
 )
 from skae._sklearn import StrOptions as AnyOrder
 
 __all__ = [
+    "DOCUMENTATION",
     "JOBS",
+    "DocLinks",
     "FittedAttributes",
     "HasMethods",
     "ParameterMixin",
@@ -38,6 +42,9 @@ __all__ = [
     "unchanged_on_error",
     "with_hints",
 ]
+
+#: Address of the documentation.
+DOCUMENTATION = "https://skae.readthedocs.io/en/latest/"
 
 
 class Snapshot:
@@ -103,11 +110,16 @@ def parameter_class(cls, docs=None):
     for base in reversed(cls.__mro__):
         constraints |= base.__dict__.get("_parameter_constraints", {})
     cls._parameter_constraints = constraints
-    return complete_docstring(with_hints(cls), docs or {})
+    return with_hints(complete_docstring(cls, docs or {}))
 
 
 def with_hints(cls):
-    """Let errors about arguments of the constructor of a class name the right ones."""
+    """Let errors about arguments of the constructor of a class name the right ones.
+
+    Its docstring is complete: a type that is on two lines in the code becomes one line without a
+    gap, by which links in notebooks find it in the documentation.
+    """
+    cls.__doc__ = cls.__doc__ and re.sub(r"^ *\w+ : .*$", _without_gaps, cls.__doc__, flags=re.M)
     init = cls.__init__
 
     @wraps(init)
@@ -178,6 +190,10 @@ def complete_docstring(cls, docs):
     return cls
 
 
+def _without_gaps(line):
+    return re.sub(r"(?<=\S) {2,}", " ", line.group())
+
+
 def integer(low, high=None):
     """Constraint: an integer from ``low`` to ``high``, both included."""
     return Interval(Integral, low, high, closed="left" if high is None else "both")
@@ -227,7 +243,14 @@ class FittedAttributes:
         return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
 
 
-class ParameterMixin(BaseEstimator):
+class DocLinks:
+    """Mixin of classes that link to their documentation where notebooks show them."""
+
+    _doc_link_module = __package__
+    _doc_link_template = DOCUMENTATION + "generated/{estimator_module}.{estimator_name}.html"
+
+
+class ParameterMixin(DocLinks, BaseEstimator):
     """Parameters whose errors suggest what was meant."""
 
     _parameter_constraints = {}
@@ -238,6 +261,26 @@ class ParameterMixin(BaseEstimator):
     def _parts(cls):
         """Return, by parameter that holds an object, the classes of those that it may hold."""
         return {}
+
+    def _sk_visual_block_(self):
+        """Return how notebooks show the object: objects in its parameters are boxes inside."""
+        parts = self._shown_parts()
+        if not parts:
+            name = type(self).__name__
+            return VisualBlock("single", self, names=name, name_details=str(self))
+        names = [f"{name}: {type(part).__name__}" for name, part in parts.items()]
+        details = [str(part) for part in parts.values()]
+        return VisualBlock("parallel", list(parts.values()), names=names, name_details=details)
+
+    def _shown_parts(self):
+        """Return, by name, the objects in parameters that have parameters of their own."""
+        given = {}
+        for name, value in self.get_params(deep=False).items():
+            if isinstance(value, (list, tuple)):
+                given |= {f"{name}[{i}]": one for i, one in enumerate(value)}
+            else:
+                given[name] = value
+        return {name: one for name, one in given.items() if isinstance(one, BaseEstimator)}
 
     def _validate_params(self):
         try:

@@ -36,6 +36,7 @@ from sklearn.utils._param_validation import (
     make_constraint,
     validate_parameter_constraints,
 )
+from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_n_features as check_n_features
@@ -53,6 +54,7 @@ __all__ = [
     "StrOptions",
     "Tree",
     "callback_management",
+    "VisualBlock",
     "check_method_params",
     "check_n_features",
     "check_sample_weight",

@@ -83,10 +83,11 @@ class EnsembleAutoencoder(
     estimators_samples_ : list of ndarray of int
         Rows that each member was trained on. They are drawn again at every access, to save
         memory.
-    score_centers_, score_scales_ : ndarray of shape (n_estimators,)
-        Median and interquartile range of the scores that each member gives the training rows.
-        ``score_samples`` subtracts the median and divides by the range. Unlike the mean and the
-        standard deviation, they are robust to outliers in the training rows.
+    score_centers_ : ndarray of shape (n_estimators,)
+        Median of the scores that each member gives the training rows, which ``score_samples``
+        subtracts. Unlike the mean, it is robust to outliers in the training rows.
+    score_scales_ : ndarray of shape (n_estimators,)
+        Interquartile range of these scores, by which ``score_samples`` divides.
     n_components_ : int
         Total length of the codes of all members.
     device_ : torch.device

@@ -222,13 +222,14 @@ net_ : skorch.NeuralNet
         Names of the columns, if the training data was a DataFrame."""
 
 FITTED = f"""\
-encoder_, decoder_ : torch.nn.Module
-        The two halves of the network, as modules. The encoder maps a float32 tensor to codes.
-        The tensor has shape (n_samples, n_features); for images (n_samples, channels, height,
-        width); for sequences (n_samples, n_steps, n_features). The decoder maps codes to
-        reconstructions. For tables, the tensors hold one number for each numeric column, then
-        one number for each category of the other columns. The decoder for sequences also
-        takes a tensor like that of the encoder.
+encoder_ : torch.nn.Module
+        The half of the network that maps a float32 tensor of samples to codes. The tensor has
+        shape (n_samples, n_features); for images (n_samples, channels, height, width); for
+        sequences (n_samples, n_steps, n_features). For tables, it holds one number for each
+        numeric column, then one number for each category of the other columns.
+    decoder_ : torch.nn.Module
+        The half of the network that maps codes to a tensor like that of the encoder: the
+        reconstructions. For sequences it also takes such a tensor.
     n_components_ : int
         Length of the code.
     {FITTED_NET}"""

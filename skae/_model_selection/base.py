@@ -18,7 +18,7 @@ from skae._model_selection.trials import (
     trials_by_preprocessing,
     with_params,
 )
-from skae._params import FittedAttributes, refuse_class, unchanged_on_error
+from skae._params import DocLinks, FittedAttributes, refuse_class, unchanged_on_error
 from skae._sklearn import (
     check_method_params,
     fit_context,
@@ -29,7 +29,7 @@ from skae._training.fits import in_parts
 from skae._training.tasks import Subtask, meta_task, told
 
 
-class BatchedSearch(FittedAttributes):
+class BatchedSearch(DocLinks, FittedAttributes):
     """Mixin for searches of scikit-learn that trains the candidates together.
 
     scikit-learn's ``fit`` makes one fit after the other, so this class replaces it. Scores,

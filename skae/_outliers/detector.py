@@ -604,6 +604,10 @@ class OutlierDetector(
 
     # Attributes and tags.
 
+    def _shown_parts(self):
+        fitted = self.__sklearn_is_fitted__()
+        return {"estimator_": self.estimator_} if fitted else super()._shown_parts()
+
     def _aligned(self, X):
         check_is_fitted(self)
         X = as_data(X)

@@ -114,13 +114,16 @@ class Seq2SeqTranslator(
 
     Attributes
     ----------
-    source_tokenizer_, target_tokenizer_ : tokenizers.Tokenizer
-        Tokenizers of both languages; the same one for a shared vocabulary. ``to_str`` gives
-        its state as JSON.
+    source_tokenizer_ : tokenizers.Tokenizer
+        Tokenizer of the texts to translate. ``to_str`` gives its state as JSON.
+    target_tokenizer_ : tokenizers.Tokenizer
+        Tokenizer of the translations; the same one for a shared vocabulary.
     max_length_ : int
         Largest number of tokens in a text, including its end.
-    encoder_, decoder_ : torch.nn.Module
-        The two halves of the net.
+    encoder_ : torch.nn.Module
+        The half of the net that reads texts.
+    decoder_ : torch.nn.Module
+        The half of the net that writes translations.
     n_components_ : int
         Length of the vectors that ``transform`` returns.
     <fitted_text_net>
