@@ -1,4 +1,8 @@
-"""What all displays share: matplotlib, colors, and how many samples are drawn."""
+"""What all displays share: matplotlib, axes, colors, and the styles of artists."""
+
+from math import ceil
+
+import numpy as np
 
 from skae.exceptions import missing
 
@@ -6,6 +10,10 @@ from skae.exceptions import missing
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GRAY = "#CC79A7", "#56B4E9", "#F0E442", "#555555"
 COLORS = BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GRAY
+
+#: What tells lines and points apart in addition to their colors.
+LINESTYLES = "-", "--", "-.", ":"
+MARKERS = "o", "s", "^", "D", "v", "P", "X", "<", ">", "*"
 
 
 def pyplot():
@@ -21,3 +29,137 @@ def pyplot():
     except ModuleNotFoundError as error:
         raise missing("matplotlib", "plot") from error
     return plt
+
+
+def one_axes(ax=None, figsize=None):
+    """Return the axes to draw on, those of a new figure if ``ax`` is None.
+
+    Raises
+    ------
+    TypeError
+        If ``ax`` is anything but one axes.
+    """
+    plt = pyplot()
+    if ax is None:
+        return plt.subplots(figsize=figsize, layout="constrained")[1]
+    if not isinstance(ax, plt.Axes):
+        raise TypeError(
+            f"ax must be one matplotlib Axes, as plt.subplots() makes it, or None; got {_named(ax)}"
+        )
+    return ax
+
+
+def grid_of_axes(ax, n_rows, n_columns, figsize=None, **how):
+    """Return axes in a grid.
+
+    Parameters
+    ----------
+    ax : Axes, array of Axes, or None
+        One axes is replaced by a grid in its place. An array of them is taken as it is: of shape
+        (n_rows, n_columns), or (n_columns,) or (n_rows,) for a single row or column. None makes a
+        new figure.
+    n_rows, n_columns : int
+    figsize : tuple of float or None, default=None
+        Of a new figure, in inches.
+    **how : dict
+        Passed on to ``subplots``, for instance ``sharey="row"``. It has no effect on given axes.
+
+    Returns
+    -------
+    ndarray of Axes, of shape (n_rows, n_columns)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``ax`` holds other things than axes, or another number of them.
+    """
+    plt = pyplot()
+    if ax is None:
+        figure = plt.figure(figsize=figsize, layout="constrained")
+        return figure.subplots(n_rows, n_columns, squeeze=False, **how)
+    if isinstance(ax, plt.Axes):
+        ax.set_axis_off()
+        return _subgrid(ax, n_rows, n_columns, how)
+    given = np.asarray(ax, dtype=object)
+    if not given.size or not all(isinstance(one, plt.Axes) for one in given.flat):
+        raise TypeError(f"ax must be matplotlib Axes, an array of them, or None; got {_named(ax)}")
+    shapes = {(n_rows, n_columns)} | (
+        {(n_rows * n_columns,)} if 1 in (n_rows, n_columns) else set()
+    )
+    if given.shape not in shapes:
+        raise ValueError(
+            f"ax is of shape {given.shape}, but this display draws on axes of shape "
+            f"({n_rows}, {n_columns}). Give plt.subplots({n_rows}, {n_columns})[1], one axes, "
+            "which is divided, or None."
+        )
+    return given.reshape(n_rows, n_columns)
+
+
+def _subgrid(ax, n_rows, n_columns, how):
+    """Return axes in a grid in the place of others."""
+    ratios = {name: how.pop(name) for name in ("width_ratios", "height_ratios") if name in how}
+    ratios |= how.pop("gridspec_kw", {})
+    spec = ax.get_subplotspec()
+    if spec is None:
+        raise ValueError(
+            "ax must be axes of plt.subplots, to be divided; got axes at a place of their own. "
+            "Give an array of axes, or None."
+        )
+    grid = spec.subgridspec(n_rows, n_columns, **ratios)
+    return grid.subplots(squeeze=False, **how)
+
+
+def _named(thing):
+    return f"{thing!r:.60} of type {type(thing).__name__}"
+
+
+def grid_shape(n, n_columns=4):
+    """Return the numbers of rows and columns for n panels in at most ``n_columns`` columns."""
+    n_columns = min(n, n_columns)
+    return ceil(n / n_columns), n_columns
+
+
+def style(kind, default, *given):
+    """Return keywords of an artist: the defaults, and what the user gives.
+
+    Parameters
+    ----------
+    kind : type
+        Class of the artist, such as `matplotlib.lines.Line2D`: it knows short names such as "lw".
+    default : dict
+    *given : dict or None
+        A later one has precedence.
+
+    Returns
+    -------
+    dict
+    """
+    from matplotlib.cbook import normalize_kwargs
+
+    merged = normalize_kwargs(dict(default), kind)
+    for one in given:
+        merged |= normalize_kwargs(dict(one or {}), kind)
+    return merged
+
+
+def look(i):
+    """Return color, line style and marker of the i-th of several lines; no two are the same."""
+    n = len(COLORS) - 2  # yellow is too light for a line, gray is for what is in the background
+    return {
+        "color": COLORS[i % n],
+        "linestyle": LINESTYLES[(i + i // n) % len(LINESTYLES)],
+        "marker": MARKERS[(i + i // n) % len(MARKERS)],
+    }
+
+
+def bare(ax):
+    """Remove the ticks of axes, those of an image for instance."""
+    ax.set(xticks=[], yticks=[])
+    return ax
+
+
+def light_grid(ax, axis="both"):
+    """Draw a grid that stays in the background."""
+    ax.grid(axis=axis, color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    return ax

@@ -1,0 +1,136 @@
+"""Models and samples of users, as displays see them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skae._data.frames import column_names, is_frame
+from skae._data.given import as_data
+from skae._outliers.detector import OutlierDetector
+from skae._params import refuse_class
+from skae._sklearn import BaseSearchCV, num_samples, safe_indexing
+from skae.exceptions import DataWarning, warn
+
+
+@dataclass
+class Model:
+    """A fitted estimator of a user: the model itself, and the steps that come before it.
+
+    Attributes
+    ----------
+    name : str
+        Class of the model.
+    steps : Pipeline or None
+        Fitted steps before the model.
+    last : estimator
+        The model, the last step of a pipeline.
+    """
+
+    name: str
+    steps: Any
+    last: Any
+
+    @classmethod
+    def of(cls, estimator):
+        """Open pipelines, searches, detectors and frozen estimators.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it is a class.
+        """
+        refuse_class("estimator", estimator)
+        steps = []
+        while True:
+            check_is_fitted(estimator)
+            match estimator:
+                case Pipeline():
+                    steps += estimator.steps[:-1]
+                    estimator = estimator.steps[-1][1]
+                case BaseSearchCV():
+                    estimator = best_of(estimator)
+                case OutlierDetector():
+                    estimator = estimator.estimator_
+                case FrozenEstimator():
+                    estimator = estimator.estimator
+                case _:
+                    before = Pipeline(steps) if steps else None
+                    return cls(type(estimator).__name__, before, estimator)
+
+    def prepared(self, X):
+        """Return samples as the model gets them."""
+        return X if self.steps is None else self.steps.transform(X)
+
+    @property
+    def can_go_back(self):
+        """Whether what the model makes can be made what the user has."""
+        return self.steps is None or hasattr(self.steps, "inverse_transform")
+
+    def back(self, X):
+        """Return samples of the model's as those of the user's, undoing the steps before it."""
+        return X if self.steps is None else self.steps.inverse_transform(X)
+
+
+def best_of(search):
+    """Return the best estimator of a search.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    """
+    if not search.refit:
+        raise ValueError(
+            f"{type(search).__name__} has no best_estimator_, as refit=False. Set refit=True, or "
+            "give an estimator that is fitted with best_params_."
+        )
+    return search.best_estimator_
+
+
+def to_draw(X, max_samples, random_state=None, what="samples"):
+    """Return which samples are drawn, in order; warn if they are not all.
+
+    Parameters
+    ----------
+    X : array-like
+    max_samples : int or None
+        None is all.
+    random_state : int, RandomState instance or None, default=None
+        Which ones are drawn. None is the same ones each time.
+    what : str, default="samples"
+        What the warning calls them.
+
+    Returns
+    -------
+    ndarray of int
+    """
+    n = num_samples(X)
+    if max_samples is None or n <= max_samples:
+        return np.arange(n)
+    warn(
+        f"{max_samples} of {n} {what} are drawn, chosen at random. max_samples says how many; "
+        "None draws all.",
+        DataWarning,
+    )
+    rng = check_random_state(0 if random_state is None else random_state)
+    return np.sort(rng.choice(n, max_samples, replace=False))
+
+
+def take(X, which):
+    """Return some samples of whatever holds samples: arrays, DataFrames, lists, tensors."""
+    X = as_data(X)
+    return X if len(which) == num_samples(X) else safe_indexing(X, np.asarray(which))
+
+
+def feature_names(X, n_features=None):
+    """Return the names of columns as texts, "0", "1" and so on for arrays."""
+    if is_frame(X):
+        return [str(name) for name in column_names(X)]
+    return [str(i) for i in range(np.shape(X)[1] if n_features is None else n_features)]
