@@ -9,8 +9,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skae._data.frames import column_names, is_frame
 from skae._data.given import as_data
+from skae._estimators.fitted import FittedAutoencoder
+from skae._estimators.image_to_image import ImageToImageRegressor
 from skae._outliers.detector import OutlierDetector
 from skae._params import refuse_class
 from skae._sklearn import BaseSearchCV, num_samples, safe_indexing
@@ -73,6 +74,30 @@ class Model:
         """Whether what the model makes can be made what the user has."""
         return self.steps is None or hasattr(self.steps, "inverse_transform")
 
+    def reconstruct(self, X):
+        """Return what the model makes of samples as it gets them.
+
+        Raises
+        ------
+        TypeError
+            If the model makes no samples.
+        """
+        if isinstance(self.last, FittedAutoencoder):
+            return self.last.reconstruct(X)
+        if isinstance(self.last, ImageToImageRegressor):
+            return self.last.predict(X)
+        if not hasattr(self.last, "inverse_transform"):
+            raise TypeError(
+                f"{self.name} has no reconstructions to draw: it has no inverse_transform. Give an "
+                "autoencoder, an ImageToImageRegressor, or a pipeline that ends in one."
+            )
+        return self.last.inverse_transform(self.last.transform(X))
+
+    @property
+    def makes_inputs(self):
+        """Whether what the model makes is of the kind that it gets."""
+        return not isinstance(self.last, ImageToImageRegressor)
+
     def back(self, X):
         """Return samples of the model's as those of the user's, undoing the steps before it."""
         return X if self.steps is None else self.steps.inverse_transform(X)
@@ -129,8 +154,11 @@ def take(X, which):
     return X if len(which) == num_samples(X) else safe_indexing(X, np.asarray(which))
 
 
-def feature_names(X, n_features=None):
-    """Return the names of columns as texts, "0", "1" and so on for arrays."""
-    if is_frame(X):
-        return [str(name) for name in column_names(X)]
-    return [str(i) for i in range(np.shape(X)[1] if n_features is None else n_features)]
+def layouts_of(model):
+    """Return what a model of skae knows of its input and output, None twice for other models."""
+    match model:
+        case FittedAutoencoder():
+            return (model._reader.format,) * 2
+        case ImageToImageRegressor():
+            return model._reader.inputs.format, model._reader.targets.format
+    return None, None

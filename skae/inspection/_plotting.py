@@ -163,3 +163,12 @@ def light_grid(ax, axis="both"):
     ax.grid(axis=axis, color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
     return ax
+
+
+def legend_above(ax, is_own):
+    """Draw the legend of axes: above the figure if it is the display's own, else in the axes."""
+    handles, labels = ax.get_legend_handles_labels()
+    if not is_own:
+        return ax.legend(handles, labels, fontsize="small")
+    how = {"loc": "outside upper right", "ncols": len(handles), "frameon": False}
+    return ax.figure.legend(handles, labels, fontsize="small", **how)

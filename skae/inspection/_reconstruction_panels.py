@@ -1,0 +1,213 @@
+"""The panels of reconstructions: of images, of series, and of rows of tables."""
+
+import numpy as np
+import pandas as pd
+
+from skae.inspection._forms import as_floats, known_mean
+from skae.inspection._plotting import (
+    BLUE,
+    GRAY,
+    ORANGE,
+    RED,
+    bare,
+    grid_of_axes,
+    legend_above,
+    light_grid,
+    style,
+)
+
+#: Features of series and columns of tables that are drawn, those with the largest errors.
+MAX_FEATURES, MAX_COLUMNS = 4, 15
+
+
+def draw_images(display, ax, *, image_kw, line_kw, error_kw):
+    """Draw rows of pictures; return the axes."""
+    del line_kw
+    first, made = display.labels
+    rows = {first: display.original, "target": display.target, made: display.reconstruction}
+    rows = {name: images for name, images in rows.items() if images is not None}
+    n, has_error = len(display.original), display.error is not None
+    n_rows = len(rows) + has_error
+    height, width = display.original.shape[1:3]
+    size = (1.4 + 1.05 * n, 0.3 + 1.05 * n_rows * min(2.0, max(0.5, height / width)))
+    axes = grid_of_axes(ax, n_rows, n, size)
+    ends = [_ends(images) for images in rows.values()][: 1 + (display.target is not None)]
+    display.images_ = np.empty(axes.shape, object)
+    for i, (name, images) in enumerate(rows.items()):
+        low, high = ends[-1] if name != first else ends[0]
+        _draw_row(display, axes[i], i, name, images, (low, high), image_kw)
+    if has_error:
+        errors = display.error if display.error.ndim == 3 else display.error[..., :3].mean(axis=-1)
+        default = {"cmap": "magma", "vmin": 0, "vmax": max(np.nanmax(errors), 1e-12)}
+        for j, (one, error) in enumerate(zip(axes[-1], errors, strict=True)):
+            display.images_[-1, j] = bare(one).imshow(error, **default | (error_kw or {}))
+        _label(axes[-1, 0], "error")
+        bar = axes[0, 0].figure.colorbar(display.images_[-1, 0], ax=axes[-1].tolist(), pad=0.01)
+        bar.set_label("absolute\nerror", fontsize="small")
+        display.colorbar_ = bar
+    for one, name in zip(axes[0], _titles(display), strict=True):
+        one.set_title(name, fontsize="small")
+    return axes
+
+
+def _draw_row(display, axes, i, name, images, ends, image_kw):
+    low, high = ends
+    for j, (ax, image) in enumerate(zip(axes, images, strict=True)):
+        if image.ndim == 3:
+            shown = np.clip((image.astype(float) - low) / (high - low), 0, 1)
+            display.images_[i, j] = bare(ax).imshow(shown, **image_kw or {})
+        else:
+            how = {"cmap": "gray", "vmin": low, "vmax": high}
+            display.images_[i, j] = bare(ax).imshow(image, **how | (image_kw or {}))
+    _label(axes[0], name)
+
+
+def _label(ax, text):
+    ax.set_ylabel(text, rotation=0, ha="right", va="center")
+
+
+def _ends(images):
+    """Return the values that are black and white."""
+    if images.dtype.kind == "u":
+        return 0, np.iinfo(images.dtype).max
+    low, high = float(np.nanmin(images)), float(np.nanmax(images))
+    if images.ndim == 4 and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return low, high if high > low else low + 1
+
+
+def draw_series(display, ax, *, image_kw, line_kw, error_kw):
+    """Draw series, one row of panels for each feature; return the axes."""
+    del image_kw
+    expected = display.original if display.target is None else display.target
+    features = _worst_features(display.error or expected, MAX_FEATURES)
+    n, n_rows = len(expected), len(features) + (display.error is not None)
+    size = (1.2 + 2.4 * n, 0.9 + 1.5 * n_rows)
+    axes = grid_of_axes(ax, n_rows, n, size, sharex="col", sharey="row")
+    first, made = display.labels
+    lines = {first: (display.original, {"color": GRAY, "linewidth": 2.2, "alpha": 0.55})}
+    if display.target is not None:
+        lines["target"] = display.target, {"color": ORANGE, "linewidth": 1.5, "linestyle": ":"}
+    lines[made] = display.reconstruction, {"color": BLUE, "linewidth": 1.3, "linestyle": "--"}
+    for row, feature in zip(axes, features, strict=False):
+        for j, one in enumerate(row):
+            for name, (series, default) in lines.items():
+                how = _line_style(default, line_kw if name == made else None)
+                y = series[j][:, feature]
+                display.lines_ += light_grid(one).plot(np.arange(len(y)), y, label=name, **how)
+        row[0].set_ylabel(_feature_label(expected[0].shape[1], feature))
+    _finish_series(display, axes, error_kw, ax)
+    return axes
+
+
+def _finish_series(display, axes, error_kw, ax):
+    """Draw the errors, the legend, and the labels."""
+    if display.error is not None:
+        how = {"color": RED, "alpha": 0.6, "linewidth": 0} | (error_kw or {})
+        for one, error in zip(axes[-1], display.error, strict=True):
+            light_grid(one).fill_between(np.arange(len(error)), 0, known_mean(error, 1), **how)
+        axes[-1, 0].set_ylim(
+            0, max(known_mean(error, 1).max(initial=0) for error in display.error) * 1.05 or 1
+        )
+        is_mean = display.error[0].shape[1] > 1
+        axes[-1, 0].set_ylabel("mean absolute\nerror" if is_mean else "absolute\nerror")
+    for one, name in zip(axes[0], _titles(display), strict=True):
+        one.set_title(name, fontsize="small")
+    for one in axes[-1]:
+        one.set_xlabel("step")
+    legend_above(axes[0, 0], is_own=ax is None)
+
+
+def _titles(display):
+    return display.sample_names or [""] * len(display.original)
+
+
+def _feature_label(n_features, feature):
+    return "value" if n_features == 1 else f"feature {feature}"
+
+
+def _worst_features(errors, limit):
+    """Return the features of series with the largest errors, in order."""
+    steps = np.concatenate(errors)
+    return np.sort(np.argsort(-known_mean(np.abs(steps), 0), kind="stable")[:limit])
+
+
+def _line_style(default, given):
+    from matplotlib.lines import Line2D
+
+    return style(Line2D, default, given)
+
+
+def draw_rows(display, ax, *, image_kw, line_kw, error_kw):
+    """Draw rows of a table, the columns one below the other; return the axes."""
+    del image_kw
+    table = display.original
+    size = np.zeros(table.shape[1])
+    if display.error is not None:
+        size = known_mean(display.error.to_numpy(float), 0)
+    columns = np.sort(np.argsort(-size, kind="stable")[:MAX_COLUMNS])
+    n, ratios = len(table), [1.3, 1] * len(table)
+    figsize = (1.5 + 3.8 * n, 1.2 + 0.3 * len(columns))
+    axes = grid_of_axes(ax, 1, 2 * n, figsize, sharey=True, width_ratios=ratios)
+    for i in range(n):
+        _draw_values(display, axes[0, 2 * i], i, columns, line_kw)
+        _draw_errors(display, axes[0, 2 * i + 1], i, columns, error_kw)
+        axes[0, 2 * i].set_title(_titles(display)[i], fontsize="small")
+    legend_above(axes[0, 0], is_own=ax is None)
+    first = axes[0, 0]
+    first.set_yticks(range(len(columns)), [str(table.columns[i]) for i in columns])
+    first.set_ylim(len(columns) - 0.5, -0.5)
+    if len(columns) < table.shape[1]:
+        first.set_ylabel(f"{len(columns)} of {table.shape[1]} columns, largest errors")
+    return axes
+
+
+def _draw_values(display, ax, i, columns, line_kw):
+    """Draw the numbers of a row, in standard deviations of their columns."""
+    center = 0.0 if display.center is None else display.center
+    scale = 1.0 if display.scale is None else display.scale
+    tables = display.original, display.target, display.reconstruction
+    parts = [None if t is None else ((as_floats(t) - center) / scale)[i, columns] for t in tables]
+    places = np.arange(len(columns))
+    expected = parts[0] if parts[1] is None else parts[1]
+    ax.hlines(places, expected, parts[2], color=RED, linewidth=2, alpha=0.5)
+    first, made = display.labels
+    looks = (
+        (first, parts[0], {"marker": "o", "color": GRAY, "markersize": 7, "fillstyle": "none"}),
+        ("target", parts[1], {"marker": "s", "color": ORANGE, "markersize": 5}),
+        (made, parts[2], {"marker": "x", "color": BLUE, "markersize": 6, "markeredgewidth": 2}),
+    )
+    for name, values, look in looks:
+        if values is not None:
+            given = line_kw if name == made else None
+            how = _line_style(look | {"linestyle": "none"}, given)
+            display.lines_ += light_grid(ax).plot(values, places, label=name, **how)
+    ax.set_xlabel("value in standard\ndeviations from the mean", fontsize="small")
+
+
+def _draw_errors(display, ax, i, columns, error_kw):
+    """Draw the errors of a row, with the values themselves."""
+    places = np.arange(len(columns))
+    error = None if display.error is None else display.error.iloc[i, columns].to_numpy(float)
+    widths = np.zeros(len(columns)) if error is None else np.nan_to_num(error)
+    how = {"color": RED, "alpha": 0.5} | (error_kw or {})
+    display.bars_.append(light_grid(ax, "x").barh(places, widths, height=0.8, **how))
+    expected = display.original if display.target is None else display.target
+    for place, column in enumerate(columns):
+        texts = [_text(table.iloc[i, column]) for table in (expected, display.reconstruction)]
+        text = texts[0] if texts[0] == texts[1] else f"{texts[0]} → {texts[1]}"
+        ax.annotate(text, (0, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5)
+    ax.set_xlim(0, max(widths.max(initial=0) * 1.05, 1))
+    ax.set_xlabel("absolute error,\nstandard deviations", fontsize="small")
+    ax.tick_params(labelleft=False)
+
+
+def _text(value):
+    """Return a cell as a short text."""
+    if pd.isna(value):
+        return "missing"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:.12}"
