@@ -205,7 +205,7 @@ class EnsembleAutoencoder(
             params = {} if weight is None else {"sample_weight": weight}
             seen = self._seen(samples, features)
             fits.append(FitTask(member, seen, y, within=within, **params))
-        for fit in fit_all(fits, self.n_jobs, self.verbose):
+        for fit in fit_all(fits, self.n_jobs, self.verbose, in_order=True):
             if fit.error is not None:
                 i = fits.index(fit)
                 seen = self.estimators_features_[i]

@@ -92,7 +92,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
             subsets[id(which)] = _select(which_rows, X, y, sample_weight)
         data, params = subsets[id(which)]
         fits.append(FitTask(estimator, *data, **params))
-    errors = [fit.error for fit in fit_all(fits, n_jobs, verbose)]
+    errors = [fit.error for fit in fit_all(fits, n_jobs, verbose, in_order=True)]
     for i, error in enumerate(errors):
         if error is not None:
             error.add_note(f"This was the fit of estimators[{i}].")

@@ -8,7 +8,8 @@ from sklearn.model_selection import ParameterGrid
 
 from skae._model_selection.base import BatchedSearch
 from skae._model_selection.grid import SEARCH_DOCS
-from skae._model_selection.trials import last_step, trials_by_preprocessing
+from skae._model_selection.pauses import last_step
+from skae._model_selection.trials import begun, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real, with_hints
 from skae._sklearn import BaseSearchCV
 from skae._training.callbacks import loads_from_file
@@ -152,16 +153,19 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
 
     def _evaluate(self, models, candidates, folds, scorer):
         self._check_epochs(models, candidates)
-        trials = _begin(models, candidates, folds)
+        trials = [[] for _ in models]
         try:
+            for batch in trials_by_preprocessing(models, candidates, folds):
+                for trial in begin_training(batch):
+                    trials[trial.candidate].append(trial)
             return self._compared(trials, candidates, scorer)
         finally:
             for of_candidate in trials:
-                _abandon(of_candidate)
+                abandon(of_candidate)
 
     def _compared(self, trials, candidates, scorer):
         """Train and compare, and let the better ones train on."""
-        epochs = [max((t.fit.n_epochs for t in ts if not t.failed), default=0) for ts in trials]
+        epochs = [max((net.n_epochs for net in nets_of(ts)), default=0) for ts in trials]
         self.n_resources_ = self._epochs_of_comparisons(len(trials), max(epochs))
         self.n_iterations_ = len(self.n_resources_)
         self.n_candidates_ = []
@@ -183,7 +187,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
             going = self._best(going, outcomes)
             for number, dropped in enumerate(trials):
                 if number not in going:
-                    _abandon(dropped)
+                    abandon(dropped)
         self.n_remaining_candidates_ = len(going)
         return scored, all_outcomes, columns
 
@@ -233,11 +237,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         at_end = until == self.n_resources_[-1]
         if self.verbose > 0:
             print(f"Training {len(trials)} fits up to epoch {until}")
-        train([trial.fit for trial in trials if not trial.failed], None if at_end else until)
-        if at_end:
-            for trial in trials:
-                if not trial.failed:
-                    trial.fit.end()
+        train_trials(trials, None if at_end else until)
 
     def _best(self, going, outcomes):
         """Return the candidates that continue, in their order."""
@@ -257,19 +257,34 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         return last[results[f"rank_test_{refit_metric}"][last].argmin()]
 
 
-def _begin(models, candidates, folds):
-    """Return the trials of each candidate, with their training set up."""
-    trials = [[] for _ in models]
-    for batch in trials_by_preprocessing(models, candidates, folds):
-        for trial in batch:
-            trials[trial.candidate].append(trial)
-            if not trial.failed:
-                trial.fit.begin()
+def nets_of(trials):
+    """Return the nets that trials wait for, those that have not failed."""
+    nets = dict.fromkeys(net for trial in trials if trial.error is None for net in trial.nets)
+    return [net for net in nets if net.error is None]
+
+
+def begin_training(trials):
+    """Return trials whose nets are set up, to be trained in turns."""
+    trials = list(begun(trials, only_last=True))
+    for net in nets_of(trials):
+        net.begin()
     return trials
 
 
-def _abandon(trials):
+def train_trials(trials, until):
+    """Train the nets of trials up to an epoch, None for the end, and fit what is behind them."""
+    nets = nets_of(trials)
+    train(nets, until)
+    if until is None:
+        for net in nets:
+            net.end()
+    for trial in trials:
+        if trial.error is None:
+            trial.go_on()
+
+
+def abandon(trials):
     """Let go of trials and their nets, those that have ended as well."""
     for trial in trials:
-        trial.fit.abandon()
+        trial.release()
     trials.clear()

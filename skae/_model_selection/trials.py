@@ -1,20 +1,18 @@
 """Trials of a search: each candidate on each fold, with their common work done once.
 
-Rows are selected once for a fold. The steps of pipelines before the last one are fitted once for
-all candidates that have the same parameters there, so these candidates train on one array.
+Rows are selected once for a fold. The steps of pipelines before the net are fitted once for all
+candidates that have the same parameters there, so these candidates train on one array. Equal nets
+are trained once for all candidates that differ behind them.
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from numbers import Number
 from time import perf_counter
 from traceback import format_exception
-from typing import Any
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
 
+from skae._model_selection.pauses import PausingFit, SharedRows, identity, nets_in
 from skae._names import did_you_mean
 from skae._sklearn import check_method_params, safe_split, score_estimator
 from skae._training.fits import FitTask, fit_all
@@ -88,37 +86,42 @@ def search_task(search, task, folds, n_candidates):
     fits.call_on_fit_task_end(estimator=search)
 
 
-@dataclass(eq=False)
-class Trial:
+class Trial(PausingFit):
     """A candidate on a fold.
 
-    ``model`` is the estimator to score, ``fit`` the fit of it or of its last step. Preparing the
-    fit took ``preparation`` seconds.
+    Parameters
+    ----------
+    candidate : int
+        Its number.
+    fold : Fold
+    model : estimator
+        It is cloned.
     """
 
-    candidate: int
-    fold: Fold
-    model: Any
-    fit: FitTask
-    preparation: float
+    def __init__(self, candidate, fold, model):
+        self.candidate, self.fold = candidate, fold
+        X, y = fold.train
+        data = (X,) if y is None else (X, y)
+        super().__init__(model, data, fold.fit_params, fold.tasks[candidate])
 
-    @property
-    def failed(self):
-        return self.fit.error is not None
+    def task_of(self, net, data, params):
+        """Return the `FitTask` of a net."""
+        return FitTask(net, *data, within=self.take_task(), **params)
 
     def outcome(self, scorer, error_score, return_train_score):
         """Return what scikit-learn's searches record of a fit."""
-        if self.failed and error_score == "raise":
-            raise self.fit.error
+        failed = self.error is not None
+        if failed and error_score == "raise":
+            raise self.error
 
         def score(data, params):
-            if self.failed:
+            if failed:
                 return error_score
             return score_estimator(self.model, *data, scorer, params, error_score)
 
         outcome = {
-            "fit_time": self.preparation + self.fit.seconds,
-            "fit_error": "".join(format_exception(self.fit.error)) if self.failed else None,
+            "fit_time": self.seconds,
+            "fit_error": "".join(format_exception(self.error)) if failed else None,
         }
         start = perf_counter()
         outcome["test_scores"] = score(self.fold.test, self.fold.test_score_params)
@@ -129,115 +132,66 @@ class Trial:
 
 
 def fit_trials(trials, verbose):
-    """Make the fits of trials, and yield each trial when it is done, in any order."""
-    pending = {}
+    """Fit trials, their nets together, and yield each when it is done, in any order."""
+    paused = []
+    for trial in begun(trials, verbose=verbose):
+        yield from _over_or_in(paused, trial)
+    while paused:
+        waiting = {}
+        for trial in paused:
+            for net in trial.nets:
+                waiting.setdefault(net, []).append(trial)
+        paused, made = [], set()
+        for net in fit_all(list(waiting), verbose=verbose):
+            made.add(net)
+            for trial in waiting.pop(net):
+                if made.issuperset(trial.nets):
+                    trial.go_on()
+                    yield from _over_or_in(paused, trial)
+
+
+def begun(trials, **params):
+    """Yield trials when they have got as far as they do without nets; see `PausingFit.begin`."""
+    by_fold = {}
     for trial in trials:
-        if trial.failed:
-            yield trial
-        else:
-            pending[trial.fit] = trial
-    for fit in fit_all(list(pending), verbose=verbose):
-        trial = pending.pop(fit)
+        fold = trial.fold
+        if fold.number not in by_fold:
+            by_fold[fold.number] = SharedRows(*fold.train, *fold.fit_params.values())
+        trial.begin(by_fold[fold.number], **params)
         yield trial
-        # Free it: the lists here, of the caller and of ``fit_all`` stay until the last is done.
-        trial.model = fit.estimator = None
+
+
+def _over_or_in(paused, trial):
+    """Yield a trial that is done, and free it then; put another one into a list."""
+    if trial.is_over:
+        yield trial
+        trial.release()
+    else:
+        paused.append(trial)
 
 
 def trials_by_preprocessing(models, candidates, folds):
     """Yield lists of trials, on all folds, of candidates with the same preprocessing.
 
-    Each list is made lazily, so only the transformed rows of one preprocessing are in memory at
-    a time.
+    So only the transformed rows of one preprocessing are in memory at a time.
     """
     by_key = {}
     for number, (model, params) in enumerate(zip(models, candidates, strict=True)):
         by_key.setdefault(_preprocessing_key(model, params), []).append((number, model))
     for members in by_key.values():
-        trials = [trial for fold in folds for trial in _trials_on(fold, members)]
         # Trials of a candidate come together: they have the same optimizer key.
-        yield sorted(trials, key=lambda trial: trial.candidate)
-
-
-def _trials_on(fold, members):
-    preprocessing = Preprocessing(members[0][1], fold)
-    for number, model in members:
-        model, fit = preprocessing.fit_for(model, fold.tasks[number])
-        yield Trial(number, fold, model, fit, preprocessing.seconds)
-
-
-class Preprocessing:
-    """The steps before the last one of a pipeline, fitted on a fold.
-
-    Other estimators have no such steps: they train on the rows of the fold.
-    """
-
-    def __init__(self, model, fold):
-        self._stand_in = _StandIn(last_step(model))
-        self._fitted = self._stand_in
-        if _has_last_step(model):
-            name = model.steps[-1][0]
-            self._fitted = clone(model).set_params(**{name: self._stand_in})
-            self._fitted.set_callbacks()  # what many candidates share is none of their tasks
-        X, y = fold.train
-        start, self._error = perf_counter(), None
-        try:
-            self._fitted.fit(*((X,) if y is None else (X, y)), **fold.fit_params)
-        except Exception as error:
-            self._error = error
-        self.seconds = perf_counter() - start
-
-    def fit_for(self, model, within):
-        """Return a clone of a model with these steps in it, and the task to fit the last one."""
-        model = clone(model)
-        if _has_last_step(model):
-            model.steps = [*self._fitted.steps[:-1], model.steps[-1]]
-        data, params = self._stand_in.data, self._stand_in.fit_params
-        fit = FitTask(last_step(model), *data, within=within, **params)
-        fit.error = self._error
-        return model, fit
-
-
-class _StandIn(BaseEstimator):
-    """Replaces the last step of a pipeline, and stores the data that it would be fitted on.
-
-    So the pipeline itself decides what its last step gets, such as resampled rows and routed
-    metadata.
-    """
-
-    data, fit_params = (), {}
-
-    def __init__(self, estimator):
-        self.estimator = estimator
-
-    def fit(self, X, y=None, **params):
-        self.data, self.fit_params = (X,) if y is None else (X, y), params
-        return self
-
-    def get_metadata_routing(self):
-        return get_routing_for_object(self.estimator)
-
-
-def last_step(model):
-    """Return the last step of a pipeline, or any other model itself."""
-    return model.steps[-1][1] if _has_last_step(model) else model
-
-
-def _has_last_step(model):
-    return isinstance(model, Pipeline) and hasattr(model.steps[-1][1], "fit")
+        yield [Trial(number, fold, model) for number, model in members for fold in folds]
 
 
 def _preprocessing_key(model, params):
-    """Return a key that is equal for models that differ only in their last step."""
-    if not _has_last_step(model):
-        return None
-    name_of_last = model.steps[-1][0]
+    """Return a key that is equal for models with equal steps before the first net."""
+    before = set()
+    for name, step in model.steps[:-1] if isinstance(model, Pipeline) else ():
+        if nets_in(step):
+            break
+        before.add(name)
     return frozenset(
-        (name, _identity(value))
+        (name, identity(value, {}))
         for name, value in params.items()
-        if name.partition("__")[0] != name_of_last
+        if name.partition("__")[0] in before
     )
-
-
-def _identity(value):
-    """Return a hashable identity: type and value of numbers and strings, the id of objects."""
-    return type(value), value if isinstance(value, Number | str) else id(value)

@@ -368,7 +368,7 @@ class OutlierDetector(
             of_fold = check_method_params(X, params, train)
             rows = take_rows(X, train)
             fits.append(FitTask(clone(original), rows, None, within=within, **of_fold))
-        for fit in fit_all(fits, self.n_jobs):
+        for fit in fit_all(fits, self.n_jobs, in_order=True):
             if isinstance(fit.error, NUMERICAL_ERRORS):
                 raise _explained(fit.error, fit.estimator) from fit.error
             if fit.error is not None:

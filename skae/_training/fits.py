@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
 
 from skae._params import unchanged_on_error
-from skae._training.session import has_session
+from skae._training.progress import say
+from skae._training.session import has_session, maker_of_fits
 from skae._training.together import model_batches, stack_key, why_not_stackable
 from skae._training.together import train as train_runs
 
@@ -166,8 +167,8 @@ def train(fits, until=None):
             fit.alone()
 
 
-def fit_all(fits, n_jobs=None, verbose=0):
-    """Make fits, and yield each when it is done, in the order given.
+def fit_all(fits, n_jobs=None, verbose=0, in_order=False):
+    """Make fits, and yield each when it is done.
 
     Parameters
     ----------
@@ -177,15 +178,35 @@ def fit_all(fits, n_jobs=None, verbose=0):
         Number of processes, as in `joblib.Parallel`.
     verbose : int, default=0
         Whether to print how they train.
+    in_order : bool, default=False
+        Whether to yield them in the order given. An interrupt then leaves those that train at the
+        same time as they were. Otherwise each is done as early as possible.
 
     Yields
     ------
     FitTask
     """
-    returned = in_parts(partial(_fit_part, verbose=verbose), fits, n_jobs)
-    for fit, there in zip(fits, chain.from_iterable(returned), strict=True):
-        if there is not fit:
-            fit.take_over(there)
+    if (make := maker_of_fits()) is not None:
+        nets = [fit for fit in fits if has_session(fit.estimator)]
+        errors = make([(fit.estimator, fit.data, fit.params) for fit in nets]) if nets else None
+        if errors is not None:
+            yield from _made_elsewhere(fits, dict(zip(nets, errors, strict=True)))
+            return
+    fit_part = partial(_fit_part, verbose=verbose, in_order=in_order)
+    returned = in_parts(fit_part, list(enumerate(fits)), n_jobs)
+    for number, there in chain.from_iterable(returned):
+        if there is not fits[number]:
+            fits[number].take_over(there)
+        yield fits[number]
+
+
+def _made_elsewhere(fits, errors):
+    """Yield fits of which others have made those of nets."""
+    for fit in fits:
+        if fit in errors:
+            fit.error = errors[fit]
+        else:
+            fit.alone()
         yield fit
 
 
@@ -221,18 +242,27 @@ def _listed(function, items):
     return list(function(items))
 
 
-def _fit_part(fits, verbose):
-    for wave in _waves(fits):
+def _fit_part(numbered, verbose, in_order):
+    numbers = {fit: number for number, fit in numbered}
+    for wave in _waves(numbers):
         try:
             if verbose:
-                print(_plan_in_words(wave))
-            train(wave)
-            for fit in wave:
-                fit.end()
-                yield fit
+                say(_plan_in_words(wave))
+            for together in [wave] if in_order else _trained_together(wave):
+                train(together)
+                for fit in together:
+                    fit.end()
+                    yield numbers[fit], fit
         finally:
             for fit in wave:
                 fit.abandon()
+
+
+def _trained_together(wave):
+    """Return lists of fits that share their steps: what is done is done, if there is an interrupt."""
+    by_run = {fit.run: fit for fit in wave if fit.run is not None and fit.error is None}
+    batches = [[by_run[run] for run in batch] for batch in model_batches(list(by_run))]
+    return [*batches, *([fit] for fit in wave if fit.run not in by_run)]
 
 
 def _waves(fits):

@@ -22,3 +22,11 @@ def progress_bar(total, unit, description=None, **kwargs):
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
     return tqdm(total=total, unit=unit, desc=description, **kwargs)
+
+
+def say(text):
+    """Print a line, above the bar if there is one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    tqdm.write(text)

@@ -1,5 +1,7 @@
 """A fit as one object, which begins, is trained, and ends."""
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from inspect import signature
 
@@ -10,6 +12,31 @@ from skae._runtime import threads
 from skae._training.loop import gradients
 from skae._training.tasks import told, training_task
 from skae.exceptions import InterruptedWarning, PoorFitWarning, warn
+
+#: What makes the fits that are asked for, in place of ``fit`` itself; None is the usual way.
+_maker = ContextVar("maker", default=None)
+
+
+@contextmanager
+def fits_made_by(make):
+    """Let a function make all fits of nets that are asked for inside.
+
+    Parameters
+    ----------
+    make : callable or None
+        It gets a list of ``(estimator, data, params)``, fits the estimators in place, and returns
+        a list with an error or None for each. None is the usual way.
+    """
+    token = _maker.set(make)
+    try:
+        yield
+    finally:
+        _maker.reset(token)
+
+
+def maker_of_fits():
+    """Return what makes fits here, or None."""
+    return _maker.get()
 
 
 def fit_method(begin):
@@ -30,6 +57,12 @@ def fit_method(begin):
                     f"{type(self).__name__}.fit() got an unexpected keyword argument {name!r}."
                     f"{argument_hint(type(self), name)}"
                 )
+        make = maker_of_fits()
+        if make is not None and has_session(self):
+            (error,) = make([(self, args, kwargs)])
+            if error is not None:
+                raise error
+            return self
         with begin(self, *args, **kwargs) as run:
             run.fit_loop()
         return self
