@@ -47,6 +47,7 @@ EXCEPTIONS = {
     "_outliers/detector.py": "an estimator of the user",
     "_persistence/decoding.py": "objects of any class",
     "_persistence/encoding.py": "objects of any class",
+    "inspection/_scoring.py": "estimators of the user",
     "inspection/_models.py": "estimators of the user",
     # What a class has.
     "_estimators/fitted.py": "whether a class has an architecture",

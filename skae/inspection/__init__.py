@@ -1,5 +1,9 @@
 """Displays of what a model has learned and found, by scikit-learn's rules."""
 
+from skae.inspection._outlier_score import OutlierScoreDisplay
 from skae.inspection._reconstruction import ReconstructionDisplay
 
-__all__ = ["ReconstructionDisplay"]
+__all__ = [
+    "OutlierScoreDisplay",
+    "ReconstructionDisplay",
+]
