@@ -335,8 +335,12 @@ class TextGeneration:
         ------
         ValueError
             As in ``attention``.
+
+        See Also
+        --------
+        skae.inspection.AttentionDisplay : Draws the same, and keeps what it draws.
         """
-        return draw(self.attention(source, target), ax)
+        return draw(self.attention(source, target), ax).axes
 
     def _read_texts(self, X, prefix=None):
         """Return texts, and the prefix of each translation or None."""

@@ -1,9 +1,11 @@
 """Displays of what a model has learned and found, by scikit-learn's rules."""
 
+from skae.inspection._attention import AttentionDisplay
 from skae.inspection._outlier_score import OutlierScoreDisplay
 from skae.inspection._reconstruction import ReconstructionDisplay
 
 __all__ = [
+    "AttentionDisplay",
     "OutlierScoreDisplay",
     "ReconstructionDisplay",
 ]
