@@ -1,11 +1,13 @@
 """Displays of what a model has learned and found, by scikit-learn's rules."""
 
 from skae.inspection._attention import AttentionDisplay
+from skae.inspection._outlier_explanation import OutlierExplanationDisplay
 from skae.inspection._outlier_score import OutlierScoreDisplay
 from skae.inspection._reconstruction import ReconstructionDisplay
 
 __all__ = [
     "AttentionDisplay",
+    "OutlierExplanationDisplay",
     "OutlierScoreDisplay",
     "ReconstructionDisplay",
 ]

@@ -8,7 +8,8 @@ from skae._data.given import as_data
 from skae.inspection._label_groups import read_groups
 from skae.inspection._plotting import one_axes, style
 from skae.inspection._scoring import check_scores, check_threshold, score
-from skae.inspection._tail_scale import MAX_DRAWN, TailScale, text_of
+from skae.inspection._tail_scale import MAX_DRAWN, TailScale
+from skae.inspection._texts import number_text
 
 #: Bars of the histogram, about.
 N_BINS = 40
@@ -347,7 +348,7 @@ class OutlierScoreDisplay:
         default = {
             "color": "black",
             "linewidth": 1.5,
-            "label": f"threshold: {text_of(self.threshold)}",
+            "label": f"threshold: {number_text(self.threshold)}",
         }
         return self.ax_.axvline(self.threshold, **style(Line2D, default, threshold_kwargs))
 

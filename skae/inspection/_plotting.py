@@ -138,7 +138,10 @@ def style(kind, default, *given):
 
     merged = normalize_kwargs(dict(default), kind)
     for one in given:
-        merged |= normalize_kwargs(dict(one or {}), kind)
+        one = normalize_kwargs(dict(one or {}), kind)
+        if "color" in one:  # which stands for both
+            merged = {k: v for k, v in merged.items() if k not in ("facecolor", "edgecolor")}
+        merged |= one
     return merged
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skae.inspection._texts import number_text
+
 #: How many times as far as usual a score must be from the median, for the axis to bend.
 FAR = 25.0
 
@@ -79,7 +81,7 @@ class TailScale:
         set_scale = {"x": ax.set_xscale, "y": ax.set_yscale}[which]
         set_scale("function", functions=(self.forward, self.backward))
         ticks = self.ticks(*limits)
-        axis.set_ticks(ticks, [text_of(tick) for tick in ticks])
+        axis.set_ticks(ticks, [number_text(tick) for tick in ticks])
 
     def ticks(self, low, high, n=7):
         """Return round numbers that are spread evenly along the axis.
@@ -108,9 +110,3 @@ class TailScale:
             if abs(self.forward(number) - place) < 0.6 * room:
                 return number
         return value
-
-
-def text_of(number):
-    """Return a number as a short text, with a minus as axes have it."""
-    text = f"{number:.5g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
-    return text.replace("-", "\N{MINUS SIGN}")
