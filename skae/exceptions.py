@@ -40,7 +40,7 @@ class LongTextWarning(UserWarning):
 
 
 class InterruptedWarning(UserWarning):
-    """Training was interrupted; the estimator holds the weights reached so far."""
+    """Training or a search was interrupted; what was reached so far is kept."""
 
 
 class PosteriorCollapseWarning(PoorFitWarning):

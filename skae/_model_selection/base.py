@@ -26,7 +26,9 @@ from skae._sklearn import (
     warn_or_raise_about_fit_failures,
 )
 from skae._training.fits import in_parts
+from skae._training.progress import progress_bar
 from skae._training.tasks import Subtask, meta_task, told
+from skae.exceptions import InterruptedWarning, warn
 
 
 class BatchedSearch(DocLinks, FittedAttributes):
@@ -70,6 +72,14 @@ class BatchedSearch(DocLinks, FittedAttributes):
         ValueError
             If there are no candidates, if a parameter name is unknown, or if all fits fail. A
             search that was fitted before does not change.
+        KeyboardInterrupt
+            If it is interrupted before any candidate is finished. Later, the search continues
+            with the finished candidates: the best one is fitted on all rows.
+
+        Warns
+        -----
+        InterruptedWarning
+            If it is interrupted.
         """
         refuse_class("estimator", self.estimator)
         refuse_class("cv", self.cv)
@@ -168,17 +178,40 @@ class BatchedSearch(DocLinks, FittedAttributes):
         columns : dict of list
             Further columns of ``cv_results_``.
         """
-        outcomes = [None] * (len(models) * len(folds))
-        for trials in trials_by_preprocessing(models, candidates, folds):
-            evaluate = partial(self._outcomes, scorer=scorer, candidates=candidates)
-            for part in in_parts(evaluate, trials, self.n_jobs):
-                for candidate, fold, outcome in part:
-                    outcomes[candidate * len(folds) + fold] = outcome
+        outcomes = {}
+        try:
+            for candidate, fold, outcome in self._scored(models, candidates, folds, scorer):
+                outcomes.setdefault(candidate, {})[fold] = outcome
+        except KeyboardInterrupt:
+            if not any(len(of_folds) == len(folds) for of_folds in outcomes.values()):
+                raise
+        finished = [n for n in range(len(models)) if len(outcomes.get(n, ())) == len(folds)]
+        if len(finished) < len(models):
+            self._warn_of_interrupt(f"{len(finished)} of {len(models)} candidates are finished")
+        outcomes = [outcomes[n][fold.number] for n in finished for fold in folds]
         self._check_failures(outcomes)
-        return candidates, outcomes, {}
+        return [candidates[n] for n in finished], outcomes, {}
+
+    def _warn_of_interrupt(self, state):
+        warn(
+            f"The search was interrupted: {state}. Only these are in cv_results_, and the best of "
+            "them is chosen.",
+            InterruptedWarning,
+        )
+
+    def _scored(self, models, candidates, folds, scorer):
+        """Yield the number of the candidate, the number of the fold and the outcome."""
+        n_fits = len(models) * len(folds)
+        with progress_bar(n_fits, "fit", disable=self.verbose != 1) as bar:
+            for trials in trials_by_preprocessing(models, candidates, folds):
+                evaluate = partial(self._outcomes, scorer=scorer, candidates=candidates)
+                for part in in_parts(evaluate, trials, self.n_jobs):
+                    for scored in part:
+                        bar.update()
+                        yield scored
 
     def _outcomes(self, trials, scorer, candidates):
-        """Yield the number of the candidate, the number of the fold and the outcome."""
+        """Fit and score trials, as `_scored`."""
         # Each is scored as soon as it is fitted, then its memory is freed.
         for trial in fit_trials(trials, self.verbose):
             outcome = self._outcome(trial, scorer, candidates[trial.candidate])

@@ -8,8 +8,7 @@ from sklearn.model_selection import ParameterGrid
 
 from skae._model_selection.base import BatchedSearch
 from skae._model_selection.grid import SEARCH_DOCS
-from skae._model_selection.pauses import last_step
-from skae._model_selection.trials import begun, trials_by_preprocessing
+from skae._model_selection.trials import begun, last_step, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real, with_hints
 from skae._sklearn import BaseSearchCV
 from skae._training.callbacks import loads_from_file
@@ -172,12 +171,13 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         scored, all_outcomes, columns = [], [], {"iter": [], "n_resources": []}
         going = list(range(len(trials)))
         for iteration, until in enumerate(self.n_resources_):
-            self._train([t for n in going for t in trials[n]], until)
-            outcomes = [
-                self._outcome(trial, scorer, candidates[number])
-                for number in going
-                for trial in trials[number]
-            ]
+            try:
+                outcomes = self._outcomes_at(until, trials, going, scorer, candidates)
+            except KeyboardInterrupt:
+                if iteration == 0:
+                    raise
+                self._end_early(iteration)
+                break
             self._check_failures(outcomes)
             all_outcomes += outcomes
             scored += [candidates[number] for number in going]
@@ -190,6 +190,20 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
                     abandon(dropped)
         self.n_remaining_candidates_ = len(going)
         return scored, all_outcomes, columns
+
+    def _outcomes_at(self, epoch, trials, going, scorer, candidates):
+        """Train candidates up to an epoch, and score them."""
+        self._train([trial for number in going for trial in trials[number]], epoch)
+        return [
+            self._outcome(trial, scorer, candidates[number])
+            for number in going
+            for trial in trials[number]
+        ]
+
+    def _end_early(self, iteration):
+        """End with the comparisons so far."""
+        self.n_iterations_, self.n_resources_ = iteration, self.n_resources_[:iteration]
+        self._warn_of_interrupt(f"candidates are compared after {self.n_resources_[-1]} epochs")
 
     def _check_epochs(self, models, candidates):
         for model in models:
@@ -265,7 +279,9 @@ def nets_of(trials):
 
 def begin_training(trials):
     """Return trials whose nets are set up, to be trained in turns."""
-    trials = list(begun(trials, only_last=True))
+    for trial in trials:
+        trial.only_last = True
+    trials = list(begun(trials))
     for net in nets_of(trials):
         net.begin()
     return trials

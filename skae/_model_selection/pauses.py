@@ -1,9 +1,9 @@
 """Fits that pause where they need a net, so that the nets of many fits train together.
 
-A model is fitted by its own ``fit``, whatever it consists of. Where it would fit a net, an exception
-ends it. Once the net is trained, together with those of other models, the fit is repeated: the net
-is there then, and steps that were fitted before come from memory. So everything that a pipeline or
-a meta-estimator does with data, metadata and errors is its own.
+A model is fitted by its own ``fit``, whatever it consists of. Where it would fit a net, an
+exception ends it. Once the net is trained, together with those of other models, the fit is
+repeated: the net is there then, and steps that were fitted before come from memory. So everything
+that a pipeline or a meta-estimator does with data, metadata and errors is its own.
 """
 
 from collections import defaultdict
@@ -39,7 +39,8 @@ class _Pause(BaseException):
 class PausingFit:
     """Base of the fit of a model in parts: it pauses where it needs nets.
 
-    A subclass defines ``task_of``, which returns the `FitTask` of a net.
+    A subclass defines ``task_of``, which returns the `FitTask` of a net, and ``pauses_at``, which
+    says whether the fit of a model pauses at some nets.
 
     Parameters
     ----------
@@ -65,9 +66,9 @@ class PausingFit:
         self.model = self.error = None
         self._seconds, self._pauses, self._steps = 0.0, {}, {}
         self._nets = nets_in(model)
-        self._random_before = None
+        self._random_before, self._is_told = None, False
 
-    def begin(self, rows, verbose=0, only_last=False):
+    def begin(self, rows, verbose=0):
         """Fit the model up to the first nets.
 
         Parameters
@@ -76,11 +77,8 @@ class PausingFit:
             What fits on the same rows have in common.
         verbose : int, default=0
             Whether to print why nets are trained alone.
-        only_last : bool, default=False
-            Whether it pauses at its only net, or at that of its last step; other nets are trained
-            at once.
         """
-        self._rows, self._verbose, self._only_last = rows, verbose, only_last
+        self._rows, self._verbose = rows, verbose
         self.go_on()
 
     @property
@@ -118,7 +116,7 @@ class PausingFit:
     def _fitted(self, model):
         """Return a model after its fit, which may pause."""
         self._model = model
-        data = deepcopy(self._data) if _overwrites(model) else self._data
+        data = self.own(self._data)
         if self._nets:
             _forget_callbacks(model)  # it may be fitted more than once
         with (
@@ -172,7 +170,8 @@ class PausingFit:
     def _make(self, asked):
         """Return the errors of fits that are made, or pause; None if they are to be made here."""
         number, self._n_asked = self._n_asked, self._n_asked + 1
-        if not self._nets or self._only_last and not self._is_last(asked):
+        given = [estimator for estimator, *_ in asked]
+        if not self._nets or not self.pauses_at(given, self._model):
             return None
         data = self._rows.identity([(args, kwargs) for _, args, kwargs in asked])
         if number in self._pauses:
@@ -180,27 +179,27 @@ class PausingFit:
                 np.random.set_state(self._random_now)  # noqa: NPY002
             known, nets = self._pauses[number]
             if data == known:
-                given = [estimator for estimator, *_ in asked]
                 return [_take_over(*pair) for pair in zip(given, nets, strict=True)]
-            return self._decline(asked, "it gets other rows each time")
+            return self._decline("its rows change when the fit is repeated")
         if len(self._pauses) == MAX_PAUSES:
-            return self._decline(asked, f"its model needs nets more than {MAX_PAUSES} times")
+            return self._decline(f"its model needs nets more than {MAX_PAUSES} times")
         nets = [self._rows.net((number, i), self, *fit) for i, fit in enumerate(asked)]
         self._pauses[number] = data, nets
         raise _Pause
 
-    def _is_last(self, asked):
-        is_last_step = [last_step(self._model)] == [estimator for estimator, *_ in asked]
-        return is_last_step or len(self._nets) == 1
+    def own(self, data):
+        """Return data that the model may overwrite."""
+        return deepcopy(data) if _overwrites(self._unfitted) else data
 
     def take_task(self):
         """Return the task of callbacks that the fit is, once: what begins it takes it."""
         within, self._within = self._within, None
         return within
 
-    def _decline(self, asked, reason):
-        if self._verbose:
-            say(f"[skae] {len(asked)} fits, one by one: {len(asked)} ({reason})")
+    def _decline(self, reason):
+        if self._verbose and not self._is_told:
+            say(f"[skae] {type(self._unfitted).__name__}: a net is trained alone ({reason})")
+        self._is_told = True
 
     def step(self, function, *args, **kwargs):
         """Fit a step of a pipeline, or take it from memory."""
@@ -292,12 +291,6 @@ def parts_of(model):
 def nets_in(model):
     """Return the nets among a model and its parts."""
     return [p for p in parts_of(model) if isinstance(p, SessionEstimator | EnsembleAutoencoder)]
-
-
-def last_step(model):
-    """Return the last step of a pipeline, or any other model itself."""
-    has_steps = isinstance(model, Pipeline) and hasattr(model.steps[-1][1], "fit")
-    return model.steps[-1][1] if has_steps else model
 
 
 def _overwrites(model):

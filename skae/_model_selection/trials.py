@@ -96,7 +96,15 @@ class Trial(PausingFit):
     fold : Fold
     model : estimator
         It is cloned.
+
+    Attributes
+    ----------
+    only_last : bool
+        Whether it pauses only at the net of its last step, or at the only one, which is then
+        trained in turns.
     """
+
+    only_last = False
 
     def __init__(self, candidate, fold, model):
         self.candidate, self.fold = candidate, fold
@@ -108,6 +116,10 @@ class Trial(PausingFit):
         """Return the `FitTask` of a net."""
         return FitTask(net, *data, within=self.take_task(), **params)
 
+    def pauses_at(self, nets, model):
+        """Say whether the fit pauses at nets, or trains them at once."""
+        return not self.only_last or nets == [last_step(model)] or len(nets_in(model)) == 1
+
     def outcome(self, scorer, error_score, return_train_score):
         """Return what scikit-learn's searches record of a fit."""
         failed = self.error is not None
@@ -117,6 +129,7 @@ class Trial(PausingFit):
         def score(data, params):
             if failed:
                 return error_score
+            data = self.own(data)
             return score_estimator(self.model, *data, scorer, params, error_score)
 
         outcome = {
@@ -134,7 +147,7 @@ class Trial(PausingFit):
 def fit_trials(trials, verbose):
     """Fit trials, their nets together, and yield each when it is done, in any order."""
     paused = []
-    for trial in begun(trials, verbose=verbose):
+    for trial in begun(trials, verbose):
         yield from _over_or_in(paused, trial)
     while paused:
         waiting = {}
@@ -150,14 +163,14 @@ def fit_trials(trials, verbose):
                     yield from _over_or_in(paused, trial)
 
 
-def begun(trials, **params):
-    """Yield trials when they have got as far as they do without nets; see `PausingFit.begin`."""
+def begun(trials, verbose=0):
+    """Yield trials when they have got as far as they do without nets."""
     by_fold = {}
     for trial in trials:
         fold = trial.fold
         if fold.number not in by_fold:
             by_fold[fold.number] = SharedRows(*fold.train, *fold.fit_params.values())
-        trial.begin(by_fold[fold.number], **params)
+        trial.begin(by_fold[fold.number], verbose)
         yield trial
 
 
@@ -181,6 +194,12 @@ def trials_by_preprocessing(models, candidates, folds):
     for members in by_key.values():
         # Trials of a candidate come together: they have the same optimizer key.
         yield [Trial(number, fold, model) for number, model in members for fold in folds]
+
+
+def last_step(model):
+    """Return the last step of a pipeline, or any other model itself."""
+    has_steps = isinstance(model, Pipeline) and hasattr(model.steps[-1][1], "fit")
+    return model.steps[-1][1] if has_steps else model
 
 
 def _preprocessing_key(model, params):

@@ -259,7 +259,7 @@ def _fit_part(numbered, verbose, in_order):
 
 
 def _trained_together(wave):
-    """Return lists of fits that share their steps: what is done is done, if there is an interrupt."""
+    """Return lists of fits that share their steps."""
     by_run = {fit.run: fit for fit in wave if fit.run is not None and fit.error is None}
     batches = [[by_run[run] for run in batch] for batch in model_batches(list(by_run))]
     return [*batches, *([fit] for fit in wave if fit.run not in by_run)]

@@ -25,7 +25,7 @@ def fits_made_by(make):
     ----------
     make : callable or None
         It gets a list of ``(estimator, data, params)``, fits the estimators in place, and returns
-        a list with an error or None for each. None is the usual way.
+        a list with an error or None for each; or it returns None, and they are fitted as usual.
     """
     token = _maker.set(make)
     try:
@@ -58,13 +58,15 @@ def fit_method(begin):
                     f"{argument_hint(type(self), name)}"
                 )
         make = maker_of_fits()
-        if make is not None and has_session(self):
-            (error,) = make([(self, args, kwargs)])
-            if error is not None:
+        errors = make([(self, args, kwargs)]) if make is not None and has_session(self) else None
+        if errors is not None:
+            for error in filter(None, errors):
                 raise error
             return self
         with begin(self, *args, **kwargs) as run:
             run.fit_loop()
+            if make is not None and not run.finished:  # whoever makes many fits takes it up
+                raise KeyboardInterrupt
         return self
 
     fit.session = checked(begin)
