@@ -72,7 +72,8 @@ class EnsembleAutoencoder(
         Seed of the members and of the draws of rows and columns. The ``random_state`` of the
         members is not used. An int gives the same ensemble at every fit.
     verbose : int, default=0
-        1 prints how many members train together, 0 nothing.
+        1 shows a progress bar over all members with the mean of their losses, 2 also prints how
+        many train together, and 0 shows nothing.
 
     Attributes
     ----------
@@ -205,7 +206,8 @@ class EnsembleAutoencoder(
             params = {} if weight is None else {"sample_weight": weight}
             seen = self._seen(samples, features)
             fits.append(FitTask(member, seen, y, within=within, **params))
-        for fit in fit_all(fits, self.n_jobs, self.verbose, in_order=True):
+        title = type(self).__name__ if self.verbose else None
+        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, title, in_order=True):
             if fit.error is not None:
                 i = fits.index(fit)
                 seen = self.estimators_features_[i]

@@ -226,10 +226,10 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         """Return the callback that restores the best epoch."""
         return BestWeights(self.patience)
 
-    def _progress(self, dataset, epochs):
+    def _progress(self, dataset, n_epochs):
         """Return the callback that shows the progress of training."""
         del dataset
-        return Progress(epochs)
+        return Progress(n_epochs)
 
     def _precision(self):
         """Return the precision of training, or None for that of the parameters."""

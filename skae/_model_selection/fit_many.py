@@ -42,7 +42,8 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
         Number of processes that share the estimators. None is this one, -1 as many as there
         are cores.
     verbose : int, default=0
-        Whether to print how many train together, and why others do not.
+        1 prints how many train together, and why others do not. 2 also shows a progress bar over
+        all fits.
 
     Returns
     -------
@@ -92,7 +93,9 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
             subsets[id(which)] = _select(which_rows, X, y, sample_weight)
         data, params = subsets[id(which)]
         fits.append(FitTask(estimator, *data, **params))
-    errors = [fit.error for fit in fit_all(fits, n_jobs, verbose, in_order=True)]
+    title = "fit_many" if verbose > 1 else None
+    done = fit_all(fits, n_jobs, verbose, title, in_order=True)
+    errors = [fit.error for fit in done]
     for i, error in enumerate(errors):
         if error is not None:
             error.add_note(f"This was the fit of estimators[{i}].")

@@ -119,6 +119,9 @@ class OutlierDetector(
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of the estimator where its own ``random_state`` is None. An int
         gives the same detector at every fit.
+    verbose : int, default=0
+        1 shows a progress bar over the fits: of ``cv``, or of the autoencoders that the default
+        estimator trains. 2 also prints how many train together, and 0 shows nothing.
 
     Attributes
     ----------
@@ -206,6 +209,7 @@ class OutlierDetector(
     use_labels: bool | None = None
     n_jobs: int | None = None
     random_state: Any = None
+    verbose: int = 0
 
     _parameter_constraints = {
         "contamination": [StrOptions({"auto"}), Options(Real, {0}), real(0, 0.5, closed="right")],
@@ -213,6 +217,7 @@ class OutlierDetector(
         "use_labels": ["boolean", None],
         "n_jobs": JOBS,
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     @classmethod
@@ -368,13 +373,23 @@ class OutlierDetector(
             of_fold = check_method_params(X, params, train)
             rows = take_rows(X, train)
             fits.append(FitTask(clone(original), rows, None, within=within, **of_fold))
-        for fit in fit_all(fits, self.n_jobs, in_order=True):
+        how = {"title": self._title(fits), "in_order": True}
+        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, **how):
             if isinstance(fit.error, NUMERICAL_ERRORS):
                 raise _explained(fit.error, fit.estimator) from fit.error
             if fit.error is not None:
                 raise fit.error
             yield fit.estimator
             fit.estimator = None  # frees its memory
+
+    def _title(self, fits):
+        """Return what stands before a bar over the fits, or None: a single fit has its own bar."""
+        if not self.verbose:
+            return None
+        shown = _verbose_parameters(fits[0].estimator) if len(fits) == 1 else []
+        if shown:
+            fits[0].estimator.set_params(**dict.fromkeys(shown, self.verbose))
+        return None if shown else type(self).__name__
 
     def __getattr__(self, name):
         if name == "partial_fit":
@@ -649,6 +664,13 @@ class OutlierDetector(
 
     def __sklearn_is_fitted__(self):
         return "estimator_" in vars(self)
+
+
+def _verbose_parameters(estimator):
+    """Return the parameters of an estimator, and of its parts, by which skae shows a bar."""
+    parts = {"": estimator} | {f"{name}__": part for name, part in estimator.get_params().items()}
+    shows = [name for name, part in parts.items() if isinstance(part, ParameterMixin)]
+    return [f"{name}verbose" for name in shows if "verbose" in parts[name]._get_param_names()]
 
 
 def _check_arguments(estimator, params):

@@ -122,6 +122,9 @@ class TabularOutlierScorer(FittedAttributes, CallbackSupportMixin, ParameterMixi
     random_state : int, RandomState instance or None, default=None
         Seed of the rows that are drawn and of the autoencoders. An int gives the same scores at
         every fit.
+    verbose : int, default=0
+        As of `EnsembleAutoencoder`: 1 shows a progress bar over the training of the autoencoders,
+        and 0 shows nothing.
 
     Attributes
     ----------
@@ -174,6 +177,7 @@ class TabularOutlierScorer(FittedAttributes, CallbackSupportMixin, ParameterMixi
     max_categories: int = 100
     n_jobs: int | None = None
     random_state: Any = None
+    verbose: int = 0
 
     _parameter_constraints = {
         "n_estimators": [integer(1)],
@@ -183,6 +187,7 @@ class TabularOutlierScorer(FittedAttributes, CallbackSupportMixin, ParameterMixi
         "max_categories": [integer(2)],
         "n_jobs": JOBS,
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     @classmethod
@@ -278,6 +283,7 @@ class TabularOutlierScorer(FittedAttributes, CallbackSupportMixin, ParameterMixi
             max_samples=n if n_members == 1 else n - n // n_members,
             n_jobs=self.n_jobs,
             random_state=seed,
+            verbose=self.verbose,
         )
         _, inliers = ensemble._make_reader().learn(cells)
         within = Subtask(self, task.subcontext(task_name="fit-autoencoders"))

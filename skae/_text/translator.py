@@ -412,8 +412,8 @@ class Seq2SeqTranslator(
         predicted = decode(self.target_tokenizer_, [best[0][0] for best in found])
         return TEXT_SCORES[self.stop_by](right, predicted)
 
-    def _progress(self, dataset, epochs):
-        return Progress(epochs * int(dataset.targets.lengths.sum()), unit="tok")
+    def _progress(self, dataset, n_epochs):
+        return Progress(n_epochs, units=(n_epochs * int(dataset.targets.lengths.sum()), "tok"))
 
     def _check_fit(self, dataset):
         tokens = dataset.targets.flat()

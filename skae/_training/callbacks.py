@@ -18,35 +18,74 @@ from skae._training.progress import progress_bar
 
 
 class Progress(Callback):
-    """Bar over the training, with the current loss.
+    """Bar over the training, with the losses of the last epoch and the best so far.
 
     Parameters
     ----------
-    total : int
-        How many units there will be.
-    unit : str, default="epoch"
-        Anything but an epoch is what the module's losses are means of.
+    n_epochs : int
+    units : tuple (int, str) or None, default=None
+        How many units there are in all and their name, if it counts anything but epochs. They
+        are what the module's losses are means of.
     """
 
-    def __init__(self, total, unit="epoch"):
-        self.total, self.unit = total, unit
+    def __init__(self, n_epochs, units=None):
+        self.n_epochs, self.units, self.bar_ = n_epochs, units, None
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = progress_bar(self.total, self.unit, unit_scale=self.unit != "epoch")
+        if self.units is not None:
+            self.bar_ = progress_bar(*self.units, unit_scale=True)
+        else:
+            bar_format = "{bar}| epoch {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+            self.bar_ = progress_bar(self.n_epochs, "epoch", bar_format=bar_format)
+        self._n_before = net.history.n_epochs
 
     def advance(self, n):
         """Note that ``n`` more units have been trained on."""
-        if self.unit != "epoch":
+        if self.units is not None:
             self.bar_.update(n)
 
     def on_epoch_end(self, net, **kwargs):
-        losses = {k: f"{v:.4g}" for k, v in net.history[-1].items() if k.endswith("_loss")}
-        self.bar_.set_postfix(losses, refresh=False)
-        self.bar_.update(self.unit == "epoch")
+        n_done = net.history.n_epochs - self._n_before
+        shown = {k: f"{v:.3g}" for k, v in net.history[-1].items() if k.endswith("_loss")}
+        if self.units is not None:
+            shown["epoch"] = f"{n_done}/{self.n_epochs}"
+        self.bar_.set_postfix(shown | {"best": f"{best_score(net):.3g}"}, refresh=False)
+        if self.units is None:
+            self.bar_.update(n_done - self.bar_.n)
 
     def on_train_end(self, net, **kwargs):
-        self.bar_.close()
-        self.bar_ = None
+        if any(has_stopped(callback) for _, callback in net.callbacks_):
+            self.on_epoch_end(net)  # it ended this training before the bar was told
+            self.bar_.total = self.bar_.n  # else notebooks show it as after an error
+        self.close()
+
+    def close(self):
+        """Leave the bar as it is."""
+        if self.bar_ is not None:
+            self.bar_.close()
+            self.bar_ = None
+
+
+class PartOfBar(Callback):
+    """The part of one training in a bar over many.
+
+    Parameters
+    ----------
+    bar : FitsBar
+    number : int
+        What the bar knows the training by.
+    n_epochs : int
+    """
+
+    def __init__(self, bar, number, n_epochs):
+        self.bar, self.number, self.n_epochs, self.n_done = bar, number, n_epochs, 0
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_done += 1
+        self.bar.move(self.number, self.n_done / self.n_epochs, net.history[-1, "train_loss"])
+
+    def on_train_end(self, net, **kwargs):
+        self.bar = None
 
 
 class EpochTasks(Callback):
@@ -121,6 +160,14 @@ class BestWeights(EarlyStopping):
         self.measure = None  # it may hold anything, and would be pickled
 
 
+def best_score(net):
+    """Return the best score so far by which weights are restored, else the least training loss."""
+    for _, callback in net.callbacks_:
+        if isinstance(callback, BestWeights):
+            return callback.dynamic_threshold_
+    return net.history.lowest_of("train_loss")
+
+
 #: Callbacks of skorch that change the net and keep nothing but what they need for it.
 _OF_THE_NET = EarlyStopping, LRScheduler, ParamMapper, Freezer, Unfreezer, Initializer
 
@@ -154,7 +201,8 @@ def loads_from_file(callback):
 
 def is_own(callback):
     """Say whether a callback is one of those that skae itself brings."""
-    return isinstance(callback, BestWeights | Progress | EpochTasks | EpochTimer)
+    own = BestWeights | EpochTasks | EpochTimer | PartOfBar | Progress
+    return isinstance(callback, own)
 
 
 def wants_batches(callback):

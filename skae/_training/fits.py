@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from itertools import chain, pairwise
 
@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
 
 from skae._params import unchanged_on_error
-from skae._training.progress import say
+from skae._training.callbacks import PartOfBar
+from skae._training.progress import FitsBar, say
 from skae._training.session import has_session, maker_of_fits
 from skae._training.together import model_batches, stack_key, why_not_stackable
 from skae._training.together import train as train_runs
@@ -48,12 +49,17 @@ class FitTask:
         Of skae's estimators, from ``begin`` to ``end``.
     n_epochs : int or None
         Epochs that training takes in all, known after ``begin``. Only for skae's.
+    bar : FitsBar or None
+        The bar that shows the training among others.
+    shows_own_bar : bool
+        Whether the estimator shows a bar of its own if it is verbose.
     """
 
     def __init__(self, estimator, *data, within=None, **params):
         self.estimator, self.data, self.params = estimator, data, params
         self.error, self.seconds = None, 0.0
-        self.session = self.n_epochs = None
+        self.session = self.n_epochs = self.bar = None
+        self.shows_own_bar = False
         self._within, self._scope = within, None
 
     @property
@@ -69,8 +75,10 @@ class FitTask:
     def _begin(self):
         self._enter()
         session = self.estimator._session(*self.data, **self.params)
-        self.n_epochs = session.begin(shows_bar=False).n_epochs
+        self.n_epochs = session.begin(self.shows_own_bar).n_epochs
         self.session = session
+        if self.bar is not None:
+            session.run.show(PartOfBar(self.bar, id(self), self.n_epochs))
 
     def alone(self):
         """Fit an estimator whose ``fit`` is none of skae's."""
@@ -167,7 +175,7 @@ def train(fits, until=None):
             fit.alone()
 
 
-def fit_all(fits, n_jobs=None, verbose=0, in_order=False):
+def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=False):
     """Make fits, and yield each when it is done.
 
     Parameters
@@ -178,6 +186,8 @@ def fit_all(fits, n_jobs=None, verbose=0, in_order=False):
         Number of processes, as in `joblib.Parallel`.
     verbose : int, default=0
         Whether to print how they train.
+    title : str or None, default=None
+        What stands before a bar over all fits; None shows no bar.
     in_order : bool, default=False
         Whether to yield them in the order given. An interrupt then leaves those that train at the
         same time as they were. Otherwise each is done as early as possible.
@@ -192,12 +202,21 @@ def fit_all(fits, n_jobs=None, verbose=0, in_order=False):
         if errors is not None:
             yield from _made_elsewhere(fits, dict(zip(nets, errors, strict=True)))
             return
-    fit_part = partial(_fit_part, verbose=verbose, in_order=in_order)
-    returned = in_parts(fit_part, list(enumerate(fits)), n_jobs)
-    for number, there in chain.from_iterable(returned):
-        if there is not fits[number]:
-            fits[number].take_over(there)
-        yield fits[number]
+    if len(fits) == 1 and has_session(fits[0].estimator) and fits[0].estimator.verbose:
+        fits[0].shows_own_bar, title = True, None
+    with nullcontext() if title is None else FitsBar(len(fits), title) as bar:
+        for fit in fits if _n_processes(n_jobs, fits) <= 1 else ():
+            fit.bar = bar
+        fit_part = partial(_fit_part, verbose=verbose, in_order=in_order)
+        returned = in_parts(fit_part, list(enumerate(fits)), n_jobs)
+        for number, there in chain.from_iterable(returned):
+            fit = fits[number]
+            if there is not fit:
+                fit.take_over(there)
+            if bar is not None:
+                bar.move(id(fit), 1.0)
+            fit.bar = None
+            yield fit
 
 
 def _made_elsewhere(fits, errors):
@@ -225,7 +244,7 @@ def in_parts(function, items, n_jobs):
     ------
     iterable
     """
-    n_processes = min(effective_n_jobs(n_jobs), len(items))
+    n_processes = _n_processes(n_jobs, items)
     if n_processes <= 1:
         yield function(items)
         return
@@ -236,6 +255,10 @@ def in_parts(function, items, n_jobs):
     except ValueError:  # joblib's backend "multiprocessing" has lists only
         parallel = Parallel(n_jobs=n_processes)
     yield from parallel(delayed(_listed)(function, items[a:b]) for a, b in pairwise(bounds))
+
+
+def _n_processes(n_jobs, items):
+    return min(effective_n_jobs(n_jobs), len(items))
 
 
 def _listed(function, items):

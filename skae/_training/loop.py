@@ -208,6 +208,15 @@ class TrainingRun:
 
     # Callbacks.
 
+    def show(self, bar):
+        """Let a callback show the training, which has not begun."""
+        self.net.callbacks_.append((type(bar).__name__, bar))
+
+    def close_bars(self):
+        """Close the bars of a training that ends by an error."""
+        for bar in self.bars:
+            bar.close()
+
     def notify(self, event, **kwargs):
         """Call a method of all callbacks."""
         with self.torch_generators.lent() if self.is_watched else nullcontext():

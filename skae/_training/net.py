@@ -101,6 +101,10 @@ class EpochHistory(History):
     def _lowest_of(self, name):
         return self.lowest.get(name, float("inf"))
 
+    def lowest_of(self, name):
+        """Return the lowest loss of all epochs, those included that are not kept."""
+        return min(self[-1][name], self._lowest_of(name))
+
     def continued(self):
         """Return a history that can be added to without changing this one."""
         twin = type(self)()

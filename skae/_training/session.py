@@ -124,7 +124,7 @@ class FitSession:
     def __init__(self, estimator, data, sample_weight=None, validation_data=None, is_partial=False):
         self.estimator, self.data, self.sample_weight = estimator, data, sample_weight
         self.validation_data, self.is_partial = validation_data, is_partial
-        self._task = None
+        self.run = self._task = None
 
     def begin(self, shows_bar=True):
         """Read the samples, hold some out, and build the net; return the `TrainingRun`."""
@@ -192,6 +192,8 @@ class FitSession:
 
     def abandon(self):
         """Leave the estimator as it was before."""
+        if self.run is not None:
+            self.run.close_bars()
         try:
             if self._task is not None:
                 self._task.close()

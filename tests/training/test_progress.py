@@ -1,0 +1,171 @@
+"""Bars that show the progress of a training, or of many."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tqdm
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
+
+from skae import Autoencoder, EnsembleAutoencoder, OutlierDetector, fit_many
+from skae._training.progress import FitsBar
+from skae.exceptions import InterruptedWarning
+
+
+class Interrupt(Callback):
+    """Interrupts after the third epoch, or raises another error."""
+
+    def __init__(self, error=KeyboardInterrupt):
+        self.error = error
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 3:
+            raise self.error
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+
+
+def quick(**params):
+    params = {"max_epochs": 4, "random_state": 0, "check_baseline": False} | params
+    return Autoencoder(2, **params)
+
+
+@pytest.fixture
+def shown(capsys):
+    """Return a function that gives the bars that were shown, each as it was at last."""
+
+    def lines():
+        assert not tqdm.tqdm._instances  # all are closed
+        written = capsys.readouterr().err
+        return [line.split("\r")[-1] for line in written.split("\n") if line]
+
+    return lines
+
+
+def test_a_bar_shows_epochs_losses_and_the_best(X, shown):
+    model = quick(verbose=1, early_stopping=True).fit(X)
+    (line,) = shown()
+    last = model.history_[-1]
+    best = min(epoch["valid_loss"] for epoch in model.history_)
+    assert "| epoch 4/4 [" in line
+    losses = f"train_loss={last['train_loss']:.3g}, valid_loss={last['valid_loss']:.3g}"
+    assert line.endswith(f"{losses}, best={best:.3g}]")
+
+    model = quick(verbose=1, early_stopping=False).fit(X)
+    assert shown()[0].endswith(f"best={min(model.loss_curve_):.3g}]")
+
+
+def test_a_log_has_two_lines_however_long_the_training(X, capsys):
+    quick(verbose=1, max_epochs=60).fit(X)
+    written = capsys.readouterr().err
+    assert written.count("\n") == 1
+    assert written.count("\r") == 2
+
+
+def test_a_bar_is_closed_where_the_training_ends_early(X, shown):
+    with pytest.raises(RuntimeError):
+        quick(verbose=1, callbacks=[Interrupt(RuntimeError)]).fit(X)
+    (line,) = shown()
+    assert "epoch 2/4" in line
+
+    with pytest.warns(InterruptedWarning):
+        quick(verbose=1, callbacks=[Interrupt()]).fit(X)
+    assert "epoch 2/4" in shown()[0]
+
+    model = quick(verbose=1, patience=1, lr=1.0, early_stopping=True, max_epochs=50).fit(X)
+    assert model.n_iter_ < 50
+    assert f"epoch {model.n_iter_}/{model.n_iter_}" in shown()[0]  # complete
+
+
+def test_many_fits_share_a_bar(X, shown, capsys):
+    ensemble = EnsembleAutoencoder(quick(verbose=1), 3, random_state=0, verbose=1).fit(X)
+    (line,) = shown()
+    losses = [member.loss_curve_[-1] for member in ensemble.estimators_]
+    assert line.startswith("EnsembleAutoencoder: 100%")
+    assert "3.0/3 fits" in line
+    assert f"mean train_loss={np.mean(losses):.3g}]" in line
+
+    fit_many([quick(), quick(optimizer="muon")], X, verbose=2)
+    written = capsys.readouterr()
+    assert written.out.startswith("[skae] 2 fits, one by one: 2")
+    assert "fit_many: 100%" in written.err
+    assert "2.0/2 fits" in written.err
+
+    EnsembleAutoencoder(quick(), 2, random_state=0).fit(X)
+    assert shown() == []
+
+
+def test_a_bar_over_many_fits_moves_while_they_train(shown):
+    with FitsBar(2, "two") as bar:
+        bar.move("a", 1 / 3, loss=2.0)
+        bar.move("b", 0.5, loss=4.0)
+        bar.move("a", 1.0, loss=1.0)
+    (line,) = shown()
+    assert "| 1.5/2 fits [" in line
+    assert "mean train_loss=2.5]" in line
+
+
+def test_a_bar_over_many_fits_is_closed_after_an_error(X, shown):
+    failing = quick(callbacks=[Interrupt(RuntimeError)])
+    with pytest.raises(RuntimeError):
+        EnsembleAutoencoder(failing, 2, random_state=0, verbose=1).fit(X)
+    (line,) = shown()
+    assert "100%" not in line
+
+
+def test_bars_of_a_detector(X, shown):
+    OutlierDetector(quick(), cv=2, random_state=0, verbose=1).fit(X)
+    (line,) = shown()
+    assert line.startswith("OutlierDetector: 100%")
+    assert "3.0/3 fits" in line
+
+    pipeline = make_pipeline(StandardScaler(), quick())
+    for estimator in (quick(), pipeline):  # a single fit: its own bar
+        OutlierDetector(estimator, random_state=0, verbose=1).fit(X)
+        (line,) = shown()
+        assert "| epoch 4/4 [" in line
+        assert estimator.get_params().get("autoencoder__verbose", 0) == 0  # of the user's
+
+    OutlierDetector(PCA(2), verbose=1).fit(X)
+    assert "1.0/1 fits" in shown()[0]
+    OutlierDetector(random_state=0, verbose=1).fit(X)
+    assert "2.0/2 fits" in shown()[0]
+    OutlierDetector(quick(), cv=2, random_state=0).fit(X)
+    assert shown() == []
+
+
+WITHOUT_WIDGETS = """
+import sys, types
+import numpy as np
+ipython = types.ModuleType("IPython")  # as in a notebook whose kernel has no ipywidgets
+ipython.get_ipython = lambda: None
+sys.modules |= {"IPython": ipython, "ipykernel.zmqshell": ipython, "ipywidgets": None}
+import skae
+assert "tqdm.auto" not in sys.modules
+print("imported", file=sys.stderr)
+X = np.random.default_rng(0).normal(size=(60, 4))
+skae.Autoencoder(2, max_epochs=2, check_baseline=False, verbose=1).fit(X)
+print("tqdm by itself", file=sys.stderr)
+for name in ("tqdm.auto", "tqdm.autonotebook"):
+    del sys.modules[name]
+import tqdm.auto
+"""
+
+
+def test_a_notebook_without_widgets_shows_a_bar_as_text_and_no_warning():
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-W", "always", "-c", WITHOUT_WIDGETS]
+    done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    ours, by_itself = done.stderr.split("tqdm by itself")
+    assert re.fullmatch(r"imported\n\s.*epoch 0/2.*\n.*epoch 2/2.*\n", ours)
+    assert "TqdmWarning" in by_itself
