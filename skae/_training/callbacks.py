@@ -32,11 +32,12 @@ class Progress(Callback):
         self.n_epochs, self.units, self.bar_ = n_epochs, units, None
 
     def on_train_begin(self, net, **kwargs):
-        if self.units is not None:
-            self.bar_ = progress_bar(*self.units, unit_scale=True)
+        if self.units is None:
+            shown = "{bar}| epoch {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+            self.bar_ = progress_bar(self.n_epochs, "epoch", bar_format=shown)
         else:
-            bar_format = "{bar}| epoch {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-            self.bar_ = progress_bar(self.n_epochs, "epoch", bar_format=bar_format)
+            shown = "{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+            self.bar_ = progress_bar(*self.units, bar_format=shown, unit_scale=True)
         self._n_before = net.history.n_epochs
 
     def advance(self, n):
