@@ -209,7 +209,8 @@ net_ : skorch.NeuralNet
         The trained network.
     history_ : skorch.history.History
         Record of each epoch: ``train_loss``; ``valid_loss`` if there are validation
-        samples; and ``dur``, its duration in seconds.
+        samples; and ``dur``, its duration in seconds. That of the last epoch has
+        ``restored_epoch``, if ``early_stopping`` chose among the weights of all epochs.
     loss_curve_ : list of float
         Mean training loss of each epoch.
     n_iter_ : int

@@ -123,6 +123,8 @@ class BatchedSearch(DocLinks, FittedAttributes):
             n_fits = len(folds) * len(models)
             print(f"{len(models)} candidates on {len(folds)} folds, {n_fits} fits in all")
         scored, outcomes, columns = self._evaluate(models, candidates, folds, scorer)
+        curves = [outcome.pop("loss_curve") for outcome in outcomes]
+        self.loss_curves_ = [curves[i : i + len(folds)] for i in range(0, len(curves), len(folds))]
         metric = self._metric(outcomes)
         self.cv_results_ = self._format_results(scored, len(folds), outcomes, columns)
         self.scorer_ = getattr(scorer, "_scorers", scorer)

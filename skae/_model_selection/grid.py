@@ -67,6 +67,10 @@ cv_results_ : dict of ndarray
         ``rank_test_score``, and the same for training scores if requested. With several
         metrics, their names replace ``score``. ``mean_fit_time`` is the time of the
         preprocessing plus the candidate's fraction of the time of all that trained together.
+    loss_curves_ : list of list of dict
+        Losses of each candidate on each fold: arrays ``epoch``, ``train_loss`` and
+        ``valid_loss``, and ``restored_epoch``. None for fits that failed and for estimators
+        without epochs. `skae.inspection.LossCurveDisplay` draws them.
     best_estimator_ : estimator
         The best candidate, fitted on all rows. Not available if ``refit=False``.
     best_score_ : float

@@ -12,6 +12,7 @@ from traceback import format_exception
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skae._estimators.loss_curve import loss_curve_of
 from skae._model_selection.pauses import PausingFit, SharedRows, identity, nets_in
 from skae._names import did_you_mean
 from skae._sklearn import check_method_params, safe_split, score_estimator
@@ -135,6 +136,7 @@ class Trial(PausingFit):
         outcome = {
             "fit_time": self.seconds,
             "fit_error": "".join(format_exception(self.error)) if failed else None,
+            "loss_curve": None if failed else loss_curve_of(self.model),
         }
         start = perf_counter()
         outcome["test_scores"] = score(self.fold.test, self.fold.test_score_params)

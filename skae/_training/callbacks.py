@@ -137,6 +137,12 @@ class BestWeights(EarlyStopping):
         )
         self.measure = measure
 
+    def on_train_begin(self, net, **kwargs):
+        super().on_train_begin(net, **kwargs)
+        # Until an epoch is better, the best one is that of the weights that training starts with.
+        last = net.history[-1] if net.history else {}
+        self.best_epoch_ = last.get("restored_epoch", net.history.n_epochs)
+
     def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
         if self.best_model_weights_ is None:
             measure = self.measure or net.mean_loss
@@ -158,6 +164,9 @@ class BestWeights(EarlyStopping):
     def on_train_end(self, net, **kwargs):
         if self.best_model_weights_ is not None and self.best_epoch_ != net.history[-1, "epoch"]:
             net.module_.load_state_dict(self.best_model_weights_)
+        complete = [epoch for epoch in net.history[-2:] if "dur" in epoch]
+        if complete:  # the last one may be cut short
+            complete[-1]["restored_epoch"] = self.best_epoch_
         self.measure = None  # it may hold anything, and would be pickled
 
 

@@ -173,6 +173,16 @@ def known_mean(values, axis=None):
     return np.where(known, values, 0.0).sum(axis) / np.maximum(known.sum(axis), 1)
 
 
+def moments(table):
+    """Return means and standard deviations of columns; 0 and 1 for categories."""
+    values = as_floats(table)
+    numbers = [not np.isnan(column).all() for column in values.T]
+    center, scale = np.zeros(len(numbers)), np.ones(len(numbers))
+    center[numbers] = np.nanmean(values[:, numbers], axis=0)
+    scale[numbers] = np.nanstd(values[:, numbers], axis=0)
+    return center, np.where(scale > 0, scale, 1.0)
+
+
 FORMS = {"images": None, "series": Series(), "rows": Rows()}
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
@@ -30,11 +31,21 @@ class Model:
         Fitted steps before the model.
     last : estimator
         The model, the last step of a pipeline.
+    given : estimator
+        The estimator of the user.
     """
 
     name: str
     steps: Any
     last: Any
+    given: Any
+
+    @property
+    def feature_names(self):
+        """Names of the columns of samples as they are drawn, a list of str or None."""
+        first = self.given if self.can_go_back else self.last
+        names = getattr(first, "feature_names_in_", None)
+        return None if names is None else [str(name) for name in names]
 
     @classmethod
     def of(cls, estimator):
@@ -48,7 +59,7 @@ class Model:
             If it is a class.
         """
         refuse_class("estimator", estimator)
-        steps = []
+        steps, given = [], estimator
         while True:
             check_is_fitted(estimator)
             match estimator:
@@ -63,7 +74,7 @@ class Model:
                     estimator = estimator.estimator
                 case _:
                     before = Pipeline(steps) if steps else None
-                    return cls(type(estimator).__name__, before, estimator)
+                    return cls(type(estimator).__name__, before, estimator, given)
 
     def prepared(self, X):
         """Return samples as the model gets them."""
@@ -92,6 +103,11 @@ class Model:
                 "autoencoder, an ImageToImageRegressor, or a pipeline that ends in one."
             )
         return self.last.inverse_transform(self.last.transform(X))
+
+    def decode(self, codes):
+        """Return what codes are decoded to, as the user has samples, if that is possible."""
+        decoded = self.last.inverse_transform(codes)
+        return self.back(decoded) if self.can_go_back else decoded
 
     @property
     def makes_inputs(self):
@@ -162,3 +178,41 @@ def layouts_of(model):
         case ImageToImageRegressor():
             return model._reader.inputs.format, model._reader.targets.format
     return None, None
+
+
+def thinned(X, limit):
+    """Return which samples stand for all, at most so many, evenly spread."""
+    n = num_samples(X)
+    return np.arange(0, n, -(-n // limit))
+
+
+def decodes(model):
+    """Say whether an estimator decodes codes."""
+    return hasattr(model, "inverse_transform")
+
+
+def can_transform(model):
+    """Say whether an object makes codes of samples."""
+    return hasattr(model, "transform") or hasattr(model, "fit_transform")
+
+
+def is_fitted(model):
+    """Say whether an estimator is fitted."""
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        return False
+    return True
+
+
+def scores_of(estimator, X):
+    """Return the scores of samples.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has none.
+    """
+    if not hasattr(estimator, "score_samples"):
+        raise TypeError(f"{type(estimator).__name__} has no scores: it has no score_samples.")
+    return estimator.score_samples(X)

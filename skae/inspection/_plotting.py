@@ -11,6 +11,12 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GRAY = "#CC79A7", "#56B4E9", "#F0E442", "#555555"
 COLORS = BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GRAY
 
+#: Ten more, by Petroff, for points of more categories.
+MANY_COLORS = (
+    *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
+    *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
+)
+
 #: What tells lines and points apart in addition to their colors.
 LINESTYLES = "-", "--", "-.", ":"
 MARKERS = "o", "s", "^", "D", "v", "P", "X", "<", ">", "*"
@@ -153,6 +159,15 @@ def look(i):
         "linestyle": LINESTYLES[(i + i // n) % len(LINESTYLES)],
         "marker": MARKERS[(i + i // n) % len(MARKERS)],
     }
+
+
+def look_of_points(i, n):
+    """Return color and marker of the i-th of n categories of points."""
+    if n <= len(COLORS) - 2:
+        return {name: look(i)[name] for name in ("color", "marker")}
+    n_colors = len(MANY_COLORS)
+    marker = MARKERS[(i + i // n_colors) % len(MARKERS)]
+    return {"color": MANY_COLORS[i % n_colors], "marker": marker}
 
 
 def bare(ax):

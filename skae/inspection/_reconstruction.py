@@ -7,8 +7,8 @@ import pandas as pd
 from sklearn.utils import check_random_state, check_scalar
 
 from skae._sklearn import num_samples
-from skae.inspection._forms import as_floats, form_of, is_category, known_mean
-from skae.inspection._models import Model, layouts_of, take
+from skae.inspection._forms import as_floats, form_of, is_category, known_mean, moments
+from skae.inspection._models import Model, layouts_of, take, thinned
 from skae.inspection._plotting import pyplot
 from skae.inspection._reconstruction_panels import draw_images, draw_rows, draw_series
 
@@ -183,11 +183,12 @@ class ReconstructionDisplay:
             made = model.back(made) if model.makes_inputs else made
         else:
             shown = inputs
+        some = take(X, thinned(X, MAX_STATISTICS))
         return cls._of(
             [form_of(layout, shown, image_shape, form) for layout in layouts_of(model.last)],
             (shown, made),
             None if y is None else take(y, which),
-            statistics=_some(X) if model.can_go_back else model.prepared(_some(X)),
+            statistics=some if model.can_go_back else model.prepared(some),
             names=which,
             selection=selection,
             n_samples=n_samples,
@@ -257,7 +258,7 @@ class ReconstructionDisplay:
             (one, one if image_shape else form_of(None, X_reconstructed, None, one.name)),
             (take(X, which), take(X_reconstructed, which)),
             None if y is None else take(y, which),
-            statistics=_some(X),
+            statistics=take(X, thinned(X, MAX_STATISTICS)),
             names=which,
             selection=selection,
             n_samples=n_samples,
@@ -269,7 +270,7 @@ class ReconstructionDisplay:
         original, made = (form.read(one) for form, one in zip(forms, samples, strict=True))
         target = None if y is None else forms[1].read(y)
         form = forms[1].name
-        center, scale = _moments(forms[0].read(statistics)) if form == "rows" else (None, None)
+        center, scale = moments(forms[0].read(statistics)) if form == "rows" else (None, None)
         error = None
         if makes_inputs or target is not None:
             expected = original if target is None else target
@@ -360,12 +361,6 @@ def _positions(selection, n):
     return which % n
 
 
-def _some(X):
-    """Return samples that stand for all, to take means and deviations of."""
-    n = num_samples(X)
-    return take(X, np.arange(0, n, -(-n // MAX_STATISTICS)))
-
-
 def _part(samples, which):
     """Return some of the samples, at most as many as there are."""
     which = which[which < len(samples)]
@@ -375,16 +370,6 @@ def _part(samples, which):
         case list():
             return [samples[i] for i in which]
     return samples[which]
-
-
-def _moments(table):
-    """Return means and standard deviations of columns; 0 and 1 for categories."""
-    values = as_floats(table)
-    numbers = [not np.isnan(column).all() for column in values.T]
-    center, scale = np.zeros(len(numbers)), np.ones(len(numbers))
-    center[numbers] = np.nanmean(values[:, numbers], axis=0)
-    scale[numbers] = np.nanstd(values[:, numbers], axis=0)
-    return center, np.where(scale > 0, scale, 1.0)
 
 
 def _errors(expected, made, scale):

@@ -1,0 +1,298 @@
+"""What codes are decoded to, along the axes of the code."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.utils import check_array, check_scalar
+
+from skae._estimators.variational import VariationalAutoencoder
+from skae.inspection._forms import form_of, moments
+from skae.inspection._models import Model, decodes, layouts_of, take, thinned
+from skae.inspection._plotting import pyplot
+from skae.inspection._traversal_panels import PANELS
+
+#: Codes that quantiles are computed from, at most.
+MAX_CODES = 10_000
+
+#: Components that have a row each, at most, if none are named.
+MAX_ROWS = 6
+
+
+class LatentTraversalDisplay:
+    """Decoded codes: what changes along the components of the code.
+
+    A grid varies two components at once, and rows vary one component each. The other components
+    stay at their medians. The steps are quantiles of the codes of given samples or, for a
+    `~skae.VariationalAutoencoder`, of its prior.
+
+    Images are drawn as one picture, and series as small lines or, in rows, above each other. Rows
+    of a table are heat maps in standard deviations with the values written in.
+
+    It is recommended to use `from_estimator` to create a display. All parameters are stored as
+    attributes.
+
+    Parameters
+    ----------
+    decoded : ndarray, list of ndarray or DataFrame
+        Decoded samples: images of shape (n, height, width) or (n, height, width, 3); series, each
+        of shape (time, n_features); or rows of a table. Those of a grid are ordered by the second
+        component, then by the first; those of rows by component, then by step.
+    steps : list of ndarray of shape (n_steps,)
+        Values of each component.
+    levels : ndarray of shape (n_steps,)
+        Quantiles that the steps are, from 0 to 1.
+    components : list of int
+        Components that vary.
+    kind : {"grid", "rows"}, default="grid"
+        Whether two components vary together, or each by itself.
+    form : {"images", "series", "rows"}, default="images"
+        How the samples are drawn.
+    center, scale : ndarray of shape (n_features,) or None, default=None
+        Means and standard deviations of the columns of a table. None is those of ``decoded``.
+    value_range : tuple of float or None, default=None
+        Values of images that are black and white. None is the range of ``decoded``.
+
+    Attributes
+    ----------
+    image_ : AxesImage or None
+        The picture of images.
+    images_ : list of AxesImage
+        The heat maps of rows of a table.
+    lines_ : list of Line2D
+        The lines of series.
+    axes_ : ndarray of Axes
+        Axes that are drawn on.
+    ax_ : Axes
+        The first of them.
+    figure_ : Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    LatentSpaceDisplay : Where the codes of samples are.
+    skae.VariationalAutoencoder.sample : Samples of the prior.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import Autoencoder
+    >>> from skae.inspection import LatentTraversalDisplay
+    >>> X = load_digits().data / 16
+    >>> model = Autoencoder(2, max_epochs=2, check_baseline=False, random_state=0).fit(X)
+    >>> display = LatentTraversalDisplay.from_estimator(model, X, image_shape=(8, 8), n_steps=5)
+    >>> display.decoded.shape
+    (25, 8, 8)
+    """
+
+    def __init__(
+        self,
+        *,
+        decoded,
+        steps,
+        levels,
+        components,
+        kind="grid",
+        form="images",
+        center=None,
+        scale=None,
+        value_range=None,
+    ):
+        self.decoded = decoded
+        self.steps = steps
+        self.levels = levels
+        self.components = components
+        self.kind = kind
+        self.form = form
+        self.center = center
+        self.scale = scale
+        self.value_range = value_range
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X=None,
+        *,
+        components=None,
+        kind="auto",
+        n_steps=None,
+        quantiles=(0.05, 0.95),
+        image_shape=None,
+        form="auto",
+        ax=None,
+        **kwargs,
+    ):
+        """Decode codes along components, and draw them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted autoencoder or another transformer with ``inverse_transform``, or a pipeline,
+            search or `~skae.OutlierDetector` that holds one. The steps of a pipeline are undone.
+            If one cannot be undone, samples are drawn as the last step gets them.
+        X : array-like of shape (n_samples, ...) or None, default=None
+            Samples whose codes are the range. None is the prior, for a
+            `~skae.VariationalAutoencoder` only.
+        components : int, tuple of int or None, default=None
+            Components to vary, counted from 0. None are those whose codes vary most, two for a
+            grid and up to 6 for rows.
+        kind : {"grid", "rows", "auto"}, default="auto"
+            "grid" varies two components together, "rows" each by itself. "auto" is a grid for two
+            components, or if ``components`` is None and there are two.
+        n_steps : int or None, default=None
+            Number of values of each component. None is 10 for a grid of images, 5 for other grids
+            and 7 for rows.
+        quantiles : tuple of float, default=(0.05, 0.95)
+            Quantiles of the codes that are the first and the last step.
+        image_shape : tuple of int or None, default=None
+            Shape of the images that flat rows hold, such as (28, 28).
+        form : {"auto", "images", "series", "rows"}, default="auto"
+            How the samples are drawn. "auto" is what the estimator reads them as.
+        ax : Axes, array of Axes or None, default=None
+            As for `plot`.
+        **kwargs : dict
+            Further parameters of `plot`.
+
+        Returns
+        -------
+        display : LatentTraversalDisplay
+            The display that was drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it does not decode.
+        ValueError
+            If a parameter or the data is invalid.
+        """
+        pyplot()
+        model = Model.of(estimator)
+        if not decodes(model.last):
+            raise TypeError(
+                f"{model.name} does not decode: it has no inverse_transform. Give an autoencoder "
+                "or a pipeline that ends in one."
+            )
+        low, high = _checked_quantiles(quantiles)
+        codes = None if X is None else _codes(model, X)
+        if codes is None and not isinstance(model.last, VariationalAutoencoder):
+            raise ValueError(
+                f"X is None, but {model.name} has no prior to take codes from. Give samples."
+            )
+        n = codes.shape[1] if codes is not None else model.last.n_components_
+        kind, components = _what_varies(kind, components, codes, n)
+
+        sample = model.decode(np.zeros((1, n)) if codes is None else codes[:1])
+        form = form_of(layouts_of(model.last)[0], sample, image_shape, form)
+        default = 7 if kind == "rows" else 10 if form.name == "images" else 5
+        n_steps = default if n_steps is None else n_steps
+        levels = np.linspace(low, high, check_scalar(n_steps, "n_steps", Integral, min_val=1))
+        steps = [_steps(codes, component, levels) for component in components]
+        middle = np.zeros(n) if codes is None else np.median(codes, axis=0)
+        decoded = form.read(model.decode(_varied(middle, components, steps, kind)))
+        known = None if X is None else _as_drawn(form, model, X)
+        if form.name == "rows" and model.feature_names is not None:
+            decoded.columns = model.feature_names
+        is_table, is_image = (X is not None and form.name == one for one in ("rows", "images"))
+        display = cls(
+            decoded=decoded,
+            steps=steps,
+            levels=levels,
+            components=components,
+            kind=kind,
+            form=form.name,
+            center=moments(known)[0] if is_table else None,
+            scale=moments(known)[1] if is_table else None,
+            value_range=(known.min(), known.max()) if is_image else None,
+        )
+        return display.plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, image_kw=None, line_kw=None):
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : Axes, array of Axes or None, default=None
+            Axes to draw on: one, which is divided where several are needed, or an array in the
+            shape of ``axes_``. None makes a new figure.
+        image_kw : dict or None, default=None
+            Keywords for ``imshow`` of images and heat maps.
+        line_kw : dict or None, default=None
+            Keywords for the lines of series.
+
+        Returns
+        -------
+        display : LatentTraversalDisplay
+            The display itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``ax`` is not what is drawn on.
+        """
+        self.image_, self.images_, self.lines_ = None, [], []
+        self.axes_ = PANELS[self.form, self.kind](self, ax, image_kw, line_kw)
+        self.ax_ = self.axes_.flat[0]
+        self.figure_ = self.ax_.figure
+        return self
+
+
+def _checked_quantiles(quantiles):
+    quantiles = tuple(quantiles)
+    if len(quantiles) != 2 or not 0 <= quantiles[0] <= quantiles[1] <= 1:
+        raise ValueError(
+            f"quantiles must be two numbers from 0 to 1, the lower one first; got {quantiles!r}"
+        )
+    return quantiles
+
+
+def _codes(model, X):
+    codes = model.last.transform(model.prepared(take(X, thinned(X, MAX_CODES))))
+    codes = check_array(codes, accept_sparse=True)
+    return np.asarray(codes if isinstance(codes, np.ndarray) else codes.toarray())
+
+
+def _what_varies(kind, components, codes, n):
+    """Return the kind of the display, and the components that vary."""
+    if kind not in ("grid", "rows", "auto"):
+        raise ValueError(f'kind must be "grid", "rows" or "auto"; got {kind!r}')
+    if components is None:
+        kind = ("grid" if n >= 2 else "rows") if kind == "auto" else kind
+        order = np.arange(n) if codes is None else np.argsort(-codes.var(axis=0), kind="stable")
+        components = order[: 2 if kind == "grid" else MAX_ROWS].tolist()
+    components = [components] if isinstance(components, Integral) else list(components)
+    is_valid = all(isinstance(i, Integral) and 0 <= i < n for i in components)
+    if not components or not is_valid:
+        raise ValueError(f"components={components!r}: there are {n} components, 0 to {n - 1}.")
+    kind = ("grid" if len(components) == 2 else "rows") if kind == "auto" else kind
+    if kind == "grid" and len(components) != 2:
+        raise ValueError(f'kind="grid" varies two components; got components={components!r}')
+    return kind, [int(i) for i in components]
+
+
+def _steps(codes, component, levels):
+    """Return the values of a component."""
+    if codes is None:
+        return norm.ppf(np.clip(levels, 1e-4, 1 - 1e-4))
+    return np.quantile(codes[:, component], levels)
+
+
+def _varied(middle, components, steps, kind):
+    """Return the codes to decode."""
+    if kind == "grid":
+        first, second = np.meshgrid(*steps)
+        codes = np.tile(middle, (first.size, 1))
+        codes[:, components[0]], codes[:, components[1]] = first.ravel(), second.ravel()
+        return codes
+    codes = np.tile(middle, (len(components), len(steps[0]), 1))
+    for i, (component, values) in enumerate(zip(components, steps, strict=True)):
+        codes[i, :, component] = values
+    return codes.reshape(-1, len(middle))
+
+
+def _as_drawn(form, model, X):
+    """Return samples that stand for all, in the form of those that are drawn."""
+    some = take(X, thinned(X, MAX_CODES))
+    return form.read(some if model.can_go_back else model.prepared(some))

@@ -1,0 +1,120 @@
+"""The losses that estimators, ensembles and searches keep, as curves to draw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skae._estimators.ensemble import EnsembleAutoencoder
+from skae._estimators.loss_curve import loss_curve
+from skae._estimators.neural import NeuralEstimator
+from skae._model_selection.base import BatchedSearch
+from skae._params import refuse_class
+from skae._text.translator import Seq2SeqTranslator
+from skae.inspection._models import Model
+
+
+@dataclass
+class Curve:
+    """A curve to draw: its losses, its name, and that of its loss."""
+
+    losses: dict
+    name: str
+    loss_name: str
+
+
+def curves_of(estimator, max_curves):
+    """Return the curves of an estimator, several, an ensemble or a search, and a title or None."""
+    if isinstance(estimator, Mapping):
+        return _curves_of_several(list(estimator.values()), [str(key) for key in estimator]), None
+    if isinstance(estimator, (list, tuple)):
+        return _curves_of_several(list(estimator), None), None
+    refuse_class("estimator", estimator)
+    if isinstance(estimator, BatchedSearch):
+        return _candidates(estimator, max_curves)
+    return _members(estimator), None
+
+
+def _curves_of_several(estimators, names):
+    if not estimators:
+        raise ValueError("estimator is empty: give at least one fitted estimator")
+    names = names or _numbered([type(Model.of(one).last).__name__ for one in estimators])
+    curves = []
+    for one, name in zip(estimators, names, strict=True):
+        of_one = _members(one)
+        for curve in of_one:
+            curve.name = name
+        curves += of_one
+    return curves
+
+
+def _numbered(names):
+    """Return names, with numbers if any is there twice."""
+    if len(set(names)) == len(names):
+        return names
+    return [f"{name} {i}" for i, name in enumerate(names, 1)]
+
+
+def _members(estimator):
+    """Return the curves of one estimator, or of the members of an ensemble."""
+    model = Model.of(estimator)
+    if isinstance(model.last, EnsembleAutoencoder):
+        members = model.last.estimators_
+        return [Curve(loss_curve(one), model.name, _loss_name(one)) for one in members]
+    steps = [] if model.steps is None else [step for _, step in model.steps.steps]
+    for step in [model.last, *steps]:
+        if isinstance(step, NeuralEstimator):
+            return [Curve(loss_curve(step), type(step).__name__, _loss_name(step))]
+    raise TypeError(
+        f"{model.name} has no loss by epoch. Give an estimator of skae's that is trained by "
+        "epochs, an ensemble or search of such, or a pipeline that holds one."
+    )
+
+
+def _candidates(search, max_curves):
+    """Return the curves of the best candidates of a search, means over the folds."""
+    check_is_fitted(search)
+    results = search.cv_results_
+    score = "score" if not search.multimetric_ else search.refit
+    rank = next(
+        results[key] for key in (f"rank_test_{score}", *results) if key.startswith("rank_test_")
+    )
+    order = [i for i in np.argsort(rank, kind="stable") if _mean(search.loss_curves_[i])]
+    if not order:
+        raise TypeError(f"The candidates of {type(search).__name__} have no losses by epoch.")
+    shown, params = order[:max_curves], results["params"]
+    varying = [key for key in params[0] if len({repr(one.get(key)) for one in params}) > 1]
+    curves = []
+    for i in shown:
+        name = ", ".join(f"{key.split('__')[-1]}={params[i].get(key)}" for key in varying)
+        curves.append(Curve(_mean(search.loss_curves_[i]), name or "candidate", None))
+    n = len(order)
+    return curves, f"best {len(shown)} of {n} candidates" if len(shown) < n else f"{n} candidates"
+
+
+def _mean(curves):
+    """Return means over folds, up to the epoch that all of them have; None if there are none."""
+    curves = [curve for curve in curves if curve is not None]
+    if not curves:
+        return None
+    n_epochs = min(len(curve["epoch"]) for curve in curves)
+    mean = {
+        name: np.mean([curve[name][:n_epochs] for curve in curves], axis=0)
+        for name in ("train_loss", "valid_loss")
+    }
+    return {"epoch": curves[0]["epoch"][:n_epochs], **mean, "restored_epoch": None}
+
+
+def _loss_name(estimator):
+    """Return the name of the loss that an estimator minimizes."""
+    if isinstance(estimator, Seq2SeqTranslator):
+        return "cross-entropy"
+    params = estimator.get_params(deep=False)
+    if "likelihood" in params:
+        return f"negative ELBO, {params['likelihood']}"
+    loss = params["loss"]
+    if isinstance(loss, str):
+        return loss.replace("_", " ")
+    names = {type(loss).__name__: loss} if not isinstance(loss, dict) else loss
+    return " + ".join(str(name).replace("_", " ") for name in names)

@@ -1,0 +1,270 @@
+"""The panels of decoded codes: images, series and rows of tables, in a grid or in rows."""
+
+import numpy as np
+import pandas as pd
+
+from skae.inspection._forms import as_floats, is_category, moments
+from skae.inspection._plotting import (
+    grid_of_axes,
+    grid_shape,
+    light_grid,
+    look,
+    one_axes,
+    style,
+)
+
+#: Columns of tables that are drawn, those that vary most, in rows and in a grid.
+MAX_COLUMNS, MAX_MAPS = 15, 6
+
+#: Features of series that are drawn.
+MAX_FEATURES = 4
+
+
+def draw_images(display, ax, image_kw, line_kw):
+    """Draw images as one picture; return the axes."""
+    del line_kw
+    images, shape = display.decoded, _shape(display)
+    height, width = images.shape[1:3]
+    gap = max(1, round(0.06 * max(height, width)))
+    tile = np.full((*shape, height + gap, width + gap, *images.shape[3:]), np.nan)
+    values, white = _intensities(images, display.value_range)
+    tile[:, :, gap // 2 : gap // 2 + height, gap // 2 : gap // 2 + width] = values.reshape(
+        *shape, *values.shape[1:]
+    )
+    if display.kind == "grid":
+        tile = tile[::-1]  # the largest value of the second component is at the top
+    picture = np.moveaxis(tile, 2, 1).reshape(
+        shape[0] * (height + gap), shape[1] * (width + gap), *images.shape[3:]
+    )
+    if picture.ndim == 3:
+        picture = np.nan_to_num(picture, nan=1.0)
+    side = 0.5 if display.kind == "grid" else 0.8
+    ratio = min(2.0, max(0.5, height / width))
+    size = (1.2 + side * shape[1], 0.9 + side * ratio * shape[0])
+    ax = one_axes(ax, (max(3.0, size[0]), max(2.0, size[1])))
+    extent = (-0.5, shape[1] - 0.5, -0.5, shape[0] - 0.5)
+    how = {"cmap": "gray", "vmin": white[0], "vmax": white[1], "extent": extent}
+    how |= {"aspect": (height + gap) / (width + gap), "interpolation": "nearest"}
+    display.image_ = ax.imshow(picture, **how | (image_kw or {}))
+    _label(display, ax, upwards=display.kind == "grid")
+    return np.array([ax], dtype=object)
+
+
+def _intensities(images, ends):
+    """Return images for ``imshow``, and the values that are black and white."""
+    low, high = (images.min(), images.max()) if ends is None else ends
+    if images.dtype.kind == "u":
+        low, high = 0, np.iinfo(images.dtype).max
+    elif low >= 0 and high <= 1:
+        low, high = 0, 1
+    images, low, high = images.astype(float), float(low), float(high)
+    if images.ndim == 4:
+        return np.clip((images - low) / ((high - low) or 1.0), 0, 1), (0.0, 1.0)
+    return images, (low, high)
+
+
+def _shape(display):
+    """Return how many rows and columns of samples there are."""
+    n_steps = len(display.levels)
+    return (n_steps if display.kind == "grid" else len(display.components)), n_steps
+
+
+def _label(display, ax, upwards):
+    """Label the axes of tiles at 0, 1, and so on."""
+    n_rows, n_columns = _shape(display)
+    ax.tick_params(length=0)
+    if display.kind == "grid":
+        first, second = display.steps
+        ax.set_xticks(range(n_columns), _numbers(first), fontsize="small", rotation=_angle(first))
+        ax.set_yticks(range(n_rows), _numbers(second), fontsize="small")
+        ax.set(xlabel=f"code {display.components[0]}", ylabel=f"code {display.components[1]}")
+        return
+    ax.set_xticks(range(n_columns), _percents(display.levels), fontsize="small")
+    names = [f"code {component}" for component in display.components]
+    ax.set_yticks(range(n_rows) if upwards else range(n_rows - 1, -1, -1), names)
+    ax.set_xlabel("quantile of the code")
+
+
+def _numbers(values):
+    return [f"{value:.2g}" for value in values]
+
+
+def _angle(values):
+    return 45 if len(values) > 8 else 0
+
+
+def _percents(levels):
+    return [f"{100 * level:.0f} %" for level in levels]
+
+
+def draw_series_grid(display, ax, image_kw, line_kw):
+    """Draw series as small lines in one axes; return the axes."""
+    del image_kw
+    n_rows, n_columns = _shape(display)
+    ax = one_axes(ax, (1.2 + 1.05 * n_columns, 0.9 + 0.85 * n_rows))
+    known = np.concatenate(display.decoded)
+    low, high = float(known.min()), float(known.max())
+    longest = max(len(one) for one in display.decoded)
+    for i, series in enumerate(display.decoded):
+        row, column = divmod(i, n_columns)
+        x = column - 0.42 + 0.84 * np.arange(len(series)) / max(longest - 1, 1)
+        y = row - 0.42 + 0.84 * (series[:, :MAX_FEATURES] - low) / ((high - low) or 1.0)
+        for feature, values in enumerate(y.T):
+            name = f"feature {feature}" if i == 0 and y.shape[1] > 1 else None
+            how = _line(_look_of_feature(feature) | {"linewidth": 1.2, "label": name}, line_kw)
+            display.lines_ += ax.plot(x, values, **how)
+    for edge in np.arange(0.5, max(n_rows, n_columns) - 1):
+        if edge < n_rows - 1:
+            ax.axhline(edge, color="0.85", linewidth=0.8)
+        if edge < n_columns - 1:
+            ax.axvline(edge, color="0.85", linewidth=0.8)
+    ax.set(xlim=(-0.5, n_columns - 0.5), ylim=(-0.5, n_rows - 0.5))
+    _label(display, ax, upwards=True)
+    if known.shape[1] > 1:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
+    return np.array([ax], dtype=object)
+
+
+def _look_of_feature(feature):
+    return {name: look(feature)[name] for name in ("color", "linestyle")}
+
+
+def _line(default, given):
+    from matplotlib.lines import Line2D
+
+    return style(Line2D, default, given)
+
+
+def draw_series_rows(display, ax, image_kw, line_kw):
+    """Draw series of one component above each other; return the axes."""
+    del image_kw
+    from matplotlib import colormaps
+
+    n, n_steps = len(display.components), len(display.levels)
+    n_features = min(display.decoded[0].shape[1], MAX_FEATURES)
+    size = (1.6 + 3.2 * n_features, 0.8 + 1.6 * n)
+    axes = grid_of_axes(ax, n, n_features, size, sharex=True, sharey="col")
+    colors = colormaps["viridis"](np.linspace(0, 0.92, n_steps))
+    for i, component in enumerate(display.components):
+        for feature in range(n_features):
+            one = light_grid(axes[i, feature])
+            for step in range(n_steps):
+                y = display.decoded[i * n_steps + step][:, feature]
+                label = f"{100 * display.levels[step]:.0f} %" if i == feature == 0 else None
+                how = _line({"color": colors[step], "linewidth": 1.3, "label": label}, line_kw)
+                display.lines_ += one.plot(np.arange(len(y)), y, **how)
+            axes[0, feature].set_title(
+                "" if n_features == 1 else f"feature {feature}", fontsize="small"
+            )
+            axes[-1, feature].set_xlabel("step")
+        axes[i, 0].set_ylabel(f"code {component}")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    place = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": "small"}
+    axes[0, -1].legend(handles, labels, title="quantile", title_fontsize="small", **place)
+    return axes
+
+
+def draw_row_maps(display, ax, image_kw, line_kw):
+    """Draw a heat map of the columns for each component; return the axes."""
+    del line_kw
+    table, n_steps = display.decoded, len(display.levels)
+    columns, scores = _standardized(display, MAX_COLUMNS)
+    n_rows, n_columns = grid_shape(len(display.components), 2)
+    size = (1.4 + (0.5 + 0.62 * n_steps) * n_columns, (0.9 + 0.3 * len(columns)) * n_rows)
+    axes = grid_of_axes(ax, n_rows, n_columns, size)
+    for i, (component, one) in enumerate(zip(display.components, axes.flat, strict=False)):
+        part = slice(i * n_steps, (i + 1) * n_steps)
+        _draw_map(display, one, scores[part].T, table.iloc[part, columns].T, image_kw)
+        one.set_title(f"code {component}", fontsize="medium")
+        one.set_xticks(range(n_steps), _percents(display.levels), fontsize="small")
+        one.set_xlabel("quantile of the code", fontsize="small")
+        names = [str(table.columns[j]) for j in columns] if i % n_columns == 0 else []
+        one.set_yticks(range(len(columns)) if names else [], names, fontsize="small")
+    for one in axes.flat[len(display.components) :]:
+        one.set_axis_off()
+    if len(columns) < table.shape[1]:
+        axes[0, 0].set_ylabel(f"{len(columns)} of {table.shape[1]} columns, that vary most")
+    return _with_color_bar(display, axes)
+
+
+def draw_column_maps(display, ax, image_kw, line_kw):
+    """Draw a heat map over two components for each column; return the axes."""
+    del line_kw
+    table, n_steps = display.decoded, len(display.levels)
+    columns, scores = _standardized(display, MAX_MAPS)
+    n_rows, n_columns = grid_shape(len(columns), 3)
+    size = (1.2 + (0.4 + 0.55 * n_steps) * n_columns, (0.9 + 0.3 * n_steps) * n_rows)
+    axes = grid_of_axes(ax, n_rows, n_columns, size)
+    for place, (column, one) in enumerate(zip(columns, axes.flat, strict=False)):
+        shape = n_steps, n_steps
+        cells = pd.DataFrame(table.iloc[:, column].to_numpy().reshape(shape))
+        _draw_map(display, one, scores[:, place].reshape(shape), cells, image_kw)
+        one.invert_yaxis()
+        one.set_title(str(table.columns[column]), fontsize="medium")
+        _label(display, one, upwards=True)
+    for one in axes.flat[len(columns) :]:
+        one.set_axis_off()
+    if len(columns) < table.shape[1]:
+        text = f"{len(columns)} of {table.shape[1]} columns, that vary most"
+        axes[0, 0].figure.supxlabel(text, fontsize="small") if ax is None else None
+    return _with_color_bar(display, axes)
+
+
+def _standardized(display, limit):
+    """Return which columns are drawn, and their values in standard deviations."""
+    table = display.decoded
+    center, scale = display.center, display.scale
+    if center is None or scale is None:
+        center, scale = moments(table)
+    scores = (as_floats(table) - center) / scale
+    filled = np.nan_to_num(scores)
+    size = filled.max(axis=0) - filled.min(axis=0)
+    varies = table.nunique(dropna=False).to_numpy() > 1
+    size = np.where(is_category(table) & varies, size.max(initial=1.0), size)
+    columns = np.sort(np.argsort(-size, kind="stable")[:limit])
+    return columns, scores[:, columns]
+
+
+def _draw_map(display, ax, scores, cells, image_kw):
+    """Draw a heat map, with values written in."""
+    most = max(2.0, float(np.nanmax(np.abs(scores), initial=0.0)))
+    how = {"cmap": "PuOr_r", "vmin": -most, "vmax": most, "aspect": "auto"} | (image_kw or {})
+    image = ax.imshow(scores, **how)
+    display.images_.append(image)
+    ax.tick_params(length=0)
+    for (i, j), score in np.ndenumerate(scores):
+        dark = not np.isnan(score) and abs(score) > 0.65 * most
+        color = "white" if dark else "black"
+        text = _cell(cells.iloc[i, j])
+        ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
+
+
+def _cell(value):
+    if pd.isna(value):
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m}"
+    if isinstance(value, str):
+        return f"{value:.9}"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _with_color_bar(display, axes):
+    """Give all heat maps the same colors, and draw the bar of these."""
+    most = max(image.norm.vmax for image in display.images_)
+    for image in display.images_:
+        image.set_clim(-most, most)
+    drawn = axes.ravel().tolist()
+    bar = axes[0, 0].figure.colorbar(display.images_[0], ax=drawn, shrink=0.8)
+    bar.set_label("standard deviations from the mean", fontsize="small")
+    return axes
+
+
+PANELS = {
+    ("images", "grid"): draw_images,
+    ("images", "rows"): draw_images,
+    ("series", "grid"): draw_series_grid,
+    ("series", "rows"): draw_series_rows,
+    ("rows", "grid"): draw_column_maps,
+    ("rows", "rows"): draw_row_maps,
+}
