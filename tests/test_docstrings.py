@@ -14,6 +14,7 @@ import skae.architectures
 import skae.bottlenecks
 import skae.corruptions
 import skae.exceptions
+import skae.inspection
 import skae.losses
 import skae.metrics
 import skae.sequences
@@ -24,6 +25,7 @@ MODULES = (
     skae.bottlenecks,
     skae.corruptions,
     skae.exceptions,
+    skae.inspection,
     skae.losses,
     skae.metrics,
     skae.sequences,
