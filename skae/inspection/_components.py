@@ -16,7 +16,15 @@ from skae._estimators.fitted import FittedAutoencoder
 from skae._model_selection.fit_many import fit_many
 from skae._params import refuse_class
 from skae.inspection._models import Model, is_fitted
-from skae.inspection._plotting import BLUE, ORANGE, light_grid, one_axes, pyplot, style
+from skae.inspection._plotting import (
+    BLUE,
+    ORANGE,
+    light_grid,
+    one_axes,
+    pyplot,
+    style,
+    whole_numbers,
+)
 
 #: Numbers of components that are looked at by default: so many of a fitted estimator, or these.
 MAX_NUMBERS, NUMBERS = 20, (1, 2, 4, 8, 16, 32)
@@ -196,7 +204,7 @@ class ComponentsDisplay:
             If ``ax`` is not one axes.
         """
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import MaxNLocator, NullLocator
+        from matplotlib.ticker import NullLocator
 
         numbers, scores = np.asarray(self.n_components), np.asarray(self.scores, dtype=float)
         if numbers.shape != scores.shape or numbers.ndim != 1 or not len(numbers):
@@ -222,7 +230,7 @@ class ComponentsDisplay:
             ax.set_xticks(ticks, [str(number) for number in ticks])
             ax.xaxis.set_minor_locator(NullLocator())
         else:
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            whole_numbers(ax.xaxis)
         ax.set(xlabel="number of components", ylabel=self.score_name)
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure

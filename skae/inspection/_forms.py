@@ -60,9 +60,12 @@ class Series:
     ----------
     channels_first : bool, default=False
         Whether a series is of shape (n_features, time), not (time, n_features).
+    names : list of str or None, default=None
+        Names of the features.
     """
 
     channels_first: bool = False
+    names: list | None = None
 
     name: ClassVar[str] = "series"
 
@@ -167,6 +170,13 @@ def as_floats(table):
     return values
 
 
+def name_of_feature(names, n_features, feature):
+    """Return what a feature of series is called."""
+    if names is not None:
+        return names[feature]
+    return "value" if n_features == 1 else f"feature {feature}"
+
+
 def known_mean(values, axis=None):
     """Return means of what is not missing, 0 where all is."""
     known = ~np.isnan(values)
@@ -243,7 +253,8 @@ def _form_of_layout(layout):
             is_image = len(shape) - (axis is not None) == 2
             return Images(shape, axis) if is_image else Series(axis == 0)
         case SequenceFormat():
-            return Series(layout.channels_first)
+            names = layout.names and [str(name) for name in layout.names]
+            return Series(layout.channels_first, names)
         case TableFormat():
             return Rows(layout.columns.is_category)
 

@@ -8,9 +8,16 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array, get_tags
 
 from skae._data.given import as_data
-from skae._sklearn import num_samples
 from skae.inspection._labels import Categories, Numbers, labels_of
-from skae.inspection._models import Model, can_transform, is_fitted, scores_of, take, to_draw
+from skae.inspection._models import (
+    Model,
+    can_transform,
+    is_fitted,
+    n_samples_of,
+    scores_of,
+    take,
+    to_draw,
+)
 from skae.inspection._plotting import BLUE, light_grid, look_of_points, one_axes, pyplot, style
 
 #: How many points are drawn by default.
@@ -327,7 +334,7 @@ def _checked_labels(y, X):
     if isinstance(y, str) and y != "score":
         raise ValueError(f'y must be labels, "score" or None; got {y!r}')
     if y is not None and not isinstance(y, str):
-        labels_of(y, num_samples(X))
+        labels_of(y, n_samples_of(X))
     return y
 
 
@@ -341,6 +348,8 @@ def _projected(codes, ratios, projection, y, random_state):
     if isinstance(projection, str):
         if projection != "pca":
             raise ValueError(f'projection must be "pca", a transformer or None; got {projection!r}')
+        if len(codes) < 2:
+            raise ValueError('projection="pca" needs at least two samples; got one')
         pca = PCA(min(2, *codes.shape), random_state=0 if random_state is None else random_state)
         points = pca.fit_transform(codes)
         shares = pca.explained_variance_ratio_

@@ -44,7 +44,7 @@ class LatentTraversalDisplay:
         Quantiles that the steps are, from 0 to 1.
     components : list of int
         Components that vary.
-    kind : {"grid", "rows"}, default="grid"
+    layout : {"grid", "rows"}, default="grid"
         Whether two components vary together, or each by itself.
     form : {"images", "series", "rows"}, default="images"
         How the samples are drawn.
@@ -52,6 +52,8 @@ class LatentTraversalDisplay:
         Means and standard deviations of the columns of a table. None is those of ``decoded``.
     value_range : tuple of float or None, default=None
         Values of images that are black and white. None is the range of ``decoded``.
+    feature_names : list of str or None, default=None
+        Names of the features of series. None are "feature 0", and so on.
 
     Attributes
     ----------
@@ -92,21 +94,23 @@ class LatentTraversalDisplay:
         steps,
         levels,
         components,
-        kind="grid",
+        layout="grid",
         form="images",
         center=None,
         scale=None,
         value_range=None,
+        feature_names=None,
     ):
         self.decoded = decoded
         self.steps = steps
         self.levels = levels
         self.components = components
-        self.kind = kind
+        self.layout = layout
         self.form = form
         self.center = center
         self.scale = scale
         self.value_range = value_range
+        self.feature_names = feature_names
 
     @classmethod
     def from_estimator(
@@ -115,7 +119,7 @@ class LatentTraversalDisplay:
         X=None,
         *,
         components=None,
-        kind="auto",
+        layout="auto",
         n_steps=None,
         quantiles=(0.05, 0.95),
         image_shape=None,
@@ -137,7 +141,7 @@ class LatentTraversalDisplay:
         components : int, tuple of int or None, default=None
             Components to vary, counted from 0. None are those whose codes vary most, two for a
             grid and up to 6 for rows.
-        kind : {"grid", "rows", "auto"}, default="auto"
+        layout : {"grid", "rows", "auto"}, default="auto"
             "grid" varies two components together, "rows" each by itself. "auto" is a grid for two
             components, or if ``components`` is None and there are two.
         n_steps : int or None, default=None
@@ -182,16 +186,16 @@ class LatentTraversalDisplay:
                 f"X is None, but {model.name} has no prior to take codes from. Give samples."
             )
         n = codes.shape[1] if codes is not None else model.last.n_components_
-        kind, components = _what_varies(kind, components, codes, n)
+        layout, components = _what_varies(layout, components, codes, n)
 
         sample = model.decode(np.zeros((1, n)) if codes is None else codes[:1])
         form = form_of(layouts_of(model.last)[0], sample, image_shape, form)
-        default = 7 if kind == "rows" else 10 if form.name == "images" else 5
+        default = 7 if layout == "rows" else 10 if form.name == "images" else 5
         n_steps = default if n_steps is None else n_steps
         levels = np.linspace(low, high, check_scalar(n_steps, "n_steps", Integral, min_val=1))
         steps = [_steps(codes, component, levels) for component in components]
         middle = np.zeros(n) if codes is None else np.median(codes, axis=0)
-        decoded = form.read(model.decode(_varied(middle, components, steps, kind)))
+        decoded = form.read(model.decode(_varied(middle, components, steps, layout)))
         known = None if X is None else _as_drawn(form, model, X)
         if form.name == "rows" and model.feature_names is not None:
             decoded.columns = model.feature_names
@@ -201,10 +205,11 @@ class LatentTraversalDisplay:
             steps=steps,
             levels=levels,
             components=components,
-            kind=kind,
+            layout=layout,
             form=form.name,
             center=moments(known)[0] if is_table else None,
             scale=moments(known)[1] if is_table else None,
+            feature_names=form.names if form.name == "series" else None,
             value_range=(known.min(), known.max()) if is_image else None,
         )
         return display.plot(ax, **kwargs)
@@ -233,7 +238,7 @@ class LatentTraversalDisplay:
             If ``ax`` is not what is drawn on.
         """
         self.image_, self.images_, self.lines_ = None, [], []
-        self.axes_ = PANELS[self.form, self.kind](self, ax, image_kw, line_kw)
+        self.axes_ = PANELS[self.form, self.layout](self, ax, image_kw, line_kw)
         self.ax_ = self.axes_.flat[0]
         self.figure_ = self.ax_.figure
         return self
@@ -254,22 +259,22 @@ def _codes(model, X):
     return np.asarray(codes if isinstance(codes, np.ndarray) else codes.toarray())
 
 
-def _what_varies(kind, components, codes, n):
-    """Return the kind of the display, and the components that vary."""
-    if kind not in ("grid", "rows", "auto"):
-        raise ValueError(f'kind must be "grid", "rows" or "auto"; got {kind!r}')
+def _what_varies(layout, components, codes, n):
+    """Return the layout of the display, and the components that vary."""
+    if layout not in ("grid", "rows", "auto"):
+        raise ValueError(f'layout must be "grid", "rows" or "auto"; got {layout!r}')
     if components is None:
-        kind = ("grid" if n >= 2 else "rows") if kind == "auto" else kind
+        layout = ("grid" if n >= 2 else "rows") if layout == "auto" else layout
         order = np.arange(n) if codes is None else np.argsort(-codes.var(axis=0), kind="stable")
-        components = order[: 2 if kind == "grid" else MAX_ROWS].tolist()
+        components = order[: 2 if layout == "grid" else MAX_ROWS].tolist()
     components = [components] if isinstance(components, Integral) else list(components)
     is_valid = all(isinstance(i, Integral) and 0 <= i < n for i in components)
     if not components or not is_valid:
         raise ValueError(f"components={components!r}: there are {n} components, 0 to {n - 1}.")
-    kind = ("grid" if len(components) == 2 else "rows") if kind == "auto" else kind
-    if kind == "grid" and len(components) != 2:
-        raise ValueError(f'kind="grid" varies two components; got components={components!r}')
-    return kind, [int(i) for i in components]
+    layout = ("grid" if len(components) == 2 else "rows") if layout == "auto" else layout
+    if layout == "grid" and len(components) != 2:
+        raise ValueError(f'layout="grid" varies two components; got components={components!r}')
+    return layout, [int(i) for i in components]
 
 
 def _steps(codes, component, levels):
@@ -279,9 +284,9 @@ def _steps(codes, component, levels):
     return np.quantile(codes[:, component], levels)
 
 
-def _varied(middle, components, steps, kind):
+def _varied(middle, components, steps, layout):
     """Return the codes to decode."""
-    if kind == "grid":
+    if layout == "grid":
         first, second = np.meshgrid(*steps)
         codes = np.tile(middle, (first.size, 1))
         codes[:, components[0]], codes[:, components[1]] = first.ravel(), second.ravel()

@@ -8,7 +8,17 @@ from sklearn.utils import check_scalar
 from skae._params import StrOptions
 from skae._sklearn import validate_parameter_constraints
 from skae.inspection._loss_records import curves_of
-from skae.inspection._plotting import BLUE, GRAY, ORANGE, light_grid, look, one_axes, pyplot, style
+from skae.inspection._plotting import (
+    BLUE,
+    GRAY,
+    ORANGE,
+    light_grid,
+    look,
+    one_axes,
+    pyplot,
+    style,
+    whole_numbers,
+)
 
 #: Beyond this ratio of the losses, their axis is logarithmic by default.
 MAX_RATIO = 10.0
@@ -230,15 +240,13 @@ class LossCurveDisplay:
 
     def _finish(self, ax, curves, names, log_scale):
         """Set the scale, the labels and the legend."""
-        from matplotlib.ticker import MaxNLocator
-
         losses = np.concatenate([part for curve in curves for part in curve[1:3]])
         losses = losses[np.isfinite(losses)]
         if log_scale == "auto":
             log_scale = len(losses) and losses.min() > 0 and losses.max() > MAX_RATIO * losses.min()
         if log_scale:
             ax.set_yscale("log")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(ax.xaxis)
         if self.title is not None:
             ax.set_title(self.title, fontsize="medium")
         first = min(curve[0][0] for curve in curves)

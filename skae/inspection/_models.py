@@ -135,6 +135,17 @@ def best_of(search):
     return search.best_estimator_
 
 
+def n_samples_of(X):
+    """Return the number of samples of whatever holds samples.
+
+    Raises
+    ------
+    TypeError
+        If it holds none.
+    """
+    return num_samples(as_data(X))
+
+
 def to_draw(X, max_samples, random_state=None, what="samples"):
     """Return which samples are drawn, in order; warn if they are not all.
 
@@ -152,7 +163,7 @@ def to_draw(X, max_samples, random_state=None, what="samples"):
     -------
     ndarray of int
     """
-    n = num_samples(X)
+    n = n_samples_of(X)
     if max_samples is None or n <= max_samples:
         return np.arange(n)
     warn(
@@ -167,7 +178,7 @@ def to_draw(X, max_samples, random_state=None, what="samples"):
 def take(X, which):
     """Return some samples of whatever holds samples: arrays, DataFrames, lists, tensors."""
     X = as_data(X)
-    return X if len(which) == num_samples(X) else safe_indexing(X, np.asarray(which))
+    return X if len(which) == n_samples_of(X) else safe_indexing(X, np.asarray(which))
 
 
 def layouts_of(model):
@@ -182,7 +193,7 @@ def layouts_of(model):
 
 def thinned(X, limit):
     """Return which samples stand for all, at most so many, evenly spread."""
-    n = num_samples(X)
+    n = n_samples_of(X)
     return np.arange(0, n, -(-n // limit))
 
 

@@ -190,3 +190,10 @@ def legend_above(ax, is_own):
         return ax.legend(handles, labels, fontsize="small")
     how = {"loc": "outside upper right", "ncols": len(handles), "frameon": False}
     return ax.figure.legend(handles, labels, fontsize="small", **how)
+
+
+def whole_numbers(axis):
+    """Let an axis have ticks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state, check_scalar
 
-from skae._sklearn import num_samples
 from skae.inspection._forms import as_floats, form_of, is_category, known_mean, moments
-from skae.inspection._models import Model, layouts_of, take, thinned
+from skae.inspection._models import Model, layouts_of, n_samples_of, take, thinned
 from skae.inspection._plotting import pyplot
 from skae.inspection._reconstruction_panels import draw_images, draw_rows, draw_series
 
@@ -53,6 +52,8 @@ class ReconstructionDisplay:
         Titles of the samples.
     labels : tuple of str, default=("original", "reconstruction")
         What ``original`` and ``reconstruction`` are called.
+    feature_names : list of str or None, default=None
+        Names of the features of series. None are "feature 0", and so on.
 
     Attributes
     ----------
@@ -102,6 +103,7 @@ class ReconstructionDisplay:
         scale=None,
         sample_names=None,
         labels=("original", "reconstruction"),
+        feature_names=None,
     ):
         self.original = original
         self.reconstruction = reconstruction
@@ -112,6 +114,7 @@ class ReconstructionDisplay:
         self.scale = scale
         self.sample_names = sample_names
         self.labels = labels
+        self.feature_names = feature_names
 
     @classmethod
     def from_estimator(
@@ -175,7 +178,7 @@ class ReconstructionDisplay:
         """
         pyplot()
         model = Model.of(estimator)
-        which = _selected(selection, num_samples(X), n_samples, random_state)
+        which = _selected(selection, n_samples_of(X), n_samples, random_state)
         shown = take(X, which)
         inputs = model.prepared(shown)
         made = model.reconstruct(inputs)
@@ -247,12 +250,12 @@ class ReconstructionDisplay:
             If a parameter or the samples are invalid.
         """
         pyplot()
-        if num_samples(X) != num_samples(X_reconstructed):
+        n, n_made = n_samples_of(X), n_samples_of(X_reconstructed)
+        if n != n_made:
             raise ValueError(
-                f"X has {num_samples(X)} samples, X_reconstructed {num_samples(X_reconstructed)}: "
-                "give one reconstruction for each sample."
+                f"X has {n} samples, X_reconstructed {n_made}: give one reconstruction for each."
             )
-        which = _selected(selection, num_samples(X), n_samples, random_state)
+        which = _selected(selection, n, n_samples, random_state)
         one = form_of(None, X, image_shape, form)
         return cls._of(
             (one, one if image_shape else form_of(None, X_reconstructed, None, one.name)),
@@ -276,7 +279,8 @@ class ReconstructionDisplay:
             expected = original if target is None else target
             _check_alike(expected, made, "X" if target is None else "y")
             error = _errors(expected, made, scale)
-        order = _order(selection, error, PANELS[form][1] if n_samples is None else n_samples)
+        limit = PANELS[form][1] if n_samples is None else n_samples
+        order = _order(selection, error, len(made), limit)
         parts = {"original": original, "reconstruction": made, "target": target, "error": error}
         return cls(
             **{name: None if one is None else _part(one, order) for name, one in parts.items()},
@@ -284,7 +288,8 @@ class ReconstructionDisplay:
             center=center,
             scale=scale,
             sample_names=[f"sample {names[i]}" for i in order],
-            labels=("original", "reconstruction") if makes_inputs else ("input", "prediction"),
+            labels=_labels(makes_inputs, y is not None),
+            feature_names=forms[1].names if form == "series" else None,
         )
 
     def plot(self, ax=None, *, image_kw=None, line_kw=None, error_kw=None):
@@ -321,6 +326,12 @@ class ReconstructionDisplay:
         return self
 
 
+def _labels(makes_inputs, has_target):
+    """Return what samples and what is made of them are called."""
+    first = "input" if has_target or not makes_inputs else "original"
+    return first, "reconstruction" if makes_inputs else "prediction"
+
+
 def _selected(selection, n, n_samples, random_state):
     """Return which samples are reconstructed: all of them if the worst are to be found."""
     if n_samples is not None:
@@ -338,12 +349,12 @@ def _selected(selection, n, n_samples, random_state):
     return check_random_state(random_state).choice(n, limit, replace=False)
 
 
-def _order(selection, error, limit):
+def _order(selection, error, n_made, limit):
     """Return which of the samples that are reconstructed are drawn, the first one first."""
     if not isinstance(selection, str):
         return np.arange(len(selection))
     if selection != "worst":
-        return np.arange(limit)
+        return np.arange(min(limit, n_made))
     if error is None:
         raise ValueError('selection="worst" needs y, what the output should be.')
     means = [known_mean(one.astype(float)) for one in _samples(error)]
@@ -362,8 +373,7 @@ def _positions(selection, n):
 
 
 def _part(samples, which):
-    """Return some of the samples, at most as many as there are."""
-    which = which[which < len(samples)]
+    """Return some of the samples."""
     match samples:
         case pd.DataFrame():
             return samples.iloc[which]

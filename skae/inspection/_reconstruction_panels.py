@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skae.inspection._forms import as_floats, known_mean
+from skae.inspection._forms import as_floats, known_mean, name_of_feature
 from skae.inspection._plotting import (
     BLUE,
     GRAY,
@@ -14,6 +14,7 @@ from skae.inspection._plotting import (
     legend_above,
     light_grid,
     style,
+    whole_numbers,
 )
 
 #: Features of series and columns of tables that are drawn, those with the largest errors.
@@ -95,7 +96,10 @@ def draw_series(display, ax, *, image_kw, line_kw, error_kw):
                 how = _line_style(default, line_kw if name == made else None)
                 y = series[j][:, feature]
                 display.lines_ += light_grid(one).plot(np.arange(len(y)), y, label=name, **how)
-        row[0].set_ylabel(_feature_label(expected[0].shape[1], feature))
+        row[0].set_ylabel(name_of_feature(display.feature_names, expected[0].shape[1], feature))
+    if len(features) < expected[0].shape[1]:
+        text = f"{len(features)} of {expected[0].shape[1]} features,\nlargest errors"
+        axes[0, 0].set_title(text, fontsize="small", loc="left")
     _finish_series(display, axes, error_kw, ax)
     return axes
 
@@ -112,18 +116,15 @@ def _finish_series(display, axes, error_kw, ax):
         is_mean = display.error[0].shape[1] > 1
         axes[-1, 0].set_ylabel("mean absolute\nerror" if is_mean else "absolute\nerror")
     for one, name in zip(axes[0], _titles(display), strict=True):
-        one.set_title(name, fontsize="small")
+        one.set_title(name, fontsize="small", loc="right" if one.get_title("left") else "center")
     for one in axes[-1]:
         one.set_xlabel("step")
+        whole_numbers(one.xaxis)
     legend_above(axes[0, 0], is_own=ax is None)
 
 
 def _titles(display):
     return display.sample_names or [""] * len(display.original)
-
-
-def _feature_label(n_features, feature):
-    return "value" if n_features == 1 else f"feature {feature}"
 
 
 def _worst_features(errors, limit):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skae.inspection._forms import as_floats, is_category, moments
+from skae.inspection._forms import as_floats, is_category, moments, name_of_feature
 from skae.inspection._plotting import (
     grid_of_axes,
     grid_shape,
@@ -11,10 +11,14 @@ from skae.inspection._plotting import (
     look,
     one_axes,
     style,
+    whole_numbers,
 )
 
 #: Columns of tables that are drawn, those that vary most, in rows and in a grid.
 MAX_COLUMNS, MAX_MAPS = 15, 6
+
+#: Colors of categories, those of "Pastel1".
+N_PALE = 9
 
 #: Features of series that are drawn.
 MAX_FEATURES = 4
@@ -31,22 +35,22 @@ def draw_images(display, ax, image_kw, line_kw):
     tile[:, :, gap // 2 : gap // 2 + height, gap // 2 : gap // 2 + width] = values.reshape(
         *shape, *values.shape[1:]
     )
-    if display.kind == "grid":
+    if display.layout == "grid":
         tile = tile[::-1]  # the largest value of the second component is at the top
     picture = np.moveaxis(tile, 2, 1).reshape(
         shape[0] * (height + gap), shape[1] * (width + gap), *images.shape[3:]
     )
     if picture.ndim == 3:
         picture = np.nan_to_num(picture, nan=1.0)
-    side = 0.5 if display.kind == "grid" else 0.8
+    side = 0.5 if display.layout == "grid" else 0.8
     ratio = min(2.0, max(0.5, height / width))
     size = (1.2 + side * shape[1], 0.9 + side * ratio * shape[0])
-    ax = one_axes(ax, (max(3.0, size[0]), max(2.0, size[1])))
+    ax = one_axes(ax, (max(3.0, size[0]), max(1.6, size[1])))
     extent = (-0.5, shape[1] - 0.5, -0.5, shape[0] - 0.5)
     how = {"cmap": "gray", "vmin": white[0], "vmax": white[1], "extent": extent}
     how |= {"aspect": (height + gap) / (width + gap), "interpolation": "nearest"}
     display.image_ = ax.imshow(picture, **how | (image_kw or {}))
-    _label(display, ax, upwards=display.kind == "grid")
+    _label(display, ax, upwards=display.layout == "grid")
     return np.array([ax], dtype=object)
 
 
@@ -66,14 +70,14 @@ def _intensities(images, ends):
 def _shape(display):
     """Return how many rows and columns of samples there are."""
     n_steps = len(display.levels)
-    return (n_steps if display.kind == "grid" else len(display.components)), n_steps
+    return (n_steps if display.layout == "grid" else len(display.components)), n_steps
 
 
 def _label(display, ax, upwards):
     """Label the axes of tiles at 0, 1, and so on."""
     n_rows, n_columns = _shape(display)
     ax.tick_params(length=0)
-    if display.kind == "grid":
+    if display.layout == "grid":
         first, second = display.steps
         ax.set_xticks(range(n_columns), _numbers(first), fontsize="small", rotation=_angle(first))
         ax.set_yticks(range(n_rows), _numbers(second), fontsize="small")
@@ -110,7 +114,7 @@ def draw_series_grid(display, ax, image_kw, line_kw):
         x = column - 0.42 + 0.84 * np.arange(len(series)) / max(longest - 1, 1)
         y = row - 0.42 + 0.84 * (series[:, :MAX_FEATURES] - low) / ((high - low) or 1.0)
         for feature, values in enumerate(y.T):
-            name = f"feature {feature}" if i == 0 and y.shape[1] > 1 else None
+            name = name_of_feature(display.feature_names, y.shape[1], feature) if i == 0 else None
             how = _line(_look_of_feature(feature) | {"linewidth": 1.2, "label": name}, line_kw)
             display.lines_ += ax.plot(x, values, **how)
     for edge in np.arange(0.5, max(n_rows, n_columns) - 1):
@@ -120,7 +124,7 @@ def draw_series_grid(display, ax, image_kw, line_kw):
             ax.axvline(edge, color="0.85", linewidth=0.8)
     ax.set(xlim=(-0.5, n_columns - 0.5), ylim=(-0.5, n_rows - 0.5))
     _label(display, ax, upwards=True)
-    if known.shape[1] > 1:
+    if known.shape[1] > 1 or display.feature_names is not None:
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
     return np.array([ax], dtype=object)
 
@@ -154,9 +158,10 @@ def draw_series_rows(display, ax, image_kw, line_kw):
                 how = _line({"color": colors[step], "linewidth": 1.3, "label": label}, line_kw)
                 display.lines_ += one.plot(np.arange(len(y)), y, **how)
             axes[0, feature].set_title(
-                "" if n_features == 1 else f"feature {feature}", fontsize="small"
+                name_of_feature(display.feature_names, n_features, feature), fontsize="small"
             )
             axes[-1, feature].set_xlabel("step")
+            whole_numbers(axes[-1, feature].xaxis)
         axes[i, 0].set_ylabel(f"code {component}")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     place = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": "small"}
@@ -229,6 +234,7 @@ def _draw_map(display, ax, scores, cells, image_kw):
     """Draw a heat map, with values written in."""
     most = max(2.0, float(np.nanmax(np.abs(scores), initial=0.0)))
     how = {"cmap": "PuOr_r", "vmin": -most, "vmax": most, "aspect": "auto"} | (image_kw or {})
+    _color_categories(ax, cells)
     image = ax.imshow(scores, **how)
     display.images_.append(image)
     ax.tick_params(length=0)
@@ -237,6 +243,15 @@ def _draw_map(display, ax, scores, cells, image_kw):
         color = "white" if dark else "black"
         text = _cell(cells.iloc[i, j])
         ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
+
+
+def _color_categories(ax, cells):
+    """Give cells with texts a pale color by text, behind the heat map."""
+    texts = cells.map(lambda cell: cell if isinstance(cell, str) else None)
+    codes, names = pd.factorize(texts.to_numpy(object).ravel(), sort=True)
+    if len(names):
+        colors = np.where(codes < 0, np.nan, codes % N_PALE).reshape(cells.shape)
+        ax.imshow(colors, cmap="Pastel1", vmin=0, vmax=N_PALE - 1, aspect="auto")
 
 
 def _cell(value):

@@ -54,7 +54,7 @@ def test_a_grid_of_images(digits, model):
 
 
 def test_rows_vary_one_component_each(digits, model):
-    display = show(model, digits, image_shape=(8, 8), components=(2, 0), kind="rows", n_steps=4)
+    display = show(model, digits, image_shape=(8, 8), components=(2, 0), layout="rows", n_steps=4)
     codes = np.median(model.transform(digits), axis=0)
     codes[2] = display.steps[0][3]
     expected = model.inverse_transform(codes[None]).reshape(8, 8)
@@ -78,7 +78,7 @@ def test_series_are_lines():
     grid = show(model, X, n_steps=2)
     assert len(grid.lines_) == 2 * 2 * 2
     assert grid.form == "series"
-    rows = show(model, X, kind="rows", n_steps=3)
+    rows = show(model, X, layout="rows", n_steps=3)
     assert rows.axes_.shape == (2, 2)
     codes = np.median(model.transform(X), axis=0)
     codes[rows.components[0]] = rows.steps[0][0]
@@ -104,7 +104,7 @@ def test_rows_of_tables_are_heat_maps():
         np.asarray(grid.images_[0].get_array().filled(np.nan)).ravel(), expected
     )
     assert [text.get_text() for text in grid.axes_[0, 1].texts] == restored["group"].tolist()
-    rows = show(model, X, kind="rows", n_steps=3)
+    rows = show(model, X, layout="rows", n_steps=3)
     assert rows.axes_.shape == (1, 2)
     assert [text.get_text() for text in rows.ax_.get_yticklabels()] == list(X.columns)
 
@@ -113,7 +113,7 @@ def test_columns_keep_their_names_behind_a_scaler(X):
     frame = pd.DataFrame(X, columns=[f"column {i}" for i in range(10)])
     model = make_pipeline(StandardScaler(), Autoencoder(2, **QUICK)).fit(frame)
     display = show(model, frame, components=0, n_steps=2)
-    assert display.kind == "rows"
+    assert display.layout == "rows"
     assert list(display.decoded) == list(frame)
 
 
@@ -131,8 +131,8 @@ def test_bad_input(digits, model):
         show(LocalOutlierFactor().fit(digits), digits)
     for wrong, message in (
         ({"components": 3}, "0 to 2"),
-        ({"components": (0, 1, 2), "kind": "grid"}, "two components"),
-        ({"kind": "lines"}, "kind must be"),
+        ({"components": (0, 1, 2), "layout": "grid"}, "two components"),
+        ({"layout": "lines"}, "layout must be"),
         ({"quantiles": (0.9, 0.1)}, "lower one first"),
         ({"n_steps": 0}, "n_steps"),
     ):
