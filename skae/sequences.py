@@ -228,22 +228,49 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
     True
     """
     series = _as_series(series)
+
+    def errors(windows):
+        return _errors(estimator, windows, channels_first and windows.ndim == 3)
+
+    return mean_over_windows(errors, series, length, stride, series.shape)
+
+
+def mean_over_windows(function, series, length, stride, shape):
+    """Return for each step the mean of what a function gives for the windows that it is in.
+
+    Parameters
+    ----------
+    function : callable
+        Returns values for the steps of windows, an array of shape (n_windows, length, ...).
+    series : ndarray of shape (n_steps,) or (n_steps, n_features)
+    length : int
+        Steps of a window.
+    stride : int or None
+        Steps from one window to the next. None is half a window.
+    shape : tuple of int
+        Of the result, (n_steps, ...).
+
+    Returns
+    -------
+    ndarray of the given shape
+        NaN where there is no value.
+    """
     windows = sliding_windows(series, length)
     stride = max(1, length // 2) if stride is None else stride
     check_scalar(stride, "stride", Integral, min_val=1, max_val=length)
     starts = np.unique(np.append(np.arange(0, len(windows), stride), len(windows) - 1))
-    total, count = np.zeros(series.shape), np.zeros(series.shape)
+    total, count = np.zeros(shape), np.zeros(shape)
     for some in np.array_split(starts, -(-len(starts) * windows[0].size // MAX_WINDOW_VALUES)):
         chunk = windows[some]
         seen = ~np.isnan(chunk).all(axis=tuple(range(1, chunk.ndim)))
         if not seen.any():
             continue
-        errors = _errors(estimator, chunk[seen], channels_first and chunk.ndim == 3)
+        values = function(chunk[seen])
         steps = some[seen][:, None] + np.arange(length)
-        known = ~np.isnan(errors)
-        np.add.at(total, steps, np.where(known, errors, 0.0))
+        known = ~np.isnan(values)
+        np.add.at(total, steps, np.where(known, values, 0.0))
         np.add.at(count, steps, known)
-    return np.divide(total, count, out=np.full(series.shape, np.nan), where=count > 0)
+    return np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
 
 
 def _errors(estimator, windows, is_turned):

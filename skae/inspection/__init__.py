@@ -8,6 +8,7 @@ from skae.inspection._loss_curve import LossCurveDisplay
 from skae.inspection._outlier_explanation import OutlierExplanationDisplay
 from skae.inspection._outlier_score import OutlierScoreDisplay
 from skae.inspection._reconstruction import ReconstructionDisplay
+from skae.inspection._series_score import SeriesScoreDisplay
 
 __all__ = [
     "AttentionDisplay",
@@ -18,4 +19,5 @@ __all__ = [
     "OutlierExplanationDisplay",
     "OutlierScoreDisplay",
     "ReconstructionDisplay",
+    "SeriesScoreDisplay",
 ]

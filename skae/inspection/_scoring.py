@@ -54,13 +54,13 @@ def score(estimator, X, X_train=None):
     """
     refuse_class("estimator", estimator)
     check_is_fitted(estimator)
-    scores_of, threshold = _scores_and_threshold(estimator, X)
+    scores_of, threshold = score_function(estimator, X)
     reference = _kept_scores(estimator) if X_train is None else scores_of(X_train)
     return Scored(_checked(scores_of(X), "The estimator"), threshold, reference)
 
 
-def _scores_and_threshold(estimator, X):
-    """Return the function that scores, and the threshold or None."""
+def score_function(estimator, X):
+    """Return the function of samples that scores them, and the threshold or None."""
     has_decision = is_outlier_detector(estimator) and hasattr(estimator, "decision_function")
     if hasattr(estimator, "score_samples"):
         if hasattr(estimator, "offset_"):

@@ -67,6 +67,12 @@ class TailScale:
         z = np.where(np.abs(places) <= 1, places, np.copysign(far, places))
         return self.center + self.width * z
 
+    def limits(self, low, high, margin=0.05):
+        """Return limits of an axis from a low to a high score, with margins on both sides."""
+        places = self.forward([low, high])
+        room = margin * (places[1] - places[0])
+        return tuple(self.backward(places + [-room, room]))
+
     def apply(self, ax, which):
         """Give an axis of axes this scale, and ticks at round numbers.
 
