@@ -31,6 +31,9 @@ from skae.sequences import mean_over_windows, windowed_errors
 #: Features that are drawn by default.
 MAX_FEATURES = 5
 
+#: Intervals from which on their edges get thinner, so that the series is seen.
+MANY = 100
+
 #: Part of the height of a panel that marks of true anomalies take.
 MARK = 0.07
 
@@ -373,7 +376,7 @@ class SeriesScoreDisplay:
 
         self.intervals_, self.truth_ = [], []
         shade = {"facecolor": to_rgba(RED, 0.3), "edgecolor": to_rgba(RED, 0.8), "zorder": 0.5}
-        shade = style(Patch, shade | {"linewidth": 1}, given)
+        shade = style(Patch, shade | {"linewidth": min(1.0, MANY / max(1, len(intervals)))}, given)
         mark = {"facecolor": "white", "edgecolor": "black", "hatch": "////", "zorder": 3}
         for ax in self.axes_:
             if len(intervals):
