@@ -27,6 +27,7 @@ from sklearn.model_selection import train_test_split
 
 from skae import ConvAutoencoder, DenoisingAutoencoder
 from skae.architectures import Conv
+from skae.inspection import OutlierExplanationDisplay
 
 images, y = load_digits(return_X_y=True)
 images = images.reshape(-1, 8, 8) / 16
@@ -53,9 +54,11 @@ class PCAError(PCA):
     def fit(self, X):
         return super().fit(X.reshape(len(X), -1))
 
+    def reconstruct(self, X):
+        return self.inverse_transform(self.transform(X.reshape(len(X), -1))).reshape(X.shape)
+
     def reconstruction_errors(self, X):
-        flat = X.reshape(len(X), -1)
-        return ((flat - self.inverse_transform(self.transform(flat))) ** 2).reshape(X.shape)
+        return (X - self.reconstruct(X)) ** 2
 
 
 models = {f"PCA({n})": PCAError(n) for n in (4, 8, 16, 24)}
@@ -105,31 +108,33 @@ print(table.round(3).to_string())
 # In pictures
 # -----------
 #
-# A red frame marks the defect. Each map has its own scale.
+# `~skae.inspection.OutlierExplanationDisplay` draws a picture, what the model expects, and the map
+# of the errors, for ten defective digits. A blue square is at the pixel with the largest error.
+# The frame marks the defect. First the denoising autoencoder:
 
-shown = {
-    "PCA(8)": "PCA(8)",
-    "Conv-\nAutoencoder(16)": "ConvAutoencoder(16)",
-    "Denoising-\nAutoencoder(16)": "DenoisingAutoencoder(16)",
-}
 which = [np.flatnonzero(y_test == digit)[1] for digit in range(10)]
-fig, axes = plt.subplots(5, 10, figsize=(9, 4.9), layout="constrained")
-rows = {"normal": normal, "defective": defective}
-rows |= {label: maps[name] for label, name in shown.items()}
-for axes_row, (label, pictures) in zip(axes, rows.items(), strict=True):
-    axes_row[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    is_map = pictures is not normal and pictures is not defective
-    for ax, i in zip(axes_row, which, strict=True):
-        ax.imshow(
-            pictures[i],
-            cmap="magma" if is_map else "gray_r",
-            vmin=0,
-            vmax=pictures[i].max() if is_map else 1,
-        )
-        if pictures is not normal:
-            row, column = np.argwhere(is_defect[i])[0] - 0.5
-            ax.add_patch(plt.Rectangle((column, row), 2, 2, fill=False, color="tab:red", lw=1.5))
-        ax.set(xticks=[], yticks=[])
+
+
+def frame_defects(display):
+    """Draw a frame around the defect in each picture and in each map."""
+    for ax, i in zip(display.axes_[[0, 2]].ravel(), which * 2, strict=True):
+        row, column = np.argwhere(is_defect[i])[0] - 0.5
+        ax.add_patch(plt.Rectangle((column, row), 2, 2, fill=False, color="tab:red", lw=1.5))
+
+
+denoising = models["DenoisingAutoencoder(16)"]
+frame_defects(OutlierExplanationDisplay.from_estimator(denoising, defective[which], n_samples=10))
+plt.show()
+
+# %%
+# And PCA with eight components:
+
+pca = models["PCA(8)"]
+frame_defects(
+    OutlierExplanationDisplay.from_predictions(
+        defective[which], pca.reconstruct(defective[which]), maps["PCA(8)"][which], n_samples=10
+    )
+)
 plt.show()
 
 # %%
