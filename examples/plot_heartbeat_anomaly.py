@@ -28,6 +28,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
 from skae import RecurrentAutoencoder
+from skae.inspection import OutlierExplanationDisplay, SeriesScoreDisplay
 
 ANOMALIES = ("premature", "missing", "flat T wave", "no P wave")
 
@@ -131,34 +132,40 @@ table = pd.DataFrame({name: areas(values) for name, values in anomaly_scores.ite
 print(table.round(3).to_string())
 
 # %%
-# In a picture
-# ------------
+# Which beats
+# -----------
 #
-# ``reconstruction_errors`` gives one array for each beat, with the length of the beat. Joined,
-# they cover the series from the first peak to the last.
+# `~skae.inspection.SeriesScoreDisplay` draws a part of the series, and the score of each beat
+# below it. Shaded beats score lower than 99% of the fitted beats. Hatched marks at the upper edge
+# are the true anomalies.
 
-errors = np.concatenate(autoencoder.reconstruction_errors(new_beats))
 first, last = 20, 74
-window = slice(peaks[first], peaks[last])
-seconds = np.arange(len(series))[window] / 100
+shown = slice(peaks[first], peaks[last])
+scores = autoencoder.score_samples(new_beats)[first:last]
+SeriesScoreDisplay.from_predictions(
+    pd.Series(series[shown], np.arange(len(series))[shown] / 100, name="electrocardiogram"),
+    np.repeat(scores, np.diff(peaks[first : last + 1])),
+    threshold=np.quantile(autoencoder.score_samples(beats), 0.01),
+    y_true=np.repeat(labels[first:last] != "normal", np.diff(peaks[first : last + 1])),
+    name="beats",
+).ax_.set_xlabel("seconds")
+plt.show()
 
-fig, axes = plt.subplots(3, 1, figsize=(9, 5.2), sharex=True, layout="constrained")
-axes[0].plot(seconds, series[window], color="0.2", lw=0.8)
-axes[0].set_ylabel("series")
-axes[1].plot(seconds, errors[peaks[first] - peaks[0] : peaks[last] - peaks[0]], lw=0.8)
-axes[1].set_ylabel("error of the step")
-usual = np.quantile(-autoencoder.score_samples(beats), 0.99)
-bounds = peaks[first : last + 1] / 100
-axes[2].stairs(anomaly_scores["RecurrentAutoencoder(2)"][first:last], bounds, fill=True, alpha=0.7)
-axes[2].axhline(usual, color="black", ls=":", lw=1, label="exceeded by 1% of the fitted beats")
-axes[2].set(ylabel="mean of the beat", xlabel="seconds", xlim=(bounds[0], bounds[-1]))
-axes[2].legend(loc="upper center", fontsize="small")
-colors = dict(zip(ANOMALIES, ("tab:orange", "tab:red", "tab:purple", "tab:green"), strict=True))
-for kind, start, end in zip(labels[first:last], bounds, bounds[1:], strict=False):
-    for ax in axes if kind in colors else ():
-        ax.axvspan(start, end, color=colors[kind], alpha=0.2, lw=0)
-handles = [plt.Rectangle((0, 0), 1, 1, color=c, alpha=0.2) for c in colors.values()]
-fig.legend(handles, colors, loc="outside upper center", ncols=len(colors))
+# %%
+# When in the beat
+# ----------------
+#
+# ``reconstruction_errors`` gives one array for each beat, with the length of the beat.
+# `~skae.inspection.OutlierExplanationDisplay` draws them as a strip below the beat: here the
+# beat of each kind that has the lowest score.
+
+scores = autoencoder.score_samples(new_beats)
+worst = [np.where(labels == kind, scores, 0).argmin() for kind in ANOMALIES]
+display = OutlierExplanationDisplay.from_estimator(
+    autoencoder, [new_beats[i] for i in worst], n_samples=len(worst)
+)
+for ax, kind in zip(display.axes_[0], ANOMALIES, strict=True):
+    ax.set_title(kind)
 plt.show()
 
 # %%
