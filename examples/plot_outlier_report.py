@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import OutlierDetector
+from skae.inspection import OutlierExplanationDisplay
 
 tumors = load_breast_cancer(as_frame=True)
 benign = tumors.data[tumors.target == 1].filter(like="mean ")
@@ -58,27 +59,12 @@ print(report.drop(columns="is_outlier").round(3).to_string(index=False))
 # The ten most anomalous rows in a picture. The darker a cell, the more it contributes. The
 # numbers are its value and, in brackets, the expected value. Frames mark the wrong cells.
 
-n_rows = 10
-lowest = new.loc[np.argsort(detector.score_samples(new))[:n_rows]]
-contributions, expected = detector.explain(lowest, return_expected=True)
-fractions = contributions.div(contributions.sum(axis=1), axis=0)
-
-fig, ax = plt.subplots(figsize=(10, 5.2), layout="constrained")
-image = ax.imshow(fractions, cmap="Reds", vmin=0, vmax=1, aspect="auto")
-for y, row in enumerate(lowest.index):
-    for x, column in enumerate(lowest.columns):
-        if fractions.iloc[y, x] > 0.15:
-            text = f"{lowest.iloc[y, x]:.3g}\n({expected.iloc[y, x]:.3g})"
-            color = "white" if fractions.iloc[y, x] > 0.6 else "black"
-            ax.text(x, y, text, ha="center", va="center", fontsize=7, color=color)
-        if wrong.get(row) == column:
-            ax.add_patch(plt.Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, lw=2, ec="tab:blue"))
-p_values = detector.p_value(lowest)
-labels = [f"row {row}, p = {p:.3f}" for row, p in zip(lowest.index, p_values, strict=True)]
-ax.set_yticks(range(n_rows), labels)
-ax.set_xticks(range(lowest.shape[1]), lowest.columns, rotation=25, ha="right")
-ax.set_title("Why the most anomalous rows have low scores")
-fig.colorbar(image, label="fraction of the contributions")
+display = OutlierExplanationDisplay.from_estimator(detector, new, n_samples=10, kind="heatmap")
+for y, row in enumerate(np.argsort(detector.score_samples(new))[:10]):
+    if row in wrong.index:
+        x = new.columns.get_loc(wrong[row])
+        frame = plt.Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, lw=2, ec="tab:blue")
+        display.ax_.add_patch(frame)
 plt.show()
 
 # %%

@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from skae import OutlierDetector
+from skae.inspection import OutlierScoreDisplay
 
 N_BROKEN = 20
 
@@ -85,31 +86,12 @@ percent |= {name: detector.predict(parcels) == -1 for name, detector in detector
 print((100 * pd.DataFrame(percent).groupby(group).mean()).round(1).to_string())
 
 # %%
-# In the figure, each point is a parcel. Those left of the line are flagged. The unit is the
-# standard deviation of the scores of ordinary parcels.
+# `~skae.inspection.OutlierScoreDisplay` draws the scores of each group. Parcels left of the line
+# are flagged.
 
-looks = {
-    "other": ("0.6", ".", 6),
-    "highest values": ("#0072B2", "^", 22),
-    "rare country": ("#009E73", "s", 22),
-    "broken machine": ("#D55E00", "X", 22),
-}
-heights = np.random.default_rng(1).uniform(-0.3, 0.3, len(parcels))
-fig, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
-for place, (name, (color, marker, size)) in enumerate(looks.items()):
-    which = group == name
-    look = {"s": size, "color": color, "marker": marker, "alpha": 0.7, "lw": 0}
-    axes[0].scatter(parcels["length"][which], parcels["postage"][which], label=name, **look)
-    for ax, detector in zip(axes[1:], detectors.values(), strict=True):
-        unit = detector.score_samples(parcels[group == "other"]).std()
-        above = detector.decision_function(parcels[which]) / unit
-        ax.scatter(above, place + heights[which], **look)
-axes[0].set(xlabel="length", ylabel="postage", title="the table")
-axes[0].legend(fontsize="small")
-for ax, name in zip(axes[1:], detectors, strict=True):
-    ax.axvline(0, color="black", lw=1)
-    ax.set(xlabel="score above the threshold", title=name)
-    ax.set_yticks(range(len(looks)), looks)
+fig, axes = plt.subplots(2, figsize=(7, 8), layout="constrained")
+for ax, (name, detector) in zip(axes, detectors.items(), strict=True):
+    OutlierScoreDisplay.from_estimator(detector, parcels, group, ax=ax, name=name)
 plt.show()
 
 # %%

@@ -33,6 +33,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import Seq2SeqTranslator
 from skae.architectures import RecurrentEncoderDecoder
+from skae.inspection import AttentionDisplay
 from skae.metrics import bleu_score, chrf_score
 
 folder = Path(__file__).parent if "__file__" in globals() else Path()
@@ -121,11 +122,11 @@ print(
 # What the attention looks at
 # ---------------------------
 #
-# The attention says which English words the decoder looks at while it writes each French word.
+# The attention says which English words the decoder looks at while it writes each French word:
+# `~skae.inspection.AttentionDisplay` draws it.
 # Where adjective and noun change places, the dark fields change places too.
 
-fig, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
-translator.plot_attention("My father has a black car.", ax=ax)
+AttentionDisplay.from_estimator(translator, "My father has a black car.")
 plt.show()
 
 # %%
