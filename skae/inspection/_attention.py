@@ -6,7 +6,7 @@ from skae._data.checks import as_numbers
 from skae._text.attention_map import AttentionMap, draw
 from skae._text.translator import Seq2SeqTranslator
 from skae.inspection._models import Model
-from skae.inspection._plotting import one_axes
+from skae.inspection._plotting import one_axes, pyplot
 
 #: How far the sum of a row may be from 1.
 ROUNDING = 1e-2
@@ -88,6 +88,7 @@ class AttentionDisplay:
         TypeError, ValueError
             If it is no translator, or has no attention, or a text is none, empty or too long.
         """
+        pyplot()
         translator = Model.of(estimator).last
         if not isinstance(translator, Seq2SeqTranslator):
             raise TypeError(

@@ -3,18 +3,19 @@
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_scalar
 
 from skae._data.frames import is_frame
-from skae._outliers.cells import as_objects
+from skae._data.given import as_data
+from skae._outliers.cells import as_objects, take_rows
 from skae._sklearn import num_samples
 from skae.inspection._explanation_panels import draw_bars, draw_images, draw_series, draw_table
 from skae.inspection._explanations import Explanation, explain, labels_of, most_unusual
 from skae.inspection._forms import Rows, form_of
-from skae.inspection._models import take
 from skae.inspection._plotting import pyplot
 from skae.inspection._scoring import check_scores
-from skae.inspection._texts import number_text
+from skae.inspection._texts import cell_text, number_text
 
 #: Samples that are drawn by default.
 N_SAMPLES = {"rows": 4, "images": 6, "series": 3}
@@ -219,7 +220,7 @@ class OutlierExplanationDisplay:
         if of_selection is None:
             of_selection = np.array([-np.nansum(one) for one in _arrays(contributions)])
         which = most_unusual(of_selection, _limit(n_samples)(drawn.name))
-        some = [take(one, which) for one in (X, expected, contributions)]
+        some = [take_rows(as_data(one), which) for one in (X, expected, contributions)]
         numbers = [None if one is None else one[which] for one in known.values()]
         meaning = "Contribution"
         explanation = Explanation(drawn, *some, labels_of(X)[which], *numbers, meaning)
@@ -309,13 +310,17 @@ def _arrays(samples):
 
 def _titles(explanation, what):
     """Return titles that say which sample it is, and how unusual."""
-    titles = [f"{what} {label}" for label in explanation.labels]
+    titles = [f"{what} {_text(label)}" for label in explanation.labels]
     if explanation.scores is not None:
         scores = explanation.scores
         titles = [f"{t}: score {number_text(s, 3)}" for t, s in zip(titles, scores, strict=True)]
     if explanation.p_values is not None:
         titles = [f"{t}, p = {p:.2g}" for t, p in zip(titles, explanation.p_values, strict=True)]
     return titles
+
+
+def _text(label):
+    return cell_text(label) if isinstance(label, pd.Timestamp) else str(label)
 
 
 def _check_alike(value, expected, contribution):

@@ -6,10 +6,10 @@ import numpy as np
 
 from skae._data.given import as_data
 from skae.inspection._label_groups import read_groups
-from skae.inspection._plotting import one_axes, style
+from skae.inspection._plotting import one_axes, pyplot, style
 from skae.inspection._scoring import check_scores, check_threshold, score
 from skae.inspection._tail_scale import MAX_DRAWN, TailScale
-from skae.inspection._texts import number_text
+from skae.inspection._texts import number_text, shortened
 
 #: Bars of the histogram, about.
 N_BINS = 40
@@ -149,6 +149,7 @@ class OutlierScoreDisplay:
         TypeError, ValueError
             If the estimator gives no scores or rejects X, or the labels do not fit.
         """
+        pyplot()
         scored = score(estimator, as_data(X), X_train)
         display = cls(
             scores=scored.scores,
@@ -270,7 +271,9 @@ class OutlierScoreDisplay:
         known = known if len(known) else np.zeros(1)
         self._scale = TailScale.of(known)
         low, high = self._place(np.array([known.min(), known.max()]))
-        width = (high - low) / n_bins or max(abs(low), 1.0) / n_bins
+        if high - low <= 1e3 * np.spacing(max(abs(low), abs(high))):  # equal, but for rounding
+            high = low + max(abs(low), 1.0)
+        width = (high - low) / n_bins
         edge = low if self.threshold is None else float(self._place(self.threshold))
         first = edge - np.ceil((edge - low) / width + 1e-9) * width
         n_edges = int(np.ceil((high - first) / width + 1e-9)) + 1
@@ -293,7 +296,7 @@ class OutlierScoreDisplay:
 
     def _described(self, name, scores):
         """Return the text of the legend for a group."""
-        text = f"{name}: {len(scores):,}"
+        text = f"{shortened(name)}: {len(scores):,}"
         if self.threshold is not None:
             text += f", {np.mean(scores < self.threshold):.1%} below the threshold"
         n_off = int((np.abs(scores) >= MAX_DRAWN).sum())
@@ -354,8 +357,13 @@ class OutlierScoreDisplay:
 
     def _label(self, name, what):
         of = "" if name is None else f" of {name}"
-        self.ax_.set(xlabel=f"Score{of} (the lower, the more unusual)", ylabel=f"% of the {what}")
-        self.ax_.legend(fontsize="small", loc="best")
+        self.ax_.set_xlabel(f"Score{of} (the lower, the more unusual)", parse_math=False)
+        self.ax_.set_ylabel(f"% of the {what}")
+        drawn = [*self.bars_, self.training_, self.threshold_]
+        drawn = [one for one in drawn if one is not None]
+        legend = self.ax_.legend(drawn, [one.get_label() for one in drawn], fontsize="small")
+        for text in legend.get_texts():  # labels are of the user
+            text.set_parse_math(False)
 
     def _draw_p_values(self, training):
         """Draw an axis on top with p-values, by the scores of the training rows."""

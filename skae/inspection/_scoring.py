@@ -5,12 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import is_outlier_detector
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data.checks import as_numbers
 from skae._outliers.cells import take_rows
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._params import refuse_class
+from skae._sklearn import BaseSearchCV
+from skae.inspection._models import best_of
 
 
 class Scored(NamedTuple):
@@ -81,10 +86,17 @@ def score_function(estimator, X):
 
 def _kept_scores(estimator):
     """Return the scores of training rows that an estimator keeps, or None."""
-    if isinstance(estimator, OutlierDetector):
-        return estimator.calibration_scores_
-    if isinstance(estimator, TabularOutlierScorer):
-        return estimator.training_scores_
+    match estimator:
+        case Pipeline():
+            return _kept_scores(estimator.steps[-1][1])
+        case BaseSearchCV():
+            return _kept_scores(best_of(estimator))
+        case FrozenEstimator():
+            return _kept_scores(estimator.estimator)
+        case OutlierDetector():
+            return estimator.calibration_scores_
+        case TabularOutlierScorer():
+            return estimator.training_scores_
     return None
 
 
@@ -93,14 +105,10 @@ def check_scores(scores, name="scores"):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If they are no numbers, there are none, or one is NaN.
     """
-    try:
-        array = np.asarray(scores, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numbers, one for each sample: {error}") from error
-    return _checked(array, name)
+    return _checked(as_numbers(scores, name), name)
 
 
 def check_threshold(threshold):

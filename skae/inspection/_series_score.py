@@ -20,6 +20,7 @@ from skae.inspection._plotting import (
     grid_of_axes,
     legend_above,
     light_grid,
+    pyplot,
     style,
 )
 from skae.inspection._scoring import check_threshold, score, score_function
@@ -187,6 +188,7 @@ class SeriesScoreDisplay:
             If the estimator gives no scores, takes windows and ``length`` is not given, or a
             parameter is invalid.
         """
+        pyplot()
         refuse_class("estimator", estimator)
         check_is_fitted(estimator)
         series = as_data(series, "series")

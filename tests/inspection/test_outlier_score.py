@@ -221,7 +221,7 @@ def test_axes_and_styles_of_the_user(detector, rows):
         ({"scores": [1, np.nan]}, "scores: the score of sample 1 is NaN"),
         ({"scores": []}, r"scores must give one score for each sample; shape \(0,\)"),
         ({"scores": [[1, 2], [3, 4]]}, r"shape \(2, 2\)"),
-        ({"scores": ["a"]}, "scores must be numbers"),
+        ({"scores": ["a"]}, "scores is of dtype"),
         ({"scores": [1, 2], "y": [1]}, r"y is of shape \(1,\), but there are 2 samples"),
         ({"scores": [1, 2], "y": [0.3, 0.7]}, "y holds numbers such as 0.3, which are no labels"),
         ({"scores": [1, 2], "training_scores": [np.nan]}, "training_scores: the score"),
