@@ -207,7 +207,7 @@ class EnsembleAutoencoder(
             seen = self._seen(samples, features)
             fits.append(FitTask(member, seen, y, within=within, **params))
         title = type(self).__name__ if self.verbose else None
-        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, title, in_order=True):
+        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, title):
             if fit.error is not None:
                 i = fits.index(fit)
                 seen = self.estimators_features_[i]

@@ -373,8 +373,7 @@ class OutlierDetector(
             of_fold = check_method_params(X, params, train)
             rows = take_rows(X, train)
             fits.append(FitTask(clone(original), rows, None, within=within, **of_fold))
-        how = {"title": self._title(fits), "in_order": True}
-        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, **how):
+        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, self._title(fits)):
             if isinstance(fit.error, NUMERICAL_ERRORS):
                 raise _explained(fit.error, fit.estimator) from fit.error
             if fit.error is not None:
