@@ -280,6 +280,14 @@ def runs(is_anomalous, axis):
     return np.column_stack([axis.places[first], axis.places[last]])
 
 
+def n_found(truth, intervals):
+    """Return how many true anomalies share a place with an interval."""
+    order = np.argsort(intervals[:, 0])
+    starts, ends = intervals[order, 0], np.maximum.accumulate(intervals[order, 1])
+    n_before = np.searchsorted(starts, truth[:, 1], side="right")
+    return int((ends[n_before[n_before > 0] - 1] >= truth[n_before > 0, 0]).sum())
+
+
 def thinned(values, n_parts=N_PARTS):
     """Return the positions of steps that a line is drawn by, and how many stand for two of them.
 

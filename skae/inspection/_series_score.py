@@ -24,7 +24,7 @@ from skae.inspection._plotting import (
     style,
 )
 from skae.inspection._scoring import check_threshold, score, score_function
-from skae.inspection._series import SeriesData, read_intervals, read_truth, runs, thinned
+from skae.inspection._series import SeriesData, n_found, read_intervals, read_truth, runs, thinned
 from skae.inspection._tail_scale import MAX_DRAWN, TailScale
 from skae.inspection._texts import number_text, shortened
 from skae.sequences import mean_over_windows, windowed_errors
@@ -380,12 +380,13 @@ class SeriesScoreDisplay:
         shade = {"facecolor": to_rgba(RED, 0.3), "edgecolor": to_rgba(RED, 0.8), "zorder": 0.5}
         shade = style(Patch, shade | {"linewidth": min(1.0, MANY / max(1, len(intervals)))}, given)
         mark = {"facecolor": "white", "edgecolor": "black", "hatch": "////", "zorder": 3}
+        found = f", {n_found(truth, intervals):,} found" if len(intervals) else ""
         for ax in self.axes_:
             if len(intervals):
                 how = shade | {"label": f"anomalous: {len(intervals):,} intervals"}
                 self.intervals_.append(_draw_bands(ax, intervals, (0, 1), how))
             if len(truth):
-                how = mark | {"label": f"true anomalies: {len(truth):,}"}
+                how = mark | {"label": f"true anomalies: {len(truth):,}{found}"}
                 self.truth_.append(_draw_bands(ax, truth, (1 - MARK, MARK), how))
 
     def _finish(self, data, features, is_own):

@@ -36,7 +36,7 @@ def legend(display):
 
 def test_what_is_drawn():
     y_true = np.zeros(N_STEPS)
-    y_true[31:36] = 1
+    y_true[31:36] = y_true[60] = 1
     display = SeriesScoreDisplay.from_predictions(SERIES, SCORES, threshold=-3, y_true=y_true)
     (line,) = display.lines_
     np.testing.assert_array_equal(line.get_ydata(), SERIES)
@@ -48,13 +48,13 @@ def test_what_is_drawn():
     for bands in display.intervals_:
         assert intervals_of(bands) == [(30, 32), (80, 80)]
         assert bands.get_linewidth() > 0  # an interval of one step is seen
-    assert intervals_of(display.truth_[0]) == [(31, 35)]
+    assert intervals_of(display.truth_[0]) == [(31, 35), (60, 60)]
     assert display.truth_[0].get_hatch()
     assert legend(display) == [
         "score",
         "threshold: −3",
         "anomalous: 2 intervals",
-        "true anomalies: 1",
+        "true anomalies: 2, 1 found",
     ]
     labels = [ax.get_ylabel() for ax in display.axes_]
     assert labels == ["Value", "Score"]
