@@ -85,6 +85,8 @@ def _draw_row(display, ax, i, which, others, kwargs):
     ax.set_xlim(low * 1.05, (high or 1.0) * 1.6 - 0.3 * low)
     if not names:
         ax.text(0.5, 0.5, "no cell is unusual", transform=ax.transAxes, ha="center")
+    ax.locator_params(axis="x", nbins=6)
+    ax.ticklabel_format(axis="x", scilimits=(-3, 5))
     ax.set_xlabel(display.meaning)
     ax.set_title(display.titles[i], fontsize="medium", parse_math=False)
     return bars

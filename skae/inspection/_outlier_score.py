@@ -20,8 +20,8 @@ P_VALUES = 0.5, 0.1, 0.01, 0.001, 1e-4, 1e-5
 #: Least part of the width between two of them.
 LEAST_GAP = 0.06
 
-#: How much higher than the bars the axes are, for the legend.
-HEADROOM = 1.2
+#: How much higher than the bars the axes are: more if the legend is among them.
+HEADROOM, LEGEND_ROOM = 1.05, 1.2
 
 #: Marks of single samples below the threshold, at most, for each group.
 MAX_MARKS = 500
@@ -247,17 +247,20 @@ class OutlierScoreDisplay:
         if self.training_scores is not None:
             training = check_scores(self.training_scores, "training_scores")
         groups = read_groups(self.y, len(scores))
-        self.ax_ = ax = one_axes(ax, (7, 4))
+        is_own = ax is None
+        self.ax_ = ax = one_axes(ax, (7, 4.5))
         self.figure_ = ax.figure
         self._lay_out(scores, training, n_bins)
         self.bars_ = [
             self._draw_bars(scores[which], name, look, kwargs) for name, look, which in groups
         ]
         self.training_ = None if training is None else self._draw_training(training)
+        self.ax_.set_ylim(0, (HEADROOM if is_own else LEGEND_ROOM) * self._highest())
         self.marks_ = self._draw_marks(scores, groups)
         self.threshold_ = self._draw_threshold(threshold_kwargs)
         is_one = len(groups) == 1 and training is None
         self._label(self.name if name is None else name, "samples" if is_one else "group")
+        self._draw_legend(is_own)
         self.p_value_ax_ = None if training is None else self._draw_p_values(training)
         return self
 
@@ -272,7 +275,7 @@ class OutlierScoreDisplay:
         self._scale = TailScale.of(known)
         low, high = self._place(np.array([known.min(), known.max()]))
         if high - low <= 1e3 * np.spacing(max(abs(low), abs(high))):  # equal, but for rounding
-            high = low + max(abs(low), 1.0)
+            low, high = low - max(abs(low), 1.0) / 2, high + max(abs(high), 1.0) / 2
         width = (high - low) / n_bins
         edge = low if self.threshold is None else float(self._place(self.threshold))
         first = edge - np.ceil((edge - low) / width + 1e-9) * width
@@ -327,11 +330,16 @@ class OutlierScoreDisplay:
             label=self._described("training rows", scores),
         )
 
+    def _highest(self):
+        """Return the height of the highest bar."""
+        drawn = [*self.bars_, *([] if self.training_ is None else [self.training_])]
+        return max(one.get_data().values.max() for one in drawn)
+
     def _draw_marks(self, scores, groups):
         """Mark the samples below the threshold, in a line for each group."""
         if self.threshold is None:
             return []
-        top = HEADROOM * self.ax_.get_ylim()[1]
+        top = self.ax_.get_ylim()[1]
         room, marks = 0.04 * top, []
         for i, (_, (color, _), which) in enumerate(groups):
             low = np.sort(scores[which & (scores < self.threshold)])[:MAX_MARKS]
@@ -359,9 +367,15 @@ class OutlierScoreDisplay:
         of = "" if name is None else f" of {name}"
         self.ax_.set_xlabel(f"Score{of} (the lower, the more unusual)", parse_math=False)
         self.ax_.set_ylabel(f"% of the {what}")
+
+    def _draw_legend(self, is_own):
+        """Draw the legend: below the axes of a figure of its own, else in the axes."""
         drawn = [*self.bars_, self.training_, self.threshold_]
         drawn = [one for one in drawn if one is not None]
-        legend = self.ax_.legend(drawn, [one.get_label() for one in drawn], fontsize="small")
+        how = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 2, "frameon": False}
+        legend = self.ax_.legend(
+            drawn, [one.get_label() for one in drawn], fontsize="small", **how if is_own else {}
+        )
         for text in legend.get_texts():  # labels are of the user
             text.set_parse_math(False)
 
