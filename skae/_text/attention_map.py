@@ -76,10 +76,10 @@ def draw(attention, ax=None, colorbar=True, **kwargs):
     _write_tokens(ax.yaxis, attention.target, box.height)
     ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     ax.xaxis.set_label_position("top")
-    ax.set(xlabel="Source tokens", ylabel="Tokens of the translation")
+    ax.set(xlabel="source tokens", ylabel="tokens of the translation")
     if colorbar:
         ax.figure.colorbar(
-            image, ax=ax, fraction=0.05, pad=0.02, label="Attention weight (rows sum to 1)"
+            image, ax=ax, fraction=0.05, pad=0.02, label="attention weight (rows sum to 1)"
         )
     return image
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skae.inspection._forms import known_mean
+from skae.inspection._forms import known_mean, name_of_feature
 from skae.inspection._plotting import (
     BLUE,
     GRAY,
@@ -176,7 +176,7 @@ def draw_series(display, ax, kwargs):
         for panel, feature in zip(axes[:, j], features, strict=False):
             _draw_lines(display, light_grid(panel), j, feature)
         axes[0, j].set_title(display.titles[j], fontsize="small", parse_math=False)
-        axes[-1, j].set_xlabel("Step")
+        axes[-1, j].set_xlabel("step")
     maps = [_percent(error) for error in display.contribution]
     how = {"cmap": MAP_COLORS, "vmin": 0, "vmax": max(map(np.nanmax, maps)), "aspect": "auto"}
     how |= {"interpolation": "nearest"} | kwargs
@@ -184,8 +184,9 @@ def draw_series(display, ax, kwargs):
         panel.imshow(one.T, **how) for panel, one in zip(axes[-1], maps, strict=True)
     ]
     for panel, feature in zip(axes[:, 0], features, strict=False):
-        panel.set_ylabel("Value" if n_features == 1 else f"Feature {feature}")
-    _name_features(axes[-1, 0], n_features)
+        name = name_of_feature(display.feature_names, n_features, feature)
+        panel.set_ylabel(shortened(name), parse_math=False)
+    _name_features(axes[-1, 0], display.feature_names, n_features)
     legend_above(axes[0, 0], is_own=ax is None)
     _draw_scale(display, display.images_[0], axes, "% of the error\nof the series")
     return axes
@@ -201,9 +202,12 @@ def _draw_lines(display, ax, j, feature):
         display.lines_ += ax.plot(np.arange(len(y)), y, label=name, **how)
 
 
-def _name_features(ax, n_features):
-    ax.set_ylabel("Error" if n_features == 1 else "Feature")
-    ax.set_yticks([] if n_features == 1 else range(0, n_features, -(-n_features // MAX_NAMES)))
+def _name_features(ax, names, n_features):
+    """Label the rows of a heat map."""
+    ax.set_ylabel("error" if n_features == 1 else "feature")
+    shown = range(0, 0 if n_features == 1 else n_features, -(-n_features // MAX_NAMES))
+    texts = [str(i) if names is None else shortened(names[i], 16) for i in shown]
+    ax.set_yticks(shown, texts, fontsize="small", parse_math=False)
 
 
 def _percent(error):

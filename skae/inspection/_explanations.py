@@ -37,6 +37,8 @@ class Explanation:
         How unusual the samples are.
     meaning : str
         What the contributions are.
+    feature_names : list of str or None, default=None
+        Names of the features of series.
     """
 
     form: Any
@@ -47,6 +49,7 @@ class Explanation:
     scores: np.ndarray | None
     p_values: np.ndarray | None
     meaning: str
+    feature_names: list | None = None
 
 
 def explain(estimator, X, n_samples, image_shape=None, form="auto"):
@@ -98,13 +101,12 @@ def explain(estimator, X, n_samples, image_shape=None, form="auto"):
     shown = X if len(which) == len(scores) else take_rows(X, which)
     if is_detector and isinstance(drawn, Rows):
         contribution, expected = estimator.explain(shown, return_expected=True)
-        meaning = "Rise of the score with the expected value"
+        meaning = "rise of the score with the expected value"
     else:
         shown, expected, contribution, meaning = _by_reconstruction(model, shown, drawn)
     p = p_values(scores[which], estimator.calibration_scores_) if is_detector else None
-    return Explanation(
-        drawn, shown, expected, contribution, labels[which], scores[which], p, meaning
-    )
+    parts = drawn, shown, expected, contribution, labels[which], scores[which], p, meaning
+    return Explanation(*parts, model.feature_names)
 
 
 def _by_reconstruction(model, shown, drawn):
@@ -114,9 +116,9 @@ def _by_reconstruction(model, shown, drawn):
         warnings.simplefilter("ignore", ExtrapolationWarning)
         expected = model.reconstruct(inputs)
     if isinstance(drawn, Rows):
-        errors, meaning = model.last.feature_losses(inputs), "Loss of the reconstruction"
+        errors, meaning = model.last.feature_losses(inputs), "loss of the reconstruction"
     else:
-        errors, meaning = model.last.reconstruction_errors(inputs), "Part of the squared error"
+        errors, meaning = model.last.reconstruction_errors(inputs), "part of the squared error"
     if model.can_go_back:
         return shown, model.back(expected), errors, meaning
     return inputs, expected, errors, meaning

@@ -47,8 +47,10 @@ class OutlierExplanationDisplay:
         What the samples are.
     titles : list of str or None, default=None
         Titles of the samples. None are their numbers.
-    meaning : str, default="Contribution"
+    meaning : str, default="contribution"
         What the contributions of rows are.
+    feature_names : list of str or None, default=None
+        Names of the features of series.
     n_total : int or None, default=None
         Number of samples that those of the display are the most unusual of.
 
@@ -98,7 +100,8 @@ class OutlierExplanationDisplay:
         contribution,
         form="rows",
         titles=None,
-        meaning="Contribution",
+        meaning="contribution",
+        feature_names=None,
         n_total=None,
     ):
         self.value = value
@@ -107,6 +110,7 @@ class OutlierExplanationDisplay:
         self.form = form
         self.titles = titles
         self.meaning = meaning
+        self.feature_names = feature_names
         self.n_total = n_total
 
     @classmethod
@@ -222,7 +226,7 @@ class OutlierExplanationDisplay:
         which = most_unusual(of_selection, _limit(n_samples)(drawn.name))
         some = [take_rows(as_data(one), which) for one in (X, expected, contributions)]
         numbers = [None if one is None else one[which] for one in known.values()]
-        meaning = "Contribution"
+        meaning = "contribution"
         explanation = Explanation(drawn, *some, labels_of(X)[which], *numbers, meaning)
         return cls._of(explanation, n).plot(ax, **kwargs)
 
@@ -245,6 +249,7 @@ class OutlierExplanationDisplay:
             form=drawn.name,
             titles=_titles(explanation, "row" if isinstance(drawn, Rows) else "sample"),
             meaning=explanation.meaning,
+            feature_names=explanation.feature_names,
             n_total=n_total,
         )
 

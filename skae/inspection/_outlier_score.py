@@ -85,7 +85,7 @@ class OutlierScoreDisplay:
     >>> detector = OutlierDetector(IsolationForest(random_state=0)).fit(X)
     >>> display = OutlierScoreDisplay.from_estimator(detector, X_new)
     >>> display.ax_.get_xlabel()
-    'Score of OutlierDetector (the lower, the more unusual)'
+    'score of OutlierDetector (the lower, the more unusual)'
     """
 
     def __init__(self, *, scores, threshold=None, y=None, training_scores=None, name=None):
@@ -365,7 +365,7 @@ class OutlierScoreDisplay:
 
     def _label(self, name, what):
         of = "" if name is None else f" of {name}"
-        self.ax_.set_xlabel(f"Score{of} (the lower, the more unusual)", parse_math=False)
+        self.ax_.set_xlabel(f"score{of} (the lower, the more unusual)", parse_math=False)
         self.ax_.set_ylabel(f"% of the {what}")
 
     def _draw_legend(self, is_own):

@@ -47,7 +47,7 @@ class TimeAxis:
             If there is not one time for each step, they are not in order, or one is missing.
         """
         if times is None:
-            return cls(np.arange(n_steps, dtype=np.float64), "Step")
+            return cls(np.arange(n_steps, dtype=np.float64), "step")
         axis = cls(*_places(pd.Index(times), name))
         if axis.places.shape != (n_steps,):
             raise ValueError(
@@ -104,17 +104,17 @@ def _places(index, name):
         zone = index.tz
         plain = index if zone is None else index.tz_convert("UTC").tz_localize(None)
         days = ((plain - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
-        label = called or "Time"
+        label = called or "time"
         return days, label if zone is None else f"{label} ({zone})", True, zone
     if isinstance(index, pd.TimedeltaIndex):
         seconds = index.total_seconds().to_numpy(np.float64)
-        return seconds, f"{called or 'Time'} in seconds", False, None
+        return seconds, f"{called or 'time'} in seconds", False, None
     if not pd.api.types.is_numeric_dtype(index):
         raise ValueError(
             f"{name} must hold dates or numbers, but its first is {index[0]!r}. Turn texts into "
             "dates by pandas.to_datetime."
         )
-    return index.to_numpy(np.float64), called or "Step", False, None
+    return index.to_numpy(np.float64), called or "step", False, None
 
 
 @dataclass

@@ -102,7 +102,7 @@ class SeriesScoreDisplay:
     >>> scores = -abs(series)
     >>> display = SeriesScoreDisplay.from_predictions(series, scores, threshold=-1.1)
     >>> display.ax_.get_ylabel()
-    'Score'
+    'score'
     """
 
     def __init__(
@@ -347,7 +347,7 @@ class SeriesScoreDisplay:
         self.lines_ = []
         for ax, i in zip(self.axes_, features, strict=False):
             self.lines_.append(self._draw_line(ax, data.axis, data.values[:, i], {}, kwargs))
-            name = "Value" if data.values.shape[1] == 1 else f"Feature {i}"
+            name = "value" if data.values.shape[1] == 1 else f"feature {i}"
             name = name if data.names is None else shortened(data.names[i], 20)
             ax.set_ylabel(name, parse_math=False)
 
@@ -360,7 +360,7 @@ class SeriesScoreDisplay:
         if scale is not None:
             self.ax_.set_ylim(scale.limits(known.min(), known.max()))
             scale.apply(self.ax_, "y")
-        self.ax_.set_ylabel("Score" if name is None else f"Score of\n{name}", parse_math=False)
+        self.ax_.set_ylabel("score" if name is None else f"score of\n{name}", parse_math=False)
 
     def _draw_threshold(self, threshold, given):
         from matplotlib.lines import Line2D

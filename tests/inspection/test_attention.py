@@ -33,9 +33,9 @@ def test_what_is_drawn():
     np.testing.assert_array_equal(display.im_.get_array(), WEIGHTS)
     assert (tokens(display.ax_.xaxis), tokens(display.ax_.yaxis)) == (SOURCE, TARGET)
     assert not any(label.get_parse_math() for label in display.ax_.get_xticklabels())
-    assert display.ax_.get_xlabel() == "Source tokens"
-    assert display.ax_.get_ylabel() == "Tokens of the translation"
-    assert display.colorbar_.ax.get_ylabel() == "Attention weight (rows sum to 1)"
+    assert display.ax_.get_xlabel() == "source tokens"
+    assert display.ax_.get_ylabel() == "tokens of the translation"
+    assert display.colorbar_.ax.get_ylabel() == "attention weight (rows sum to 1)"
     assert display.figure_ is display.ax_.figure
 
 

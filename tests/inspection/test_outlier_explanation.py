@@ -97,7 +97,7 @@ def test_bars_of_rows(detector, homes):
     for i, (label, ax) in enumerate(zip(lowest.index, display.axes_.flat, strict=True)):
         assert ax.get_title().startswith(f"row {label}: score −")
         assert ax.get_title().endswith(f"p = {p[i]:.2g}")
-        assert ax.get_xlabel() == "Rise of the score with the expected value"
+        assert ax.get_xlabel() == "rise of the score with the expected value"
         own = contributions.loc[label].nlargest(len(display.bars_[i]))
         np.testing.assert_allclose(widths(display.bars_[i]), own)
         assert [name.rpartition(" = ")[0] for name in names(ax)] == list(own.index)
@@ -148,7 +148,7 @@ def test_losses_of_autoencoders_of_tables(homes):
     losses = model.feature_losses(homes.loc[["home 3"]])
     np.testing.assert_allclose(display.contribution, losses.to_numpy())
     assert names(display.ax_)[0] == "rent = 9,000"
-    assert display.ax_.get_xlabel() == "Loss of the reconstruction"
+    assert display.ax_.get_xlabel() == "loss of the reconstruction"
     assert display.figure_.get_suptitle() == "The most unusual of 30 samples"
 
 
@@ -206,16 +206,25 @@ def test_series(recurrent, series):
     for image, error in zip(display.images_, errors, strict=True):
         np.testing.assert_allclose(image.get_array().T, 100 * error / error.sum(), rtol=1e-5)
     labels = [ax.get_ylabel() for ax in display.axes_[:, 0]]
-    assert "Feature 3" in labels
-    row = labels.index("Feature 3")
+    assert "feature 3" in labels
+    row = labels.index("feature 3")
     sample, expected = display.axes_[row, 0].lines
     np.testing.assert_array_equal(sample.get_ydata(), series[4][:, 3])
     made = recurrent.reconstruct([series[4]])[0][:, 3]
     np.testing.assert_allclose(expected.get_ydata(), made, rtol=1e-5)
     assert sample.get_linestyle() != expected.get_linestyle()
-    assert display.axes_[-1, 0].get_xlabel() == "Step"
+    assert display.axes_[-1, 0].get_xlabel() == "step"
     (legend,) = display.figure_.legends
     assert [text.get_text() for text in legend.get_texts()] == ["sample", "expected"]
+
+
+def test_features_of_series_have_names(series):
+    frames = [pd.DataFrame(one[:, :2], columns=["flow", "heat"]) for one in series]
+    model = RecurrentAutoencoder(2, max_epochs=1, check_baseline=False, early_stopping=False)
+    display = OutlierExplanationDisplay.from_estimator(model.fit(frames), frames, n_samples=1)
+    labels = [ax.get_ylabel() for ax in display.axes_[:, 0]]
+    assert labels == ["flow", "heat", "feature"]
+    assert names(display.axes_[-1, 0]) == ["flow", "heat"]
 
 
 def test_other_libraries(homes):

@@ -65,7 +65,7 @@ def test_what_is_drawn_of_a_detector(detector, rows):
     ]
     marks = np.concatenate([line.get_xdata() for line in display.marks_])
     np.testing.assert_allclose(np.sort(marks), np.sort(scores[flagged]))
-    assert display.ax_.get_xlabel() == "Score of OutlierDetector (the lower, the more unusual)"
+    assert display.ax_.get_xlabel() == "score of OutlierDetector (the lower, the more unusual)"
     assert display.ax_.get_ylabel() == "% of the group"
     assert display.figure_ is display.ax_.figure
     assert outlier.get_hatch() != normal.get_hatch()  # not by color alone
@@ -208,11 +208,11 @@ def test_axes_and_styles_of_the_user(detector, rows):
         detector, rows[1], ax=axes[1], name="pumps", n_bins=10, ec="red", threshold_kwargs={"lw": 4}
     )
     assert display.ax_ is axes[1]
-    assert display.ax_.get_xlabel().startswith("Score of pumps")
+    assert display.ax_.get_xlabel().startswith("score of pumps")
     assert display.threshold_.get_linewidth() == 4
     assert display.bars_[0].get_edgecolor()[:3] == (1, 0, 0)
     assert len(display.bars_[0].get_data().edges) < 15
-    assert display.plot(name="fans").ax_.get_xlabel().startswith("Score of fans")
+    assert display.plot(name="fans").ax_.get_xlabel().startswith("score of fans")
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def test_what_is_drawn():
         "true anomalies: 2, 1 found",
     ]
     labels = [ax.get_ylabel() for ax in display.axes_]
-    assert labels == ["Value", "Score"]
-    assert display.ax_.get_xlabel() == "Step"
+    assert labels == ["value", "score"]
+    assert display.ax_.get_xlabel() == "step"
     assert display.ax_ is display.axes_[1]
     assert [ax.get_xlim() for ax in display.axes_] == [(0, N_STEPS - 1)] * 2
 
@@ -75,7 +75,7 @@ def test_peaks_of_a_million_steps_are_seen():
     assert y[x == 1] == -40
     assert np.isnan(y[(x > 500_600) & (x < 509_400)]).all()
     assert (np.diff(x) > 0).all()
-    assert display.ax_.get_xlabel() == "Step: lowest and highest of every 500 steps"
+    assert display.ax_.get_xlabel() == "step: lowest and highest of every 500 steps"
     assert intervals_of(display.intervals_[0]) == [(1, 1), (777_777, 777_777)]
 
 
@@ -89,7 +89,7 @@ def test_dates(zone):
     np.testing.assert_allclose(display.lines_[0].get_xdata(), places, rtol=1e-12)
     expected = [(places[3], places[9]), (places[50], places[52])]
     np.testing.assert_allclose(intervals_of(display.intervals_[0]), expected)
-    assert [ax.get_ylabel() for ax in display.axes_] == ["pressure", "on", "Score"]
+    assert [ax.get_ylabel() for ax in display.axes_] == ["pressure", "on", "score"]
     assert display.ax_.get_xlabel() == ("at" if zone is None else "at (Europe/Berlin)")
     for same in ([(3, 9), (50, 52)], [tuple(i) for i in intervals.iloc[:, :2].to_numpy()]):
         again = SeriesScoreDisplay.from_predictions(series, SCORES, intervals=same)
@@ -103,20 +103,20 @@ def test_dates(zone):
 @pytest.mark.parametrize(
     ("series", "times", "places", "label"),
     [
-        (pd.Series([1.0, 2, 3], [0.5, 1.5, 4]), None, [0.5, 1.5, 4], "Step"),
-        (pd.Series([1, None, 3], list("abc"), dtype="Int64"), None, [0, 1, 2], "Step"),
-        (pd.Series([1, 2, 3], [7, 3, 5]), None, [0, 1, 2], "Step"),
+        (pd.Series([1.0, 2, 3], [0.5, 1.5, 4]), None, [0.5, 1.5, 4], "step"),
+        (pd.Series([1, None, 3], list("abc"), dtype="Int64"), None, [0, 1, 2], "step"),
+        (pd.Series([1, 2, 3], [7, 3, 5]), None, [0, 1, 2], "step"),
         (
             pd.Series([1, 2, 3], pd.to_timedelta([0, 60, 90], "s")), None,
-            [0, 60, 90], "Time in seconds",
+            [0, 60, 90], "time in seconds",
         ),
         (
             pd.Series([1, 2], pd.period_range("1970-01-02", periods=2, freq="D")), None,
-            [1, 2], "Time",
+            [1, 2], "time",
         ),
-        (pl.DataFrame({"t": [3, 4, 6], "v": [1.0, None, 2]}), "t", [3, 4, 6], "Step"),
-        ([[1, 2], [3, 4]], [10, 20], [10, 20], "Step"),
-        (pl.Series("v", [1.0, 2.0]), None, [0, 1], "Step"),
+        (pl.DataFrame({"t": [3, 4, 6], "v": [1.0, None, 2]}), "t", [3, 4, 6], "step"),
+        ([[1, 2], [3, 4]], [10, 20], [10, 20], "step"),
+        (pl.Series("v", [1.0, 2.0]), None, [0, 1], "step"),
     ],
 )  # fmt: skip
 def test_times(series, times, places, label):
@@ -147,7 +147,7 @@ def test_errors_of_windows(recurrent):
     errors = windowed_errors(recurrent, SERIES, 20, 5)
     np.testing.assert_allclose(display.score_line_.get_ydata(), -errors)
     assert display.threshold_ is None
-    assert display.ax_.get_ylabel() == "Score of\nRecurrentAutoencoder"
+    assert display.ax_.get_ylabel() == "score of\nRecurrentAutoencoder"
     auto = SeriesScoreDisplay.from_estimator(recurrent, SERIES, length=20, threshold="auto")
     assert auto.threshold_.get_ydata()[0] < np.median(-errors)
 
@@ -200,10 +200,10 @@ def test_axes_of_the_user():
     assert display.figure_ is figure
     assert display.threshold_.get_color() == "red"
     assert display.intervals_[0].get_facecolor()[0].tolist() == [1, 1, 0, 1]
-    assert display.ax_.get_ylabel() == "Score of\npump"
+    assert display.ax_.get_ylabel() == "score of\npump"
     assert display.ax_.get_legend() is not None
     display.plot(name="fan", ax=plt.subplots()[1])
-    assert display.ax_.get_ylabel() == "Score of\nfan"
+    assert display.ax_.get_ylabel() == "score of\nfan"
 
 
 INDEX = pd.to_datetime(["2025-01-02", "2025-01-01"])
