@@ -107,7 +107,7 @@ class OutlierScoreDisplay:
         ax=None,
         name=None,
         n_bins=N_BINS,
-        threshold_kwargs=None,
+        threshold_kw=None,
         **kwargs,
     ):
         """Draw the scores that an estimator gives.
@@ -132,7 +132,7 @@ class OutlierScoreDisplay:
             What the scores are called. None is the class of the estimator.
         n_bins : int, default=40
             Number of bars, about: a bar begins at the threshold.
-        threshold_kwargs : dict or None, default=None
+        threshold_kw : dict or None, default=None
             Keywords of matplotlib's ``axvline``, for the threshold.
         **kwargs : dict
             Keywords of matplotlib's ``stairs``, for the histograms of the samples.
@@ -158,7 +158,7 @@ class OutlierScoreDisplay:
             training_scores=scored.training_scores,
             name=type(estimator).__name__ if name is None else name,
         )
-        return display.plot(ax, n_bins=n_bins, threshold_kwargs=threshold_kwargs, **kwargs)
+        return display.plot(ax, n_bins=n_bins, threshold_kw=threshold_kw, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -171,7 +171,7 @@ class OutlierScoreDisplay:
         ax=None,
         name=None,
         n_bins=N_BINS,
-        threshold_kwargs=None,
+        threshold_kw=None,
         **kwargs,
     ):
         """Draw given scores.
@@ -193,7 +193,7 @@ class OutlierScoreDisplay:
             What the scores are called.
         n_bins : int, default=40
             Number of bars, about: a bar begins at the threshold.
-        threshold_kwargs : dict or None, default=None
+        threshold_kw : dict or None, default=None
             Keywords of matplotlib's ``axvline``, for the threshold.
         **kwargs : dict
             Keywords of matplotlib's ``stairs``, for the histograms of the samples.
@@ -211,9 +211,9 @@ class OutlierScoreDisplay:
         display = cls(
             scores=scores, threshold=threshold, y=y, training_scores=training_scores, name=name
         )
-        return display.plot(ax, n_bins=n_bins, threshold_kwargs=threshold_kwargs, **kwargs)
+        return display.plot(ax, n_bins=n_bins, threshold_kw=threshold_kw, **kwargs)
 
-    def plot(self, ax=None, *, name=None, n_bins=N_BINS, threshold_kwargs=None, **kwargs):
+    def plot(self, ax=None, *, name=None, n_bins=N_BINS, threshold_kw=None, **kwargs):
         """Draw the display.
 
         Parameters
@@ -224,7 +224,7 @@ class OutlierScoreDisplay:
             What the scores are called. None is the ``name`` of the display.
         n_bins : int, default=40
             Number of bars, about: a bar begins at the threshold.
-        threshold_kwargs : dict or None, default=None
+        threshold_kw : dict or None, default=None
             Keywords of matplotlib's ``axvline``, for the threshold.
         **kwargs : dict
             Keywords of matplotlib's ``stairs``, for the histograms of the samples.
@@ -257,7 +257,7 @@ class OutlierScoreDisplay:
         self.training_ = None if training is None else self._draw_training(training)
         self.ax_.set_ylim(0, (HEADROOM if is_own else LEGEND_ROOM) * self._highest())
         self.marks_ = self._draw_marks(scores, groups)
-        self.threshold_ = self._draw_threshold(threshold_kwargs)
+        self.threshold_ = self._draw_threshold(threshold_kw)
         is_one = len(groups) == 1 and training is None
         self._label(self.name if name is None else name, "samples" if is_one else "group")
         self._draw_legend(is_own)
@@ -351,7 +351,7 @@ class OutlierScoreDisplay:
         self.ax_.set_yticks([tick for tick in self.ax_.get_yticks() if 0 <= tick <= top])
         return marks
 
-    def _draw_threshold(self, threshold_kwargs):
+    def _draw_threshold(self, threshold_kw):
         from matplotlib.lines import Line2D
 
         if self.threshold is None:
@@ -361,7 +361,7 @@ class OutlierScoreDisplay:
             "linewidth": 1.5,
             "label": f"threshold: {number_text(self.threshold)}",
         }
-        return self.ax_.axvline(self.threshold, **style(Line2D, default, threshold_kwargs))
+        return self.ax_.axvline(self.threshold, **style(Line2D, default, threshold_kw))
 
     def _label(self, name, what):
         of = "" if name is None else f" of {name}"

@@ -276,8 +276,8 @@ class SeriesScoreDisplay:
         *,
         name=None,
         max_features=MAX_FEATURES,
-        threshold_kwargs=None,
-        interval_kwargs=None,
+        threshold_kw=None,
+        interval_kw=None,
         **kwargs,
     ):
         """Draw the display.
@@ -292,9 +292,9 @@ class SeriesScoreDisplay:
         max_features : int, default=5
             How many features are drawn: if there are more, those that are most unusual in the
             intervals.
-        threshold_kwargs : dict or None, default=None
+        threshold_kw : dict or None, default=None
             Keywords of matplotlib's ``axhline``, for the threshold.
-        interval_kwargs : dict or None, default=None
+        interval_kw : dict or None, default=None
             Keywords of matplotlib's ``broken_barh``, for the intervals.
         **kwargs : dict
             Keywords of matplotlib's ``plot``, for the lines of the series and of the scores.
@@ -325,8 +325,8 @@ class SeriesScoreDisplay:
         self.figure_ = self.ax_.figure
         self._draw_lines(data, features, kwargs)
         self._draw_scores(data.axis, scores, threshold, kwargs, self.name if name is None else name)
-        self._draw_threshold(threshold, threshold_kwargs)
-        self._draw_intervals(intervals, truth, interval_kwargs)
+        self._draw_threshold(threshold, threshold_kw)
+        self._draw_intervals(intervals, truth, interval_kw)
         self._finish(data, features, is_own=ax is None)
         return self
 

@@ -205,7 +205,7 @@ def test_axes_and_styles_of_the_user(detector, rows):
 
     _, axes = plt.subplots(2)
     display = OutlierScoreDisplay.from_estimator(
-        detector, rows[1], ax=axes[1], name="pumps", n_bins=10, ec="red", threshold_kwargs={"lw": 4}
+        detector, rows[1], ax=axes[1], name="pumps", n_bins=10, ec="red", threshold_kw={"lw": 4}
     )
     assert display.ax_ is axes[1]
     assert display.ax_.get_xlabel().startswith("score of pumps")

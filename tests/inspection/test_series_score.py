@@ -193,8 +193,8 @@ def test_axes_of_the_user():
 
     figure, axes = plt.subplots(2)
     display = SeriesScoreDisplay.from_predictions(
-        SERIES, SCORES, threshold=-3, ax=axes, name="pump", threshold_kwargs={"c": "red"},
-        interval_kwargs={"fc": "yellow"},
+        SERIES, SCORES, threshold=-3, ax=axes, name="pump", threshold_kw={"c": "red"},
+        interval_kw={"fc": "yellow"},
     )  # fmt: skip
     assert display.axes_.tolist() == axes.tolist()
     assert display.figure_ is figure
