@@ -137,14 +137,14 @@ def draw_images(display, ax, kwargs):
     n, (height, width) = len(display.titles), np.shape(display.value[0])[:2]
     axes = grid_of_axes(ax, 3, n, (1.6 + 1.5 * n, 0.6 + 4.5 * np.clip(height / width, 0.5, 2)))
     maps = [_percent(e.mean(-1) if e.ndim == 3 else e) for e in display.contribution]
-    how = {"cmap": MAP_COLORS, "vmin": 0, "vmax": max(map(np.nanmax, maps))} | kwargs
+    how = {"cmap": MAP_COLORS, "vmin": 0, "vmax": max(one.max() for one in maps) or 1.0} | kwargs
     display.images_ = np.empty(axes.shape, object)
     for j, one in enumerate(maps):
         column, value = axes[:, j], display.value[j]
         for i, image in enumerate((value, display.expected[j])):
             display.images_[i, j] = _draw_picture(bare(column[i]), image, value)
         display.images_[2, j] = bare(column[2]).imshow(one, **how)
-        y, x = np.unravel_index(np.nanargmax(one), one.shape)
+        y, x = np.unravel_index(one.argmax(), one.shape)
         for panel in (column[0], column[2]):
             panel.plot(x, y, "s", mfc="none", mec=BLUE, mew=1.5, ms=9)
         column[0].set_title(display.titles[j].replace(": ", "\n"), fontsize="small")
@@ -178,7 +178,12 @@ def draw_series(display, ax, kwargs):
         axes[0, j].set_title(display.titles[j], fontsize="small", parse_math=False)
         axes[-1, j].set_xlabel("step")
     maps = [_percent(error) for error in display.contribution]
-    how = {"cmap": MAP_COLORS, "vmin": 0, "vmax": max(map(np.nanmax, maps)), "aspect": "auto"}
+    how = {
+        "cmap": MAP_COLORS,
+        "vmin": 0,
+        "vmax": max(one.max() for one in maps) or 1.0,
+        "aspect": "auto",
+    }
     how |= {"interpolation": "nearest"} | kwargs
     display.images_ = [
         panel.imshow(one.T, **how) for panel, one in zip(axes[-1], maps, strict=True)
@@ -212,8 +217,8 @@ def _name_features(ax, names, n_features):
 
 def _percent(error):
     """Return the errors of a sample as percentages of their sum."""
-    total = np.nansum(error)
-    return 100 * error / (total if total > 0 else 1.0)
+    error = np.nan_to_num(error)
+    return 100 * error / (error.sum() or 1.0)
 
 
 def _draw_scale(display, image, axes, label):

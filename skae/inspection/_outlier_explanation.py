@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_scalar
 
+from skae._data.checks import as_numbers
 from skae._data.frames import is_frame
 from skae._data.given import as_data
 from skae._outliers.cells import as_objects, take_rows
@@ -236,7 +237,8 @@ class OutlierExplanationDisplay:
         drawn = explanation.form
         value, expected = drawn.read(explanation.value), drawn.read(explanation.expected)
         if isinstance(drawn, Rows):
-            contribution = np.array(_arrays(explanation.contribution), np.float64)
+            # Cells that are missing contribute nothing.
+            contribution = np.nan_to_num(_arrays(explanation.contribution))
             if not is_frame(explanation.value):
                 value.columns = [f"x{i}" for i in range(value.shape[1])]
         else:
@@ -310,7 +312,10 @@ def _limit(n_samples):
 
 def _arrays(samples):
     """Return the samples as a sequence of arrays."""
-    return as_objects(samples).astype(np.float64) if is_frame(samples) else samples
+    if is_frame(samples):
+        samples = as_objects(samples)
+    is_list = isinstance(samples, (list, tuple)) and len({np.shape(one) for one in samples}) > 1
+    return samples if is_list else as_numbers(samples, "contributions").astype(np.float64)
 
 
 def _titles(explanation, what):

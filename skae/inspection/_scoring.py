@@ -113,7 +113,8 @@ def check_scores(scores, name="scores"):
 
 def check_threshold(threshold):
     """Raise an error if a threshold is neither a number nor None."""
-    if threshold is not None and not (isinstance(threshold, Real) and np.isfinite(threshold)):
+    is_number = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if threshold is not None and not (is_number and np.isfinite(threshold)):
         raise ValueError(f"threshold must be a number or None; got {threshold!r}")
 
 

@@ -80,6 +80,11 @@ class TimeAxis:
                 index = pd.DatetimeIndex(index)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{name} must hold dates, as series does: {error}") from error
+        if not self.is_date and isinstance(index, pd.DatetimeIndex):
+            raise ValueError(
+                f"{name} holds dates, such as {index[0]}, but series has none. Give it an index of "
+                "dates, or times."
+            )
         if self.is_date and index.tz is None and self.zone is not None:
             index = index.tz_localize(self.zone)
         return _places(index, name)[0]
@@ -228,7 +233,7 @@ def read_intervals(intervals, axis, name="intervals"):
             )
         ends = [frame.get_column(column).to_list() for column in ("start", "end")]
     else:
-        pairs = list(intervals)
+        pairs = [_pair(interval) for interval in intervals]
         if not all(np.iterable(pair) and len(pair) >= 2 for pair in pairs):
             raise ValueError(f"{name} must hold pairs, (start, end); got {pairs[0]!r:.60}")
         ends = [[pair[i] for pair in pairs] for i in (0, 1)]
@@ -239,7 +244,15 @@ def read_intervals(intervals, axis, name="intervals"):
     if len(wrong):
         start, end = (one[wrong[0]] for one in ends)
         raise ValueError(f"{name}: an interval must not end before it starts; got ({start}, {end})")
+    outside = (places[:, 1] < axis.places[0]) | (places[:, 0] > axis.places[-1])
+    if outside.any():
+        start, end = (one[np.flatnonzero(outside)[0]] for one in ends)
+        raise ValueError(f"{name}: ({start}, {end}) is not within the times of series.")
     return places
+
+
+def _pair(interval):
+    return (interval.left, interval.right) if isinstance(interval, pd.Interval) else interval
 
 
 def read_truth(y_true, axis):
@@ -259,10 +272,10 @@ def read_truth(y_true, axis):
     n_steps = len(axis.places)
     if narwhals_frame(y_true, "y_true") is not None:
         return read_intervals(y_true, axis, "y_true")
-    values = list(as_data(y_true, "y_true"))
+    values = [_pair(value) for value in as_data(y_true, "y_true")]
     if values and all(np.ndim(value) == 1 and len(value) == 2 for value in values):
         return read_intervals(values, axis, "y_true")
-    labels = np.where(pd.isna(np.array(values, dtype=object)), 0, values).astype(np.float64)
+    labels = np.nan_to_num(as_numbers(values, "y_true").astype(np.float64))
     if labels.shape != (n_steps,):
         raise ValueError(
             f"y_true is of shape {labels.shape}, but series has {n_steps} steps. Give one label "

@@ -192,6 +192,8 @@ class SeriesScoreDisplay:
         refuse_class("estimator", estimator)
         check_is_fitted(estimator)
         series = as_data(series, "series")
+        if length is not None:
+            check_scalar(length, "length", Integral, min_val=1)
         if length is None:
             scores, own = _scores_of_rows(estimator, series)
         else:

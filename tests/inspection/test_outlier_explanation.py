@@ -137,6 +137,9 @@ def test_many_columns_and_small_contributions():
     assert widths(display.bars_[0]) == pytest.approx([5, 1, 1, 1, 1, 1, 12])
     assert names(display.ax_)[::6] == ["x0 = 0", "13 other cells"]
     assert texts(display.ax_)[0] == "expected 1"
+    contributions[0, 3] = np.nan  # of a missing cell
+    display = OutlierExplanationDisplay.from_predictions(X, X + 1, contributions)
+    assert widths(display.bars_[0]) == pytest.approx([5, 1, 1, 1, 1, 1, 11])
     nothing = OutlierExplanationDisplay.from_predictions(X, X, 0 * X)
     assert texts(nothing.ax_) == ["no cell is unusual"]
 
@@ -275,5 +278,7 @@ def test_bad_input(detector, homes, series):
         give(homes, homes, np.ones((2, 5)))
     with pytest.raises(ValueError, match=r"contributions must be of the shape of X: .* \(5,\), th"):
         give(homes, homes, np.ones((30, 4)))
+    with pytest.raises(ValueError, match="contributions is of dtype <U1, which is not numeric"):
+        give(np.eye(2), np.eye(2), [["a", "b"], ["c", "d"]])
     with pytest.raises(ValueError, match="scores: the score of sample 0 is NaN"):
         give(np.eye(2), np.eye(2), np.eye(2), scores=[np.nan, 1])

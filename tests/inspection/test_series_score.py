@@ -132,6 +132,7 @@ def test_times(series, times, places, label):
         [0, 1, 1, np.nan],
         np.array([1, -1, -1, 1]),
         [(1, 2)],
+        pd.interval_range(1, 2),
         pl.DataFrame({"start": [1], "end": [2]}),
     ],
     ids=str,
@@ -225,6 +226,12 @@ INDEX = pd.to_datetime(["2025-01-02", "2025-01-01"])
         ({"intervals": [(2, 1)]}, "must not end before it starts"),
         ({"intervals": [3, 4]}, r"intervals must hold pairs, \(start, end\)"),
         ({"intervals": pd.DataFrame({"from": [1]})}, "intervals has no column 'start'"),
+        ({"intervals": [(5, 9)]}, r"intervals: \(5, 9\) is not within the times of series"),
+        (
+            {"intervals": [(INDEX[1], INDEX[0])]},
+            "intervals holds dates, such as 2025-01-01 .* none",
+        ),
+        ({"y_true": list("abcd")}, "y_true is of dtype"),
         ({"y_true": [1, 0]}, r"y_true is of shape \(2,\), but series has 4 steps"),
         ({"y_true": [1, 2, 3, 4]}, "y_true must hold 0 and 1"),
         ({"threshold": "high"}, "threshold must be a number"),
@@ -243,6 +250,13 @@ def test_a_column_that_is_not_there():
     frame = pd.DataFrame({"time": [1, 2], "v": [1, 2]})
     with pytest.raises(ValueError, match=r"series has no column 'tme', which times names\. Did"):
         SeriesScoreDisplay.from_predictions(frame, [0, 0], times="tme")
+
+
+def test_windows_have_a_length():
+    forest = IsolationForest(n_estimators=2).fit(sliding_windows(SERIES, 20))
+    for length, message in (("20", "length must be an instance"), (0, "length == 0"), (500, "too")):
+        with pytest.raises((TypeError, ValueError), match=message):
+            SeriesScoreDisplay.from_estimator(forest, SERIES, length=length)
 
 
 def test_unfitted():
