@@ -37,6 +37,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from umap import UMAP
 
 from skae import Autoencoder, TabularAutoencoder
+from skae.inspection import LatentSpaceDisplay
 
 # sphinx_gallery_start_ignore
 if "__file__" in globals():  # run as a script, not by the documentation or in a notebook
@@ -121,11 +122,11 @@ if "__file__" in globals():
 #
 # These are the held-out digits.
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.3), layout="constrained")
 for ax, (name, codes) in zip(axes, pictures.items(), strict=True):
-    points = ax.scatter(*codes.T, c=y_test, cmap="tab10", s=8)
-    ax.set(title=name, xticks=[], yticks=[], xlabel="first code", ylabel="second code")
-figure.legend(*points.legend_elements(), loc="outside right center", frameon=False, title="digit")
+    display = LatentSpaceDisplay.from_predictions(codes, y_test, y_name="digit", ax=ax)
+    display.legend_.set_visible(name == "neighbors")
+    ax.set_title(name)
 # sphinx_gallery_start_ignore
 if "__file__" in globals():
     figure.savefig(save_path.replace(".png", "_digits.png"))
@@ -163,11 +164,11 @@ codes = {
     "default": TabularAutoencoder(2, random_state=0).fit_transform(customers),
     "neighbors": TabularAutoencoder(2, neighbor_weight=1, random_state=0).fit_transform(customers),
 }
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.3), layout="constrained")
 for ax, (name, points) in zip(axes, codes.items(), strict=True):
-    drawn = ax.scatter(*points.T, c=kind, cmap="tab10", vmax=9, s=8)
-    ax.set(title=name, xticks=[], yticks=[], xlabel="first code", ylabel="second code")
-figure.legend(*drawn.legend_elements(), loc="outside right center", frameon=False, title="kind")
+    display = LatentSpaceDisplay.from_predictions(points, kind, y_name="kind", ax=ax)
+    display.legend_.set_visible(name == "neighbors")
+    ax.set_title(name)
 # sphinx_gallery_start_ignore
 if "__file__" in globals():
     figure.savefig(save_path.replace(".png", "_table.png"))

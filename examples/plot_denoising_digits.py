@@ -25,6 +25,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import train_test_split
 
 from skae import Autoencoder, DenoisingAutoencoder
+from skae.inspection import ReconstructionDisplay
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -123,8 +124,7 @@ print(levels.round(2))
 # baselines and the model alike.
 
 best = {name: (name, table[name].idxmax()) for name in table}
-rows = {
-    "clean": X_test,
+shown = {
     "noisy": X_noisy,
     f"PCA({best['PCA'][1]})": restored[best["PCA"]],
     "regression": X_ridge,
@@ -133,16 +133,16 @@ rows = {
         best["DenoisingAutoencoder"]
     ],
 }
-which = [np.flatnonzero(y_test == digit)[0] for digit in range(10)]
 fig = plt.figure(figsize=(9, 7.4), layout="constrained")
 top, bottom = fig.subfigures(2, 1, height_ratios=[1.5, 1])
-axes = top.subplots(len(rows), len(which))
-for axes_row, (name, pictures) in zip(axes, rows.items(), strict=True):
-    label = name if name == "clean" else f"{name}\n{psnr(pictures):.1f} dB"
-    axes_row[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    for ax, picture in zip(axes_row, pictures[which], strict=True):
-        ax.imshow(picture.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[])
+ReconstructionDisplay.from_predictions(
+    X_test,
+    {f"{name}\n{psnr(pictures):.1f} dB": pictures for name, pictures in shown.items()},
+    image_shape=(8, 8),
+    selection=[np.flatnonzero(y_test == digit)[0] for digit in range(10)],
+    ax=top.subplots(6, 10),
+    image_kw={"cmap": "gray_r"},
+)
 
 ax_length, ax_level = bottom.subplots(1, 2)
 table.plot(ax=ax_length, marker="o", xticks=table.index)

@@ -33,6 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skae import Autoencoder
+from skae.inspection import LatentSpaceDisplay, ReconstructionDisplay
 
 # sphinx_gallery_start_ignore
 if "__file__" in globals():  # run as a script, not by the documentation or in a notebook
@@ -182,29 +183,18 @@ print(f"\nMean over the digits:\n{auc.filter(like='digit', axis=0).mean().round(
 fig = plt.figure(figsize=(9, 6.6), layout="constrained")
 top, bottom = fig.subfigures(2, 1, height_ratios=[1.15, 1])
 
-ax_pca, ax_ae = top.subplots(1, 2)
-for ax, name in ((ax_pca, "PCA"), (ax_ae, "Autoencoder")):
-    codes = models[name, 2].transform(X_test)
-    points = ax.scatter(*codes.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=8)
+for ax, name in zip(top.subplots(1, 2), ("PCA", "Autoencoder"), strict=True):
+    LatentSpaceDisplay.from_estimator(models[name, 2], X_test, y_test, y_name="digit", ax=ax)
     ax.set_title(f"{name}, 2 components: R2 {table.loc[(name, 2), 'R2']:.2f}")
-    ax.set(xticks=[], yticks=[])
-top.colorbar(points, ax=[ax_pca, ax_ae], ticks=range(10), label="digit")
 
 left, right = bottom.subfigures(1, 2, width_ratios=[1, 1.1])
-which = [np.flatnonzero(y_test == digit)[0] for digit in range(6)]
-rows = {
-    "input": X_test[which],
-    "PCA": models["PCA", 8].inverse_transform(models["PCA", 8].transform(X_test[which])),
-    "auto-\nencoder": models["Autoencoder", 8].inverse_transform(
-        models["Autoencoder", 8].transform(X_test[which])
-    ),
+restored = {
+    name: models[model, 8].inverse_transform(models[model, 8].transform(X_test))
+    for name, model in (("PCA", "PCA"), ("auto-\nencoder", "Autoencoder"))
 }
-axes = left.subplots(3, len(which))
-for axes_row, (name, pictures) in zip(axes, rows.items(), strict=True):
-    axes_row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    for ax, picture in zip(axes_row, pictures, strict=True):
-        ax.imshow(picture.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
-        ax.set(xticks=[], yticks=[])
+ReconstructionDisplay.from_predictions(
+    X_test, restored, image_shape=(8, 8), n_samples=6, ax=left.subplots(3, 6)
+)
 left.suptitle("Held-out digits from 8 components", fontsize="large")
 
 ax = right.subplots()

@@ -31,6 +31,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import Autoencoder, BatchedGridSearchCV
 from skae.architectures import Dense
+from skae.inspection import LossCurveDisplay
 
 X, y = load_breast_cancer(return_X_y=True)
 autoencoder = Autoencoder(
@@ -130,5 +131,12 @@ plt.show()
 # decay lowers the score at every learning rate. At the lowest rates 40 epochs are too few, and
 # training has not moved far from PCA, where it starts.
 #
+# The search keeps the losses of its candidates. The display shows the best ones, as means over the
+# folds: at small rates the loss is still falling.
+
+LossCurveDisplay.from_estimator(searches["BatchedGridSearchCV"], max_curves=6)
+plt.show()
+
+# %%
 # With more candidates, `~skae.BatchedHalvingGridSearchCV` saves time in another way: it stops the
 # bad ones early. See :ref:`batched_search`.

@@ -32,6 +32,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
 from skae import Autoencoder, ConvAutoencoder
+from skae.inspection import ReconstructionDisplay
 
 
 def by_codes(model, fitted, test):
@@ -171,19 +172,15 @@ print(f"All {len(digits)} digits without compression: {digits.nbytes / 1024:.0f}
 # Digits at about eight bytes, where JPEG takes a few more or less, and the curves.
 
 n_jpeg = min((n for name, n in restored if name == "JPEG"), key=lambda n: abs(n - 8))
-rows = {"input, 64 bytes": digits_test}
-rows |= {
+shown = {
     f"{name}, {n:.0f} bytes": restored[name, n]
     for name, n in [("PCA", 8), ("Autoencoder", 8), ("ConvAutoencoder", 8), ("JPEG", n_jpeg)]
 }
 fig = plt.figure(figsize=(9, 7.4), layout="constrained")
 top, bottom = fig.subfigures(2, 1, height_ratios=[1, 1.1])
-axes = top.subplots(len(rows), 12)
-for axes_row, (label, pictures) in zip(axes, rows.items(), strict=True):
-    axes_row[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    for ax, picture in zip(axes_row, pictures, strict=False):
-        ax.imshow(picture, cmap="gray_r", vmin=0, vmax=255)
-        ax.set(xticks=[], yticks=[])
+ReconstructionDisplay.from_predictions(
+    digits_test, shown, n_samples=12, ax=top.subplots(5, 12), image_kw={"cmap": "gray_r"}
+)
 styles = {"ConvAutoencoder": "C0o-", "Autoencoder": "C1d:", "PCA": "C2s--", "JPEG": "C3^-"}
 for ax, pictures in zip(bottom.subplots(1, 2), ("digits", "photographs"), strict=True):
     for name, style in styles.items():

@@ -29,6 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import RecurrentAutoencoder
+from skae.inspection import LatentSpaceDisplay, ReconstructionDisplay
 
 STROKES = {"→": (1, 0), "↑": (0, 1), "←": (-1, 0), "↓": (0, -1)}
 KINDS = ("→↑←↓", "→↓←↑", "→←↑↓", "↑→↓←", "↑↓→←", "→↑↓←")
@@ -126,20 +127,16 @@ restored = recurrent.reconstruct(shown)
 fig = plt.figure(figsize=(9, 6.2), layout="constrained")
 top, bottom = fig.subfigures(2, 1, height_ratios=[1.5, 1])
 axes = top.subplots(3, len(KINDS), height_ratios=[1.6, 1, 1], sharey="row")
-for column, kind, steps, back in zip(axes.T, KINDS, shown, restored, strict=True):
+ReconstructionDisplay.from_predictions(shown, {"restored": restored}, n_samples=6, ax=axes[1:])
+for ax, below, kind, steps in zip(*axes[:2], KINDS, shown, strict=True):
     path = np.cumsum(steps, axis=0)
-    column[0].plot(*path.T, color="0.8")
-    column[0].scatter(*path.T, c=np.arange(len(path)), cmap="viridis", s=8)
-    column[0].set(title=kind, aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
-    for ax, feature in zip(column[1:], range(2), strict=True):
-        ax.plot(steps[:, feature], color="0.6", lw=1)
-        ax.plot(back[:, feature], color="tab:blue", lw=1)
-        ax.set(xlim=(0, 105))
-for ax in axes[:-1].flat:
-    ax.set(xticks=[], yticks=[])
+    ax.plot(*path.T, color="0.8")
+    ax.scatter(*path.T, c=np.arange(len(path)), cmap="viridis", s=8)
+    ax.set(title=kind, aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), xticks=[], yticks=[])
+    below.set_title("")
 for ax, label in zip(axes[:, 0], ("path", "x speed", "y speed"), strict=True):
-    ax.set(ylabel=label, yticks=[])
-axes[-1, 0].set_xlabel("step")
+    ax.set_ylabel(label)
+axes[1, 0].get_legend().remove()
 top.suptitle("Gestures from dark to light; recorded (gray) and restored (blue)", fontsize=11)
 
 left, right = bottom.subplots(1, 2, width_ratios=[1, 1.3])
@@ -149,11 +146,10 @@ left.axvline(1 / len(KINDS), color="black", ls=":", lw=1)
 left.invert_yaxis()
 left.set(xlim=(0, 1), xlabel="accuracy on held-out gestures (dotted: chance)")
 separate = LinearDiscriminantAnalysis(n_components=2).fit(recurrent.transform(X_train), y_train)
-plane = separate.transform(recurrent.transform(X_test))
-for kind, label in enumerate(KINDS):
-    right.scatter(*plane[y_test == kind].T, s=6, label=label)
-right.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
-right.set(xticks=[], yticks=[], title="Held-out codes, projected where kinds differ most")
+LatentSpaceDisplay.from_estimator(
+    recurrent, X_test, [KINDS[kind] for kind in y_test], projection=separate, ax=right
+)
+right.set_title("Held-out codes, projected where kinds differ most", fontsize="medium")
 plt.show()
 
 # %%

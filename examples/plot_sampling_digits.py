@@ -27,6 +27,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
 from skae import VariationalAutoencoder
+from skae.inspection import LatentSpaceDisplay, LatentTraversalDisplay
 
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
@@ -47,22 +48,18 @@ for name, model in flat.items():
 # %%
 # The codes of held-out digits, and the pictures that a grid of codes decodes to.
 
-edge, n = 2.5, 13
-grid = np.linspace(-edge, edge, n)
-points = np.array([[x, y] for y in grid[::-1] for x in grid])
-pictures = flat["VariationalAutoencoder"].inverse_transform(points).reshape(n, n, 8, 8)
-pictures = np.pad(pictures, ((0, 0), (0, 0), (1, 1), (1, 1)))  # a margin around each
-limit = edge * n / (n - 1)  # the outer edge of the outer pictures
-extent = (-limit, limit, -limit, limit)
-
-fig, (*maps, ax_grid) = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")
+fig, (*maps, ax_grid) = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
 for ax, (name, model) in zip(maps, flat.items(), strict=True):
-    dots = ax.scatter(*model.transform(X_test).T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=5)
-    ax.set(title=name, xticks=[], yticks=[], box_aspect=1)
-maps[1].set(xlim=extent[:2], ylim=extent[2:])
-fig.colorbar(dots, ax=maps[0], ticks=range(10), label="digit", location="left")
-ax_grid.imshow(pictures.swapaxes(1, 2).reshape(10 * n, -1), cmap="gray_r", extent=extent)
-ax_grid.set(title="What its codes decode to", xticks=[], yticks=[])
+    LatentSpaceDisplay.from_estimator(model, X_test, y_test, y_name="digit", ax=ax)
+    ax.set_title(name)
+LatentTraversalDisplay.from_estimator(
+    flat["VariationalAutoencoder"],
+    image_shape=(8, 8),
+    quantiles=(0.01, 0.99),
+    n_steps=9,
+    ax=ax_grid,
+)
+ax_grid.set_title("What its codes decode to")
 plt.show()
 
 # %%

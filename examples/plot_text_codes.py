@@ -27,6 +27,7 @@ from sklearn.utils.discovery import all_estimators, all_functions
 
 from skae import Autoencoder
 from skae.architectures import Dense
+from skae.inspection import LatentSpaceDisplay
 
 corpus = pd.DataFrame(
     [(item.__module__.split(".")[1], item.__doc__) for _, item in all_estimators()]
@@ -89,8 +90,7 @@ print(accuracy.round(3))
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, (name, reducer) in zip(axes, reducers(2).items(), strict=True):
     codes = pipeline(reducer).fit_transform(corpus["text"])
-    for topic in corpus["topic"].value_counts().index:
-        ax.scatter(*codes[corpus["topic"] == topic].T, s=9, label=topic)
-    ax.set(title=f"{name}, 2 components", xticks=[], yticks=[])
-fig.legend(*ax.get_legend_handles_labels(), loc="outside right center")
+    display = LatentSpaceDisplay.from_predictions(codes, corpus["topic"], ax=ax)
+    display.legend_.set_visible(name == "Autoencoder")
+    ax.set_title(f"{name}, 2 components")
 plt.show()

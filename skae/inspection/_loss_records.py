@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skae._estimators.ensemble import EnsembleAutoencoder
@@ -85,12 +86,23 @@ def _candidates(search, max_curves):
         raise TypeError(f"The candidates of {type(search).__name__} have no losses by epoch.")
     shown, params = order[:max_curves], results["params"]
     varying = [key for key in params[0] if len({repr(one.get(key)) for one in params}) > 1]
+    loss = _loss_of_all(search.estimator, varying)
     curves = []
     for i in shown:
         name = ", ".join(f"{key.split('__')[-1]}={params[i].get(key)}" for key in varying)
-        curves.append(Curve(_mean(search.loss_curves_[i]), name or "candidate", None))
+        curves.append(Curve(_mean(search.loss_curves_[i]), name or "candidate", loss))
     n = len(order)
     return curves, f"best {len(shown)} of {n} candidates" if len(shown) < n else f"{n} candidates"
+
+
+def _loss_of_all(estimator, varying):
+    """Return the name of the loss of candidates, or None if they differ in it."""
+    steps = (
+        [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
+    )
+    nets = [step for step in steps if isinstance(step, NeuralEstimator)]
+    differ = any(name.split("__")[-1] in ("loss", "likelihood") for name in varying)
+    return None if differ or len(nets) != 1 else _loss_name(nets[0])
 
 
 def _mean(curves):

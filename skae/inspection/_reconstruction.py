@@ -1,5 +1,6 @@
 """Samples beside what a model makes of them."""
 
+from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
@@ -38,8 +39,8 @@ class ReconstructionDisplay:
     original : ndarray, list of ndarray or DataFrame
         Images of shape (n_samples, height, width) or (n_samples, height, width, 3); series, each
         of shape (time, n_features); or rows of a table.
-    reconstruction : ndarray, list of ndarray or DataFrame
-        What the model makes of them, in the same form.
+    reconstruction : ndarray, list of ndarray, DataFrame or dict
+        What the model makes of them, in the same form; a dict of such, by name, for several.
     error : ndarray, list of ndarray, DataFrame or None, default=None
         Absolute error of each value. None draws none.
     target : ndarray, list of ndarray, DataFrame or None, default=None
@@ -219,8 +220,9 @@ class ReconstructionDisplay:
         ----------
         X : array-like of shape (n_samples, ...)
             Samples.
-        X_reconstructed : array-like of shape (n_samples, ...)
-            Their reconstructions.
+        X_reconstructed : array-like of shape (n_samples, ...), or dict
+            Their reconstructions. A dict of them, by name, shows several models; their errors are
+            not drawn.
         y : array-like of shape (n_samples, ...) or None, default=None
             What the reconstructions should be. None is X.
         n_samples : int or None, default=None
@@ -250,16 +252,16 @@ class ReconstructionDisplay:
             If a parameter or the samples are invalid.
         """
         pyplot()
-        n, n_made = n_samples_of(X), n_samples_of(X_reconstructed)
-        if n != n_made:
-            raise ValueError(
-                f"X has {n} samples, X_reconstructed {n_made}: give one reconstruction for each."
-            )
+        n, several = n_samples_of(X), isinstance(X_reconstructed, Mapping)
+        made = dict(X_reconstructed) if several else {"X_reconstructed": X_reconstructed}
+        _check_numbers(made, n)
         which = _selected(selection, n, n_samples, random_state)
         one = form_of(None, X, image_shape, form)
+        first = next(iter(made.values()))
+        made = {name: take(samples, which) for name, samples in made.items()}
         return cls._of(
-            (one, one if image_shape else form_of(None, X_reconstructed, None, one.name)),
-            (take(X, which), take(X_reconstructed, which)),
+            (one, one if image_shape else form_of(None, first, None, one.name)),
+            (take(X, which), made if several else made["X_reconstructed"]),
             None if y is None else take(y, which),
             statistics=take(X, thinned(X, MAX_STATISTICS)),
             names=which,
@@ -270,24 +272,26 @@ class ReconstructionDisplay:
     @classmethod
     def _of(cls, forms, samples, y, *, statistics, names, selection, n_samples, makes_inputs=True):
         """Return the display of samples and what is made of them, both as users have them."""
-        original, made = (form.read(one) for form, one in zip(forms, samples, strict=True))
-        target = None if y is None else forms[1].read(y)
-        form = forms[1].name
+        original, target = forms[0].read(samples[0]), None if y is None else forms[1].read(y)
+        several, made = isinstance(samples[1], dict), samples[1]
+        read = forms[1].read
+        made = {name: read(one) for name, one in made.items()} if several else read(made)
+        form, expected = forms[1].name, original if target is None else target
         center, scale = moments(forms[0].read(statistics)) if form == "rows" else (None, None)
-        error = None
-        if makes_inputs or target is not None:
-            expected = original if target is None else target
-            _check_alike(expected, made, "X" if target is None else "y")
-            error = _errors(expected, made, scale)
+        has_target = makes_inputs or target is not None
+        for one in made.values() if several else [made] if has_target else []:
+            _check_alike(expected, one, "X" if target is None else "y")
+        error = _errors(expected, made, scale) if has_target and not several else None
         limit = PANELS[form][1] if n_samples is None else n_samples
-        order = _order(selection, error, len(made), limit)
+        order = _order(selection, error, len(original), limit)
         parts = {"original": original, "reconstruction": made, "target": target, "error": error}
+        prefix = "sample " if min(limit, len(order)) <= MOST else ""  # where there is room
         return cls(
             **{name: None if one is None else _part(one, order) for name, one in parts.items()},
             form=form,
             center=center,
             scale=scale,
-            sample_names=[f"sample {names[i]}" for i in order],
+            sample_names=[f"{prefix}{names[i]}" for i in order],
             labels=_labels(makes_inputs, y is not None),
             feature_names=forms[1].names if form == "series" else None,
         )
@@ -326,6 +330,16 @@ class ReconstructionDisplay:
         return self
 
 
+def _check_numbers(made, n):
+    if not made:
+        raise ValueError("X_reconstructed is empty: give at least one reconstruction.")
+    for name, samples in made.items():
+        if (n_made := n_samples_of(samples)) != n:
+            raise ValueError(
+                f"X has {n} samples, {name} {n_made}: give one reconstruction for each."
+            )
+
+
 def _labels(makes_inputs, has_target):
     """Return what samples and what is made of them are called."""
     first = "input" if has_target or not makes_inputs else "original"
@@ -356,7 +370,9 @@ def _order(selection, error, n_made, limit):
     if selection != "worst":
         return np.arange(min(limit, n_made))
     if error is None:
-        raise ValueError('selection="worst" needs y, what the output should be.')
+        raise ValueError(
+            'selection="worst" needs one reconstruction, and y where this is not like X.'
+        )
     means = [known_mean(one.astype(float)) for one in _samples(error)]
     return np.argsort(means, kind="stable")[::-1][:limit]
 
@@ -375,6 +391,8 @@ def _positions(selection, n):
 def _part(samples, which):
     """Return some of the samples."""
     match samples:
+        case dict():
+            return {name: _part(one, which) for name, one in samples.items()}
         case pd.DataFrame():
             return samples.iloc[which]
         case list():

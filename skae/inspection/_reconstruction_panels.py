@@ -1,5 +1,7 @@
 """The panels of reconstructions: of images, of series, and of rows of tables."""
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 
@@ -7,8 +9,11 @@ from skae.inspection._forms import as_floats, known_mean, name_of_feature
 from skae.inspection._plotting import (
     BLUE,
     GRAY,
+    GREEN,
     ORANGE,
+    PURPLE,
     RED,
+    SKY,
     bare,
     grid_of_axes,
     legend_above,
@@ -21,11 +26,22 @@ from skae.inspection._plotting import (
 MAX_FEATURES, MAX_COLUMNS = 4, 15
 
 
+#: What tells several reconstructions apart.
+LINES = [(BLUE, "--"), (ORANGE, "-."), (GREEN, ":"), (PURPLE, "-"), (RED, "--"), (SKY, "-.")]
+POINTS = [(BLUE, "x"), (ORANGE, "+"), (GREEN, "2"), (PURPLE, "3"), (RED, "4"), (SKY, "1")]
+
+
+def reconstructions(display):
+    """Return what a display shows beside the samples, by name."""
+    made = display.reconstruction
+    return made if isinstance(made, dict) else {display.labels[1]: made}
+
+
 def draw_images(display, ax, *, image_kw, line_kw, error_kw):
     """Draw rows of pictures; return the axes."""
     del line_kw
-    first, made = display.labels
-    rows = {first: display.original, "target": display.target, made: display.reconstruction}
+    first = display.labels[0]
+    rows = {first: display.original, "target": display.target} | reconstructions(display)
     rows = {name: images for name, images in rows.items() if images is not None}
     n, has_error = len(display.original), display.error is not None
     n_rows = len(rows) + has_error
@@ -85,15 +101,16 @@ def draw_series(display, ax, *, image_kw, line_kw, error_kw):
     n, n_rows = len(expected), len(features) + (display.error is not None)
     size = (1.2 + 2.4 * n, 0.9 + 1.5 * n_rows)
     axes = grid_of_axes(ax, n_rows, n, size, sharex="col", sharey="row")
-    first, made = display.labels
+    first, made = display.labels[0], reconstructions(display)
     lines = {first: (display.original, {"color": GRAY, "linewidth": 2.2, "alpha": 0.55})}
     if display.target is not None:
-        lines["target"] = display.target, {"color": ORANGE, "linewidth": 1.5, "linestyle": ":"}
-    lines[made] = display.reconstruction, {"color": BLUE, "linewidth": 1.3, "linestyle": "--"}
+        lines["target"] = display.target, {"color": "black", "linewidth": 1.2, "linestyle": ":"}
+    for (name, series), (color, dashes) in zip(made.items(), cycle(LINES), strict=False):
+        lines[name] = series, {"color": color, "linewidth": 1.3, "linestyle": dashes}
     for row, feature in zip(axes, features, strict=False):
         for j, one in enumerate(row):
             for name, (series, default) in lines.items():
-                how = _line_style(default, line_kw if name == made else None)
+                how = _line_style(default, line_kw if name in made else None)
                 y = series[j][:, feature]
                 display.lines_ += light_grid(one).plot(np.arange(len(y)), y, label=name, **how)
         row[0].set_ylabel(name_of_feature(display.feature_names, expected[0].shape[1], feature))
@@ -142,24 +159,25 @@ def _line_style(default, given):
 def draw_rows(display, ax, *, image_kw, line_kw, error_kw):
     """Draw rows of a table, the columns one below the other; return the axes."""
     del image_kw
-    table = display.original
-    size = np.zeros(table.shape[1])
-    if display.error is not None:
-        size = known_mean(display.error.to_numpy(float), 0)
+    table, has_error = display.original, display.error is not None
+    size = known_mean(display.error.to_numpy(float), 0) if has_error else np.zeros(table.shape[1])
     columns = np.sort(np.argsort(-size, kind="stable")[:MAX_COLUMNS])
-    n, ratios = len(table), [1.3, 1] * len(table)
-    figsize = (1.5 + 3.8 * n, 1.2 + 0.3 * len(columns))
-    axes = grid_of_axes(ax, 1, 2 * n, figsize, sharey=True, width_ratios=ratios)
+    n, ratios = len(table), [1.3, 1] if has_error else [1.3]
+    figsize = (1.5 + 1.65 * sum(ratios) * n, 1.2 + 0.3 * len(columns))
+    axes = grid_of_axes(ax, 1, len(ratios) * n, figsize, sharey=True, width_ratios=ratios * n)
     for i in range(n):
-        _draw_values(display, axes[0, 2 * i], i, columns, line_kw)
-        _draw_errors(display, axes[0, 2 * i + 1], i, columns, error_kw)
-        axes[0, 2 * i].set_title(_titles(display)[i], fontsize="small")
+        one = axes[0, len(ratios) * i]
+        _draw_values(display, one, i, columns, line_kw)
+        one.set_title(_titles(display)[i], fontsize="small")
+        if has_error:
+            _draw_errors(display, axes[0, 2 * i + 1], i, columns, error_kw)
     legend_above(axes[0, 0], is_own=ax is None)
     first = axes[0, 0]
     first.set_yticks(range(len(columns)), [str(table.columns[i]) for i in columns])
     first.set_ylim(len(columns) - 0.5, -0.5)
     if len(columns) < table.shape[1]:
-        first.set_ylabel(f"{len(columns)} of {table.shape[1]} columns, largest errors")
+        which = ", largest errors" if has_error else ""
+        first.set_ylabel(f"{len(columns)} of {table.shape[1]} columns{which}")
     return axes
 
 
@@ -167,30 +185,32 @@ def _draw_values(display, ax, i, columns, line_kw):
     """Draw the numbers of a row, in standard deviations of their columns."""
     center = 0.0 if display.center is None else display.center
     scale = 1.0 if display.scale is None else display.scale
-    tables = display.original, display.target, display.reconstruction
-    parts = [None if t is None else ((as_floats(t) - center) / scale)[i, columns] for t in tables]
     places = np.arange(len(columns))
-    expected = parts[0] if parts[1] is None else parts[1]
-    ax.hlines(places, expected, parts[2], color=RED, linewidth=2, alpha=0.5)
-    first, made = display.labels
-    looks = (
-        (first, parts[0], {"marker": "o", "color": GRAY, "markersize": 7, "fillstyle": "none"}),
-        ("target", parts[1], {"marker": "s", "color": ORANGE, "markersize": 5}),
-        (made, parts[2], {"marker": "x", "color": BLUE, "markersize": 6, "markeredgewidth": 2}),
-    )
-    for name, values, look in looks:
-        if values is not None:
-            given = line_kw if name == made else None
-            how = _line_style(look | {"linestyle": "none"}, given)
-            display.lines_ += light_grid(ax).plot(values, places, label=name, **how)
+
+    def draw(name, table, look, given=None):
+        values = ((as_floats(table) - center) / scale)[i, columns]
+        how = _line_style(look | {"linestyle": "none", "label": name}, given)
+        display.lines_ += light_grid(ax).plot(values, places, **how)
+        return values
+
+    look = {"marker": "o", "color": GRAY, "markersize": 7, "fillstyle": "none"}
+    expected = draw(display.labels[0], display.original, look)
+    if display.target is not None:
+        look = {"marker": "s", "color": "black", "markersize": 4}
+        expected = draw("target", display.target, look)
+    made = reconstructions(display)
+    for (name, table), (color, marker) in zip(made.items(), cycle(POINTS), strict=False):
+        look = {"marker": marker, "color": color, "markersize": 6, "markeredgewidth": 2}
+        values = draw(name, table, look, line_kw)
+        if len(made) == 1:
+            ax.hlines(places, expected, values, color=RED, linewidth=2, alpha=0.5, zorder=1)
     ax.set_xlabel("value in standard\ndeviations from the mean", fontsize="small")
 
 
 def _draw_errors(display, ax, i, columns, error_kw):
     """Draw the errors of a row, with the values themselves."""
     places = np.arange(len(columns))
-    error = None if display.error is None else display.error.iloc[i, columns].to_numpy(float)
-    widths = np.zeros(len(columns)) if error is None else np.nan_to_num(error)
+    widths = np.nan_to_num(display.error.iloc[i, columns].to_numpy(float))
     how = {"color": RED, "alpha": 0.5} | (error_kw or {})
     display.bars_.append(light_grid(ax, "x").barh(places, widths, height=0.8, **how))
     expected = display.original if display.target is None else display.target

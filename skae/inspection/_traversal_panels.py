@@ -173,13 +173,13 @@ def draw_row_maps(display, ax, image_kw, line_kw):
     """Draw a heat map of the columns for each component; return the axes."""
     del line_kw
     table, n_steps = display.decoded, len(display.levels)
-    columns, scores = _standardized(display, MAX_COLUMNS)
+    columns, scores, most = _standardized(display, MAX_COLUMNS)
     n_rows, n_columns = grid_shape(len(display.components), 2)
     size = (1.4 + (0.5 + 0.62 * n_steps) * n_columns, (0.9 + 0.3 * len(columns)) * n_rows)
     axes = grid_of_axes(ax, n_rows, n_columns, size)
     for i, (component, one) in enumerate(zip(display.components, axes.flat, strict=False)):
         part = slice(i * n_steps, (i + 1) * n_steps)
-        _draw_map(display, one, scores[part].T, table.iloc[part, columns].T, image_kw)
+        _draw_map(display, one, scores[part].T, most, table.iloc[part, columns].T, image_kw)
         one.set_title(f"code {component}", fontsize="medium")
         one.set_xticks(range(n_steps), _percents(display.levels), fontsize="small")
         one.set_xlabel("quantile of the code", fontsize="small")
@@ -196,14 +196,14 @@ def draw_column_maps(display, ax, image_kw, line_kw):
     """Draw a heat map over two components for each column; return the axes."""
     del line_kw
     table, n_steps = display.decoded, len(display.levels)
-    columns, scores = _standardized(display, MAX_MAPS)
+    columns, scores, most = _standardized(display, MAX_MAPS)
     n_rows, n_columns = grid_shape(len(columns), 3)
     size = (1.2 + (0.4 + 0.55 * n_steps) * n_columns, (0.9 + 0.3 * n_steps) * n_rows)
     axes = grid_of_axes(ax, n_rows, n_columns, size)
     for place, (column, one) in enumerate(zip(columns, axes.flat, strict=False)):
         shape = n_steps, n_steps
         cells = pd.DataFrame(table.iloc[:, column].to_numpy().reshape(shape))
-        _draw_map(display, one, scores[:, place].reshape(shape), cells, image_kw)
+        _draw_map(display, one, scores[:, place].reshape(shape), most, cells, image_kw)
         one.invert_yaxis()
         one.set_title(str(table.columns[column]), fontsize="medium")
         _label(display, one, upwards=True)
@@ -216,7 +216,7 @@ def draw_column_maps(display, ax, image_kw, line_kw):
 
 
 def _standardized(display, limit):
-    """Return which columns are drawn, and their values in standard deviations."""
+    """Return which columns are drawn, their values in standard deviations, and the largest."""
     table = display.decoded
     center, scale = display.center, display.scale
     if center is None or scale is None:
@@ -227,12 +227,12 @@ def _standardized(display, limit):
     varies = table.nunique(dropna=False).to_numpy() > 1
     size = np.where(is_category(table) & varies, size.max(initial=1.0), size)
     columns = np.sort(np.argsort(-size, kind="stable")[:limit])
-    return columns, scores[:, columns]
+    most = max(2.0, float(np.abs(filled[:, columns]).max(initial=0.0)))
+    return columns, scores[:, columns], most
 
 
-def _draw_map(display, ax, scores, cells, image_kw):
+def _draw_map(display, ax, scores, most, cells, image_kw):
     """Draw a heat map, with values written in."""
-    most = max(2.0, float(np.nanmax(np.abs(scores), initial=0.0)))
     how = {"cmap": "PuOr_r", "vmin": -most, "vmax": most, "aspect": "auto"} | (image_kw or {})
     _color_categories(ax, cells)
     image = ax.imshow(scores, **how)
@@ -265,10 +265,7 @@ def _cell(value):
 
 
 def _with_color_bar(display, axes):
-    """Give all heat maps the same colors, and draw the bar of these."""
-    most = max(image.norm.vmax for image in display.images_)
-    for image in display.images_:
-        image.set_clim(-most, most)
+    """Draw the color bar of all heat maps."""
     drawn = axes.ravel().tolist()
     bar = axes[0, 0].figure.colorbar(display.images_[0], ax=drawn, shrink=0.8)
     bar.set_label("standard deviations from the mean", fontsize="small")

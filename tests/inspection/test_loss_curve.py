@@ -111,6 +111,7 @@ def test_a_search_stands_for_its_candidates(X):
     np.testing.assert_array_equal(display.lines_[0].get_ydata(), expected)
     assert len(display.lines_) == 3
     assert display.ax_.get_title() == "best 3 of 4 candidates"
+    assert display.ax_.get_ylabel() == "loss (squared error)"
     one_by_one = GridSearchCV(Autoencoder(**QUICK), {"n_components": [1, 3]}, cv=2).fit(X)
     display = LossCurveDisplay.from_estimator(one_by_one)
     np.testing.assert_array_equal(

@@ -112,7 +112,7 @@ def test_regression_of_images_has_a_target(digits):
     assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == labels
     np.testing.assert_allclose(pictures(display)[3], np.abs(model.predict(X[:2]) - Y[:2]))
     assert show(model, X).error is None
-    with pytest.raises(ValueError, match="needs y"):
+    with pytest.raises(ValueError, match="and y where"):
         show(model, X, selection="worst")
 
 
@@ -182,6 +182,27 @@ def test_other_estimators_and_given_reconstructions(digits):
     np.testing.assert_array_equal(noisy.target, display.original)
     detector = OutlierDetector(Autoencoder(2, **QUICK), cv=None).fit(digits)
     assert len(show(detector, digits, image_shape=(8, 8)).original) == 8
+
+
+def test_several_reconstructions_by_name(digits, pipeline):
+    made = {
+        "PCA": PCA(2).fit(digits).inverse_transform(PCA(2).fit_transform(digits)),
+        "mean": np.tile(digits.mean(axis=0), (len(digits), 1)),
+    }
+    draw = ReconstructionDisplay.from_predictions
+    images = draw(digits, made, image_shape=(8, 8), n_samples=3)
+    assert [ax.get_ylabel() for ax in images.axes_[:, 0]] == ["original", "PCA", "mean"]
+    np.testing.assert_allclose(pictures(images)[1][2], made["PCA"][2].reshape(8, 8))
+    series = draw(digits[:, :, None], {n: x[:, :, None] for n, x in made.items()}, form="series")
+    assert series.axes_.shape == (1, 4)
+    assert len({(one.get_color(), one.get_linestyle()) for one in series.lines_}) == 3
+    rows = draw(digits, made, n_samples=2)
+    assert rows.axes_.shape == (1, 2)
+    assert len({(one.get_color(), one.get_marker()) for one in rows.lines_}) == 3
+    with pytest.raises(ValueError, match="mean 3: give one"):
+        draw(digits, made | {"mean": digits[:3]})
+    with pytest.raises(ValueError, match="one reconstruction"):
+        draw(digits, made, selection="worst")
 
 
 def test_axes_can_be_given(digits, pipeline):
