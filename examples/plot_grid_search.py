@@ -132,7 +132,7 @@ plt.show()
 # training has not moved far from PCA, where it starts.
 #
 # The search keeps the losses of its candidates. The display shows the best ones, as means over the
-# folds: at small rates the loss is still falling.
+# folds: at small rates the loss has not fallen as far.
 
 LossCurveDisplay.from_estimator(searches["BatchedGridSearchCV"], max_curves=6)
 plt.show()

@@ -81,18 +81,21 @@ def _candidates(search, max_curves):
     rank = next(
         results[key] for key in (f"rank_test_{score}", *results) if key.startswith("rank_test_")
     )
-    order = [i for i in np.argsort(rank, kind="stable") if _mean(search.loss_curves_[i])]
+    # Halving scores candidates several times, with more epochs each time.
+    last = {repr(params): i for i, params in enumerate(results["params"])}.values()
+    curves = {i: _mean(search.loss_curves_[i]) for i in last}
+    order = [i for i in np.argsort(rank, kind="stable") if curves.get(i)]
     if not order:
         raise TypeError(f"The candidates of {type(search).__name__} have no losses by epoch.")
     shown, params = order[:max_curves], results["params"]
     varying = [key for key in params[0] if len({repr(one.get(key)) for one in params}) > 1]
     loss = _loss_of_all(search.estimator, varying)
-    curves = []
+    drawn = []
     for i in shown:
         name = ", ".join(f"{key.split('__')[-1]}={params[i].get(key)}" for key in varying)
-        curves.append(Curve(_mean(search.loss_curves_[i]), name or "candidate", loss))
+        drawn.append(Curve(curves[i], name or "candidate", loss))
     n = len(order)
-    return curves, f"best {len(shown)} of {n} candidates" if len(shown) < n else f"{n} candidates"
+    return drawn, f"best {len(shown)} of {n} candidates" if len(shown) < n else f"{n} candidates"
 
 
 def _loss_of_all(estimator, varying):

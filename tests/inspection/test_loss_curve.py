@@ -8,7 +8,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import Autoencoder, BatchedGridSearchCV, EnsembleAutoencoder, OutlierDetector
+from skae import (
+    Autoencoder,
+    BatchedGridSearchCV,
+    BatchedHalvingGridSearchCV,
+    EnsembleAutoencoder,
+    OutlierDetector,
+)
 from skae.inspection import LossCurveDisplay
 
 QUICK = {"max_epochs": 4, "check_baseline": False, "random_state": 0}
@@ -117,6 +123,14 @@ def test_a_search_stands_for_its_candidates(X):
     np.testing.assert_array_equal(
         display.lines_[0].get_ydata(), one_by_one.best_estimator_.loss_curve_
     )
+
+
+def test_candidates_of_a_halving_search_are_drawn_once(X):
+    auto = Autoencoder(2, **QUICK)
+    search = BatchedHalvingGridSearchCV(auto, {"lr": [1e-4, 1e-3, 1e-2]}, cv=2).fit(X)
+    display = LossCurveDisplay.from_estimator(search)
+    assert sorted(len(line.get_xdata()) for line in display.lines_) == [1, 1, 4]
+    assert texts(display)[0] == f"lr={search.best_params_['lr']}"
 
 
 def test_curves_can_be_given():
