@@ -20,7 +20,7 @@ class PoorFitWarning(UserWarning):
 
 
 class ScaleWarning(UserWarning):
-    """The values of images are on a scale that nets do not learn well from."""
+    """Values are on a scale that nets do not learn well from, or columns on very different ones."""
 
 
 class DataWarning(UserWarning):

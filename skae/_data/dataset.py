@@ -377,9 +377,12 @@ class ArrayDataset(Dataset):
 
     def _where(self, row, place):
         """Say where an element of a sample is, by its place in a tensor."""
+        return f"{self.column_name(place[0])} of row {row} of {self.name}"
+
+    def column_name(self, i):
+        """Return what messages call a column of rows of numbers."""
         frame = self.format.frame
-        column = int(place[0]) if frame is None else repr(frame.columns[place[0]])
-        return f"column {column} of row {row} of {self.name}"
+        return f"column {int(i) if frame is None else repr(frame.columns[i])}"
 
     def factor_to_1(self):
         """Return a power of 2 that brings the largest value about to 1, or 1 if all are 0."""

@@ -84,9 +84,12 @@ class ImagePairDataset(ImageDataset):
         twin.targets = self.targets.called(name.replace("X", "y"))
         return twin
 
-    def warn_of_columns(self, X, name):
-        super().warn_of_columns(X, name)
-        self.targets.warn_of_columns((), name)
+    def warn_of_digits(self, X):
+        super().warn_of_digits(X)
+        self.targets.warn_of_digits(())
+
+    def warn_of_channels(self):
+        return super().warn_of_channels() or self.targets.warn_of_channels()
 
     def largest(self):
         return max(super().largest(), self.targets.largest())

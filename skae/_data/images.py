@@ -19,8 +19,9 @@ from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.extent import Extent
 from skae._data.given import refuse_series
+from skae._data.precision import warn_of_lost_digits
 from skae._data.reader import SampleReader
-from skae.exceptions import ScaleWarning, warn
+from skae.exceptions import DataWarning, ScaleWarning, warn
 
 #: Floats beyond this are not intensities from 0 to 1, even with noise on them.
 MAX_INTENSITY = 10.0
@@ -29,8 +30,8 @@ MAX_INTENSITY = 10.0
 STDS = 0.03, 3.0
 #: Largest mean that needs no scaling, in standard deviations.
 MAX_OFFSET = 30
-#: Least side of what is taken for an image where the shape leaves it open.
-MIN_SIDE = 8
+#: Least side of what is taken for an image where the shape leaves it open, most channels.
+MIN_SIDE, MAX_CHANNELS = 8, 4
 #: Images, and values of them, that are looked at for their scale, at most.
 MAX_IMAGES, MAX_VALUES = 1024, 2**21
 
@@ -305,8 +306,31 @@ class ImageDataset(ArrayDataset):
         return torch.float32 if self.format.dtype is not None else super().dtype
 
     def warn_of_columns(self, X, name):
+        del name
+        self.warn_of_channels()
+        self.warn_of_digits(X)
+
+    def warn_of_digits(self, X):
+        """Warn of integers that floats do not hold exactly."""
         if self.format.dtype is None:  # else intensities, whose last digits do not matter
-            super().warn_of_columns(X, name)
+            warn_of_lost_digits(X, self.X, self.name)
+
+    def warn_of_channels(self):
+        """Warn if the axis of the channels seems to be the other one; return whether."""
+        shape, axis = self.format.image_shape, self.format.channel_axis
+        if axis is None:
+            return False
+        n_channels, n_others = shape[axis], shape[0 if axis else -1]
+        is_swapped = n_others <= MAX_CHANNELS < MIN_SIDE <= min([n_channels, *shape[1:-1]])
+        if is_swapped:
+            where, other = ("last", "first") if axis else ("first", "last")
+            warn(
+                f"{self.name} holds samples of shape {shape}, read with {n_channels} channels, as "
+                f"the {where} axis is that of the channels. If it is the {other} one, give "
+                f"channels_first={axis > 0}.",
+                DataWarning,
+            )
+        return is_swapped
 
     def range(self):
         return tuple(end / self.scale for end in super().range())

@@ -6,6 +6,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import like_input
+from skae._data.ignored import warn_if_y_is_meant
 from skae._estimators.baseline import warn_if_poor
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
@@ -47,7 +48,8 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         X : <X>
             <training_samples>
         y : None
-            Ignored, so that the estimator can be in a pipeline with labels.
+            Ignored, so that the estimator can be in a pipeline with labels. A warning says so if
+            it holds images, or samples like those of X.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each sample in the loss.
         X_val : <X_val> or None, default=None
@@ -65,7 +67,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             If a parameter or the data is invalid, or if the loss becomes NaN or infinite. An
             estimator that was fitted before keeps its earlier fit.
         """
-        del y
+        warn_if_y_is_meant(type(self).__name__, X, y)
         return FitSession(self, (X,), sample_weight, None if X_val is None else (X_val,))
 
     @fit_context(prefer_skip_nested_validation=True)

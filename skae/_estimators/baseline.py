@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skae._runtime import building
-from skae.exceptions import PoorFitWarning, warn
+from skae.exceptions import PoorFitWarning, ScaleWarning, warn
 
 MAX_ROWS = 1024
 
@@ -18,9 +18,20 @@ TINY = 1e-22
 #: Differences in R2 below this give no warning.
 MARGIN = 0.01
 
+#: A column is lost if less than this fraction of its variance is restored ...
+LEAST_RESTORED = 0.1
+#: ... and it is lost by its scale if another column varies so many times more.
+LARGE_RATIO = 100
+#: Rows that this takes at least.
+MIN_ROWS = 10
+#: Columns that a warning names, at most.
+MAX_NAMED = 3
+
 
 def warn_if_poor(estimator, dataset):
     """Warn if a model reconstructs worse than PCA with as many components, or the mean.
+
+    Otherwise, warn of columns that it does not restore as they vary much less than others.
 
     PCA is fitted on up to 1,024 rows and both are evaluated on as many others, so the
     check is cheap. If rows are damaged in training, both have to restore damaged rows.
@@ -52,24 +63,52 @@ def warn_if_poor(estimator, dataset):
     mean = baseline.mean(0)
     total = (weight * (X - mean) ** 2).sum(0)
 
-    def r2(restored):
+    def squares(restored):
         residual = (weight * (X - restored) ** 2).sum(0)
-        return evaluated.explained(*evaluated.without_rounding(residual, total, mean))
+        return evaluated.without_rounding(residual, total, mean)
 
     if not evaluated.without_rounding(total, total, mean)[1].any():  # all rows are equal
         return
 
     restored = estimator._reconstruct(seen).reshape(X.shape).astype(np.float64)
-    score, advice = r2(restored * factor), _advice(baseline, factor)
-    _warn_if_negative(name, score, advice)
-    if score >= 0 and n_components is not None and n_components < min(n_rows, n_features):
-        pca_score = r2(_restored_by_pca(n_components, baseline, _array(seen) * factor))
+    of_model = squares(restored * factor)
+    score, advice = evaluated.explained(*of_model), _advice(baseline, factor)
+    if _warn_if_negative(name, score, advice):
+        return
+    if n_components is not None and n_components < min(n_rows, n_features):
+        of_pca = squares(_restored_by_pca(n_components, baseline, _array(seen) * factor))
+        pca_score = evaluated.explained(*of_pca)
         if score < pca_score - MARGIN:
             _warn(
                 f"{name} reconstructs worse than PCA with {n_components} components "
                 f"(R2 {score:.2f} against {pca_score:.2f})",
                 advice,
             )
+            return
+    if dataset.can_drop_columns and n_rows >= MIN_ROWS:
+        width = np.ptp(np.concatenate([X, baseline]), axis=0)
+        _warn_of_lost_columns(name, dataset, np.ptp(X, axis=0) > 0, width, *of_model)
+
+
+def _warn_of_lost_columns(name, dataset, varies, width, residual, total):
+    """Warn of columns that a model does not restore as they vary much less than others."""
+    std = np.sqrt(total)  # but for a factor
+    largest = std.argmax()
+    is_small = LARGE_RATIO * std < std[largest]
+    is_small &= LARGE_RATIO * width < width[largest]  # else it is rare values, not the unit
+    is_lost = (total > 0) & (residual > (1 - LEAST_RESTORED) * total)
+    lost = np.flatnonzero(varies & is_small & is_lost)
+    if len(lost):
+        named = ", ".join(map(dataset.column_name, lost[:MAX_NAMED]))
+        named += f" and {len(lost) - MAX_NAMED} more" if len(lost) > MAX_NAMED else ""
+        ratio = 10 ** int(np.log10(std[largest] / std[lost].max()))
+        warn(
+            f"{name} restores almost nothing of {named}, whose values vary more than {ratio:,} "
+            f"times less than those of {dataset.column_name(largest)}. So they hardly count in the "
+            "loss. Put a StandardScaler before it, or take TabularAutoencoder, which scales each "
+            "column; check_baseline=False turns this check off.",
+            ScaleWarning,
+        )
 
 
 def _restored_by_pca(n_components, fitted, X):
@@ -86,6 +125,7 @@ def _restored_by_pca(n_components, fitted, X):
 def _warn_if_negative(name, score, advice):
     if score < 0:
         _warn(f"{name} reconstructs worse than the mean would (R2 {score:.2f})", advice)
+    return score < 0
 
 
 def _warn(message, advice):

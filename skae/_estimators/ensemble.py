@@ -13,11 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import clipped
 from skae._data.given import as_data, like_input
+from skae._data.ignored import warn_if_y_is_meant
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.members import EnsemblePredictor
 from skae._estimators.reading import learn
+from skae._estimators.supervised import Supervised
 from skae._params import (
     JOBS,
     FittedAttributes,
@@ -188,6 +190,9 @@ class EnsembleAutoencoder(
 
     def _fit(self, X, y, sample_weight, task):
         originals = self._originals()
+        if not any(isinstance(one, Supervised) and one.target is not None for one in originals):
+            warn_if_y_is_meant(type(self).__name__, X, y)
+            y = None
         dataset = learn(self, X, sample_weight=sample_weight)
         samples, n_members = self._samples(X, dataset), self.n_estimators
         rng = check_random_state(self.random_state)

@@ -1,5 +1,6 @@
 """Autoencoders whose codes learn to predict labels, if a parameter asks for it."""
 
+from skae._data.ignored import warn_if_y_is_meant
 from skae._data.labels import LABEL_READERS
 from skae._estimators.parameters import estimator
 from skae._modules.label_head import LABEL_WEIGHT, LabelHead, first_codes, variation
@@ -29,7 +30,8 @@ class Supervised(ParameterMixin):
             <training_samples>
         y : array-like of shape (n_samples,) or (n_samples, n_outputs) or None, default=None
             Labels, used if ``target`` is given, otherwise ignored. NaN, None or NA stands for a
-            missing label.
+            missing label. If they are ignored, a warning says so if y holds images, or samples
+            like those of X.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each sample in the loss.
         X_val : <X_val> or None, default=None
@@ -51,6 +53,8 @@ class Supervised(ParameterMixin):
         """
         if X_val is None and y_val is not None and self.target is not None:
             raise ValueError("y_val holds the labels of X_val, but X_val is None: give both")
+        if self.target is None:
+            warn_if_y_is_meant(type(self).__name__, X, y)
         return FitSession(self, (X, y), sample_weight, None if X_val is None else (X_val, y_val))
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -1,0 +1,113 @@
+"""A y that an autoencoder ignores although it is meant: what samples should become."""
+
+import numpy as np
+from scipy import sparse
+
+from skae._data.dataset import Dataset
+from skae._data.frames import narwhals_frame
+from skae._data.given import as_data
+from skae.exceptions import DataWarning, warn
+
+#: Samples that are compared, at most.
+MAX_COMPARED = 200
+
+#: Mean correlation of X and y from which y holds the samples of X in another state.
+LEAST_CORRELATION = 0.5
+
+#: What to do instead.
+_PREDICT = (
+    "To predict y from X, take ImageToImageRegressor for images, or a regressor of scikit-learn, "
+    "such as MLPRegressor, for rows. DenoisingAutoencoder damages samples itself: fit it on clean "
+    "ones alone."
+)
+
+
+def warn_if_y_is_meant(name, X, y):
+    """Warn of a y that is ignored although it holds samples like X, or images.
+
+    Labels are for other steps of a pipeline. They can have several columns, as many as X by
+    chance, but then they are hardly correlated with those of X.
+
+    Parameters
+    ----------
+    name : str
+        Of the estimator.
+    X, y : object
+        What the user gave.
+
+    Returns
+    -------
+    bool
+        Whether there was a warning.
+    """
+    if y is None or y is X or isinstance(X, Dataset):
+        return False
+    try:
+        found = _why_meant(as_data(X), as_data(y, "y"))
+    except (TypeError, ValueError):  # no samples, or none of numbers
+        return False
+    if found is not None:
+        warn(f"{name} ignores y, as it learns to restore X itself. {found}", DataWarning)
+    return found is not None
+
+
+def _why_meant(X, y):
+    """Return what to say of a y that holds no labels, or None."""
+    X, y = _samples(X), _samples(y)
+    shape, shape_of_y = _sample_shape(X), _sample_shape(y)
+    if not shape_of_y:
+        return None
+    if shape != shape_of_y:
+        is_image = len(shape_of_y) > 1
+        return f"Here y holds arrays of shape {shape_of_y}. {_PREDICT}" if is_image else None
+    if shape == (1,):
+        return None
+    n, n_of_y = _length(X), _length(y)
+    if n != n_of_y:
+        return f"X has {n} samples, y {n_of_y} more of the kind. To validate, give them as X_val."
+    which = np.unique(np.linspace(0, n - 1, MAX_COMPARED).astype(int))
+    X, y = _columns(X, which), _columns(y, which)
+    if X.shape != y.shape or np.array_equal(X, y) or _correlation(X, y) < LEAST_CORRELATION:
+        return None
+    return f"Here y holds the samples of X with other values. {_PREDICT}"
+
+
+def _samples(data):
+    """Return samples as an array, a sparse matrix or, if they are of many shapes, a list."""
+    frame = narwhals_frame(data)
+    if frame is not None:
+        return frame.to_numpy()
+    if not isinstance(data, (list, tuple)):
+        return data if sparse.issparse(data) else np.asarray(data)
+    try:
+        return np.asarray(data, dtype=float)
+    except ValueError:
+        return [np.asarray(sample, dtype=float) for sample in data]
+
+
+def _length(samples):
+    return samples.shape[0] if sparse.issparse(samples) else len(samples)
+
+
+def _sample_shape(samples):
+    """Return the shape of a sample; None stands for a length that differs."""
+    if isinstance(samples, list):
+        return (None, *samples[0].shape[1:])
+    return samples.shape[1:]
+
+
+def _columns(samples, which):
+    """Return some samples as rows of numbers, or all steps of sequences."""
+    if isinstance(samples, list):
+        return np.concatenate([samples[i].reshape(len(samples[i]), -1) for i in which])
+    chosen = samples.tocsr()[which].toarray() if sparse.issparse(samples) else samples[which]
+    return chosen.reshape(len(which), -1).astype(float)
+
+
+def _correlation(X, y):
+    """Return the mean correlation of columns that vary in both, or 0 if there are none."""
+    X, y = X - np.nanmean(X, axis=0), y - np.nanmean(y, axis=0)
+    squares = np.nansum(X**2, axis=0) * np.nansum(y**2, axis=0)
+    varies = squares > 0
+    correlation = np.nansum(X * y, axis=0)[varies] / np.sqrt(squares[varies])
+    return correlation.mean() if varies.any() else 0.0
