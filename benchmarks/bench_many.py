@@ -1,11 +1,15 @@
 """Many models at once against the same models one by one.
 
-    python benchmarks/bench_many.py [--only search cost ensemble] [--repeats 3]
+    python benchmarks/bench_many.py [--only search pipeline cost ensemble] [--repeats 3]
 
 search : 16 candidates (learning rate x weight decay) on 5 folds of 10,000 x 30 rows by
 ``BatchedGridSearchCV``, against ``GridSearchCV(n_jobs=2)`` over the same `Autoencoder` and
 over a skorch ``NeuralNet`` with its defaults and the same layers, batches and epochs. The
 scores of the two searches over skae's are compared.
+
+pipeline : the same candidates and folds, with a scaler before the autoencoder and a logistic
+regression behind it, in one process each; and a grid of four learning rates and four ``C`` of
+the regression, which share the autoencoders.
 
 cost : microseconds a step and model of 1 to 64 models that train together in one process,
 beside the bare matrix products of the same layers, on one thread as well.
@@ -24,7 +28,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNet
 from torch import nn
 
@@ -107,6 +114,31 @@ def bench_search(X, batch_size, n_epochs):
     )
 
 
+def bench_pipeline(X, batch_size, n_epochs):
+    y = (np.tanh(X[:, :3]).sum(axis=1) > 0).astype(int)
+    autoencoder = make_autoencoder(batch_size, max_epochs=n_epochs)
+    model = make_pipeline(StandardScaler(), autoencoder, LogisticRegression())
+    of_net = {f"autoencoder__{name}": values for name, values in GRID.items()}
+    of_both = {"autoencoder__lr": GRID["lr"], "logisticregression__C": [1e-3, 0.1, 1.0, 10.0]}
+    for what, grid in {"of the autoencoder": of_net, "of both": of_both}.items():
+        searches = [
+            search(model, grid, refit=False) for search in (BatchedGridSearchCV, GridSearchCV)
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ours, alone = (seconds(lambda s=s: s.fit(X, y))[0] for s in searches)
+        scores = [search.cv_results_["mean_test_score"] for search in searches]
+        same = searches[0].best_index_ == searches[1].best_index_
+        print(f"\nPipelines, 80 fits of {n_epochs} epochs, batch {batch_size}, parameters {what}:")
+        print(f"{'':32}{'s':>8}{'ratio':>8}")
+        for name, s in {"BatchedGridSearchCV": ours, "GridSearchCV": alone}.items():
+            print(f"{name:32}{s:8.1f}{s / ours:8.1f}")
+        print(
+            f"largest difference of mean_test_score {np.abs(scores[0] - scores[1]).max():.1e}, "
+            f"best candidate {'the same' if same else 'ANOTHER'}"
+        )
+
+
 def bench_cost(X, batch_size, repeats):
     n_steps = -(-len(X) // batch_size)
     print(f"\nMicroseconds a step and model, batch {batch_size}:")
@@ -171,7 +203,7 @@ def bench_ensemble(X, batch_size, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    kinds = ("search", "cost", "ensemble")
+    kinds = ("search", "pipeline", "cost", "ensemble")
     parser.add_argument("--only", nargs="+", default=kinds, choices=kinds)
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=(32, 256))
     parser.add_argument("--epochs", type=int, default=10)
@@ -182,6 +214,8 @@ def main():
     for batch_size in args.batch_sizes:
         if "search" in args.only:
             bench_search(X, batch_size, args.epochs)
+        if "pipeline" in args.only:
+            bench_pipeline(X, batch_size, args.epochs)
         if "cost" in args.only:
             bench_cost(X, batch_size, args.repeats)
         if "ensemble" in args.only:
