@@ -8,11 +8,12 @@ from skae._data.frames import narwhals_frame
 from skae._data.given import as_data
 from skae.exceptions import DataWarning, warn
 
-#: Samples that are compared, at most.
-MAX_COMPARED = 200
+#: Samples and columns that are compared, at most.
+MAX_SAMPLES, MAX_COLUMNS = 1000, 100
 
-#: Mean correlation of X and y from which y holds the samples of X in another state.
-LEAST_CORRELATION = 0.5
+#: y holds the samples of X in another state if most columns are most like the same one of X, with
+#: a correlation that is so many times its standard error.
+MOST, SURELY = 0.5, 4.0
 
 #: What to do instead.
 _PREDICT = (
@@ -26,7 +27,7 @@ def warn_if_y_is_meant(name, X, y):
     """Warn of a y that is ignored although it holds samples like X, or images.
 
     Labels are for other steps of a pipeline. They can have several columns, as many as X by
-    chance, but then they are hardly correlated with those of X.
+    chance, but then a column is not more like the one at its place in X than like others.
 
     Parameters
     ----------
@@ -58,18 +59,20 @@ def _why_meant(X, y):
     if not shape_of_y:
         return None
     if shape != shape_of_y:
-        is_image = len(shape_of_y) > 1
-        return f"Here y holds arrays of shape {shape_of_y}. {_PREDICT}" if is_image else None
+        has_axes = len(shape_of_y) > 1
+        return f"Here y holds arrays of shape {shape_of_y}. {_PREDICT}" if has_axes else None
     if shape == (1,):
         return None
     n, n_of_y = _length(X), _length(y)
     if n != n_of_y:
         return f"X has {n} samples, y {n_of_y} more of the kind. To validate, give them as X_val."
-    which = np.unique(np.linspace(0, n - 1, MAX_COMPARED).astype(int))
+    which = np.unique(np.linspace(0, n - 1, MAX_SAMPLES).astype(int))
     X, y = _columns(X, which), _columns(y, which)
-    if X.shape != y.shape or np.array_equal(X, y) or _correlation(X, y) < LEAST_CORRELATION:
+    if X.shape == y.shape and np.array_equal(X, y, equal_nan=True):
         return None
-    return f"Here y holds the samples of X with other values. {_PREDICT}"
+    if len(shape) > 1 or _are_alike(X, y):
+        return f"Here y holds the samples of X with other values. {_PREDICT}"
+    return None
 
 
 def _samples(data):
@@ -104,10 +107,21 @@ def _columns(samples, which):
     return chosen.reshape(len(which), -1).astype(float)
 
 
-def _correlation(X, y):
-    """Return the mean correlation of columns that vary in both, or 0 if there are none."""
-    X, y = X - np.nanmean(X, axis=0), y - np.nanmean(y, axis=0)
-    squares = np.nansum(X**2, axis=0) * np.nansum(y**2, axis=0)
-    varies = squares > 0
-    correlation = np.nansum(X * y, axis=0)[varies] / np.sqrt(squares[varies])
-    return correlation.mean() if varies.any() else 0.0
+def _are_alike(X, y):
+    """Say whether most columns of y are more correlated with their own of X than with others."""
+    which = np.unique(np.linspace(0, X.shape[1] - 1, MAX_COLUMNS).astype(int))
+    X, y = _standardized(X[:, which]), _standardized(y[:, which])
+    varies = X.any(axis=0) & y.any(axis=0)
+    if varies.sum() < 2:
+        return False
+    correlations = X[:, varies].T @ y[:, varies]
+    is_own = correlations.argmax(axis=1) == np.arange(varies.sum())
+    is_sure = np.diag(correlations) > SURELY / len(X) ** 0.5
+    return (is_own & is_sure).mean() > MOST
+
+
+def _standardized(values):
+    """Return columns of mean 0 and of length 1, or 0 where they are constant."""
+    values = np.nan_to_num(values - np.nanmean(values, axis=0))
+    lengths = np.linalg.norm(values, axis=0)
+    return values / np.where(lengths > 0, lengths, 1)

@@ -95,6 +95,7 @@ def test_no_word_where_scales_are_no_reason(load):
         (Autoencoder, pd.DataFrame(NOISY), pd.DataFrame(CLEAN)),
         (TabularAutoencoder, NOISY.tolist(), CLEAN),
         (VariationalAutoencoder, NOISY * (RNG.random(NOISY.shape) > 0.5), NOISY),
+        (DenoisingAutoencoder, CLEAN + RNG.normal(size=CLEAN.shape), CLEAN),
         (ConvAutoencoder, IMAGES + 0.1 * RNG.random(IMAGES.shape), IMAGES),
         (ConvAutoencoder, IMAGES, COLORED),
         (RecurrentAutoencoder, [one + 0.1 * RNG.normal(size=one.shape) for one in SERIES], SERIES),
