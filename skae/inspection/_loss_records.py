@@ -77,10 +77,9 @@ def _candidates(search, max_curves):
     """Return the curves of the best candidates of a search, means over the folds."""
     check_is_fitted(search)
     results = search.cv_results_
-    score = "score" if not search.multimetric_ else search.refit
-    rank = next(
-        results[key] for key in (f"rank_test_{score}", *results) if key.startswith("rank_test_")
-    )
+    ranks = [name for name in results if name.startswith("rank_test_")]
+    chosen = f"rank_test_{search.refit}"  # of several metrics
+    rank = results[chosen if chosen in ranks else ranks[0]]
     # Halving scores candidates several times, with more epochs each time.
     last = {repr(params): i for i, params in enumerate(results["params"])}.values()
     curves = {i: _mean(search.loss_curves_[i]) for i in last}

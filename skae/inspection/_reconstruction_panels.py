@@ -3,7 +3,6 @@
 from itertools import cycle
 
 import numpy as np
-import pandas as pd
 
 from skae.inspection._forms import as_floats, known_mean, name_of_feature
 from skae.inspection._plotting import (
@@ -21,6 +20,7 @@ from skae.inspection._plotting import (
     style,
     whole_numbers,
 )
+from skae.inspection._texts import cell_text, shortened
 
 #: Features of series and columns of tables that are drawn, those with the largest errors.
 MAX_FEATURES, MAX_COLUMNS = 4, 15
@@ -173,7 +173,7 @@ def draw_rows(display, ax, *, image_kw, line_kw, error_kw):
             _draw_errors(display, axes[0, 2 * i + 1], i, columns, error_kw)
     legend_above(axes[0, 0], is_own=ax is None)
     first = axes[0, 0]
-    first.set_yticks(range(len(columns)), [str(table.columns[i]) for i in columns])
+    first.set_yticks(range(len(columns)), [shortened(str(table.columns[i])) for i in columns])
     first.set_ylim(len(columns) - 0.5, -0.5)
     if len(columns) < table.shape[1]:
         which = ", largest errors" if has_error else ""
@@ -215,20 +215,9 @@ def _draw_errors(display, ax, i, columns, error_kw):
     display.bars_.append(light_grid(ax, "x").barh(places, widths, height=0.8, **how))
     expected = display.original if display.target is None else display.target
     for place, column in enumerate(columns):
-        texts = [_text(table.iloc[i, column]) for table in (expected, display.reconstruction)]
+        texts = [cell_text(table.iloc[i, column]) for table in (expected, display.reconstruction)]
         text = texts[0] if texts[0] == texts[1] else f"{texts[0]} → {texts[1]}"
         ax.annotate(text, (0, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5)
     ax.set_xlim(0, max(widths.max(initial=0) * 1.05, 1))
     ax.set_xlabel("absolute error,\nstandard deviations", fontsize="small")
     ax.tick_params(labelleft=False)
-
-
-def _text(value):
-    """Return a cell as a short text."""
-    if pd.isna(value):
-        return "missing"
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
-    return f"{value:.12}"

@@ -13,6 +13,7 @@ from skae.inspection._plotting import (
     style,
     whole_numbers,
 )
+from skae.inspection._texts import shortened
 
 #: Columns of tables that are drawn, those that vary most, in rows and in a grid.
 MAX_COLUMNS, MAX_MAPS = 15, 6
@@ -183,7 +184,7 @@ def draw_row_maps(display, ax, image_kw, line_kw):
         one.set_title(f"code {component}", fontsize="medium")
         one.set_xticks(range(n_steps), _percents(display.levels), fontsize="small")
         one.set_xlabel("quantile of the code", fontsize="small")
-        names = [str(table.columns[j]) for j in columns] if i % n_columns == 0 else []
+        names = [shortened(str(table.columns[j])) for j in columns] if i % n_columns == 0 else []
         one.set_yticks(range(len(columns)) if names else [], names, fontsize="small")
     for one in axes.flat[len(display.components) :]:
         one.set_axis_off()
@@ -205,7 +206,7 @@ def draw_column_maps(display, ax, image_kw, line_kw):
         cells = pd.DataFrame(table.iloc[:, column].to_numpy().reshape(shape))
         _draw_map(display, one, scores[:, place].reshape(shape), most, cells, image_kw)
         one.invert_yaxis()
-        one.set_title(str(table.columns[column]), fontsize="medium")
+        one.set_title(shortened(str(table.columns[column])), fontsize="medium")
         _label(display, one, upwards=True)
     for one in axes.flat[len(columns) :]:
         one.set_axis_off()
