@@ -261,7 +261,9 @@ def _form_of_layout(layout):
 
 def _form_of_array(X):
     X = as_data(X)
-    if isinstance(X, (list, tuple)) and any(np.ndim(sample) == 2 for sample in X):
-        return Series()
+    if isinstance(X, (list, tuple)):
+        shapes = {np.shape(sample) for sample in X}
+        if len(shapes) > 1 or any(len(shape) == 2 for shape in shapes):
+            return Series()
     n_axes = 2 if is_frame(X) or sparse.issparse(X) else np.ndim(X)
     return _images_of(np.shape(X)[1:]) if n_axes in (3, 4) else Rows()

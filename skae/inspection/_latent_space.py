@@ -145,7 +145,9 @@ class LatentSpaceDisplay:
         pyplot()
         model = Model.of(estimator)
         if not can_transform(model.last):
-            raise TypeError(f"{model.name} has no codes to draw: it has no method transform.")
+            raise TypeError(
+                f"{model.name} has no codes to draw: it has no method transform.{model.hint}"
+            )
         which = to_draw(X, max_samples, random_state)
         y = _checked_labels(y, X)
         X = take(X, which)

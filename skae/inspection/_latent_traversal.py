@@ -7,7 +7,7 @@ from scipy.stats import norm
 from sklearn.utils import check_array, check_scalar
 
 from skae._estimators.variational import VariationalAutoencoder
-from skae.inspection._forms import form_of, moments
+from skae.inspection._forms import dense_array, form_of, moments
 from skae.inspection._models import Model, decodes, layouts_of, take, thinned
 from skae.inspection._plotting import pyplot
 from skae.inspection._traversal_panels import PANELS
@@ -177,42 +177,30 @@ class LatentTraversalDisplay:
         if not decodes(model.last):
             raise TypeError(
                 f"{model.name} does not decode: it has no inverse_transform. Give an autoencoder "
-                "or a pipeline that ends in one."
+                f"or a pipeline that ends in one.{model.hint}"
             )
         low, high = _checked_quantiles(quantiles)
-        codes = None if X is None else _codes(model, X)
-        if codes is None and not isinstance(model.last, VariationalAutoencoder):
-            raise ValueError(
-                f"X is None, but {model.name} has no prior to take codes from. Give samples."
-            )
-        n = codes.shape[1] if codes is not None else model.last.n_components_
-        layout, components = _what_varies(layout, components, codes, n)
-
-        sample = model.decode(np.zeros((1, n)) if codes is None else codes[:1])
-        form = form_of(layouts_of(model.last)[0], sample, image_shape, form)
+        codes = _range_of(model, X)
+        layout, components = _what_varies(layout, components, codes)
+        form = form_of(
+            layouts_of(model.last)[0], model.decode(codes.middle[None]), image_shape, form
+        )
         default = 7 if layout == "rows" else 10 if form.name == "images" else 5
         n_steps = default if n_steps is None else n_steps
         levels = np.linspace(low, high, check_scalar(n_steps, "n_steps", Integral, min_val=1))
-        steps = [_steps(codes, component, levels) for component in components]
-        middle = np.zeros(n) if codes is None else np.median(codes, axis=0)
-        decoded = form.read(model.decode(_varied(middle, components, steps, layout)))
-        known = None if X is None else _as_drawn(form, model, X)
+        steps = [codes.quantiles(component, levels) for component in components]
+        decoded = form.read(model.decode(_varied(codes.middle, components, steps, layout)))
         if form.name == "rows" and model.feature_names is not None:
             decoded.columns = model.feature_names
-        is_table, is_image = (X is not None and form.name == one for one in ("rows", "images"))
-        display = cls(
+        return cls(
             decoded=decoded,
             steps=steps,
             levels=levels,
             components=components,
             layout=layout,
             form=form.name,
-            center=moments(known)[0] if is_table else None,
-            scale=moments(known)[1] if is_table else None,
-            feature_names=form.names if form.name == "series" else None,
-            value_range=(known.min(), known.max()) if is_image else None,
-        )
-        return display.plot(ax, **kwargs)
+            **_values_of(form, model, X),
+        ).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, image_kw=None, line_kw=None):
         """Draw the display.
@@ -253,20 +241,56 @@ def _checked_quantiles(quantiles):
     return quantiles
 
 
-def _codes(model, X):
-    codes = model.last.transform(model.prepared(take(X, thinned(X, MAX_CODES))))
-    codes = check_array(codes, accept_sparse=True)
-    return np.asarray(codes if isinstance(codes, np.ndarray) else codes.toarray())
+class Codes:
+    """Codes of samples, as a range of codes to decode."""
+
+    def __init__(self, codes):
+        self.codes = codes
+        self.middle = np.median(codes, axis=0)
+
+    @property
+    def order(self):
+        """The components, those that vary most first."""
+        return np.argsort(-self.codes.var(axis=0), kind="stable")
+
+    def quantiles(self, component, levels):
+        """Return quantiles of a component."""
+        return np.quantile(self.codes[:, component], levels)
 
 
-def _what_varies(layout, components, codes, n):
+class Prior:
+    """The prior of codes, standard normal, as a range of codes to decode."""
+
+    def __init__(self, n_components):
+        self.middle = np.zeros(n_components)
+        self.order = np.arange(n_components)
+
+    def quantiles(self, component, levels):
+        """Return quantiles of a component, finite ones."""
+        del component
+        return norm.ppf(np.clip(levels, 1e-4, 1 - 1e-4))
+
+
+def _range_of(model, X):
+    """Return the range of the codes of samples, or of the prior if there are none."""
+    if X is not None:
+        codes = model.last.transform(model.prepared(take(X, thinned(X, MAX_CODES))))
+        return Codes(dense_array(check_array(codes, accept_sparse=True)))
+    if not isinstance(model.last, VariationalAutoencoder):
+        raise ValueError(
+            f"X is None, but {model.name} has no prior to take codes from. Give samples."
+        )
+    return Prior(model.last.n_components_)
+
+
+def _what_varies(layout, components, codes):
     """Return the layout of the display, and the components that vary."""
+    n = len(codes.middle)
     if layout not in ("grid", "rows", "auto"):
         raise ValueError(f'layout must be "grid", "rows" or "auto"; got {layout!r}')
     if components is None:
         layout = ("grid" if n >= 2 else "rows") if layout == "auto" else layout
-        order = np.arange(n) if codes is None else np.argsort(-codes.var(axis=0), kind="stable")
-        components = order[: 2 if layout == "grid" else MAX_ROWS].tolist()
+        components = codes.order[: 2 if layout == "grid" else MAX_ROWS].tolist()
     components = [components] if isinstance(components, Integral) else list(components)
     is_valid = all(isinstance(i, Integral) and 0 <= i < n for i in components)
     if not components or not is_valid:
@@ -275,13 +299,6 @@ def _what_varies(layout, components, codes, n):
     if layout == "grid" and len(components) != 2:
         raise ValueError(f'layout="grid" varies two components; got components={components!r}')
     return layout, [int(i) for i in components]
-
-
-def _steps(codes, component, levels):
-    """Return the values of a component."""
-    if codes is None:
-        return norm.ppf(np.clip(levels, 1e-4, 1 - 1e-4))
-    return np.quantile(codes[:, component], levels)
 
 
 def _varied(middle, components, steps, layout):
@@ -297,7 +314,14 @@ def _varied(middle, components, steps, layout):
     return codes.reshape(-1, len(middle))
 
 
-def _as_drawn(form, model, X):
-    """Return samples that stand for all, in the form of those that are drawn."""
+def _values_of(form, model, X):
+    """Return what a display has to know of the values of samples, by name."""
+    if form.name == "series":
+        return {"feature_names": form.names}
+    if X is None:
+        return {}
     some = take(X, thinned(X, MAX_CODES))
-    return form.read(some if model.can_go_back else model.prepared(some))
+    known = form.read(some if model.can_go_back else model.prepared(some))
+    if form.name == "images":
+        return {"value_range": (known.min(), known.max())}
+    return dict(zip(("center", "scale"), moments(known), strict=True))

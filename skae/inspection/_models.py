@@ -1,11 +1,13 @@
 """Models and samples of users, as displays see them."""
 
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +19,9 @@ from skae._outliers.detector import OutlierDetector
 from skae._params import refuse_class
 from skae._sklearn import BaseSearchCV, num_samples, safe_indexing
 from skae.exceptions import DataWarning, warn
+
+#: Steps that are not undone: "passthrough", and those that fill missing values.
+_LEFT_OUT = str, NoneType, SimpleImputer, KNNImputer
 
 
 @dataclass
@@ -81,9 +86,15 @@ class Model:
         return X if self.steps is None else self.steps.transform(X)
 
     @property
+    def _undone(self):
+        """The steps to undo, the last one first: others than those that fill missing values."""
+        steps = [] if self.steps is None else [step for _, step in self.steps.steps[::-1]]
+        return [s for s in steps if not isinstance(s, _LEFT_OUT)]
+
+    @property
     def can_go_back(self):
         """Whether what the model makes can be made what the user has."""
-        return self.steps is None or hasattr(self.steps, "inverse_transform")
+        return all(hasattr(step, "inverse_transform") for step in self._undone)
 
     def reconstruct(self, X):
         """Return what the model makes of samples as it gets them.
@@ -100,7 +111,7 @@ class Model:
         if not hasattr(self.last, "inverse_transform"):
             raise TypeError(
                 f"{self.name} has no reconstructions to draw: it has no inverse_transform. Give an "
-                "autoencoder, an ImageToImageRegressor, or a pipeline that ends in one."
+                f"autoencoder, an ImageToImageRegressor, or a pipeline that ends in one.{self.hint}"
             )
         return self.last.inverse_transform(self.last.transform(X))
 
@@ -116,7 +127,16 @@ class Model:
 
     def back(self, X):
         """Return samples of the model's as those of the user's, undoing the steps before it."""
-        return X if self.steps is None else self.steps.inverse_transform(X)
+        for step in self._undone:
+            X = step.inverse_transform(X)
+        return X
+
+    @property
+    def hint(self):
+        """What to do if the last step of a pipeline is not what is to be drawn."""
+        if self.steps is None:
+            return ""
+        return " For the step before it, give pipeline[:-1]."
 
 
 def best_of(search):

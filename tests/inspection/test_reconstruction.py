@@ -10,6 +10,8 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -170,6 +172,16 @@ def test_steps_that_cannot_be_undone_leave_their_output(table):
     np.testing.assert_allclose(display.original.to_numpy(), model[:-1].transform(table)[:2])
 
 
+def test_steps_that_fill_missing_values_are_left_as_they_are(X):
+    X = np.where(np.arange(X.size).reshape(X.shape) % 7 == 0, np.nan, X)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), Autoencoder(2, **QUICK)).fit(X)
+    display = show(model, X, n_samples=2)
+    np.testing.assert_array_equal(display.original, X[:2])
+    scaled = model[-1].reconstruct(model[:-1].transform(X[:2]))
+    np.testing.assert_allclose(display.reconstruction, model[1].inverse_transform(scaled))
+    assert np.isnan(display.error.iloc[0, 0])
+
+
 def test_other_estimators_and_given_reconstructions(digits):
     pca = PCA(4).fit(digits)
     display = show(pca, digits, image_shape=(8, 8), n_samples=3)
@@ -223,11 +235,16 @@ def test_bad_input(digits, pipeline, X):
         show(Autoencoder(), digits)
     with pytest.raises(TypeError, match="IsolationForest has no reconstructions"):
         show(IsolationForest(n_estimators=2).fit(X), X)
+    behind = make_pipeline(pipeline, LogisticRegression()).fit(digits, np.arange(200) % 2)
+    with pytest.raises(TypeError, match=r"pipeline\[:-1\]"):
+        show(behind, digits)
     with pytest.raises(ValueError, match="not labels"):
         show(pipeline, digits, np.zeros((200, 1)), form="rows")
     with pytest.raises(ValueError, match="image_shape"):
         show(pipeline, digits, image_shape=(9, 8))
     with pytest.raises(ValueError, match="form must be"):
         show(pipeline, digits, form="pictures")
+    ragged = [[1.0, 2.0, 3.0], [4.0, 5.0]]
+    assert ReconstructionDisplay.from_predictions(ragged, ragged).form == "series"
     with pytest.raises(ValueError, match="one reconstruction for each"):
         ReconstructionDisplay.from_predictions(digits, digits[:3])
