@@ -153,3 +153,20 @@ def test_mlflow_logs_the_candidates_of_a_search(mlflow):
     runs = mlflow.search_runs(filter_string=query).sort_values("params.n_components")
     assert runs["params.n_components"].tolist() == ["1", "2"]
     np.testing.assert_allclose(runs["metrics.mean_test_score"], results["mean_test_score"])
+
+
+def test_mlflow_tracks_epochs(mlflow, monkeypatch):
+    example = runpy.run_path(EXAMPLES / "track_experiments.py")
+    monkeypatch.setitem(example["PARAMS"], "max_epochs", 3)
+    model = example["with_mlflow"](None)
+    client, run = mlflow.MlflowClient(), mlflow.last_active_run()
+    logged = client.get_metric_history(run.info.run_id, "train_loss")
+    assert [metric.value for metric in logged] == model.loss_curve_
+    assert run.data.params["n_components"] == "8"
+
+    warnings.filterwarnings("ignore", "The estimator MinMaxScaler does not support callbacks")
+    with mlflow.start_run() as run:  # by a callback of scikit-learn, inside of a pipeline
+        pipeline = example["in_a_pipeline"](mlflow.log_metrics)
+    logged = client.get_metric_history(run.info.run_id, "valid_loss")
+    assert [metric.value for metric in logged] == list(pipeline[-1].history_[:, "valid_loss"])
+    assert [metric.step for metric in logged] == [0, 1, 2]
