@@ -180,10 +180,12 @@ class BatchedSearch(DocLinks, FittedAttributes):
         columns : dict of list
             Further columns of ``cv_results_``.
         """
-        outcomes = {}
+        outcomes, n_fits = {}, len(models) * len(folds)
         try:
-            for candidate, fold, outcome in self._scored(models, candidates, folds, scorer):
-                outcomes.setdefault(candidate, {})[fold] = outcome
+            with progress_bar(n_fits, "fit", disable=self.verbose != 1) as bar:
+                for candidate, fold, outcome in self._scored(models, candidates, folds, scorer):
+                    outcomes.setdefault(candidate, {})[fold] = outcome
+                    bar.update()
         except KeyboardInterrupt:
             if not any(len(of_folds) == len(folds) for of_folds in outcomes.values()):
                 raise
@@ -203,14 +205,10 @@ class BatchedSearch(DocLinks, FittedAttributes):
 
     def _scored(self, models, candidates, folds, scorer):
         """Yield the number of the candidate, the number of the fold and the outcome."""
-        n_fits = len(models) * len(folds)
-        with progress_bar(n_fits, "fit", disable=self.verbose != 1) as bar:
-            for trials in trials_by_preprocessing(models, candidates, folds):
-                evaluate = partial(self._outcomes, scorer=scorer, candidates=candidates)
-                for part in in_parts(evaluate, trials, self.n_jobs):
-                    for scored in part:
-                        bar.update()
-                        yield scored
+        for trials in trials_by_preprocessing(models, candidates, folds):
+            evaluate = partial(self._outcomes, scorer=scorer, candidates=candidates)
+            for part in in_parts(evaluate, trials, self.n_jobs):
+                yield from part
 
     def _outcomes(self, trials, scorer, candidates):
         """Fit and score trials, as `_scored`."""

@@ -8,6 +8,7 @@ from sklearn.model_selection import ParameterGrid
 
 from skae._model_selection.base import BatchedSearch
 from skae._model_selection.grid import SEARCH_DOCS
+from skae._model_selection.pauses import nets_in
 from skae._model_selection.trials import begun, last_step, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real, with_hints
 from skae._sklearn import BaseSearchCV
@@ -206,21 +207,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         self._warn_of_interrupt(f"candidates are compared after {self.n_resources_[-1]} epochs")
 
     def _check_epochs(self, models, candidates):
-        for model in models:
-            if not has_session(last_step(model)):
-                raise TypeError(
-                    f"{type(self).__name__} stops the training of candidates, so that the "
-                    "estimator, or the last step of the pipeline, must be a net with skae's own "
-                    f"fit; got {type(last_step(model)).__name__}. Use BatchedGridSearchCV, or "
-                    "scikit-learn's HalvingGridSearchCV."
-                )
-            callbacks = last_step(model).callbacks or ()
-            if any(map(loads_from_file, callbacks)):
-                raise TypeError(
-                    f"{type(self).__name__} trains candidates in turns, which write to the same "
-                    "file by Checkpoint(load_best=True). Use early_stopping=True, which keeps the "
-                    "best epoch in memory, or BatchedGridSearchCV."
-                )
+        check_trained_in_turns(models, self)
         if any(name.split("__")[-1] == "max_epochs" for params in candidates for name in params):
             raise ValueError(
                 f"{type(self).__name__} itself decides after how many epochs candidates are "
@@ -269,6 +256,36 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         """Return the best of the candidates that were trained to the end."""
         last = np.flatnonzero(results["iter"] == results["iter"].max())
         return last[results[f"rank_test_{refit_metric}"][last].argmin()]
+
+
+def net_in_turns(model):
+    """Return the net in a model that can be trained in turns: the last step, or the only net."""
+    nets = nets_in(model)
+    return nets[0] if len(nets) == 1 else last_step(model)
+
+
+def trains_in_turns(model):
+    """Say whether the training of a model can stop and go on."""
+    net = net_in_turns(model)
+    return has_session(net) and not any(map(loads_from_file, net.callbacks or ()))
+
+
+def check_trained_in_turns(models, search):
+    """Raise an error if the training of a model cannot stop and go on."""
+    name = type(search).__name__
+    for net in map(net_in_turns, models):
+        if not has_session(net):
+            raise TypeError(
+                f"{name} stops the training of candidates, so that the estimator, or one step of "
+                f"the pipeline, must be a net with skae's own fit; got {type(net).__name__}. Use "
+                "BatchedGridSearchCV, or scikit-learn's HalvingGridSearchCV."
+            )
+        if any(map(loads_from_file, net.callbacks or ())):
+            raise TypeError(
+                f"{name} trains candidates in turns, which write to the same file by "
+                "Checkpoint(load_best=True). Use early_stopping=True, which keeps the best epoch "
+                "in memory, or BatchedGridSearchCV."
+            )
 
 
 def nets_of(trials):

@@ -252,6 +252,21 @@ def test_what_cannot_be_repeated_is_trained_alone(n_nets, reason, net, X, labels
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+def test_halving_fits_what_is_behind_a_net_each_time(net, X, labels):
+    model = make_pipeline(StandardScaler(), net, LogisticRegression())
+    grid = {"autoencoder__lr": [1e-4, 1e-3, 1e-2], "logisticregression__C": [1e-3, 1.0]}
+    search = BatchedHalvingGridSearchCV(model, grid, cv=2, refit=False).fit(X, labels)
+    assert search.n_candidates_ == [6, 2]
+    assert search.n_resources_ == [1, 3]
+    results = search.cv_results_
+    reference = GridSearchCV(model, grid, cv=2, refit=False).fit(X, labels).cv_results_
+    for params, score in zip(results["params"][-2:], results["mean_test_score"][-2:], strict=True):
+        assert score == reference["mean_test_score"][reference["params"].index(params)]
+    two_nets = make_pipeline(net, StandardScaler(), net, LogisticRegression())
+    with pytest.raises(TypeError, match="one step of the pipeline, must be a net"):
+        BatchedHalvingGridSearchCV(two_nets, {"autoencoder-1__lr": RATES}).fit(X, labels)
+
+
 # Interrupts.
 
 

@@ -1,0 +1,4 @@
+"""d"""
+
+
+def default_grid(estimator): ...

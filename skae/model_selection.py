@@ -1,0 +1,18 @@
+"""Search for good parameters, and fit of many models at once."""
+
+from skae._model_selection.default_grid import default_grid
+from skae._model_selection.fit_many import fit_many
+from skae._model_selection.grid import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from skae._model_selection.halving import BatchedHalvingGridSearchCV
+from skae._model_selection.optuna_search import BatchedOptunaSearchCV
+from skae._model_selection.pruning import OptunaPruningCallback
+
+__all__ = [
+    "BatchedGridSearchCV",
+    "BatchedHalvingGridSearchCV",
+    "BatchedOptunaSearchCV",
+    "BatchedRandomizedSearchCV",
+    "OptunaPruningCallback",
+    "default_grid",
+    "fit_many",
+]
