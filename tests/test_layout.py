@@ -17,7 +17,7 @@ FLOORS = (
     {"_training"},
     {"_estimators"},
     {"_text", "_outliers", "_model_selection"},
-    {"_persistence", "_onnx", "inspection"},
+    {"_persistence", "_onnx", "inspection", "model_selection"},
     {"__init__"},
 )
 FLOOR = {place: number for number, places in enumerate(FLOORS) for place in places}

@@ -234,7 +234,7 @@ def test_poor_trials_are_pruned_wherever_the_net_is(fit, net, X):
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]
     n_fits = 2 if fit in (as_members, in_folds) else 1
     assert set(study.trials[0].intermediate_values) == set(range(3 * n_fits))
-    assert list(study.trials[2].intermediate_values) == [0]
+    assert set(study.trials[2].intermediate_values) <= {0, 3}  # the first epoch of each fit
     values = list(study.trials[0].intermediate_values.values())
     assert max(values) < 0  # losses with the opposite sign
     assert not hasattr(models[2][-1], "net_")
