@@ -11,7 +11,7 @@ from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.loss_curve import loss_curve
 from skae._estimators.neural import NeuralEstimator
 from skae._model_selection.base import BatchedSearch
-from skae._params import refuse_class
+from skae._params import callable_name, refuse_class
 from skae._text.translator import Seq2SeqTranslator
 from skae.inspection._models import Model
 
@@ -130,5 +130,5 @@ def _loss_name(estimator):
     loss = params["loss"]
     if isinstance(loss, str):
         return loss.replace("_", " ")
-    names = {type(loss).__name__: loss} if not isinstance(loss, dict) else loss
+    names = loss if isinstance(loss, dict) else [callable_name(loss)]
     return " + ".join(str(name).replace("_", " ") for name in names)
