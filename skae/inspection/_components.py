@@ -162,14 +162,13 @@ class ComponentsDisplay:
             model = Model.of(estimator)
             train = model.prepared(X)
             test = train if X_test is None else model.prepared(X_test)
-            numbers, scores = _of_first_codes(model, test)
+            last, (numbers, scores) = model.last, _of_first_codes(model, test)
             where = "training samples" if X_test is None else "test samples"
         else:
             train, test, last = _split(estimator, X, X_test, test_size, random_state)
             numbers = _checked_numbers(n_components, train)
             scores = _of_clones(last, numbers, train, test, n_jobs)
             where = "held-out samples" if X_test is None else "test samples"
-        last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
         display = cls(
             n_components=numbers,
             scores=np.array(scores),
@@ -295,7 +294,7 @@ def _of_first_codes(model, X):
             f"The codes of {model.name} are not in order, so its first ones say nothing. Give "
             "n_components, such as n_components=(2, 4, 8): clones are fitted."
         )
-    matrix = _needed_matrix(X)
+    matrix = _needed_matrix(None if _reads_tables(last) else X)
     codes = last.transform(X)
     means, n = codes.mean(axis=0), codes.shape[1]
     numbers = np.unique(np.linspace(1, n, min(n, MAX_NUMBERS)).round().astype(int)).tolist()
@@ -318,11 +317,12 @@ def _matrix(X):
 
 
 def _needed_matrix(X):
-    matrix = _matrix(X)
+    matrix = None if X is None else _matrix(X)
     if matrix is None:
         raise ValueError(
-            "The samples are not numbers of one shape, or some are missing, so that the first "
-            "codes of a fitted estimator cannot be scored. Give n_components: clones are fitted."
+            "The samples are read as a table, are not numbers of one shape, or some are missing, "
+            "so R2 of the first codes of a fitted estimator is not defined. Give n_components, "
+            "such as n_components=(2, 4, 8): clones are fitted."
         )
     return matrix
 

@@ -70,6 +70,8 @@ def test_tables_have_no_baseline():
     train, test = train_test_split(X, test_size=0.25, random_state=0)
     fitted = TabularAutoencoder(2, check_baseline=False, **QUICK).fit(train)
     assert display.scores[1] == pytest.approx(fitted.score(test), rel=1e-5)
+    with pytest.raises(ValueError, match="read as a table"):
+        show(fitted, X)
     with pytest.raises(ValueError, match="not comparable"):
         show(model, X, n_components=[1], baseline="pca")
 
