@@ -12,6 +12,7 @@ from skae._estimators.variational import VariationalAutoencoder
 from skae._model_selection.fit_many import fit_many
 from skae._model_selection.grid import BatchedGridSearchCV, BatchedRandomizedSearchCV
 from skae._model_selection.halving import BatchedHalvingGridSearchCV
+from skae._model_selection.optuna_search import BatchedOptunaSearchCV
 from skae._onnx.exporting import onnx_input, to_onnx
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.scorer import TabularOutlierScorer
@@ -23,6 +24,7 @@ __all__ = [
     "Autoencoder",
     "BatchedGridSearchCV",
     "BatchedHalvingGridSearchCV",
+    "BatchedOptunaSearchCV",
     "BatchedRandomizedSearchCV",
     "ConvAutoencoder",
     "DenoisingAutoencoder",

@@ -212,7 +212,7 @@ class EnsembleAutoencoder(
             seen = self._seen(samples, features)
             fits.append(FitTask(member, seen, y, within=within, **params))
         title = type(self).__name__ if self.verbose else None
-        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, title):
+        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, title, True):
             if fit.error is not None:
                 i = fits.index(fit)
                 seen = self.estimators_features_[i]

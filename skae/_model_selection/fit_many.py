@@ -94,7 +94,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
         data, params = subsets[id(which)]
         fits.append(FitTask(estimator, *data, **params))
     title = "fit_many" if verbose > 1 else None
-    done = fit_all(fits, n_jobs, verbose, title)
+    done = fit_all(fits, n_jobs, verbose, title, in_order=True)
     errors = [fit.error for fit in done]
     for i, error in enumerate(errors):
         if error is not None:

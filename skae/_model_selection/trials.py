@@ -157,7 +157,7 @@ def fit_trials(trials, verbose):
             for net in trial.nets:
                 waiting.setdefault(net, []).append(trial)
         paused, made = [], set()
-        for net in fit_all(list(waiting), verbose=verbose, in_order=False):
+        for net in fit_all(list(waiting), verbose=verbose):
             made.add(net)
             for trial in waiting.pop(net):
                 if made.issuperset(trial.nets):

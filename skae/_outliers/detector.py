@@ -373,7 +373,7 @@ class OutlierDetector(
             of_fold = check_method_params(X, params, train)
             rows = take_rows(X, train)
             fits.append(FitTask(clone(original), rows, None, within=within, **of_fold))
-        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, self._title(fits)):
+        for fit in fit_all(fits, self.n_jobs, self.verbose > 1, self._title(fits), True):
             if isinstance(fit.error, NUMERICAL_ERRORS):
                 raise _explained(fit.error, fit.estimator) from fit.error
             if fit.error is not None:

@@ -175,7 +175,7 @@ def train(fits, until=None):
             fit.alone()
 
 
-def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=True):
+def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=False):
     """Make fits, and yield each when it is done.
 
     Parameters
@@ -188,7 +188,7 @@ def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=True):
         Whether to print how they train.
     title : str or None, default=None
         What stands before a bar over all fits; None shows no bar.
-    in_order : bool, default=True
+    in_order : bool, default=False
         Whether to yield them in the order given. An interrupt then leaves those that train at the
         same time as they were. Otherwise each is done as early as possible.
 
