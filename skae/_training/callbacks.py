@@ -55,8 +55,9 @@ class Progress(Callback):
             self.bar_.update(n_done - self.bar_.n)
 
     def on_train_end(self, net, **kwargs):
+        if "train_loss" in net.history[-1]:  # one may have ended it before the bar was told
+            self.on_epoch_end(net)
         if any(has_stopped(callback) for _, callback in net.callbacks_):
-            self.on_epoch_end(net)  # it ended this training before the bar was told
             self.bar_.total = self.bar_.n  # else notebooks show it as after an error
         self.close()
 

@@ -81,7 +81,7 @@ def test_a_bar_is_closed_where_the_training_ends_early(X, shown):
 
     with pytest.warns(InterruptedWarning):
         quick(verbose=1, callbacks=[Interrupt()]).fit(X)
-    assert "epoch 2/4" in shown()[0]
+    assert "epoch 3/4" in shown()[0]
 
     model = quick(verbose=1, patience=1, lr=1.0, early_stopping=True, max_epochs=50).fit(X)
     assert model.n_iter_ < 50
