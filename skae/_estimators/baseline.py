@@ -86,18 +86,22 @@ def warn_if_poor(estimator, dataset):
             )
             return
     if dataset.can_drop_columns and n_rows >= MIN_ROWS:
-        width = np.ptp(np.concatenate([X, baseline]), axis=0)
-        _warn_of_lost_columns(name, dataset, np.ptp(X, axis=0) > 0, width, *of_model)
+        _warn_of_lost_columns(name, dataset, X, baseline, *of_model)
 
 
-def _warn_of_lost_columns(name, dataset, varies, width, residual, total):
-    """Warn of columns that a model does not restore as they vary much less than others."""
+def _warn_of_lost_columns(name, dataset, X, others, residual, total):
+    """Warn of columns that a model does not restore as they vary much less than others.
+
+    ``residual`` and ``total`` are sums of squares over the rows X.
+    """
     std = np.sqrt(total)  # but for a factor
     largest = std.argmax()
-    is_small = LARGE_RATIO * std < std[largest]
-    is_small &= LARGE_RATIO * width < width[largest]  # else it is rare values, not the unit
-    is_lost = (total > 0) & (residual > (1 - LEAST_RESTORED) * total)
-    lost = np.flatnonzero(varies & is_small & is_lost)
+    is_small = (total > 0) & (LARGE_RATIO * std < std[largest])
+    lost = np.flatnonzero(is_small & (residual > (1 - LEAST_RESTORED) * total))
+    if len(lost):  # by their unit, unless a few rare values are as large as in other columns
+        varies = np.ptp(X[:, lost], axis=0) > 0
+        widest, *widths = np.ptp(np.concatenate([X, others])[:, [largest, *lost]], axis=0)
+        lost = lost[varies & (LARGE_RATIO * np.array(widths) < widest)]
     if len(lost):
         named = ", ".join(map(dataset.column_name, lost[:MAX_NAMED]))
         named += f" and {len(lost) - MAX_NAMED} more" if len(lost) > MAX_NAMED else ""
