@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array, get_tags
 
 from skae._data.given import as_data
-from skae.inspection._labels import Categories, Numbers, labels_of
+from skae.inspection._label_colors import Categories, Numbers, labels_of
 from skae.inspection._models import (
     Model,
     can_transform,

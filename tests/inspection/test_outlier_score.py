@@ -222,7 +222,7 @@ def test_axes_and_styles_of_the_user(detector, rows):
         ({"scores": []}, r"scores must give one score for each sample; shape \(0,\)"),
         ({"scores": [[1, 2], [3, 4]]}, r"shape \(2, 2\)"),
         ({"scores": ["a"]}, "scores is of dtype"),
-        ({"scores": [1, 2], "y": [1]}, r"y is of shape \(1,\), but there are 2 samples"),
+        ({"scores": [1, 2], "y": [1]}, "y has 1 labels for 2 samples: give one"),
         ({"scores": [1, 2], "y": [0.3, 0.7]}, "y holds numbers such as 0.3, which are no labels"),
         ({"scores": [1, 2], "training_scores": [np.nan]}, "training_scores: the score"),
         ({"scores": [1, 2], "threshold": "low"}, "threshold must be a number or None; got 'low'"),
