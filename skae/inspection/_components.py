@@ -10,15 +10,17 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
+from skae._data.checks import as_numbers
 from skae._data.given import as_data
 from skae._data.tables import TableReader
 from skae._estimators.fitted import FittedAutoencoder
 from skae._model_selection.fit_many import fit_many
 from skae._params import refuse_class
-from skae.inspection._models import Model, is_fitted
+from skae.inspection._models import Model, is_fitted, n_samples_of
 from skae.inspection._plotting import (
     BLUE,
     ORANGE,
+    as_written,
     light_grid,
     one_axes,
     pyplot,
@@ -166,7 +168,8 @@ class ComponentsDisplay:
             where = "training samples" if X_test is None else "test samples"
         else:
             train, test, last = _split(estimator, X, X_test, test_size, random_state)
-            numbers = _checked_numbers(n_components, train)
+            numbers = _default_numbers(train) if n_components is None else n_components
+            numbers = sorted({*_checked_numbers(numbers)})
             scores = _of_clones(last, numbers, train, test, n_jobs)
             where = "held-out samples" if X_test is None else "test samples"
         display = cls(
@@ -205,8 +208,9 @@ class ComponentsDisplay:
         from matplotlib.lines import Line2D
         from matplotlib.ticker import NullLocator
 
-        numbers, scores = np.asarray(self.n_components), np.asarray(self.scores, dtype=float)
-        if numbers.shape != scores.shape or numbers.ndim != 1 or not len(numbers):
+        numbers = np.asarray(_checked_numbers(self.n_components))
+        scores = as_numbers(self.scores, "scores").astype(np.float64)
+        if numbers.shape != scores.shape:
             raise ValueError(
                 "n_components and scores must be of one length, at least 1; got shapes "
                 f"{numbers.shape} and {scores.shape}"
@@ -232,6 +236,7 @@ class ComponentsDisplay:
             whole_numbers(ax.xaxis)
         ax.set(xlabel="number of components", ylabel=self.score_name)
         ax.legend()
+        as_written(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -241,6 +246,8 @@ def _split(estimator, X, X_test, test_size, random_state):
     X = as_data(X)
     if X_test is None:
         X, X_test = train_test_split(X, test_size=test_size, random_state=random_state)
+    if n_samples_of(X_test) < 2:
+        raise ValueError("R2 needs at least two samples to score on: give more, as X_test.")
     if not isinstance(estimator, Pipeline):
         return X, X_test, estimator
     if len(estimator.steps) == 1:
@@ -249,15 +256,17 @@ def _split(estimator, X, X_test, test_size, random_state):
     return steps.fit_transform(X), steps.transform(X_test), estimator.steps[-1][1]
 
 
-def _checked_numbers(n_components, X):
-    if n_components is None:
-        matrix = _matrix(X)
-        most = min(matrix.shape) if matrix is not None else max(NUMBERS)
-        return [number for number in NUMBERS if number <= most]
+def _default_numbers(X):
+    matrix = _matrix(X)
+    most = min(matrix.shape) if matrix is not None else max(NUMBERS)
+    return [number for number in NUMBERS if number <= most]
+
+
+def _checked_numbers(n_components):
     numbers = list(n_components) if np.iterable(n_components) else [n_components]
     if not numbers or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
         raise ValueError(f"n_components must be a list of int, at least 1; got {n_components!r}")
-    return sorted({int(number) for number in numbers})
+    return [int(number) for number in numbers]
 
 
 def _of_clones(estimator, numbers, train, test, n_jobs):
@@ -347,8 +356,10 @@ def _pca_scores(baseline, estimator, train, test, n_components):
                 'baseline="pca" needs numbers of one shape, with none missing. Leave it at "auto".'
             )
         return None
+    total = ((test - test.mean(axis=0)) ** 2).sum()
+    if not total > 0 or np.ptp(train, axis=0).max() == 0:  # of which PCA says nothing
+        return None
     pca = PCA(min(n_components, *train.shape), random_state=0).fit(train)
     centered, codes = test - pca.mean_, pca.transform(test)
-    total = ((test - test.mean(axis=0)) ** 2).sum()
     rest = (centered**2).sum() - np.cumsum((codes**2).sum(axis=0))
-    return 1 - rest / (total if total > 0 else 1.0)
+    return 1 - rest / total

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from skae.inspection._forms import known_mean, name_of_feature
+from skae.inspection._forms import black_and_white, known_mean, name_of_feature
 from skae.inspection._plotting import (
     BLUE,
     GRAY,
     RED,
     bare,
+    draw_picture,
     grid_of_axes,
     grid_shape,
     legend_above,
@@ -142,7 +143,7 @@ def draw_images(display, ax, kwargs):
     for j, one in enumerate(maps):
         column, value = axes[:, j], display.value[j]
         for i, image in enumerate((value, display.expected[j])):
-            display.images_[i, j] = _draw_picture(bare(column[i]), image, value)
+            display.images_[i, j] = draw_picture(column[i], image, black_and_white(value[None]))
         display.images_[2, j] = bare(column[2]).imshow(one, **how)
         y, x = np.unravel_index(one.argmax(), one.shape)
         for panel in (column[0], column[2]):
@@ -152,15 +153,6 @@ def draw_images(display, ax, kwargs):
         panel.set_ylabel(label)
     _draw_scale(display, display.images_[2, 0], axes, "% of the error\nof the image")
     return axes
-
-
-def _draw_picture(ax, image, like):
-    """Draw an image with the black and the white of another one."""
-    low, high = (0, 255) if like.dtype == np.uint8 else (np.nanmin(like), np.nanmax(like))
-    high = high if high > low else low + 1
-    if image.ndim == 3:
-        return ax.imshow(np.clip((image.astype(float) - low) / (high - low), 0, 1))
-    return ax.imshow(image, cmap="gray", vmin=low, vmax=high)
 
 
 def draw_series(display, ax, kwargs):

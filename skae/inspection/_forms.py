@@ -39,7 +39,7 @@ class Images:
 
     def read(self, X):
         """Return images as an array of shape (n, height, width) or, in color, (n, ..., 3 or 4)."""
-        X = dense_array(X)
+        X = _finite(dense_array(X))
         if prod(X.shape[1:]) != prod(self.shape):
             raise ValueError(
                 f"image_shape={self.shape} asks for {prod(self.shape)} values of each sample, but "
@@ -50,6 +50,17 @@ class Images:
             return X
         X = np.moveaxis(X, self.channel_axis + 1, -1)
         return X if X.shape[-1] in COLOR_CHANNELS else X.mean(axis=-1)
+
+
+def black_and_white(images):
+    """Return the values of images, of shape (n, height, width) or with colors, at the ends."""
+    if images.dtype.kind == "u":
+        return 0.0, float(np.iinfo(images.dtype).max)
+    known = images[~np.isnan(images)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    if images.ndim == 4 and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return low, high if high > low else low + 1
 
 
 @dataclass
@@ -76,7 +87,7 @@ class Series:
         return [self._read_one(sample) for sample in X]
 
     def _read_one(self, sample):
-        steps = np.asarray(sample, dtype=float)
+        steps = _finite(np.asarray(sample, dtype=float))
         steps = steps[:, None] if steps.ndim == 1 else steps.T if self.channels_first else steps
         is_known = np.flatnonzero(~np.isnan(steps).all(axis=1))
         return steps[: is_known[-1] + 1 if len(is_known) else 0]
@@ -111,6 +122,8 @@ class Rows:
             columns = [_array_column(column) for column in array.T]
         for i, is_category in enumerate(() if self.is_category is None else self.is_category):
             columns[i] = _texts(columns[i]) if is_category else columns[i]
+        for column in columns:
+            _finite(column)
         return pd.DataFrame(dict(zip(feature_names(X, len(columns)), columns, strict=True)))
 
 
@@ -123,6 +136,16 @@ def dense_array(X):
     """Return what holds samples as a dense array."""
     X = as_data(X)
     return X.toarray() if sparse.issparse(X) else np.asarray(X)
+
+
+def _finite(values):
+    """Return values, or raise an error if one is infinite."""
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise ValueError(
+            "The samples to draw, or what is made of them, hold an infinite value. Give NaN in its "
+            "place, as for missing values."
+        )
+    return values
 
 
 def _column(series):

@@ -18,7 +18,15 @@ from skae.inspection._models import (
     take,
     to_draw,
 )
-from skae.inspection._plotting import BLUE, light_grid, look_of_points, one_axes, pyplot, style
+from skae.inspection._plotting import (
+    BLUE,
+    as_written,
+    light_grid,
+    look_of_points,
+    one_axes,
+    pyplot,
+    style,
+)
 
 #: How many points are drawn by default.
 MAX_SAMPLES = 5000
@@ -214,7 +222,8 @@ class LatentSpaceDisplay:
         pyplot()
         codes = check_array(as_data(codes, "codes"), input_name="codes")
         which = to_draw(codes, max_samples, random_state, "codes")
-        y = None if y is None else take(_checked_labels(y, codes), which)
+        labels_of(y, len(codes))
+        y = None if y is None else take(y, which)
         points, names = _projected(codes[which], None, projection, y, random_state)
         places = _places(components, points.shape[1])
         return cls(
@@ -256,6 +265,7 @@ class LatentSpaceDisplay:
             codes, names = _as_points(ax, codes, names, labels)
         ax.set(xlabel=names[0], ylabel=names[1])
         self._draw(ax, codes, labels, scatter_kw, is_flat)
+        as_written(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -267,7 +277,11 @@ class LatentSpaceDisplay:
         default = {"s": size, "linewidths": 0, "alpha": 0.85}
 
         def draw(which, **own):
-            how = style(PathCollection, {}, default | own, scatter_kw)
+            given = dict(scatter_kw or {})
+            given |= {"color": given.pop("c")} if "c" in given else {}
+            if "c" in own and "color" in given:
+                raise ValueError("scatter_kw holds a color, but y is numbers, shown by colors.")
+            how = style(PathCollection, {}, default | own, given)
             self.points_.append(ax.scatter(*codes[which].T, **how))
 
         gray = {"color": "0.7", "marker": ".", "label": "no label"}
@@ -285,7 +299,7 @@ class LatentSpaceDisplay:
                         own = look_of_points(i, len(labels.names))
                         draw(labels.codes == i, label=name, **own)
                 if not is_flat:
-                    self.legend_ = _legend(ax, labels.title)
+                    self.legend_ = _legend(ax, self.points_, labels.title)
             case Numbers():
                 self._draw_numbers(ax, labels, draw, gray, is_flat)
 
@@ -303,13 +317,13 @@ class LatentSpaceDisplay:
         below, above = bool((known < low).any()), bool((known > high).any())
         extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
         self.colorbar_ = ax.figure.colorbar(self.points_[-1], ax=ax, extend=extend)
-        self.colorbar_.set_label(labels.title or "y")
+        self.colorbar_.set_label(labels.title or "y", parse_math=False)
         if is_missing.any():
-            self.legend_ = _legend(ax, None)
+            self.legend_ = _legend(ax, self.points_[:1], None)
 
 
-def _legend(ax, title):
-    handles, labels = ax.get_legend_handles_labels()
+def _legend(ax, points, title):
+    handles, labels = zip(*[(one, one.get_label()) for one in points], strict=True)
     how = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if len(labels) > 3 else {"loc": "best"}
     legend = ax.legend(handles, labels, title=title, fontsize="small", **how)
     for handle in legend.legend_handles:

@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_scalar
 
+from skae._data.checks import as_numbers
 from skae._params import StrOptions
 from skae._sklearn import validate_parameter_constraints
 from skae.inspection._loss_records import curves_of
@@ -12,6 +13,7 @@ from skae.inspection._plotting import (
     BLUE,
     GRAY,
     ORANGE,
+    as_written,
     light_grid,
     look,
     one_axes,
@@ -199,7 +201,7 @@ class LossCurveDisplay:
 
     def _curves(self):
         """Return the curves as a list of (epochs, training loss, validation loss, restored)."""
-        if not isinstance(self.epoch, (list, tuple)) or np.ndim(self.epoch[0]) == 0:
+        if not isinstance(self.epoch, (list, tuple)) or not np.ndim([*self.epoch, 0][0]):
             parts = [self.epoch], [self.train_loss], [self.valid_loss], [self.restored_epoch]
         else:
             none = [None] * len(self.epoch)
@@ -244,6 +246,10 @@ class LossCurveDisplay:
         losses = losses[np.isfinite(losses)]
         if log_scale == "auto":
             log_scale = len(losses) and losses.min() > 0 and losses.max() > MAX_RATIO * losses.min()
+        elif log_scale and not (losses > 0).all():
+            raise ValueError(
+                f"log_scale=True needs losses above 0, but the lowest is {losses.min():.4g}."
+            )
         if log_scale:
             ax.set_yscale("log")
         whole_numbers(ax.xaxis)
@@ -255,6 +261,7 @@ class LossCurveDisplay:
         handles, labels = self._legend(curves, names)
         place = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
         ax.legend(handles, labels, fontsize="small", **(place if len(labels) > MAX_ENTRIES else {}))
+        as_written(ax)
 
     def _legend(self, curves, names):
         """Return what the legend shows, and its texts."""
@@ -294,18 +301,20 @@ class LossCurveDisplay:
 
 
 def _checked_curve(epoch, train, valid, restored):
-    epoch, train = np.asarray(epoch), np.asarray(train, dtype=float)
-    valid = np.full(len(train), np.nan) if valid is None else np.asarray(valid, dtype=float)
+    epoch, train = as_numbers(epoch, "epoch"), as_numbers(train, "train_loss").astype(float)
+    valid = np.full(len(train), np.nan) if valid is None else as_numbers(valid, "valid_loss")
     if not len(epoch) == len(train) == len(valid) or not len(epoch):
         raise ValueError(
             "epoch, train_loss and valid_loss of a curve must be of one length, at least 1; got "
             f"{len(epoch)}, {len(train)} and {len(valid)}"
         )
-    return epoch, train, valid, restored
+    return epoch, train, valid.astype(float), restored
 
 
 def _names(name, n_curves):
     """Return a name for each curve."""
+    if name is not None and not isinstance(name, (str, list, tuple)):
+        raise TypeError(f"name must be a str, a list of str, or None; got {name!r}")
     names = [name] * n_curves if name is None or isinstance(name, str) else list(name)
     if len(names) != n_curves:
         raise ValueError(f"name holds {len(names)} names for {n_curves} curves: give one for each")

@@ -1,15 +1,17 @@
 """Models and samples of users, as displays see them."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from types import NoneType
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import as_data
@@ -184,6 +186,8 @@ def to_draw(X, max_samples, random_state=None, what="samples"):
     ndarray of int
     """
     n = n_samples_of(X)
+    if max_samples is not None:
+        check_scalar(max_samples, "max_samples", Integral, min_val=1)
     if max_samples is None or n <= max_samples:
         return np.arange(n)
     warn(
@@ -198,6 +202,7 @@ def to_draw(X, max_samples, random_state=None, what="samples"):
 def take(X, which):
     """Return some samples of whatever holds samples: arrays, DataFrames, lists, tensors."""
     X = as_data(X)
+    X = X.tocsr() if sparse.issparse(X) else X
     return X if len(which) == n_samples_of(X) else safe_indexing(X, np.asarray(which))
 
 
@@ -214,7 +219,7 @@ def layouts_of(model):
 def thinned(X, limit):
     """Return which samples stand for all, at most so many, evenly spread."""
     n = n_samples_of(X)
-    return np.arange(0, n, -(-n // limit))
+    return np.arange(0, n, max(1, -(-n // limit)))
 
 
 def decodes(model):

@@ -238,7 +238,7 @@ class OutlierExplanationDisplay:
         value, expected = drawn.read(explanation.value), drawn.read(explanation.expected)
         if isinstance(drawn, Rows):
             # Cells that are missing contribute nothing.
-            contribution = np.nan_to_num(_arrays(explanation.contribution))
+            contribution = np.nan_to_num(Rows().read(_arrays(explanation.contribution)).to_numpy())
             if not is_frame(explanation.value):
                 value.columns = [f"x{i}" for i in range(value.shape[1])]
         else:

@@ -38,7 +38,9 @@ def pyplot():
 
 
 def one_axes(ax=None, figsize=None):
-    """Return the axes to draw on, those of a new figure if ``ax`` is None.
+    """Return the axes to draw on: those of a new figure if ``ax`` is None.
+
+    An array may hold them too, as the attribute ``axes_`` of displays does.
 
     Raises
     ------
@@ -48,6 +50,8 @@ def one_axes(ax=None, figsize=None):
     plt = pyplot()
     if ax is None:
         return plt.subplots(figsize=figsize, layout="constrained")[1]
+    given = np.asarray(ax, dtype=object)
+    ax = given.item() if given.size == 1 else ax
     if not isinstance(ax, plt.Axes):
         raise TypeError(
             f"ax must be one matplotlib Axes, as plt.subplots() makes it, or None; got {_named(ax)}"
@@ -170,6 +174,16 @@ def look_of_points(i, n):
     return {"color": MANY_COLORS[i % n_colors], "marker": marker}
 
 
+def draw_picture(ax, image, ends, kwargs=None):
+    """Draw a gray image, or one in color, whose values at the ends are black and white."""
+    low, high = ends
+    if image.ndim == 3:
+        image, how = np.clip((image.astype(float) - low) / (high - low), 0, 1), {}
+    else:
+        how = {"cmap": "gray", "vmin": low, "vmax": high}
+    return bare(ax).imshow(image, **how | (kwargs or {}))
+
+
 def bare(ax):
     """Remove the ticks of axes, those of an image for instance."""
     ax.set(xticks=[], yticks=[])
@@ -186,10 +200,30 @@ def light_grid(ax, axis="both"):
 def legend_above(ax, is_own):
     """Draw the legend of axes: above the figure if it is the display's own, else in the axes."""
     handles, labels = ax.get_legend_handles_labels()
-    if not is_own:
-        return ax.legend(handles, labels, fontsize="small")
     how = {"loc": "outside upper right", "ncols": len(handles), "frameon": False}
-    return ax.figure.legend(handles, labels, fontsize="small", **how)
+    where = ax.figure if is_own else ax
+    legend = where.legend(handles, labels, fontsize="small", **how if is_own else {})
+    return _as_written(legend)
+
+
+def as_written(*axes):
+    """Let labels and legends of axes be drawn as they are: names of users may hold "$"."""
+    from matplotlib.ticker import FixedFormatter
+
+    for ax in axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            is_named = isinstance(axis.get_major_formatter(), FixedFormatter)
+            _as_written(axis if is_named else axis.label)
+        if ax.get_legend() is not None:
+            _as_written(ax.get_legend())
+
+
+def _as_written(artist):
+    from matplotlib.text import Text
+
+    for text in artist.findobj(Text):
+        text.set_parse_math(False)
+    return artist
 
 
 def whole_numbers(axis):

@@ -180,6 +180,8 @@ class ReconstructionDisplay:
         pyplot()
         model = Model.of(estimator)
         which = _selected(selection, n_samples_of(X), n_samples, random_state)
+        if y is not None:
+            _check_number(y, n_samples_of(X), "y", "give one target for each.")
         shown = take(X, which)
         inputs = model.prepared(shown)
         made = model.reconstruct(inputs)
@@ -255,6 +257,8 @@ class ReconstructionDisplay:
         n, several = n_samples_of(X), isinstance(X_reconstructed, Mapping)
         made = dict(X_reconstructed) if several else {"X_reconstructed": X_reconstructed}
         _check_numbers(made, n)
+        if y is not None:
+            _check_number(y, n, "y", "give one target for each.")
         which = _selected(selection, n, n_samples, random_state)
         one = form_of(None, X, image_shape, form)
         first = next(iter(made.values()))
@@ -334,10 +338,12 @@ def _check_numbers(made, n):
     if not made:
         raise ValueError("X_reconstructed is empty: give at least one reconstruction.")
     for name, samples in made.items():
-        if (n_made := n_samples_of(samples)) != n:
-            raise ValueError(
-                f"X has {n} samples, {name} {n_made}: give one reconstruction for each."
-            )
+        _check_number(samples, n, name, "give one reconstruction for each.")
+
+
+def _check_number(samples, n, name, remedy):
+    if (n_given := n_samples_of(samples)) != n:
+        raise ValueError(f"X has {n} samples, {name} {n_given}: {remedy}")
 
 
 def _labels(makes_inputs, has_target):

@@ -4,7 +4,7 @@ from itertools import cycle
 
 import numpy as np
 
-from skae.inspection._forms import as_floats, known_mean, name_of_feature
+from skae.inspection._forms import as_floats, black_and_white, known_mean, name_of_feature
 from skae.inspection._plotting import (
     BLUE,
     GRAY,
@@ -13,7 +13,9 @@ from skae.inspection._plotting import (
     PURPLE,
     RED,
     SKY,
+    as_written,
     bare,
+    draw_picture,
     grid_of_axes,
     legend_above,
     light_grid,
@@ -25,6 +27,8 @@ from skae.inspection._texts import cell_text, shortened
 #: Features of series and columns of tables that are drawn, those with the largest errors.
 MAX_FEATURES, MAX_COLUMNS = 4, 15
 
+#: Letters of a cell and of the name of a feature, at most.
+MAX_LETTERS, MAX_NAME = 12, 16
 
 #: What tells several reconstructions apart.
 LINES = [(BLUE, "--"), (ORANGE, "-."), (GREEN, ":"), (PURPLE, "-"), (RED, "--"), (SKY, "-.")]
@@ -48,14 +52,13 @@ def draw_images(display, ax, *, image_kw, line_kw, error_kw):
     height, width = display.original.shape[1:3]
     size = (1.4 + 1.05 * n, 0.3 + 1.05 * n_rows * min(2.0, max(0.5, height / width)))
     axes = grid_of_axes(ax, n_rows, n, size)
-    ends = [_ends(images) for images in rows.values()][: 1 + (display.target is not None)]
+    ends = [black_and_white(images) for images in rows.values()][: 1 + (display.target is not None)]
     display.images_ = np.empty(axes.shape, object)
     for i, (name, images) in enumerate(rows.items()):
-        low, high = ends[-1] if name != first else ends[0]
-        _draw_row(display, axes[i], i, name, images, (low, high), image_kw)
+        _draw_row(display, axes[i], i, name, images, ends[0 if name == first else -1], image_kw)
     if has_error:
         errors = display.error if display.error.ndim == 3 else display.error[..., :3].mean(axis=-1)
-        default = {"cmap": "magma", "vmin": 0, "vmax": max(np.nanmax(errors), 1e-12)}
+        default = {"cmap": "magma", "vmin": 0, "vmax": max(np.nan_to_num(errors).max(), 1e-12)}
         for j, (one, error) in enumerate(zip(axes[-1], errors, strict=True)):
             display.images_[-1, j] = bare(one).imshow(error, **default | (error_kw or {}))
         _label(axes[-1, 0], "error")
@@ -68,29 +71,13 @@ def draw_images(display, ax, *, image_kw, line_kw, error_kw):
 
 
 def _draw_row(display, axes, i, name, images, ends, image_kw):
-    low, high = ends
     for j, (ax, image) in enumerate(zip(axes, images, strict=True)):
-        if image.ndim == 3:
-            shown = np.clip((image.astype(float) - low) / (high - low), 0, 1)
-            display.images_[i, j] = bare(ax).imshow(shown, **image_kw or {})
-        else:
-            how = {"cmap": "gray", "vmin": low, "vmax": high}
-            display.images_[i, j] = bare(ax).imshow(image, **how | (image_kw or {}))
+        display.images_[i, j] = draw_picture(ax, image, ends, image_kw)
     _label(axes[0], name)
 
 
 def _label(ax, text):
-    ax.set_ylabel(text, rotation=0, ha="right", va="center")
-
-
-def _ends(images):
-    """Return the values that are black and white."""
-    if images.dtype.kind == "u":
-        return 0, np.iinfo(images.dtype).max
-    low, high = float(np.nanmin(images)), float(np.nanmax(images))
-    if images.ndim == 4 and low >= 0 and high <= 1:
-        return 0.0, 1.0
-    return low, high if high > low else low + 1
+    ax.set_ylabel(shortened(text), rotation=0, ha="right", va="center", parse_math=False)
 
 
 def draw_series(display, ax, *, image_kw, line_kw, error_kw):
@@ -113,7 +100,8 @@ def draw_series(display, ax, *, image_kw, line_kw, error_kw):
                 how = _line_style(default, line_kw if name in made else None)
                 y = series[j][:, feature]
                 display.lines_ += light_grid(one).plot(np.arange(len(y)), y, label=name, **how)
-        row[0].set_ylabel(name_of_feature(display.feature_names, expected[0].shape[1], feature))
+        name = name_of_feature(display.feature_names, expected[0].shape[1], feature)
+        row[0].set_ylabel(shortened(name, MAX_NAME), parse_math=False)
     if len(features) < expected[0].shape[1]:
         text = f"{len(features)} of {expected[0].shape[1]} features,\nlargest errors"
         axes[0, 0].set_title(text, fontsize="small", loc="left")
@@ -174,6 +162,7 @@ def draw_rows(display, ax, *, image_kw, line_kw, error_kw):
     legend_above(axes[0, 0], is_own=ax is None)
     first = axes[0, 0]
     first.set_yticks(range(len(columns)), [shortened(str(table.columns[i])) for i in columns])
+    as_written(*axes.flat)
     first.set_ylim(len(columns) - 0.5, -0.5)
     if len(columns) < table.shape[1]:
         which = ", largest errors" if has_error else ""
@@ -215,9 +204,11 @@ def _draw_errors(display, ax, i, columns, error_kw):
     display.bars_.append(light_grid(ax, "x").barh(places, widths, height=0.8, **how))
     expected = display.original if display.target is None else display.target
     for place, column in enumerate(columns):
-        texts = [cell_text(table.iloc[i, column]) for table in (expected, display.reconstruction)]
+        cells = [table.iloc[i, column] for table in (expected, display.reconstruction)]
+        texts = [cell_text(cell, MAX_LETTERS) for cell in cells]
         text = texts[0] if texts[0] == texts[1] else f"{texts[0]} → {texts[1]}"
-        ax.annotate(text, (0, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5)
+        how = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
+        ax.annotate(text, (0, place), (3, 0), parse_math=False, **how)
     ax.set_xlim(0, max(widths.max(initial=0) * 1.05, 1))
     ax.set_xlabel("absolute error,\nstandard deviations", fontsize="small")
     ax.tick_params(labelleft=False)

@@ -48,15 +48,17 @@ class TimeAxis:
         """
         if times is None:
             return cls(np.arange(n_steps, dtype=np.float64), "step")
+        if np.ndim(times) != 1:
+            raise ValueError(f"{name} must hold one time for each step; got {times!r:.60}")
         axis = cls(*_places(pd.Index(times), name))
         if axis.places.shape != (n_steps,):
             raise ValueError(
                 f"{name} holds {len(axis.places)} times, but series has {n_steps} steps. Give one "
                 "for each step."
             )
-        if np.isnan(axis.places).any():
-            where = np.flatnonzero(np.isnan(axis.places))[0]
-            raise ValueError(f"{name}: that of step {where} is missing.")
+        if not np.isfinite(axis.places).all():
+            where = np.flatnonzero(~np.isfinite(axis.places))[0]
+            raise ValueError(f"{name}: that of step {where} is missing or infinite.")
         if (np.diff(axis.places) < 0).any():
             where = np.flatnonzero(np.diff(axis.places) < 0)[0] + 1
             raise ValueError(
@@ -233,7 +235,8 @@ def read_intervals(intervals, axis, name="intervals"):
             )
         ends = [frame.get_column(column).to_list() for column in ("start", "end")]
     else:
-        pairs = [_pair(interval) for interval in intervals]
+        is_list = np.iterable(intervals) and not isinstance(intervals, str)
+        pairs = [_pair(interval) for interval in intervals] if is_list else [intervals]
         if not all(np.iterable(pair) and len(pair) >= 2 for pair in pairs):
             raise ValueError(f"{name} must hold pairs, (start, end); got {pairs[0]!r:.60}")
         ends = [[pair[i] for pair in pairs] for i in (0, 1)]
@@ -272,6 +275,8 @@ def read_truth(y_true, axis):
     n_steps = len(axis.places)
     if narwhals_frame(y_true, "y_true") is not None:
         return read_intervals(y_true, axis, "y_true")
+    if not np.iterable(y_true):
+        raise ValueError(f"y_true must be labels of steps, or intervals; got {y_true!r:.60}")
     values = [_pair(value) for value in as_data(y_true, "y_true")]
     if values and all(np.ndim(value) == 1 and len(value) == 2 for value in values):
         return read_intervals(values, axis, "y_true")

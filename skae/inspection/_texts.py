@@ -13,7 +13,7 @@ def number_text(number, n_digits=5):
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def cell_text(cell):
+def cell_text(cell, limit=MAX_LETTERS):
     """Return a cell of a table as a short text."""
     if pd.isna(cell):
         return "missing"
@@ -23,7 +23,7 @@ def cell_text(cell):
         is_long = cell.is_integer() or abs(cell) >= 1000
         text = f"{cell:,.0f}" if is_long and abs(cell) < 1e9 else f"{cell:.4g}"
         return text.replace("-", "\N{MINUS SIGN}")
-    return shortened(str(cell))
+    return shortened(str(cell), limit)
 
 
 def shortened(text, limit=MAX_LETTERS):

@@ -5,6 +5,7 @@ import pandas as pd
 
 from skae.inspection._forms import as_floats, is_category, moments, name_of_feature
 from skae.inspection._plotting import (
+    as_written,
     grid_of_axes,
     grid_shape,
     light_grid,
@@ -127,6 +128,7 @@ def draw_series_grid(display, ax, image_kw, line_kw):
     _label(display, ax, upwards=True)
     if known.shape[1] > 1 or display.feature_names is not None:
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
+        as_written(ax)
     return np.array([ax], dtype=object)
 
 
@@ -159,7 +161,9 @@ def draw_series_rows(display, ax, image_kw, line_kw):
                 how = _line({"color": colors[step], "linewidth": 1.3, "label": label}, line_kw)
                 display.lines_ += one.plot(np.arange(len(y)), y, **how)
             axes[0, feature].set_title(
-                name_of_feature(display.feature_names, n_features, feature), fontsize="small"
+                name_of_feature(display.feature_names, n_features, feature),
+                fontsize="small",
+                parse_math=False,
             )
             axes[-1, feature].set_xlabel("step")
             whole_numbers(axes[-1, feature].xaxis)
@@ -185,7 +189,8 @@ def draw_row_maps(display, ax, image_kw, line_kw):
         one.set_xticks(range(n_steps), _percents(display.levels), fontsize="small")
         one.set_xlabel("quantile of the code", fontsize="small")
         names = [shortened(str(table.columns[j])) for j in columns] if i % n_columns == 0 else []
-        one.set_yticks(range(len(columns)) if names else [], names, fontsize="small")
+        how = {"fontsize": "small", "parse_math": False}
+        one.set_yticks(range(len(columns)) if names else [], names, **how)
     for one in axes.flat[len(display.components) :]:
         one.set_axis_off()
     if len(columns) < table.shape[1]:
@@ -206,7 +211,8 @@ def draw_column_maps(display, ax, image_kw, line_kw):
         cells = pd.DataFrame(table.iloc[:, column].to_numpy().reshape(shape))
         _draw_map(display, one, scores[:, place].reshape(shape), most, cells, image_kw)
         one.invert_yaxis()
-        one.set_title(shortened(str(table.columns[column])), fontsize="medium")
+        name = shortened(str(table.columns[column]))
+        one.set_title(name, fontsize="medium", parse_math=False)
         _label(display, one, upwards=True)
     for one in axes.flat[len(columns) :]:
         one.set_axis_off()
@@ -243,7 +249,8 @@ def _draw_map(display, ax, scores, most, cells, image_kw):
         dark = not np.isnan(score) and abs(score) > 0.65 * most
         color = "white" if dark else "black"
         text = _cell(cells.iloc[i, j])
-        ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
+        how = {"ha": "center", "va": "center", "parse_math": False}
+        ax.text(j, i, text, fontsize=7, color=color, **how)
 
 
 def _color_categories(ax, cells):
