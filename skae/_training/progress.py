@@ -39,7 +39,7 @@ def progress_bar(total, unit, description=None, bar_format=BAR_FORMAT, disable=F
     kwargs |= {"total": total, "unit": unit, "desc": description, "bar_format": bar_format}
     if _is_notebook():
         return NotebookBar(**kwargs, disable=disable)
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not _is_terminal():
         kwargs |= {"mininterval": LOG_INTERVAL, "maxinterval": LOG_INTERVAL}
     return tqdm(**kwargs, dynamic_ncols=True, disable=disable or sys.stderr is None)
 
@@ -47,6 +47,14 @@ def progress_bar(total, unit, description=None, bar_format=BAR_FORMAT, disable=F
 def say(text):
     """Print a line, above the bar if there is one."""
     tqdm.write(text)
+
+
+def _is_terminal():
+    """Say whether what is written goes to a terminal."""
+    try:
+        return sys.stderr.isatty()
+    except AttributeError:  # None without a console, or an object of others that only writes
+        return False
 
 
 def _is_notebook():

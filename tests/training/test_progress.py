@@ -193,6 +193,22 @@ def test_a_notebook_shows_a_bar_that_is_updated_in_place(X, outputs, monkeypatch
     assert color.findall(failed) != color.findall(one.states[-1]["text/html"])
 
 
+def test_a_bar_needs_no_more_of_a_stream_than_write(X, monkeypatch):
+    class Stream:
+        written = ""
+
+        def write(self, text):
+            self.written += text
+
+    stream = Stream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    quick(verbose=1).fit(X)
+    assert "epoch 4/4" in stream.written
+
+    monkeypatch.setattr(sys, "stderr", None)  # no console
+    quick(verbose=1).fit(X)
+
+
 def test_what_warns_where_ipywidgets_are_missing_is_never_imported():
     # tqdm.auto and tqdm.notebook print a red warning in the first cell of a notebook.
     files = Path(skae.__file__).parent.rglob("*.py")
