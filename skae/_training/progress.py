@@ -37,11 +37,13 @@ def progress_bar(total, unit, description=None, bar_format=BAR_FORMAT, disable=F
         Further arguments of tqdm.
     """
     kwargs |= {"total": total, "unit": unit, "desc": description, "bar_format": bar_format}
+    if disable or sys.stderr is None:
+        kwargs["disable"] = True  # else the environment says it, by TQDM_DISABLE
     if _is_notebook():
-        return NotebookBar(**kwargs, disable=disable)
+        return NotebookBar(**kwargs)
     if not _is_terminal():
         kwargs |= {"mininterval": LOG_INTERVAL, "maxinterval": LOG_INTERVAL}
-    return tqdm(**kwargs, dynamic_ncols=True, disable=disable or sys.stderr is None)
+    return tqdm(**kwargs, dynamic_ncols=True)
 
 
 def say(text):
