@@ -6,7 +6,7 @@ from skae._data.checks import as_numbers
 from skae._text.attention_map import AttentionMap, draw
 from skae._text.translator import Seq2SeqTranslator
 from skae.inspection._models import Model
-from skae.inspection._plotting import one_axes, pyplot
+from skae.inspection._plotting import finish_labels, one_axes, pyplot
 
 #: How far the sum of a row may be from 1.
 ROUNDING = 1e-2
@@ -162,6 +162,7 @@ class AttentionDisplay:
         self.im_ = draw(attention, None if ax is None else one_axes(ax), colorbar, **kwargs)
         self.colorbar_, self.ax_ = self.im_.colorbar, self.im_.axes
         self.figure_ = self.ax_.figure
+        finish_labels(self.ax_, *([self.colorbar_.ax] if colorbar else []))
         return self
 
 

@@ -20,7 +20,7 @@ from skae.inspection._models import Model, is_fitted, n_samples_of
 from skae.inspection._plotting import (
     BLUE,
     ORANGE,
-    as_written,
+    finish_labels,
     light_grid,
     one_axes,
     pyplot,
@@ -236,7 +236,7 @@ class ComponentsDisplay:
             whole_numbers(ax.xaxis)
         ax.set(xlabel="number of components", ylabel=self.score_name)
         ax.legend()
-        as_written(ax)
+        finish_labels(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

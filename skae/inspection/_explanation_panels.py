@@ -9,6 +9,7 @@ from skae.inspection._plotting import (
     RED,
     bare,
     draw_picture,
+    finish_labels,
     grid_of_axes,
     grid_shape,
     legend_above,
@@ -81,7 +82,7 @@ def _draw_row(display, ax, i, which, others, kwargs):
             fontsize="small",
             parse_math=False,
         )
-    ax.set_yticks(places, names, parse_math=False)
+    ax.set_yticks(places, names)
     low, high = min([0.0, *widths]), max([0.0, *widths])
     ax.set_xlim(low * 1.05, (high or 1.0) * 1.6 - 0.3 * low)
     if not names:
@@ -89,6 +90,7 @@ def _draw_row(display, ax, i, which, others, kwargs):
     ax.locator_params(axis="x", nbins=6)
     ax.ticklabel_format(axis="x", scilimits=(-3, 5))
     ax.set_xlabel(display.meaning)
+    finish_labels(ax)
     ax.set_title(display.titles[i], fontsize="medium", parse_math=False)
     return bars
 
@@ -122,14 +124,15 @@ def draw_table(display, ax, max_columns, kwargs):
             parse_math=False,
         )
     names = [shortened(str(display.value.columns[column])) for column in which]
-    ax.set_xticks(range(n_columns), names, rotation=25, ha="right", parse_math=False)
-    ax.set_yticks(range(n_rows), display.titles, parse_math=False)
+    ax.set_xticks(range(n_columns), names, rotation=25, ha="right")
+    ax.set_yticks(range(n_rows), display.titles)
     if n_columns < display.contribution.shape[1]:
         n_all = display.contribution.shape[1]
         ax.set_xlabel(f"{n_columns} of {n_all} columns, those that contribute most")
     display.images_ = [image]
     display.colorbar_ = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02)
     display.colorbar_.set_label("% of the contributions of the row")
+    finish_labels(ax, display.colorbar_.ax)
     return np.array([[ax]])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from skae._outliers.labels import ANOMALY, NORMAL, UNKNOWN
 from skae.exceptions import DataWarning, warn
 from skae.inspection._labels import read_labels
-from skae.inspection._plotting import BLUE, GRAY, GREEN, ORANGE, PURPLE, RED, SKY
+from skae.inspection._plotting import BLUE, GRAY, GREEN, ORANGE, PURPLE, RED, SKY, ink
 from skae.inspection._texts import cell_text
 
 #: Colors and hatches of groups.
@@ -17,7 +17,7 @@ LOOKS = FIRST, SECOND, (GREEN, ".."), (PURPLE, "xx"), (ORANGE, "--"), (SKY, "++"
 
 #: What is not labeled, and what there is no room for.
 NO_LABEL = "no label", (GRAY, "|")
-OTHERS = "other labels", ("black", "\\\\")
+OTHERS = "other labels", "\\\\"
 
 #: What the labels of outlier detectors mean.
 OUTLIER_LABELS = {NORMAL: ("normal", FIRST), ANOMALY: ("outlier", SECOND)}
@@ -107,7 +107,7 @@ def _by_frequency(labels):
         f"y holds {len(order)} different labels. The {len(others)} rarest are drawn as one group.",
         DataWarning,
     )
-    return [*groups, Group(*OTHERS, np.isin(labels.codes, others))]
+    return [*groups, Group(OTHERS[0], (ink(), OTHERS[1]), np.isin(labels.codes, others))]
 
 
 def _text(label, title):

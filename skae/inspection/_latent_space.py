@@ -20,7 +20,7 @@ from skae.inspection._models import (
 )
 from skae.inspection._plotting import (
     BLUE,
-    as_written,
+    finish_labels,
     light_grid,
     look_of_points,
     one_axes,
@@ -265,7 +265,7 @@ class LatentSpaceDisplay:
             codes, names = _as_points(ax, codes, names, labels)
         ax.set(xlabel=names[0], ylabel=names[1])
         self._draw(ax, codes, labels, scatter_kw, is_flat)
-        as_written(ax)
+        finish_labels(ax, *([] if self.colorbar_ is None else [self.colorbar_.ax]))
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -317,7 +317,7 @@ class LatentSpaceDisplay:
         below, above = bool((known < low).any()), bool((known > high).any())
         extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
         self.colorbar_ = ax.figure.colorbar(self.points_[-1], ax=ax, extend=extend)
-        self.colorbar_.set_label(labels.title or "y", parse_math=False)
+        self.colorbar_.set_label(labels.title or "y")
         if is_missing.any():
             self.legend_ = _legend(ax, self.points_[:1], None)
 

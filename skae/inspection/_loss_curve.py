@@ -13,7 +13,7 @@ from skae.inspection._plotting import (
     BLUE,
     GRAY,
     ORANGE,
-    as_written,
+    finish_labels,
     light_grid,
     look,
     one_axes,
@@ -261,7 +261,7 @@ class LossCurveDisplay:
         handles, labels = self._legend(curves, names)
         place = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
         ax.legend(handles, labels, fontsize="small", **(place if len(labels) > MAX_ENTRIES else {}))
-        as_written(ax)
+        finish_labels(ax)
 
     def _legend(self, curves, names):
         """Return what the legend shows, and its texts."""

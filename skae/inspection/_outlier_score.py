@@ -6,7 +6,7 @@ import numpy as np
 
 from skae._data.given import as_data
 from skae.inspection._label_groups import read_groups
-from skae.inspection._plotting import one_axes, pyplot, style
+from skae.inspection._plotting import finish_labels, ink, one_axes, pyplot, style
 from skae.inspection._scoring import check_scores, check_threshold, score
 from skae.inspection._tail_scale import MAX_DRAWN, TailScale
 from skae.inspection._texts import number_text, shortened
@@ -262,6 +262,7 @@ class OutlierScoreDisplay:
         self._label(self.name if name is None else name, "samples" if is_one else "group")
         self._draw_legend(is_own)
         self.p_value_ax_ = None if training is None else self._draw_p_values(training)
+        finish_labels(self.ax_, *([] if training is None else [self.p_value_ax_]))
         return self
 
     def _lay_out(self, scores, training, n_bins):
@@ -325,7 +326,7 @@ class OutlierScoreDisplay:
         return self.ax_.stairs(
             self._percent(scores),
             self._edges,
-            color="black",
+            color=ink(),
             linestyle="--",
             label=self._described("training rows", scores),
         )
@@ -347,7 +348,7 @@ class OutlierScoreDisplay:
             height = np.full(len(low), -(i + 0.6) * room)
             marks += self.ax_.plot(places, height, "|", color=color, markersize=6)
         self.ax_.set_ylim(-(len(groups) + 0.4) * room, top)
-        self.ax_.axhline(0, color="black", linewidth=0.8)
+        self.ax_.axhline(0, color=ink(), linewidth=0.8)
         self.ax_.set_yticks([tick for tick in self.ax_.get_yticks() if 0 <= tick <= top])
         return marks
 
@@ -357,7 +358,7 @@ class OutlierScoreDisplay:
         if self.threshold is None:
             return None
         default = {
-            "color": "black",
+            "color": ink(),
             "linewidth": 1.5,
             "label": f"threshold: {number_text(self.threshold)}",
         }
@@ -365,7 +366,7 @@ class OutlierScoreDisplay:
 
     def _label(self, name, what):
         of = "" if name is None else f" of {name}"
-        self.ax_.set_xlabel(f"score{of} (the lower, the more unusual)", parse_math=False)
+        self.ax_.set_xlabel(f"score{of} (the lower, the more unusual)")
         self.ax_.set_ylabel(f"% of the {what}")
 
     def _draw_legend(self, is_own):
@@ -373,11 +374,8 @@ class OutlierScoreDisplay:
         drawn = [*self.bars_, self.training_, self.threshold_]
         drawn = [one for one in drawn if one is not None]
         how = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 2, "frameon": False}
-        legend = self.ax_.legend(
-            drawn, [one.get_label() for one in drawn], fontsize="small", **how if is_own else {}
-        )
-        for text in legend.get_texts():  # labels are of the user
-            text.set_parse_math(False)
+        labels = [one.get_label() for one in drawn]
+        self.ax_.legend(drawn, labels, fontsize="small", **how if is_own else {})
 
     def _draw_p_values(self, training):
         """Draw an axis on top with p-values, by the scores of the training rows."""

@@ -1,6 +1,7 @@
 """What all displays share: matplotlib, axes, colors, and the styles of artists."""
 
 from math import ceil
+from textwrap import fill
 
 import numpy as np
 
@@ -16,6 +17,9 @@ MANY_COLORS = (
     *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )
+
+#: Width of a letter as a part of its height, about, and letters of a line, at least.
+LETTER, LEAST_LETTERS = 0.5, 12
 
 #: What tells lines and points apart in addition to their colors.
 LINESTYLES = "-", "--", "-.", ":"
@@ -190,9 +194,14 @@ def bare(ax):
     return ax
 
 
+def ink():
+    """Return the color of texts, black unless a style says another one."""
+    return pyplot().rcParams["text.color"]
+
+
 def light_grid(ax, axis="both"):
     """Draw a grid that stays in the background."""
-    ax.grid(axis=axis, color="0.9", linewidth=0.8)
+    ax.grid(axis=axis, color=ink(), alpha=0.1, linewidth=0.8)
     ax.set_axisbelow(True)
     return ax
 
@@ -206,16 +215,24 @@ def legend_above(ax, is_own):
     return _as_written(legend)
 
 
-def as_written(*axes):
-    """Let labels and legends of axes be drawn as they are: names of users may hold "$"."""
+def finish_labels(*axes):
+    """Draw labels and legends as they are, as names may hold "$", and long labels in lines."""
     from matplotlib.ticker import FixedFormatter
 
     for ax in axes:
-        for axis in (ax.xaxis, ax.yaxis):
+        for axis, length in ((ax.xaxis, ax.bbox.width), (ax.yaxis, ax.bbox.height)):
             is_named = isinstance(axis.get_major_formatter(), FixedFormatter)
             _as_written(axis if is_named else axis.label)
+            _break_lines(axis.label, length / ax.figure.dpi)
         if ax.get_legend() is not None:
             _as_written(ax.get_legend())
+
+
+def _break_lines(label, length):
+    """Break the label of an axis into lines if it is longer than the axis, in inches."""
+    text, n_letters = label.get_text(), int(72 * length / (LETTER * label.get_fontsize()))
+    if len(text) > max(n_letters, LEAST_LETTERS) and "\n" not in text:
+        label.set_text(fill(text, max(n_letters, LEAST_LETTERS)))
 
 
 def _as_written(artist):

@@ -13,10 +13,11 @@ from skae.inspection._plotting import (
     PURPLE,
     RED,
     SKY,
-    as_written,
     bare,
     draw_picture,
+    finish_labels,
     grid_of_axes,
+    ink,
     legend_above,
     light_grid,
     style,
@@ -91,7 +92,7 @@ def draw_series(display, ax, *, image_kw, line_kw, error_kw):
     first, made = display.labels[0], reconstructions(display)
     lines = {first: (display.original, {"color": GRAY, "linewidth": 2.2, "alpha": 0.55})}
     if display.target is not None:
-        lines["target"] = display.target, {"color": "black", "linewidth": 1.2, "linestyle": ":"}
+        lines["target"] = display.target, {"color": ink(), "linewidth": 1.2, "linestyle": ":"}
     for (name, series), (color, dashes) in zip(made.items(), cycle(LINES), strict=False):
         lines[name] = series, {"color": color, "linewidth": 1.3, "linestyle": dashes}
     for row, feature in zip(axes, features, strict=False):
@@ -162,7 +163,7 @@ def draw_rows(display, ax, *, image_kw, line_kw, error_kw):
     legend_above(axes[0, 0], is_own=ax is None)
     first = axes[0, 0]
     first.set_yticks(range(len(columns)), [shortened(str(table.columns[i])) for i in columns])
-    as_written(*axes.flat)
+    finish_labels(*axes.flat)
     first.set_ylim(len(columns) - 0.5, -0.5)
     if len(columns) < table.shape[1]:
         which = ", largest errors" if has_error else ""
@@ -185,7 +186,7 @@ def _draw_values(display, ax, i, columns, line_kw):
     look = {"marker": "o", "color": GRAY, "markersize": 7, "fillstyle": "none"}
     expected = draw(display.labels[0], display.original, look)
     if display.target is not None:
-        look = {"marker": "s", "color": "black", "markersize": 4}
+        look = {"marker": "s", "color": ink(), "markersize": 4}
         expected = draw("target", display.target, look)
     made = reconstructions(display)
     for (name, table), (color, marker) in zip(made.items(), cycle(POINTS), strict=False):

@@ -18,6 +18,7 @@ from skae.inspection._plotting import (
     GREEN,
     RED,
     grid_of_axes,
+    ink,
     legend_above,
     light_grid,
     pyplot,
@@ -354,7 +355,7 @@ class SeriesScoreDisplay:
             ax.set_ylabel(name, parse_math=False)
 
     def _draw_scores(self, axis, scores, threshold, kwargs, name):
-        default = {"color": "black", "label": "score"}
+        default = {"color": ink(), "label": "score"}
         self.score_line_ = self._draw_line(self.ax_, axis, scores, default, kwargs)
         known = scores[np.abs(scores) < MAX_DRAWN]
         known = known if threshold is None else np.append(known, threshold)
@@ -381,7 +382,7 @@ class SeriesScoreDisplay:
         self.intervals_, self.truth_ = [], []
         shade = {"facecolor": to_rgba(RED, 0.3), "edgecolor": to_rgba(RED, 0.8), "zorder": 0.5}
         shade = style(Patch, shade | {"linewidth": min(1.0, MANY / max(1, len(intervals)))}, given)
-        mark = {"facecolor": "white", "edgecolor": "black", "hatch": "////", "zorder": 3}
+        mark = {"facecolor": "white", "edgecolor": ink(), "hatch": "////", "zorder": 3}
         found = f", {n_found(truth, intervals):,} found" if len(intervals) else ""
         for ax in self.axes_:
             if len(intervals):

@@ -5,7 +5,7 @@ import pandas as pd
 
 from skae.inspection._forms import as_floats, is_category, moments, name_of_feature
 from skae.inspection._plotting import (
-    as_written,
+    finish_labels,
     grid_of_axes,
     grid_shape,
     light_grid,
@@ -128,7 +128,7 @@ def draw_series_grid(display, ax, image_kw, line_kw):
     _label(display, ax, upwards=True)
     if known.shape[1] > 1 or display.feature_names is not None:
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
-        as_written(ax)
+        finish_labels(ax)
     return np.array([ax], dtype=object)
 
 
@@ -277,6 +277,7 @@ def _with_color_bar(display, axes):
     drawn = axes.ravel().tolist()
     bar = axes[0, 0].figure.colorbar(display.images_[0], ax=drawn, shrink=0.8)
     bar.set_label("standard deviations from the mean", fontsize="small")
+    finish_labels(bar.ax)
     return axes
 
 
