@@ -20,7 +20,12 @@ def loss_curve(estimator):
         there are none. "restored_epoch" is the epoch whose weights the estimator has, 0 for those
         before the first one, or None if no earlier ones were restored.
     """
-    history = list(estimator.history_)
+    return curve_of_history(estimator.history_)
+
+
+def curve_of_history(history):
+    """Return the losses of epochs, each a dict, as `loss_curve` does."""
+    history = list(history)
     curve = {
         name: np.array([epoch.get(name, np.nan) for epoch in history], dtype=float)
         for name in ("train_loss", "valid_loss")

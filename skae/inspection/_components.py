@@ -38,8 +38,8 @@ MAX_RATIO = 10
 class ComponentsDisplay:
     """How much of the variance is reconstructed from how many components, beside PCA.
 
-    It is recommended to use `from_estimator` to create a display. All parameters are stored as
-    attributes.
+    It is recommended to use `from_estimator` or `from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
@@ -181,6 +181,55 @@ class ComponentsDisplay:
         )
         return display.plot(ax, **kwargs)
 
+    @classmethod
+    def from_predictions(
+        cls,
+        n_components,
+        scores,
+        *,
+        baseline_scores=None,
+        name=None,
+        score_name="R2",
+        ax=None,
+        **kwargs,
+    ):
+        """Draw scores that are given.
+
+        Parameters
+        ----------
+        n_components : array-like of int of shape (n_numbers,)
+            Numbers of components.
+        scores : array-like of float of shape (n_numbers,)
+            Score of each.
+        baseline_scores : array-like of float or None, default=None
+            Scores of PCA with 1, 2, and more components. None draws none.
+        name : str or None, default=None
+            Name of the estimator.
+        score_name : str, default="R2"
+            What the scores are, for the label of the axis.
+        ax : Axes or None, default=None
+            As for `plot`.
+        **kwargs : dict
+            Further parameters of `plot`.
+
+        Returns
+        -------
+        display : ComponentsDisplay
+            The display that was drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is not one score for each number of components.
+        """
+        return cls(
+            n_components=n_components,
+            scores=scores,
+            baseline_scores=baseline_scores,
+            name=name,
+            score_name=score_name,
+        ).plot(ax, **kwargs)
+
     def plot(self, ax=None, *, name=None, line_kw=None, baseline_kw=None):
         """Draw the display.
 
@@ -215,18 +264,23 @@ class ComponentsDisplay:
                 "n_components and scores must be of one length, at least 1; got shapes "
                 f"{numbers.shape} and {scores.shape}"
             )
+        order = np.argsort(numbers, kind="stable")
+        numbers, scores = numbers[order], scores[order]
         ax = light_grid(one_axes(ax, (6.0, 4.0)))
         label = self.name if name is None else name
         how = {"color": BLUE, "marker": "o", "label": label or "estimator", "zorder": 3}
         self.line_ = ax.plot(numbers, scores, **style(Line2D, how, line_kw))[0]
         self.baseline_ = None
         if self.baseline_scores is not None:
-            first = np.arange(1, len(self.baseline_scores) + 1)
+            baseline = (
+                as_numbers(self.baseline_scores, "baseline_scores").astype(np.float64).ravel()
+            )
+            first = np.arange(1, len(baseline) + 1)
             shown = first >= numbers.min()
             how = {"color": ORANGE, "linestyle": "--", "marker": "s", "markersize": 4}
             how |= {"label": "PCA"} | ({"markevery": 0.1} if len(first) > MAX_NUMBERS else {})
-            y = np.asarray(self.baseline_scores)[shown]
-            self.baseline_ = ax.plot(first[shown], y, **style(Line2D, how, baseline_kw))[0]
+            how = style(Line2D, how, baseline_kw)
+            self.baseline_ = ax.plot(first[shown], baseline[shown], **how)[0]
         if numbers.max() > MAX_RATIO * numbers.min():
             ax.set_xscale("log", base=2)
             ticks = numbers if len(numbers) <= 8 else 2 ** np.arange(int(np.log2(max(numbers))) + 1)

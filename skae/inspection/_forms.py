@@ -39,7 +39,7 @@ class Images:
 
     def read(self, X):
         """Return images as an array of shape (n, height, width) or, in color, (n, ..., 3 or 4)."""
-        X = _finite(dense_array(X))
+        X = finite(dense_array(X))
         if prod(X.shape[1:]) != prod(self.shape):
             raise ValueError(
                 f"image_shape={self.shape} asks for {prod(self.shape)} values of each sample, but "
@@ -87,7 +87,7 @@ class Series:
         return [self._read_one(sample) for sample in X]
 
     def _read_one(self, sample):
-        steps = _finite(np.asarray(sample, dtype=float))
+        steps = finite(np.asarray(sample, dtype=float))
         steps = steps[:, None] if steps.ndim == 1 else steps.T if self.channels_first else steps
         is_known = np.flatnonzero(~np.isnan(steps).all(axis=1))
         return steps[: is_known[-1] + 1 if len(is_known) else 0]
@@ -123,7 +123,7 @@ class Rows:
         for i, is_category in enumerate(() if self.is_category is None else self.is_category):
             columns[i] = _texts(columns[i]) if is_category else columns[i]
         for column in columns:
-            _finite(column)
+            finite(column)
         return pd.DataFrame(dict(zip(feature_names(X, len(columns)), columns, strict=True)))
 
 
@@ -138,7 +138,7 @@ def dense_array(X):
     return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
-def _finite(values):
+def finite(values):
     """Return values, or raise an error if one is infinite."""
     if values.dtype.kind == "f" and np.isinf(values).any():
         raise ValueError(

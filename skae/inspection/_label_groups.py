@@ -66,8 +66,9 @@ def read_groups(y, n_samples):
         return [Group("samples", FIRST, np.ones(n_samples, bool))]
     labels = read_labels(y, n_samples)
     if labels.is_continuous:
+        odd = next(value for value in labels.values if value != np.round(value) or np.isinf(value))
         raise ValueError(
-            f"y holds numbers such as {labels.values[0]:.15g}, which are no labels. Give -1 for "
+            f"y holds numbers such as {odd:.15g}, which are no labels. Give -1 for "
             "outliers and 1 for normal samples, or names."
         )
     numbers = {_as_integer(labels.values[i]) for i in labels.by_frequency()}

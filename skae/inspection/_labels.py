@@ -120,5 +120,8 @@ def _numbers(series):
     ):
         return None
     numbers = np.full(len(series), np.nan)
-    numbers[series.notna()] = known.astype(np.float64)
+    try:
+        numbers[series.notna()] = known.astype(np.float64)
+    except OverflowError:  # integers beyond floats
+        return None
     return numbers

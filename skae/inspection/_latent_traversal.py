@@ -1,14 +1,16 @@
 """What codes are decoded to, along the axes of the code."""
 
+from math import prod
 from numbers import Integral
 
 import numpy as np
 from scipy.stats import norm
 from sklearn.utils import check_array, check_scalar
 
+from skae._data.checks import as_numbers
 from skae._estimators.variational import VariationalAutoencoder
 from skae.inspection._forms import dense_array, form_of, moments
-from skae.inspection._models import Model, decodes, layouts_of, take, thinned
+from skae.inspection._models import Model, decodes, layouts_of, n_samples_of, take, thinned
 from skae.inspection._plotting import pyplot
 from skae.inspection._traversal_panels import PANELS
 
@@ -29,8 +31,8 @@ class LatentTraversalDisplay:
     Images are drawn as one picture, and series as small lines or, in rows, above each other. Rows
     of a table are heat maps in standard deviations with the values written in.
 
-    It is recommended to use `from_estimator` to create a display. All parameters are stored as
-    attributes.
+    It is recommended to use `from_estimator` or `from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
@@ -40,10 +42,10 @@ class LatentTraversalDisplay:
         component, then by the first; those of rows by component, then by step.
     steps : list of ndarray of shape (n_steps,)
         Values of each component.
-    levels : ndarray of shape (n_steps,)
-        Quantiles that the steps are, from 0 to 1.
     components : list of int
         Components that vary.
+    levels : ndarray of shape (n_steps,) or None, default=None
+        Quantiles that the steps are, from 0 to 1. None labels rows by the steps themselves.
     layout : {"grid", "rows"}, default="grid"
         Whether two components vary together, or each by itself.
     form : {"images", "series", "rows"}, default="images"
@@ -92,8 +94,8 @@ class LatentTraversalDisplay:
         *,
         decoded,
         steps,
-        levels,
         components,
+        levels=None,
         layout="grid",
         form="images",
         center=None,
@@ -202,6 +204,79 @@ class LatentTraversalDisplay:
             **_values_of(form, model, X),
         ).plot(ax, **kwargs)
 
+    @classmethod
+    def from_predictions(
+        cls,
+        decoded,
+        steps,
+        *,
+        components=None,
+        levels=None,
+        layout="auto",
+        image_shape=None,
+        form="auto",
+        ax=None,
+        **kwargs,
+    ):
+        """Draw codes that were decoded elsewhere.
+
+        Parameters
+        ----------
+        decoded : array-like of shape (n, ...)
+            Decoded samples: those of a grid ordered by the second component, then by the first;
+            those of rows by component, then by step.
+        steps : list of array-like of shape (n_steps,)
+            Values of each component that varies. A single array is those of one component.
+        components : list of int or None, default=None
+            Which components these are. None is 0, 1 and so on.
+        levels : array-like of shape (n_steps,) or None, default=None
+            Quantiles that the steps are, from 0 to 1. None labels rows by the steps, which are
+            then the same ones for all components.
+        layout : {"grid", "rows", "auto"}, default="auto"
+            "grid" varies two components together, "rows" each by itself. "auto" is a grid for two
+            components.
+        image_shape : tuple of int or None, default=None
+            Shape of the images that flat rows hold, such as (28, 28).
+        form : {"auto", "images", "series", "rows"}, default="auto"
+            How the samples are drawn. "auto" draws arrays with three or four axes as images,
+            lists of arrays as series, and others as rows.
+        ax : Axes, array of Axes or None, default=None
+            As for `plot`.
+        **kwargs : dict
+            Further parameters of `plot`.
+
+        Returns
+        -------
+        display : LatentTraversalDisplay
+            The display that was drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is not one sample for each step, or a parameter is invalid.
+        """
+        pyplot()
+        steps = _checked_steps(steps)
+        components = range(len(steps)) if components is None else components
+        n = 1 + max([c for c in components if isinstance(c, Integral)], default=0)
+        layout, components = _what_varies(layout, components, None, n)
+        if len(components) != len(steps):
+            raise ValueError(f"components={components!r}, but steps holds {len(steps)} arrays.")
+        lengths = [len(one) for one in steps]
+        if layout == "rows":
+            levels = _checked_levels(levels, steps)
+        _check_number(decoded, prod(lengths) if layout == "grid" else sum(lengths), lengths)
+        form = form_of(None, decoded, image_shape, form)
+        return cls(
+            decoded=form.read(decoded),
+            steps=steps,
+            components=components,
+            levels=levels,
+            layout=layout,
+            form=form.name,
+            feature_names=form.names if form.name == "series" else None,
+        ).plot(ax, **kwargs)
+
     def plot(self, ax=None, *, image_kw=None, line_kw=None):
         """Draw the display.
 
@@ -230,6 +305,37 @@ class LatentTraversalDisplay:
         self.ax_ = self.axes_.flat[0]
         self.figure_ = self.ax_.figure
         return self
+
+
+def _checked_steps(steps):
+    """Return the values of each component."""
+    is_one = np.iterable(steps) and all(np.ndim(value) == 0 for value in steps)
+    steps = [as_numbers(one, "steps").astype(np.float64) for one in ([steps] if is_one else steps)]
+    if not steps or not all(one.ndim == 1 and len(one) for one in steps):
+        raise ValueError(
+            "steps must be a list with an array for each component, of shape (n_steps,)."
+        )
+    return steps
+
+
+def _checked_levels(levels, steps):
+    """Return the levels of rows, or say why there are none."""
+    n = {len(one) for one in steps}
+    if len(n) > 1 or (levels is not None and np.shape(levels) != (*n,)):
+        raise ValueError("The components of rows must have as many steps each, and as many levels.")
+    if levels is None and not all(np.allclose(one, steps[0]) for one in steps):
+        raise ValueError(
+            "The components have different steps: say which quantiles these are by levels."
+        )
+    return None if levels is None else as_numbers(levels, "levels").astype(np.float64)
+
+
+def _check_number(decoded, n, lengths):
+    if n_samples_of(decoded) != n:
+        raise ValueError(
+            f"decoded holds {n_samples_of(decoded)} samples, but steps of lengths {lengths} ask "
+            f"for {n}."
+        )
 
 
 def _checked_quantiles(quantiles):

@@ -8,7 +8,7 @@ from sklearn.utils import check_scalar
 from skae._data.checks import as_numbers
 from skae._params import StrOptions
 from skae._sklearn import validate_parameter_constraints
-from skae.inspection._loss_records import curves_of
+from skae.inspection._loss_records import curves_of, given_curves
 from skae.inspection._plotting import (
     BLUE,
     GRAY,
@@ -35,8 +35,8 @@ class LossCurveDisplay:
     Training loss is a solid line, validation loss a dashed one, and a star marks the restored
     epoch. One estimator has a color for each loss; several have a color each.
 
-    It is recommended to use `from_estimator` to create a display. All parameters are stored as
-    attributes.
+    It is recommended to use `from_estimator` or `from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
@@ -147,16 +147,52 @@ class LossCurveDisplay:
         check_scalar(max_curves, "max_curves", Integral, min_val=1)
         curves, title = curves_of(estimator, max_curves)
         losses = {curve.loss_name for curve in curves}
-        display = cls(
-            epoch=[curve.losses["epoch"] for curve in curves],
-            train_loss=[curve.losses["train_loss"] for curve in curves],
-            valid_loss=[curve.losses["valid_loss"] for curve in curves],
-            restored_epoch=[curve.losses["restored_epoch"] for curve in curves],
+        loss_name = losses.pop() if len(losses) == 1 else None
+        return cls._of(curves, name, loss_name, title).plot(ax, **kwargs)
+
+    @classmethod
+    def from_predictions(cls, losses, *, name=None, loss_name=None, ax=None, **kwargs):
+        """Draw losses that are given, of whatever was trained.
+
+        Parameters
+        ----------
+        losses : array-like of shape (n_epochs,), dict, DataFrame, list of dict, or several of them
+            Losses of epochs: training losses; a dict or a DataFrame with "train_loss" and, if
+            there are any, "epoch", "valid_loss" and "restored_epoch", as in ``loss_curves_`` of
+            searches; or a list with a dict for each epoch, such as ``history_`` of estimators. A
+            list or a dict of these stands for several curves.
+        name : str, list of str or None, default=None
+            Names of the curves. None are the keys of a dict.
+        loss_name : str or None, default=None
+            Name of the loss, for the label of the axis.
+        ax : Axes or None, default=None
+            As for `plot`.
+        **kwargs : dict
+            Further parameters of `plot`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display that was drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are no losses, or not as many names as curves.
+        """
+        pyplot()
+        return cls._of(given_curves(losses), name, loss_name).plot(ax, **kwargs)
+
+    @classmethod
+    def _of(cls, curves, name, loss_name, title=None):
+        """Return the display of curves."""
+        names = ("epoch", "train_loss", "valid_loss", "restored_epoch")
+        return cls(
+            **{one: [curve.losses[one] for curve in curves] for one in names},
             name=[curve.name for curve in curves] if name is None else name,
-            loss_name=losses.pop() if len(losses) == 1 else None,
+            loss_name=loss_name,
             title=title,
         )
-        return display.plot(ax, **kwargs)
 
     def plot(self, ax=None, *, name=None, log_scale="auto", train_kw=None, valid_kw=None):
         """Draw the display.

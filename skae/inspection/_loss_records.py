@@ -7,8 +7,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skae._data.checks import as_numbers
+from skae._data.frames import narwhals_frame
 from skae._estimators.ensemble import EnsembleAutoencoder
-from skae._estimators.loss_curve import loss_curve
+from skae._estimators.loss_curve import curve_of_history, loss_curve
 from skae._estimators.neural import NeuralEstimator
 from skae._model_selection.base import BatchedSearch
 from skae._params import callable_name, refuse_class
@@ -35,6 +37,56 @@ def curves_of(estimator, max_curves):
     if isinstance(estimator, BatchedSearch):
         return _candidates(estimator, max_curves)
     return _members(estimator), None
+
+
+def given_curves(losses):
+    """Return curves of losses that are given.
+
+    Parameters
+    ----------
+    losses : see `LossCurveDisplay.from_predictions`
+
+    Returns
+    -------
+    list of Curve
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are none, or they are no losses.
+    """
+    if isinstance(losses, Mapping) and "train_loss" not in losses:
+        several = {str(name): one for name, one in losses.items()}
+    elif isinstance(losses, (list, tuple)) and not _is_one(losses):
+        several = {f"curve {i}": one for i, one in enumerate(losses)}
+    else:
+        several = {None: losses}
+    if not several:
+        raise ValueError("losses is empty: give at least one curve.")
+    return [Curve(_given_curve(one), name, None) for name, one in several.items()]
+
+
+def _is_one(losses):
+    """Say whether a list holds epochs, not curves."""
+    first = losses[0] if len(losses) else {}
+    epoch = first.get("train_loss") if isinstance(first, Mapping) else first
+    return len(losses) > 0 and np.ndim(epoch) == 0
+
+
+def _given_curve(losses):
+    """Return one curve as `loss_curve` does."""
+    frame = narwhals_frame(losses, "losses")
+    if frame is not None:
+        losses = {name: frame.get_column(name).to_list() for name in frame.columns}
+    elif isinstance(losses, list) and losses and isinstance(losses[0], Mapping):
+        losses = curve_of_history([{"epoch": i, **one} for i, one in enumerate(losses, 1)])
+    elif not isinstance(losses, Mapping):
+        losses = {"train_loss": losses}
+    if "train_loss" not in losses:
+        raise ValueError(f"losses has no train_loss; it has {', '.join(map(str, losses)) or None}.")
+    train = np.ravel(as_numbers(losses["train_loss"], "train_loss"))
+    curve = {"epoch": np.arange(1, len(train) + 1), "valid_loss": None, "restored_epoch": None}
+    return curve | {"train_loss": train} | {name: losses[name] for name in curve if name in losses}
 
 
 def _curves_of_several(estimators, names):

@@ -217,11 +217,11 @@ def legend_above(ax, is_own):
 
 def finish_labels(*axes):
     """Draw labels and legends as they are, as names may hold "$", and long labels in lines."""
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FixedLocator
 
     for ax in axes:
         for axis, length in ((ax.xaxis, ax.bbox.width), (ax.yaxis, ax.bbox.height)):
-            is_named = isinstance(axis.get_major_formatter(), FixedFormatter)
+            is_named = isinstance(axis.get_major_locator(), FixedLocator)
             _as_written(axis if is_named else axis.label)
             _break_lines(axis.label, length / ax.figure.dpi)
         if ax.get_legend() is not None:

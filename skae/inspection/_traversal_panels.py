@@ -71,8 +71,9 @@ def _intensities(images, ends):
 
 def _shape(display):
     """Return how many rows and columns of samples there are."""
-    n_steps = len(display.levels)
-    return (n_steps if display.layout == "grid" else len(display.components)), n_steps
+    n_steps = len(display.steps[0])
+    is_grid = display.layout == "grid"
+    return (len(display.steps[1]) if is_grid else len(display.components)), n_steps
 
 
 def _label(display, ax, upwards):
@@ -85,10 +86,11 @@ def _label(display, ax, upwards):
         ax.set_yticks(range(n_rows), _numbers(second), fontsize="small")
         ax.set(xlabel=f"code {display.components[0]}", ylabel=f"code {display.components[1]}")
         return
-    ax.set_xticks(range(n_columns), _percents(display.levels), fontsize="small")
+    texts, what = _step_texts(display)
+    ax.set_xticks(range(n_columns), texts, fontsize="small")
     names = [f"code {component}" for component in display.components]
     ax.set_yticks(range(n_rows) if upwards else range(n_rows - 1, -1, -1), names)
-    ax.set_xlabel("quantile of the code")
+    ax.set_xlabel(what)
 
 
 def _numbers(values):
@@ -99,8 +101,11 @@ def _angle(values):
     return 45 if len(values) > 8 else 0
 
 
-def _percents(levels):
-    return [f"{100 * level:.0f} %" for level in levels]
+def _step_texts(display):
+    """Return the texts of steps in rows, and what they are."""
+    if display.levels is None:
+        return _numbers(display.steps[0]), "value of the code"
+    return [f"{100 * level:.0f} %" for level in display.levels], "quantile of the code"
 
 
 def draw_series_grid(display, ax, image_kw, line_kw):
@@ -147,7 +152,8 @@ def draw_series_rows(display, ax, image_kw, line_kw):
     del image_kw
     from matplotlib import colormaps
 
-    n, n_steps = len(display.components), len(display.levels)
+    n, n_steps = len(display.components), len(display.steps[0])
+    texts, what = _step_texts(display)
     n_features = min(display.decoded[0].shape[1], MAX_FEATURES)
     size = (1.6 + 3.2 * n_features, 0.8 + 1.6 * n)
     axes = grid_of_axes(ax, n, n_features, size, sharex=True, sharey="col")
@@ -157,7 +163,7 @@ def draw_series_rows(display, ax, image_kw, line_kw):
             one = light_grid(axes[i, feature])
             for step in range(n_steps):
                 y = display.decoded[i * n_steps + step][:, feature]
-                label = f"{100 * display.levels[step]:.0f} %" if i == feature == 0 else None
+                label = texts[step] if i == feature == 0 else None
                 how = _line({"color": colors[step], "linewidth": 1.3, "label": label}, line_kw)
                 display.lines_ += one.plot(np.arange(len(y)), y, **how)
             axes[0, feature].set_title(
@@ -170,14 +176,15 @@ def draw_series_rows(display, ax, image_kw, line_kw):
         axes[i, 0].set_ylabel(f"code {component}")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     place = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": "small"}
-    axes[0, -1].legend(handles, labels, title="quantile", title_fontsize="small", **place)
+    axes[0, -1].legend(handles, labels, title=what.split()[0], title_fontsize="small", **place)
     return axes
 
 
 def draw_row_maps(display, ax, image_kw, line_kw):
     """Draw a heat map of the columns for each component; return the axes."""
     del line_kw
-    table, n_steps = display.decoded, len(display.levels)
+    table, n_steps = display.decoded, len(display.steps[0])
+    texts, what = _step_texts(display)
     columns, scores, most = _standardized(display, MAX_COLUMNS)
     n_rows, n_columns = grid_shape(len(display.components), 2)
     size = (1.4 + (0.5 + 0.62 * n_steps) * n_columns, (0.9 + 0.3 * len(columns)) * n_rows)
@@ -186,8 +193,8 @@ def draw_row_maps(display, ax, image_kw, line_kw):
         part = slice(i * n_steps, (i + 1) * n_steps)
         _draw_map(display, one, scores[part].T, most, table.iloc[part, columns].T, image_kw)
         one.set_title(f"code {component}", fontsize="medium")
-        one.set_xticks(range(n_steps), _percents(display.levels), fontsize="small")
-        one.set_xlabel("quantile of the code", fontsize="small")
+        one.set_xticks(range(n_steps), texts, fontsize="small")
+        one.set_xlabel(what, fontsize="small")
         names = [shortened(str(table.columns[j])) for j in columns] if i % n_columns == 0 else []
         how = {"fontsize": "small", "parse_math": False}
         one.set_yticks(range(len(columns)) if names else [], names, **how)
@@ -201,13 +208,13 @@ def draw_row_maps(display, ax, image_kw, line_kw):
 def draw_column_maps(display, ax, image_kw, line_kw):
     """Draw a heat map over two components for each column; return the axes."""
     del line_kw
-    table, n_steps = display.decoded, len(display.levels)
+    table, (n_second, n_steps) = display.decoded, _shape(display)
     columns, scores, most = _standardized(display, MAX_MAPS)
     n_rows, n_columns = grid_shape(len(columns), 3)
-    size = (1.2 + (0.4 + 0.55 * n_steps) * n_columns, (0.9 + 0.3 * n_steps) * n_rows)
+    size = (1.2 + (0.4 + 0.55 * n_steps) * n_columns, (0.9 + 0.3 * n_second) * n_rows)
     axes = grid_of_axes(ax, n_rows, n_columns, size)
     for place, (column, one) in enumerate(zip(columns, axes.flat, strict=False)):
-        shape = n_steps, n_steps
+        shape = n_second, n_steps
         cells = pd.DataFrame(table.iloc[:, column].to_numpy().reshape(shape))
         _draw_map(display, one, scores[:, place].reshape(shape), most, cells, image_kw)
         one.invert_yaxis()
