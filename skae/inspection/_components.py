@@ -22,9 +22,9 @@ from skae.inspection._plotting import (
     ORANGE,
     finish_labels,
     light_grid,
+    line_style,
     one_axes,
     pyplot,
-    style,
     whole_numbers,
 )
 
@@ -254,7 +254,6 @@ class ComponentsDisplay:
         TypeError
             If ``ax`` is not one axes.
         """
-        from matplotlib.lines import Line2D
         from matplotlib.ticker import NullLocator
 
         numbers = np.asarray(_checked_numbers(self.n_components))
@@ -269,17 +268,15 @@ class ComponentsDisplay:
         ax = light_grid(one_axes(ax, (6.0, 4.0)))
         label = self.name if name is None else name
         how = {"color": BLUE, "marker": "o", "label": label or "estimator", "zorder": 3}
-        self.line_ = ax.plot(numbers, scores, **style(Line2D, how, line_kw))[0]
+        self.line_ = ax.plot(numbers, scores, **line_style(how, line_kw))[0]
         self.baseline_ = None
         if self.baseline_scores is not None:
-            baseline = (
-                as_numbers(self.baseline_scores, "baseline_scores").astype(np.float64).ravel()
-            )
+            baseline = np.ravel(as_numbers(self.baseline_scores, "baseline_scores"))
             first = np.arange(1, len(baseline) + 1)
             shown = first >= numbers.min()
             how = {"color": ORANGE, "linestyle": "--", "marker": "s", "markersize": 4}
             how |= {"label": "PCA"} | ({"markevery": 0.1} if len(first) > MAX_NUMBERS else {})
-            how = style(Line2D, how, baseline_kw)
+            how = line_style(how, baseline_kw)
             self.baseline_ = ax.plot(first[shown], baseline[shown], **how)[0]
         if numbers.max() > MAX_RATIO * numbers.min():
             ax.set_xscale("log", base=2)

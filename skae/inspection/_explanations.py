@@ -11,14 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.frames import FrameFormat
 from skae._data.given import as_data
 from skae._estimators.fitted import FittedAutoencoder
-from skae._outliers.cells import take_rows
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.thresholds import p_values
 from skae._params import refuse_class
 from skae._sklearn import BaseSearchCV, num_samples
 from skae.exceptions import ExtrapolationWarning
 from skae.inspection._forms import Rows, form_of
-from skae.inspection._models import Model, best_of, layouts_of
+from skae.inspection._models import Model, best_of, layouts_of, take
 
 
 @dataclass
@@ -98,7 +97,7 @@ def explain(estimator, X, n_samples, image_shape=None, form="auto"):
         raise TypeError(_no_explanation(estimator, model, is_detector, drawn))
     scores = np.asarray(estimator.score_samples(X), np.float64)
     which = most_unusual(scores, n_samples(drawn.name) if callable(n_samples) else n_samples)
-    shown = X if len(which) == len(scores) else take_rows(X, which)
+    shown = take(X, which)
     if is_detector and isinstance(drawn, Rows):
         contribution, expected = estimator.explain(shown, return_expected=True)
         meaning = "rise of the score with the expected value"

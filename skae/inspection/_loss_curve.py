@@ -15,10 +15,10 @@ from skae.inspection._plotting import (
     ORANGE,
     finish_labels,
     light_grid,
+    line_style,
     look,
     one_axes,
     pyplot,
-    style,
     whole_numbers,
 )
 
@@ -251,15 +251,13 @@ class LossCurveDisplay:
         return [_checked_curve(*curve) for curve in zip(*parts, strict=True)]
 
     def _draw(self, ax, curve, own, train_kw, valid_kw):
-        from matplotlib.lines import Line2D
-
         epochs, train, valid, restored = curve
         short = {"marker": "o", "markersize": 4} if len(epochs) == 1 else {}
-        how = style(Line2D, own["train"] | short, train_kw)
+        how = line_style(own["train"] | short, train_kw)
         self.lines_ += ax.plot(epochs, train, **how)
         shown = None
         if not np.isnan(valid).all():
-            how = style(Line2D, own["valid"] | short, valid_kw)
+            how = line_style(own["valid"] | short, valid_kw)
             shown = ax.plot(epochs, valid, **how)[0]
         self.valid_lines_.append(shown)
         self.restored_.append(self._mark(ax, curve, (shown or self.lines_[-1]).get_color()))

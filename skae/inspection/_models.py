@@ -6,7 +6,6 @@ from types import NoneType
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
@@ -17,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.given import as_data
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.image_to_image import ImageToImageRegressor
+from skae._outliers.cells import take_rows
 from skae._outliers.detector import OutlierDetector
 from skae._params import refuse_class
-from skae._sklearn import BaseSearchCV, num_samples, safe_indexing
+from skae._sklearn import BaseSearchCV, num_samples
 from skae.exceptions import DataWarning, warn
 
 #: Steps that are not undone: "passthrough", and those that fill missing values.
@@ -202,8 +202,8 @@ def to_draw(X, max_samples, random_state=None, what="samples"):
 def take(X, which):
     """Return some samples of whatever holds samples: arrays, DataFrames, lists, tensors."""
     X = as_data(X)
-    X = X.tocsr() if sparse.issparse(X) else X
-    return X if len(which) == n_samples_of(X) else safe_indexing(X, np.asarray(which))
+    is_whole = np.array_equal(which, np.arange(n_samples_of(X)))
+    return X if is_whole else take_rows(X, np.asarray(which))
 
 
 def layouts_of(model):

@@ -8,12 +8,12 @@ from sklearn.utils import check_scalar
 
 from skae._data.checks import as_numbers
 from skae._data.frames import is_frame
-from skae._data.given import as_data
-from skae._outliers.cells import as_objects, take_rows
+from skae._outliers.cells import as_objects
 from skae._sklearn import num_samples
 from skae.inspection._explanation_panels import draw_bars, draw_images, draw_series, draw_table
 from skae.inspection._explanations import Explanation, explain, labels_of, most_unusual
 from skae.inspection._forms import Rows, finite, form_of
+from skae.inspection._models import take
 from skae.inspection._plotting import pyplot
 from skae.inspection._scoring import check_scores
 from skae.inspection._texts import cell_text, number_text
@@ -226,7 +226,7 @@ class OutlierExplanationDisplay:
             parts = [finite(one) for one in _arrays(contributions)]
             of_selection = np.array([-np.nansum(one) for one in parts])
         which = most_unusual(of_selection, _limit(n_samples)(drawn.name))
-        some = [take_rows(as_data(one), which) for one in (X, expected, contributions)]
+        some = [take(one, which) for one in (X, expected, contributions)]
         numbers = [None if one is None else one[which] for one in known.values()]
         meaning = "contribution"
         explanation = Explanation(drawn, *some, labels_of(X)[which], *numbers, meaning)

@@ -6,7 +6,7 @@ import numpy as np
 
 from skae._data.given import as_data
 from skae.inspection._label_groups import read_groups
-from skae.inspection._plotting import finish_labels, ink, one_axes, pyplot, style
+from skae.inspection._plotting import finish_labels, ink, line_style, one_axes, pyplot, style
 from skae.inspection._scoring import check_scores, check_threshold, score
 from skae.inspection._tail_scale import MAX_DRAWN, TailScale
 from skae.inspection._texts import number_text, shortened
@@ -353,8 +353,6 @@ class OutlierScoreDisplay:
         return marks
 
     def _draw_threshold(self, threshold_kw):
-        from matplotlib.lines import Line2D
-
         if self.threshold is None:
             return None
         default = {
@@ -362,7 +360,7 @@ class OutlierScoreDisplay:
             "linewidth": 1.5,
             "label": f"threshold: {number_text(self.threshold)}",
         }
-        return self.ax_.axvline(self.threshold, **style(Line2D, default, threshold_kw))
+        return self.ax_.axvline(self.threshold, **line_style(default, threshold_kw))
 
     def _label(self, name, what):
         of = "" if name is None else f" of {name}"

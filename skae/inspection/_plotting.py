@@ -159,6 +159,13 @@ def style(kind, default, *given):
     return merged
 
 
+def line_style(default, *given):
+    """Return keywords of a line, as `style` does."""
+    from matplotlib.lines import Line2D
+
+    return style(Line2D, default, *given)
+
+
 def look(i):
     """Return color, line style and marker of the i-th of several lines; no two are the same."""
     n = len(COLORS) - 2  # yellow is too light for a line, gray is for what is in the background

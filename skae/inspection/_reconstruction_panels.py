@@ -20,7 +20,7 @@ from skae.inspection._plotting import (
     ink,
     legend_above,
     light_grid,
-    style,
+    line_style,
     whole_numbers,
 )
 from skae.inspection._texts import cell_text, shortened
@@ -98,7 +98,7 @@ def draw_series(display, ax, *, image_kw, line_kw, error_kw):
     for row, feature in zip(axes, features, strict=False):
         for j, one in enumerate(row):
             for name, (series, default) in lines.items():
-                how = _line_style(default, line_kw if name in made else None)
+                how = line_style(default, line_kw if name in made else None)
                 y = series[j][:, feature]
                 display.lines_ += light_grid(one).plot(np.arange(len(y)), y, label=name, **how)
         name = name_of_feature(display.feature_names, expected[0].shape[1], feature)
@@ -139,12 +139,6 @@ def _worst_features(errors, limit):
     return np.sort(np.argsort(-known_mean(np.abs(steps), 0), kind="stable")[:limit])
 
 
-def _line_style(default, given):
-    from matplotlib.lines import Line2D
-
-    return style(Line2D, default, given)
-
-
 def draw_rows(display, ax, *, image_kw, line_kw, error_kw):
     """Draw rows of a table, the columns one below the other; return the axes."""
     del image_kw
@@ -179,7 +173,7 @@ def _draw_values(display, ax, i, columns, line_kw):
 
     def draw(name, table, look, given=None):
         values = ((as_floats(table) - center) / scale)[i, columns]
-        how = _line_style(look | {"linestyle": "none", "label": name}, given)
+        how = line_style(look | {"linestyle": "none", "label": name}, given)
         display.lines_ += light_grid(ax).plot(values, places, **how)
         return values
 

@@ -21,6 +21,7 @@ from skae.inspection._plotting import (
     ink,
     legend_above,
     light_grid,
+    line_style,
     pyplot,
     style,
 )
@@ -339,10 +340,8 @@ class SeriesScoreDisplay:
         return np.empty((0, 2)) if threshold is None else runs(scores < threshold, axis)
 
     def _draw_line(self, ax, axis, values, default, kwargs):
-        from matplotlib.lines import Line2D
-
         which, self._part = thinned(values)
-        how = style(Line2D, {"color": BLUE, "linewidth": 0.9} | default, kwargs)
+        how = line_style({"color": BLUE, "linewidth": 0.9} | default, kwargs)
         (line,) = light_grid(ax).plot(axis.places[which], values[which], **how)
         return line
 
@@ -366,13 +365,11 @@ class SeriesScoreDisplay:
         self.ax_.set_ylabel("score" if name is None else f"score of\n{name}", parse_math=False)
 
     def _draw_threshold(self, threshold, given):
-        from matplotlib.lines import Line2D
-
         self.threshold_ = None
         if threshold is not None:
             label = f"threshold: {number_text(threshold)}"
             default = {"color": GREEN, "linestyle": "--", "linewidth": 1.5, "label": label}
-            self.threshold_ = self.ax_.axhline(threshold, **style(Line2D, default, given))
+            self.threshold_ = self.ax_.axhline(threshold, **line_style(default, given))
 
     def _draw_intervals(self, intervals, truth, given):
         """Shade the intervals, and mark the true anomalies at the upper edge."""

@@ -9,9 +9,9 @@ from skae.inspection._plotting import (
     grid_of_axes,
     grid_shape,
     light_grid,
+    line_style,
     look,
     one_axes,
-    style,
     whole_numbers,
 )
 from skae.inspection._texts import shortened
@@ -122,7 +122,7 @@ def draw_series_grid(display, ax, image_kw, line_kw):
         y = row - 0.42 + 0.84 * (series[:, :MAX_FEATURES] - low) / ((high - low) or 1.0)
         for feature, values in enumerate(y.T):
             name = name_of_feature(display.feature_names, y.shape[1], feature) if i == 0 else None
-            how = _line(_look_of_feature(feature) | {"linewidth": 1.2, "label": name}, line_kw)
+            how = line_style(_look_of_feature(feature) | {"linewidth": 1.2, "label": name}, line_kw)
             display.lines_ += ax.plot(x, values, **how)
     for edge in np.arange(0.5, max(n_rows, n_columns) - 1):
         if edge < n_rows - 1:
@@ -139,12 +139,6 @@ def draw_series_grid(display, ax, image_kw, line_kw):
 
 def _look_of_feature(feature):
     return {name: look(feature)[name] for name in ("color", "linestyle")}
-
-
-def _line(default, given):
-    from matplotlib.lines import Line2D
-
-    return style(Line2D, default, given)
 
 
 def draw_series_rows(display, ax, image_kw, line_kw):
@@ -164,7 +158,7 @@ def draw_series_rows(display, ax, image_kw, line_kw):
             for step in range(n_steps):
                 y = display.decoded[i * n_steps + step][:, feature]
                 label = texts[step] if i == feature == 0 else None
-                how = _line({"color": colors[step], "linewidth": 1.3, "label": label}, line_kw)
+                how = line_style({"color": colors[step], "linewidth": 1.3, "label": label}, line_kw)
                 display.lines_ += one.plot(np.arange(len(y)), y, **how)
             axes[0, feature].set_title(
                 name_of_feature(display.feature_names, n_features, feature),

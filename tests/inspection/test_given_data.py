@@ -164,6 +164,9 @@ def test_samples_of_any_kind(X):
     model = Autoencoder(2, max_epochs=1, check_baseline=False, random_state=0).fit(flat)
     display = ReconstructionDisplay.from_estimator(model, flat)
     np.testing.assert_allclose(display.original, flat.toarray()[:3])
+    turned = ReconstructionDisplay.from_estimator(model, flat.toarray()[:3], selection=[2, 1, 0])
+    np.testing.assert_allclose(turned.original, flat.toarray()[2::-1])
+    assert turned.sample_names[0] == "sample 2"
     empty = np.full((2, 4, 4), np.nan)
     ReconstructionDisplay.from_predictions(empty, empty).figure_.draw_without_rendering()
     constant = ComponentsDisplay.from_estimator(model, np.ones((20, 10)))
