@@ -15,7 +15,9 @@ from skae.inspection._plotting import (
     legend_above,
     light_grid,
     one_axes,
+    size_of,
     style,
+    width_of,
 )
 from skae.inspection._texts import cell_text, shortened
 
@@ -27,6 +29,9 @@ LEAST_PART = 0.12
 
 #: Features of series that are drawn as lines, at most, and those that have a name in heat maps.
 MAX_LINES, MAX_NAMES = 3, 12
+
+#: Size of the texts beside bars in points, and the part of the width that they have at most.
+TEXT_SIZE, MOST_TEXT = 9, 0.8
 
 MAP_COLORS = "Reds"
 
@@ -84,7 +89,9 @@ def _draw_row(display, ax, i, which, others, kwargs):
         )
     ax.set_yticks(places, names)
     low, high = min([0.0, *widths]), max([0.0, *widths])
-    ax.set_xlim(low * 1.05, (high or 1.0) * 1.6 - 0.3 * low)
+    longest = max((width_of(text, TEXT_SIZE) for text in texts), default=0.0)
+    room = 1 / (1 - min(MOST_TEXT, (longest + 0.1) / size_of(ax)[0]))
+    ax.set_xlim(low * 1.05, (high or 1.0) * max(1.6, room) - 0.3 * low)
     if not names:
         ax.text(0.5, 0.5, "no cell is unusual", transform=ax.transAxes, ha="center")
     ax.locator_params(axis="x", nbins=6)

@@ -227,17 +227,27 @@ def finish_labels(*axes):
     from matplotlib.ticker import FixedLocator
 
     for ax in axes:
-        for axis, length in ((ax.xaxis, ax.bbox.width), (ax.yaxis, ax.bbox.height)):
+        for axis, length in zip((ax.xaxis, ax.yaxis), size_of(ax), strict=True):
             is_named = isinstance(axis.get_major_locator(), FixedLocator)
             _as_written(axis if is_named else axis.label)
-            _break_lines(axis.label, length / ax.figure.dpi)
+            _break_lines(axis.label, length)
         if ax.get_legend() is not None:
             _as_written(ax.get_legend())
 
 
+def size_of(ax):
+    """Return the width and the height of axes in inches."""
+    return ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
+
+
+def width_of(text, size):
+    """Return the width of a text in a font of some size, in inches, about."""
+    return LETTER * size * len(text) / 72
+
+
 def _break_lines(label, length):
     """Break the label of an axis into lines if it is longer than the axis, in inches."""
-    text, n_letters = label.get_text(), int(72 * length / (LETTER * label.get_fontsize()))
+    text, n_letters = label.get_text(), int(length / width_of("x", label.get_fontsize()))
     if len(text) > max(n_letters, LEAST_LETTERS) and "\n" not in text:
         label.set_text(fill(text, max(n_letters, LEAST_LETTERS)))
 

@@ -379,7 +379,8 @@ class SeriesScoreDisplay:
         self.intervals_, self.truth_ = [], []
         shade = {"facecolor": to_rgba(RED, 0.3), "edgecolor": to_rgba(RED, 0.8), "zorder": 0.5}
         shade = style(Patch, shade | {"linewidth": min(1.0, MANY / max(1, len(intervals)))}, given)
-        mark = {"facecolor": "white", "edgecolor": ink(), "hatch": "////", "zorder": 3}
+        background = pyplot().rcParams["axes.facecolor"]
+        mark = {"facecolor": background, "edgecolor": ink(), "hatch": "////", "zorder": 3}
         found = f", {n_found(truth, intervals):,} found" if len(intervals) else ""
         for ax in self.axes_:
             if len(intervals):

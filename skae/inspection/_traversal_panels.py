@@ -12,7 +12,9 @@ from skae.inspection._plotting import (
     line_style,
     look,
     one_axes,
+    size_of,
     whole_numbers,
+    width_of,
 )
 from skae.inspection._texts import shortened
 
@@ -21,6 +23,9 @@ MAX_COLUMNS, MAX_MAPS = 15, 6
 
 #: Colors of categories, those of "Pastel1".
 N_PALE = 9
+
+#: Size of the texts of ticks, in points.
+TEXT_SIZE = 9
 
 #: Features of series that are drawn.
 MAX_FEATURES = 4
@@ -81,9 +86,10 @@ def _label(display, ax, upwards):
     n_rows, n_columns = _shape(display)
     ax.tick_params(length=0)
     if display.layout == "grid":
-        first, second = display.steps
-        ax.set_xticks(range(n_columns), _numbers(first), fontsize="small", rotation=_angle(first))
-        ax.set_yticks(range(n_rows), _numbers(second), fontsize="small")
+        first, second = (_numbers(steps) for steps in display.steps)
+        angle = _angle(first, size_of(ax)[0])
+        ax.set_xticks(range(n_columns), first, fontsize="small", rotation=angle)
+        ax.set_yticks(range(n_rows), second, fontsize="small")
         ax.set(xlabel=f"code {display.components[0]}", ylabel=f"code {display.components[1]}")
         return
     texts, what = _step_texts(display)
@@ -97,8 +103,9 @@ def _numbers(values):
     return [f"{value:.2g}" for value in values]
 
 
-def _angle(values):
-    return 45 if len(values) > 8 else 0
+def _angle(texts, width):
+    """Return how texts are turned that have no room in one line."""
+    return 45 if len(texts) > 8 or width_of(" ".join(texts), TEXT_SIZE) > width else 0
 
 
 def _step_texts(display):
