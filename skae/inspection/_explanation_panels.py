@@ -30,8 +30,8 @@ LEAST_PART = 0.12
 #: Features of series that are drawn as lines, at most, and those that have a name in heat maps.
 MAX_LINES, MAX_NAMES = 3, 12
 
-#: Size of the texts beside bars in points, and the part of the width that they have at most.
-TEXT_SIZE, MOST_TEXT = 9, 0.8
+#: Part of the width that texts beside bars have, at most.
+MOST_TEXT = 0.8
 
 MAP_COLORS = "Reds"
 
@@ -89,7 +89,7 @@ def _draw_row(display, ax, i, which, others, kwargs):
         )
     ax.set_yticks(places, names)
     low, high = min([0.0, *widths]), max([0.0, *widths])
-    longest = max((width_of(text, TEXT_SIZE) for text in texts), default=0.0)
+    longest = max((width_of(text) for text in texts), default=0.0)
     room = 1 / (1 - min(MOST_TEXT, (longest + 0.1) / size_of(ax)[0]))
     ax.set_xlim(low * 1.05, (high or 1.0) * max(1.6, room) - 0.3 * low)
     if not names:

@@ -18,8 +18,12 @@ MANY_COLORS = (
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )
 
-#: Width of a letter as a part of its height, about, and letters of a line, at least.
-LETTER, LEAST_LETTERS = 0.5, 12
+#: Size of fonts that figures are made for, in points; the part of it that small texts have, and
+#: that is the width of a letter, about.
+FONT_SIZE, SMALL, LETTER = 10.0, 0.9, 0.5
+
+#: Letters of a line, at least.
+LEAST_LETTERS = 12
 
 #: What tells lines and points apart in addition to their colors.
 LINESTYLES = "-", "--", "-.", ":"
@@ -53,7 +57,7 @@ def one_axes(ax=None, figsize=None):
     """
     plt = pyplot()
     if ax is None:
-        return plt.subplots(figsize=figsize, layout="constrained")[1]
+        return plt.subplots(figsize=_scaled(figsize), layout="constrained")[1]
     given = np.asarray(ax, dtype=object)
     ax = given.item() if given.size == 1 else ax
     if not isinstance(ax, plt.Axes):
@@ -89,7 +93,7 @@ def grid_of_axes(ax, n_rows, n_columns, figsize=None, **how):
     """
     plt = pyplot()
     if ax is None:
-        figure = plt.figure(figsize=figsize, layout="constrained")
+        figure = plt.figure(figsize=_scaled(figsize), layout="constrained")
         return figure.subplots(n_rows, n_columns, squeeze=False, **how)
     if isinstance(ax, plt.Axes):
         ax.set_axis_off()
@@ -107,6 +111,12 @@ def grid_of_axes(ax, n_rows, n_columns, figsize=None, **how):
             "which is divided, or None."
         )
     return given.reshape(n_rows, n_columns)
+
+
+def _scaled(figsize):
+    """Return the size of a figure with room for large fonts, if there are any."""
+    scale = max(1.0, pyplot().rcParams["font.size"] / FONT_SIZE)
+    return None if figsize is None else [scale * side for side in figsize]
 
 
 def _subgrid(ax, n_rows, n_columns, how):
@@ -240,8 +250,9 @@ def size_of(ax):
     return ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
 
 
-def width_of(text, size):
-    """Return the width of a text in a font of some size, in inches, about."""
+def width_of(text, size=None):
+    """Return about the width of a text in inches, in a font of some size or the small one."""
+    size = SMALL * pyplot().rcParams["font.size"] if size is None else size
     return LETTER * size * len(text) / 72
 
 

@@ -24,9 +24,6 @@ MAX_COLUMNS, MAX_MAPS = 15, 6
 #: Colors of categories, those of "Pastel1".
 N_PALE = 9
 
-#: Size of the texts of ticks, in points.
-TEXT_SIZE = 9
-
 #: Features of series that are drawn.
 MAX_FEATURES = 4
 
@@ -105,7 +102,7 @@ def _numbers(values):
 
 def _angle(texts, width):
     """Return how texts are turned that have no room in one line."""
-    return 45 if len(texts) > 8 or width_of(" ".join(texts), TEXT_SIZE) > width else 0
+    return 45 if len(texts) > 8 or width_of(" ".join(texts)) > width else 0
 
 
 def _step_texts(display):

@@ -98,6 +98,19 @@ def test_long_labels_have_lines_on_small_axes():
     assert "\n" not in MADE["scores"]().ax_.get_xlabel()
 
 
+def test_texts_have_room_where_fonts_are_large_or_axes_small():
+    with mpl.rc_context({"font.size": 20}):
+        assert MADE["codes"]().figure_.get_figwidth() == 2 * 6.0
+    display = MADE["explanation"](plt.subplots(figsize=(3, 2))[1])
+    wide = MADE["explanation"]()
+    assert display.ax_.get_xlim()[1] > wide.ax_.get_xlim()[1]
+    decoded, steps = np.zeros((15, 2, 2)), [np.arange(5) / 3, np.arange(3)]
+    for size, angle in (((1.2, 2), 45), ((9, 2), 0)):
+        ax = plt.subplots(figsize=size)[1]
+        ticks = LatentTraversalDisplay.from_predictions(decoded, steps, ax=ax).ax_.get_xticklabels()
+        assert ticks[0].get_rotation() == angle
+
+
 def test_legends_hold_all_names():
     texts = [text.get_text() for text in MADE["codes"]().legend_.get_texts()]
     assert texts == ["no label", BAD, "_b"]
