@@ -49,17 +49,12 @@ class FitTask:
         Of skae's estimators, from ``begin`` to ``end``.
     n_epochs : int or None
         Epochs that training takes in all, known after ``begin``. Only for skae's.
-    bar : FitsBar or None
-        The bar that shows the training among others.
-    shows_own_bar : bool
-        Whether the estimator shows a bar of its own if it is verbose.
     """
 
     def __init__(self, estimator, *data, within=None, **params):
         self.estimator, self.data, self.params = estimator, data, params
         self.error, self.seconds = None, 0.0
-        self.session = self.n_epochs = self.bar = None
-        self.shows_own_bar = False
+        self.session = self.n_epochs = None
         self._within, self._scope = within, None
 
     @property
@@ -67,18 +62,26 @@ class FitTask:
         """The `TrainingRun` while the fit lasts, None for estimators that are none of skae's."""
         return None if self.session is None else self.session.run
 
-    def begin(self):
-        """Validate, and make the net."""
-        if has_session(self.estimator):
-            self._do(self._begin)
+    def begin(self, bar=None, shows_own_bar=False):
+        """Validate, and make the net.
 
-    def _begin(self):
+        Parameters
+        ----------
+        bar : FitsBar or None, default=None
+            The bar that shows the training among others.
+        shows_own_bar : bool, default=False
+            Whether the estimator shows a bar of its own if it is verbose.
+        """
+        if has_session(self.estimator):
+            self._do(partial(self._begin, bar, shows_own_bar))
+
+    def _begin(self, bar, shows_own_bar):
         self._enter()
         session = self.estimator._session(*self.data, **self.params)
-        self.n_epochs = session.begin(self.shows_own_bar).n_epochs
+        self.n_epochs = session.begin(shows_own_bar).n_epochs
         self.session = session
-        if self.bar is not None:
-            session.run.show(PartOfBar(self.bar, id(self), self.n_epochs))
+        if bar is not None:
+            session.run.show(PartOfBar(bar, id(self), self.n_epochs))
 
     def alone(self):
         """Fit an estimator whose ``fit`` is none of skae's."""
@@ -202,12 +205,12 @@ def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=False):
         if errors is not None:
             yield from _made_elsewhere(fits, dict(zip(nets, errors, strict=True)))
             return
-    if len(fits) == 1 and has_session(fits[0].estimator) and fits[0].estimator.verbose:
-        fits[0].shows_own_bar, title = True, None
-    with nullcontext() if title is None else FitsBar(len(fits), title) as bar:
-        for fit in fits if _n_processes(n_jobs, fits) <= 1 else ():
-            fit.bar = bar
-        fit_part = partial(_fit_part, verbose=verbose, in_order=in_order)
+    is_single = len(fits) == 1 and has_session(fits[0].estimator) and fits[0].estimator.verbose
+    with nullcontext() if title is None or is_single else FitsBar(len(fits), title) as bar:
+        # Only fits of this process move the bar while they train.
+        here = bar if _n_processes(n_jobs, fits) <= 1 else None
+        begin = partial(FitTask.begin, bar=here, shows_own_bar=is_single)
+        fit_part = partial(_fit_part, begin=begin, verbose=verbose, in_order=in_order)
         returned = in_parts(fit_part, list(enumerate(fits)), n_jobs)
         for number, there in chain.from_iterable(returned):
             fit = fits[number]
@@ -215,7 +218,6 @@ def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=False):
                 fit.take_over(there)
             if bar is not None:
                 bar.move(id(fit), 1.0)
-            fit.bar = None
             yield fit
 
 
@@ -265,9 +267,9 @@ def _listed(function, items):
     return list(function(items))
 
 
-def _fit_part(numbered, verbose, in_order):
+def _fit_part(numbered, begin, verbose, in_order):
     numbers = {fit: number for number, fit in numbered}
-    for wave in _waves(numbers):
+    for wave in _waves(numbers, begin):
         try:
             if verbose:
                 say(_plan_in_words(wave))
@@ -288,7 +290,7 @@ def _trained_together(wave):
     return [*batches, *([fit] for fit in wave if fit.run not in by_run)]
 
 
-def _waves(fits):
+def _waves(fits, begin):
     """Yield lists of fits that have begun, as many as fit into memory.
 
     At most the last one of a list has callbacks that may keep something outside of the net, such as
@@ -298,7 +300,7 @@ def _waves(fits):
     try:
         for fit in fits:
             wave.append(fit)
-            fit.begin()
+            begin(fit)
             is_last = fit.error is None and (fit.run is None or not fit.run.keeps_to_itself)
             if fit.run is not None:
                 parameters = fit.run.net.module_.parameters()
