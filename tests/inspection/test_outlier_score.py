@@ -122,7 +122,6 @@ def test_autoencoders_have_no_threshold_of_their_own(rows, fast):
 
 
 SCORES = np.linspace(-3, 0, 8)
-ONE_OF_EACH = ["outlier: 1", "no label: 1"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import Autoencoder, EnsembleAutoencoder, fit_many
-from skae._training.stack import Stack
 from skae.architectures import Dense
 from skae.exceptions import InterruptedWarning
 from skae.model_selection import BatchedOptunaSearchCV, OptunaPruningCallback
@@ -30,33 +29,16 @@ def quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-@pytest.fixture
-def net(fast):
-    return Autoencoder(architecture=Dense((8,))).set_params(**fast)
-
-
-@pytest.fixture
-def labels(X):
-    return (X[:, 0] > 0).astype(int)
-
-
 def rates(trial):
     """Return the rates above, whatever Optuna would choose."""
     return {"lr": RATES_IN_TURN[trial.number]}
 
 
-def test_trials_of_a_batch_train_as_one(net, X, monkeypatch):
-    sizes, init = [], Stack.__init__
-
-    def record(self, runs):
-        sizes.append(len(runs))
-        init(self, runs)
-
-    monkeypatch.setattr(Stack, "__init__", record)
+def test_trials_of_a_batch_train_as_one(net, X, stack_sizes):
     space = RATES | {"weight_decay": CategoricalDistribution([0.0, 0.1])}
     params = {"n_trials": 7, "n_at_once": 4, "cv": 2, "random_state": 0}
     search = BatchedOptunaSearchCV(net, space, **params).fit(X)
-    assert sizes == [8, 6]
+    assert stack_sizes == [8, 6]
     assert [trial.params for trial in search.trials_] == search.cv_results_["params"]
     for trial, score in zip(search.trials_, search.cv_results_["mean_test_score"], strict=True):
         assert trial.value == pytest.approx(score)

@@ -37,7 +37,6 @@ from skae import (
     fit_many,
 )
 from skae._training.fits import FitTask
-from skae._training.stack import Stack
 from skae.architectures import Dense
 
 GRID = {"n_components": [1, 3], "lr": [1e-3, 1e-2]}
@@ -51,11 +50,6 @@ def autoencoder(fast):
 @pytest.fixture
 def pipeline(autoencoder):
     return Pipeline([("scale", StandardScaler()), ("autoencoder", autoencoder)])
-
-
-@pytest.fixture
-def labels(X):
-    return (X[:, 0] > 0).astype(int)
 
 
 class Counting(TransformerMixin, BaseEstimator):
@@ -529,20 +523,6 @@ def test_fits_of_subclasses_are_their_own(fast, X):
     for one in models:
         assert one.fitted_by_ == "own"
         np.testing.assert_allclose(one.reconstruct(X), clone(one).fit(X).reconstruct(X))
-
-
-@pytest.fixture
-def stack_sizes(monkeypatch):
-    """Records how many trainings each stack has."""
-    sizes = []
-    init = Stack.__init__
-
-    def record(self, trainings):
-        sizes.append(len(trainings))
-        init(self, trainings)
-
-    monkeypatch.setattr(Stack, "__init__", record)
-    return sizes
 
 
 def test_nets_of_equal_shapes_are_stacked(autoencoder, X, stack_sizes):
