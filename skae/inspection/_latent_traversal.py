@@ -183,7 +183,7 @@ class LatentTraversalDisplay:
             )
         low, high = _checked_quantiles(quantiles)
         codes = _range_of(model, X)
-        layout, components = _what_varies(layout, components, codes)
+        layout, components = _what_varies(layout, components, codes.order)
         form = form_of(
             layouts_of(model.last)[0], model.decode(codes.middle[None]), image_shape, form
         )
@@ -259,7 +259,7 @@ class LatentTraversalDisplay:
         steps = _checked_steps(steps)
         components = range(len(steps)) if components is None else components
         n = 1 + max([c for c in components if isinstance(c, Integral)], default=0)
-        layout, components = _what_varies(layout, components, None, n)
+        layout, components = _what_varies(layout, components, np.arange(n))
         if len(components) != len(steps):
             raise ValueError(f"components={components!r}, but steps holds {len(steps)} arrays.")
         lengths = [len(one) for one in steps]
@@ -389,14 +389,14 @@ def _range_of(model, X):
     return Prior(model.last.n_components_)
 
 
-def _what_varies(layout, components, codes):
-    """Return the layout of the display, and the components that vary."""
-    n = len(codes.middle)
+def _what_varies(layout, components, order):
+    """Return the layout of the display, and which components vary: the first ones in order."""
+    n = len(order)
     if layout not in ("grid", "rows", "auto"):
         raise ValueError(f'layout must be "grid", "rows" or "auto"; got {layout!r}')
     if components is None:
         layout = ("grid" if n >= 2 else "rows") if layout == "auto" else layout
-        components = codes.order[: 2 if layout == "grid" else MAX_ROWS].tolist()
+        components = order[: 2 if layout == "grid" else MAX_ROWS].tolist()
     components = [components] if isinstance(components, Integral) else list(components)
     is_valid = all(isinstance(i, Integral) and 0 <= i < n for i in components)
     if not components or not is_valid:
