@@ -1,12 +1,12 @@
 """Search over ``default_grid`` against the defaults.
 
-    python benchmarks/bench_default_grid.py DIR [--only cardio fault] [--behind]
+    python benchmarks/bench_default_grid.py DIR [--only cardio fault] [--behind] [--n-iter 16]
 
-DIR holds ``adbench/*.npz``. Tables of at most 500 rows, 70% of them for the search: 16 candidates
+DIR holds ``adbench/*.npz``. Tables of at most 500 rows, 70% of them for the search: candidates
 drawn from ``default_grid(model, "random")`` on 3 folds, beside the defaults. The score on the
 other rows is R2 of the reconstructions from 4 components (8 for digits) or, with
 ``--behind``, the balanced accuracy of a logistic regression behind the autoencoder. Means over
-two splits.
+the splits.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def read(name, folder):
     return held["X"], held["y"].astype(int)
 
 
-def bench(name, folder, is_behind):
+def bench(name, folder, is_behind, n_iter, n_splits):
     X, y = read(name, folder)
     if len(X) > 500:
         X, _, y, _ = train_test_split(X, y, train_size=500, random_state=0, stratify=y)
@@ -52,11 +52,16 @@ def bench(name, folder, is_behind):
     model = make_pipeline(StandardScaler(), *steps)
     score = get_scorer("balanced_accuracy") if is_behind else None
     rows = []
-    for seed in range(2):
+    for seed in range(n_splits):
         parts = train_test_split(X, y, train_size=0.7, random_state=seed, stratify=y)
         X_train, X_test, y_train, y_test = parts
         search = BatchedRandomizedSearchCV(
-            model, default_grid(model, "random"), n_iter=16, cv=3, scoring=score, random_state=seed
+            model,
+            default_grid(model, "random"),
+            n_iter=n_iter,
+            cv=3,
+            scoring=score,
+            random_state=seed,
         ).fit(X_train, y_train)
         default = clone(model).fit(X_train, y_train)
         models = default, search.best_estimator_
@@ -71,11 +76,13 @@ def main():
     parser.add_argument("dir")
     parser.add_argument("--only", nargs="+", default=[*TOY, *ADBENCH])
     parser.add_argument("--behind", action="store_true")
+    parser.add_argument("--n-iter", type=int, default=16)
+    parser.add_argument("--n-splits", type=int, default=2)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"{'':16}{'default':>10}{'search':>10}{'gain':>10}")
     for name in args.only:
-        bench(name, args.dir, args.behind)
+        bench(name, args.dir, args.behind, args.n_iter, args.n_splits)
 
 
 if __name__ == "__main__":
