@@ -367,8 +367,9 @@ def _projected(codes, ratios, projection, y, random_state):
         if len(codes) < 2:
             raise ValueError('projection="pca" needs at least two samples; got one')
         pca = PCA(min(2, *codes.shape), random_state=0 if random_state is None else random_state)
-        points = pca.fit_transform(codes)
-        shares = pca.explained_variance_ratio_
+        with np.errstate(invalid="ignore"):  # equal codes have no variance
+            points = pca.fit_transform(codes)
+        shares = np.nan_to_num(pca.explained_variance_ratio_)
         name = "principal component {} of the codes ({:.0f} %)"
         return points, [name.format(i, 100 * share) for i, share in enumerate(shares)]
     if not can_transform(projection):

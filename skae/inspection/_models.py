@@ -168,6 +168,12 @@ def n_samples_of(X):
     return num_samples(as_data(X))
 
 
+def check_number(samples, n, name):
+    """Raise an error if there are more or less samples than those of X."""
+    if (n_given := n_samples_of(samples)) != n:
+        raise ValueError(f"X has {n} samples, but {name} {n_given}: give one for each.")
+
+
 def to_draw(X, max_samples, random_state=None, what="samples"):
     """Return which samples are drawn, in order; warn if they are not all.
 

@@ -13,7 +13,7 @@ from skae._sklearn import num_samples
 from skae.inspection._explanation_panels import draw_bars, draw_images, draw_series, draw_table
 from skae.inspection._explanations import Explanation, explain, labels_of, most_unusual
 from skae.inspection._forms import Rows, finite, form_of
-from skae.inspection._models import take
+from skae.inspection._models import check_number, take
 from skae.inspection._plotting import pyplot
 from skae.inspection._scoring import check_scores
 from skae.inspection._texts import cell_text, number_text
@@ -215,8 +215,8 @@ class OutlierExplanationDisplay:
         given = {"expected": expected, "contributions": contributions}
         given |= {"scores": scores, "p_values": p_values}
         for name, one in given.items():
-            if one is not None and num_samples(one) != n:
-                raise ValueError(f"X has {n} samples, but {name} {num_samples(one)}.")
+            if one is not None:
+                check_number(one, n, name)
         known = {
             name: None if one is None else check_scores(one, name)
             for name, one in {"scores": scores, "p_values": p_values}.items()

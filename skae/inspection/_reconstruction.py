@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.utils import check_random_state, check_scalar
 
 from skae.inspection._forms import as_floats, form_of, is_category, known_mean, moments
-from skae.inspection._models import Model, layouts_of, n_samples_of, take, thinned
+from skae.inspection._models import Model, check_number, layouts_of, n_samples_of, take, thinned
 from skae.inspection._plotting import pyplot
 from skae.inspection._reconstruction_panels import draw_images, draw_rows, draw_series
 
@@ -181,7 +181,7 @@ class ReconstructionDisplay:
         model = Model.of(estimator)
         which = _selected(selection, n_samples_of(X), n_samples, random_state)
         if y is not None:
-            _check_number(y, n_samples_of(X), "y", "give one target for each.")
+            check_number(y, n_samples_of(X), "y")
         shown = take(X, which)
         inputs = model.prepared(shown)
         made = model.reconstruct(inputs)
@@ -258,7 +258,7 @@ class ReconstructionDisplay:
         made = dict(X_reconstructed) if several else {"X_reconstructed": X_reconstructed}
         _check_numbers(made, n)
         if y is not None:
-            _check_number(y, n, "y", "give one target for each.")
+            check_number(y, n, "y")
         which = _selected(selection, n, n_samples, random_state)
         one = form_of(None, X, image_shape, form)
         first = next(iter(made.values()))
@@ -338,12 +338,7 @@ def _check_numbers(made, n):
     if not made:
         raise ValueError("X_reconstructed is empty: give at least one reconstruction.")
     for name, samples in made.items():
-        _check_number(samples, n, name, "give one reconstruction for each.")
-
-
-def _check_number(samples, n, name, remedy):
-    if (n_given := n_samples_of(samples)) != n:
-        raise ValueError(f"X has {n} samples, {name} {n_given}: {remedy}")
+        check_number(samples, n, name)
 
 
 def _labels(makes_inputs, has_target):

@@ -231,7 +231,7 @@ def test_bad_data(make, message):
     "y", [[10**400, 1], [np.inf, 1.5], [None, None], pd.to_datetime(["2020-01-01", None])], ids=repr
 )
 def test_odd_labels(y):
-    display = LatentSpaceDisplay.from_predictions(np.eye(2), y)
+    display = LatentSpaceDisplay.from_predictions(np.ones((2, 2)), y, projection="pca")
     display.figure_.draw_without_rendering()
     texts = [text.get_text() for text in display.figure_.findobj(Text)]
     assert ("2020-01-01" in texts) == isinstance(y, pd.DatetimeIndex)

@@ -246,5 +246,5 @@ def test_bad_input(digits, pipeline, X):
         show(pipeline, digits, form="pictures")
     ragged = [[1.0, 2.0, 3.0], [4.0, 5.0]]
     assert ReconstructionDisplay.from_predictions(ragged, ragged).form == "series"
-    with pytest.raises(ValueError, match="one reconstruction for each"):
+    with pytest.raises(ValueError, match="but X_reconstructed 3: give one for each"):
         ReconstructionDisplay.from_predictions(digits, digits[:3])
