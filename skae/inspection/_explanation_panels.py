@@ -30,8 +30,8 @@ LEAST_PART = 0.12
 #: Features of series that are drawn as lines, at most, and those that have a name in heat maps.
 MAX_LINES, MAX_NAMES = 3, 12
 
-#: Part of the width that texts beside bars have, at most.
-MOST_TEXT = 0.8
+#: Width of panels with bars, at least, in inches, and the part of it that texts have, at most.
+LEAST_WIDTH, MOST_TEXT = 0.5, 0.8
 
 MAP_COLORS = "Reds"
 
@@ -89,8 +89,9 @@ def _draw_row(display, ax, i, which, others, kwargs):
         )
     ax.set_yticks(places, names)
     low, high = min([0.0, *widths]), max([0.0, *widths])
-    longest = max((width_of(text) for text in texts), default=0.0)
-    room = 1 / (1 - min(MOST_TEXT, (longest + 0.1) / size_of(ax)[0]))
+    of_name, of_text = (max(map(width_of, one), default=0.0) for one in (names, texts))
+    width = max(LEAST_WIDTH, size_of(ax)[0] - of_name)
+    room = 1 / (1 - min(MOST_TEXT, (of_text + 0.1) / width))
     ax.set_xlim(low * 1.05, (high or 1.0) * max(1.6, room) - 0.3 * low)
     if not names:
         ax.text(0.5, 0.5, "no cell is unusual", transform=ax.transAxes, ha="center")

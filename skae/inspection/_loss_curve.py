@@ -25,8 +25,8 @@ from skae.inspection._plotting import (
 #: Beyond this ratio of the losses, their axis is logarithmic by default.
 MAX_RATIO = 10.0
 
-#: A legend with more entries stands beside the axes.
-MAX_ENTRIES = 6
+#: A legend with more entries stands beside the axes; each of them has a height in inches.
+MAX_ENTRIES, ENTRY = 6, 0.2
 
 
 class LossCurveDisplay:
@@ -224,9 +224,10 @@ class LossCurveDisplay:
         validate_parameter_constraints(
             {"log_scale": ["boolean", StrOptions({"auto"})]}, {"log_scale": log_scale}, "plot"
         )
-        ax = light_grid(one_axes(ax, (6.4, 4.0)))
         curves = self._curves()
         names = _names(self.name if name is None else name, len(curves))
+        height = max(4.0, ENTRY * len(set(names)) + 1.0)
+        ax = light_grid(one_axes(ax, (6.4, height)))
         looks = _looks(names)
         self.lines_, self.valid_lines_, self.restored_ = [], [], []
         for curve, own in zip(curves, looks, strict=True):

@@ -24,6 +24,9 @@ MAX_COLUMNS, MAX_MAPS = 15, 6
 #: Colors of categories, those of "Pastel1".
 N_PALE = 9
 
+#: Part of the width of axes that is left beside what stands around them.
+ROOM = 0.7
+
 #: Features of series that are drawn.
 MAX_FEATURES = 4
 
@@ -102,7 +105,7 @@ def _numbers(values):
 
 def _angle(texts, width):
     """Return how texts are turned that have no room in one line."""
-    return 45 if len(texts) > 8 or width_of(" ".join(texts)) > width else 0
+    return 45 if len(texts) > 8 or width_of(" ".join(texts)) > ROOM * width else 0
 
 
 def _step_texts(display):
