@@ -43,7 +43,6 @@ EXCEPTIONS = {
     "_estimators/variational.py": "a density of the user",
     "_model_selection/base.py": "estimators and spaces of the user",
     "_model_selection/fit_many.py": "estimators of the user",
-    "_model_selection/trials.py": "estimators of the user",
     "_outliers/detector.py": "an estimator of the user",
     "_persistence/decoding.py": "objects of any class",
     "_persistence/encoding.py": "objects of any class",

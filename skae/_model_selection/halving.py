@@ -8,8 +8,8 @@ from sklearn.model_selection import ParameterGrid
 
 from skae._model_selection.base import BatchedSearch
 from skae._model_selection.grid import SEARCH_DOCS
-from skae._model_selection.pauses import nets_in
-from skae._model_selection.trials import begun, last_step, trials_by_preprocessing
+from skae._model_selection.pauses import last_step, nets_in
+from skae._model_selection.trials import begun, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real, with_hints
 from skae._sklearn import BaseSearchCV
 from skae._training.callbacks import loads_from_file

@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_memory
 
 from skae._estimators.ensemble import EnsembleAutoencoder
@@ -66,6 +67,9 @@ class PausingFit:
         self.model = self.error = None
         self._seconds, self._pauses, self._steps = 0.0, {}, {}
         self._nets = nets_in(model)
+        last = last_step(model)
+        # Its rows are its own, and no step comes from memory; else steps before others need them.
+        self._is_private = _overwrites(last) and (nets_in(last) or not self._nets)
         self._random_before, self._is_told = None, False
 
     def begin(self, rows, verbose=0):
@@ -116,13 +120,13 @@ class PausingFit:
     def _fitted(self, model):
         """Return a model after its fit, which may pause."""
         self._model = model
-        data = self.own(self._data)
+        data = deepcopy(self._data) if self._is_private else self._data
         if self._nets:
             _forget_callbacks(model)  # it may be fitted more than once
         with (
             nullcontext() if self._nets else self._task(model),
             fits_made_by(self._make),
-            self._remembered(model),
+            nullcontext() if self._is_private else self._remembered(model),
         ):
             model.fit(*data, **self._params)
         return model
@@ -234,9 +238,10 @@ class SharedRows:
 
     def step(self, function, transformer, *data, params=None, **kwargs):
         """Return what the fit of a step gives, and the seconds that another fit spent on it."""
-        call = partial(function, transformer, *data, params=params, **kwargs)
+        rows = deepcopy(data) if _overwrites(transformer) else data
+        call = partial(function, transformer, *rows, params=params, **kwargs)
         is_known = all(array is None or id(array) in self._held for array in data)
-        if not is_known or nets_in(transformer) or _overwrites(transformer):
+        if not is_known or nets_in(transformer):
             return call(), 0.0
         key = self.identity((transformer, data, params))
         if key in self._steps:
@@ -293,10 +298,24 @@ def nets_in(model):
     return [p for p in parts_of(model) if isinstance(p, SessionEstimator | EnsembleAutoencoder)]
 
 
+def last_step(model):
+    """Return the last step of a pipeline, or any other model itself."""
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    return model if last is None or last == "passthrough" else last
+
+
 def _overwrites(model):
-    """Say whether the fit of a model may overwrite its rows, by a parameter such as ``copy``."""
+    """Say whether a model may overwrite rows: by ``copy=False``, or by code of the user's."""
     params = model.get_params() if isinstance(model, BaseEstimator) else {}
-    return any(name.split("__")[-1].startswith("copy") and v is False for name, v in params.items())
+    return any(
+        isinstance(part, BaseEstimator) and _is_of_user(part) for part in parts_of(model)
+    ) or any(name.split("__")[-1].startswith("copy") and v is False for name, v in params.items())
+
+
+def _is_of_user(part):
+    """Say whether a part of a model calls code that is neither scikit-learn's nor skae's."""
+    package = type(part).__module__.partition(".")[0]
+    return isinstance(part, FunctionTransformer) or package not in ("sklearn", "skae")
 
 
 def _forget_callbacks(model):
@@ -309,7 +328,10 @@ def _forget_callbacks(model):
 def _take_over(estimator, net):
     """Make an estimator the net that was trained in its place; return the error of the training."""
     if net.error is None:
-        vars(estimator).update(vars(net.estimator))
+        state = vars(net.estimator)
+        # Training that continues draws from generators: others that have the net begin there too.
+        drawn = {name: v for name, v in state.items() if isinstance(v, np.random.RandomState)}
+        vars(estimator).update(state | deepcopy(drawn))
     return net.error
 
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skae._estimators.loss_curve import loss_curve_of
-from skae._model_selection.pauses import PausingFit, SharedRows, identity, nets_in
+from skae._model_selection.pauses import PausingFit, SharedRows, identity, last_step, nets_in
 from skae._names import did_you_mean
 from skae._sklearn import check_method_params, safe_split, score_estimator
 from skae._training.fits import FitTask, fit_all
@@ -196,12 +196,6 @@ def trials_by_preprocessing(models, candidates, folds):
     for members in by_key.values():
         # Trials of a candidate come together: they have the same optimizer key.
         yield [Trial(number, fold, model) for number, model in members for fold in folds]
-
-
-def last_step(model):
-    """Return the last step of a pipeline, or any other model itself."""
-    has_steps = isinstance(model, Pipeline) and hasattr(model.steps[-1][1], "fit")
-    return model.steps[-1][1] if has_steps else model
 
 
 def _preprocessing_key(model, params):

@@ -13,7 +13,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import (
     Autoencoder,
@@ -187,6 +187,55 @@ def test_errors_behind_a_net_are_those_of_one_fit(net, X, labels):
         search = BatchedGridSearchCV(model, grid, cv=KFold(2)).fit(X, labels)
     is_nan = np.isnan([search.cv_results_[f"split{i}_test_score"] for i in (0, 1)])
     assert is_nan.tolist() == [[False, False, True, True], [False, True, True, True]]
+
+
+class InPlace(StandardScaler):
+    """Writes into its rows."""
+
+    def transform(self, X):
+        X *= 2
+        return super().transform(X)
+
+
+class GoesOn(LogisticRegression):
+    """Trains a net that it is given, and then a little more."""
+
+    def __init__(self, net=None, C=1.0):
+        super().__init__(C=C)
+        self.net = net
+
+    def fit(self, X, y):
+        X *= 2
+        Z = self.net.fit(X).partial_fit(X[:60]).transform(X)
+        return super().fit(Z, y)
+
+    def decision_function(self, X):
+        return super().decision_function(self.net.transform(X))
+
+
+WITH_CODE = {
+    "step": (lambda net: make_pipeline(InPlace(), net, LogisticRegression()), "autoencoder"),
+    "function": (
+        lambda net: make_pipeline(
+            FunctionTransformer(lambda X: np.multiply(X, 2, out=X)), net, LogisticRegression()
+        ),
+        "autoencoder",
+    ),
+    "end": (lambda net: make_pipeline(StandardScaler(), GoesOn(net)), "goeson__net"),
+}
+
+
+@pytest.mark.parametrize("kind", WITH_CODE)
+def test_code_of_users_may_change_rows_and_nets(kind, net, X, labels):
+    make, name = WITH_CODE[kind]
+    model = make(net)
+    classifier = model.steps[-1][0]
+    grid = {f"{name}__lr": RATES, f"{classifier}__C": [0.1, 1.0]}
+
+    def score(model, X, y):
+        return model.decision_function(X).sum()
+
+    assert_as_sklearn(model, grid, X, labels, scoring=score, refit=False)
 
 
 class Noisy(StandardScaler):
