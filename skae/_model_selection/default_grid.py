@@ -105,9 +105,9 @@ DENSE = Choice((Dense(), Dense(256), Dense(normalization="batch")))
 def default_grid(estimator, kind="grid"):
     """Return a sensible search space for an estimator.
 
-    It has the few parameters that most often help, with values around the defaults. Lengths of the
-    code are in it only if other steps of a pipeline learn from the codes, and so is weight decay:
-    reconstructions get better with each component, and worse with decay.
+    It has the few parameters that most often help, with values around the defaults. The length of
+    the code and weight decay are in it only if later steps of a pipeline learn from the codes:
+    reconstructions get better with each component, and worse with weight decay.
 
     Read more in the :ref:`User Guide <batched_search>`.
 
@@ -128,12 +128,12 @@ def default_grid(estimator, kind="grid"):
     Raises
     ------
     ValueError
-        If there is nothing of skae's in the estimator.
+        If the estimator has no part that skae has a search space for, or if ``kind`` is unknown.
 
     Notes
     -----
-    ``neighbor_weight`` above 0 is worth several percent of accuracy or of the variance on some
-    tables, and loses as much on others. Networks with it are trained one by one. For a quicker
+    ``neighbor_weight`` above 0 improves accuracy or variance by several percent on some tables,
+    and loses as much on others. Networks with it are trained one by one. For a quicker
     search, remove it: ``del space["neighbor_weight"]``.
 
     Choices of architectures are objects, which a study of Optuna holds in memory only.

@@ -20,7 +20,7 @@ def fit_many(estimators, X, y=None, *, rows=None, sample_weight=None, n_jobs=Non
     CPU with one thread, otherwise up to rounding, which learning rates that are too high can
     amplify.
 
-    Nets can train together if X is rows of numbers, the layers are those of
+    Nets can train together if X holds rows of numbers, the layers are those of
     `skae.architectures.Dense`, and the optimizer is an elementwise one of `torch.optim`, such
     as Adam. All others are fitted one by one.
 

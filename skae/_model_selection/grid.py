@@ -14,8 +14,8 @@ from skae._params import JOBS, complete_docstring, with_hints
 
 GRID = """\
 estimator : estimator
-        Estimator to tune: one of skae's, a pipeline that ends in one, or any other
-        estimator with a ``score`` method, or any at all with ``scoring``.
+        Estimator to tune: one of skae's, a pipeline with one inside, or any other estimator
+        with a ``score`` method, or any at all with ``scoring``.
     param_grid : dict or list of dict
         Names of parameters and lists of values to try in all combinations. With a list of
         dicts, the combinations of each dict. Parameters of the steps of a pipeline are
@@ -119,9 +119,9 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     folds. Candidates that differ in ``lr``, ``weight_decay`` or ``dropout`` have equal shapes;
     each ``n_components`` is a batch of its own.
 
-    In pipelines the steps before the last one are fitted once per fold for all candidates
-    that have the same parameters there. Estimators that are not skae's are fitted one
-    after the other.
+    The net may be anywhere in a pipeline, or in another model. Steps before it are fitted once
+    per fold for all candidates that have the same parameters there, and candidates that differ
+    only behind the net share it. Models without a net of skae's are fitted one after the other.
 
     Read more in the :ref:`User Guide <batched_search>`.
 
@@ -145,6 +145,8 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     --------
     BatchedRandomizedSearchCV : Draws candidates instead of trying all.
     BatchedHalvingGridSearchCV : Stops the poor candidates early.
+    BatchedOptunaSearchCV : Chooses candidates by the scores of earlier ones.
+    skae.model_selection.default_grid : What to search for.
     sklearn.model_selection.GridSearchCV : One candidate after the other.
 
     Notes
@@ -187,8 +189,8 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     Parameters
     ----------
     estimator : estimator
-        Estimator to tune: one of skae's, a pipeline that ends in one, or any other
-        estimator with a ``score`` method, or any at all with ``scoring``.
+        Estimator to tune: one of skae's, a pipeline with one inside, or any other estimator
+        with a ``score`` method, or any at all with ``scoring``.
     param_distributions : dict or list of dict
         Names of parameters and lists of values or distributions, objects with ``rvs`` such
         as those of `scipy.stats`. With a list of dicts, one is drawn for each candidate.
@@ -214,6 +216,8 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     --------
     BatchedGridSearchCV : Tries all combinations.
     BatchedHalvingGridSearchCV : Stops the poor candidates early.
+    BatchedOptunaSearchCV : Chooses candidates by the scores of earlier ones.
+    skae.model_selection.default_grid : What to search for.
     sklearn.model_selection.RandomizedSearchCV : One candidate after the other.
 
     Examples

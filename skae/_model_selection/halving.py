@@ -36,7 +36,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
     Parameters
     ----------
     estimator : estimator
-        Estimator to tune: one of skae's, or a pipeline that ends in one.
+        Estimator to tune: one of skae's, or a pipeline with one inside.
     param_grid : dict or list of dict
         Names of parameters and lists of values to try in all combinations. With a list of
         dicts, the combinations of each dict. Parameters of the steps of a pipeline are
@@ -70,6 +70,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
     See Also
     --------
     BatchedGridSearchCV : Trains all candidates to the end.
+    BatchedOptunaSearchCV : Chooses candidates by the scores of earlier ones.
     sklearn.model_selection.HalvingGridSearchCV : Trains from scratch each time, on more rows.
 
     Notes

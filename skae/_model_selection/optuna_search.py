@@ -29,10 +29,10 @@ from skae._training.progress import progress_bar
 class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
     """Search by Optuna that trains many trials at once.
 
-    Optuna [1]_ chooses the candidates, from the scores of those before. They come in batches: a
-    batch is trained on all folds as in `BatchedGridSearchCV`, then its scores choose the next one.
-    Larger batches are faster, but the choice rests on fewer scores: candidates of a batch do not
-    know each other's.
+    Optuna [1]_ chooses candidates by the scores of earlier ones. They come in batches: a batch is
+    trained on all folds as in `BatchedGridSearchCV`, then Optuna chooses the next batch. Larger
+    batches are faster, but each choice rests on fewer scores: a batch is chosen before any of its
+    candidates has a score.
 
     With a ``pruner``, candidates are also scored during the training, and poor ones stop. The
     others keep their weights.
@@ -46,8 +46,9 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
         ``score`` method, or any at all with ``scoring``.
     param_distributions : dict or callable
         Names of parameters and distributions of `optuna.distributions`, such as
-        ``FloatDistribution(1e-4, 1e-1, log=True)``; see `default_grid`. A callable gets an
-        `optuna.trial.Trial` and returns a dict of parameters, of which some may depend on others.
+        ``FloatDistribution(1e-4, 1e-1, log=True)``. `~skae.model_selection.default_grid` returns
+        them. A callable gets an `optuna.trial.Trial` and returns a dict of parameters, of which
+        some may depend on others.
     n_trials : int, default=32
         Number of candidates.
     n_at_once : int, default=8
@@ -82,7 +83,8 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
     --------
     BatchedRandomizedSearchCV : Draws candidates at random.
     BatchedHalvingGridSearchCV : Stops the poor candidates early.
-    default_grid : What to search for.
+    skae.model_selection.default_grid : What to search for.
+    skae.model_selection.OptunaPruningCallback : Prunes trials of an objective of your own.
 
     Notes
     -----

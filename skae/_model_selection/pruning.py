@@ -8,8 +8,8 @@ class OptunaPruningCallback:
     """Let Optuna stop a trial whose losses are worse than those of others.
 
     It is a callback of scikit-learn. Set it on the model that a trial fits: an estimator of skae, a
-    pipeline or any other model with nets inside. Each copy that a cross-validation makes has it,
-    too. After each epoch of a net the loss is reported to the trial, with the opposite sign if the
+    pipeline or any other model with nets inside. Clones, such as those of a cross-validation, keep
+    it. After each epoch of a net the loss is reported to the trial, with the opposite sign if the
     study maximizes. If the pruner of the study says so, the fit ends with
     `optuna.TrialPruned`, and the model is as it was before.
 
@@ -24,15 +24,15 @@ class OptunaPruningCallback:
     Attributes
     ----------
     max_propagation_depth : None
-        In how deep a model nets are found: at any depth.
+        How deep inside a model nets may be. None is any depth.
 
     See Also
     --------
-    BatchedOptunaSearchCV : Trains many trials at once, and prunes them by the score.
+    skae.BatchedOptunaSearchCV : Trains many trials at once, and prunes them by the score.
 
     Notes
     -----
-    Of the fits in a trial, each continues the steps of the one before it, so epochs are compared
+    The steps that are reported go on from one fit of a trial to the next. So epochs are compared
     with the same epochs of the same fold. ``cross_val_score`` and searches replace errors of fits
     by a score: give them ``error_score="raise"``, or no trial is pruned.
 

@@ -15,7 +15,8 @@ ROUNDING = 1e-2
 class AttentionDisplay:
     """Attention map of a translation: which source tokens each target token comes from.
 
-    Make it by `from_estimator` or `from_predictions`. All parameters are stored as attributes.
+    It is recommended to use `from_estimator` or `from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------

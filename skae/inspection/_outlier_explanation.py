@@ -33,7 +33,8 @@ class OutlierExplanationDisplay:
     is expected, with a heat map of the error: which pixels, or which steps and features, are
     unusual. Of many samples, the most unusual ones are drawn.
 
-    Make it by `from_estimator` or `from_predictions`. All parameters are stored as attributes.
+    It is recommended to use `from_estimator` or `from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------

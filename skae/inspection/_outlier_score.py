@@ -30,7 +30,8 @@ MAX_MARKS = 500
 class OutlierScoreDisplay:
     """Histogram of outlier scores, with the threshold and an axis of p-values.
 
-    Make it by `from_estimator` or `from_predictions`. All parameters are stored as attributes.
+    It is recommended to use `from_estimator` or `from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     The height of a bar is a percentage of the group, so that a few outliers are as visible as
     many normal samples, and training rows can be compared. Each sample below the threshold also

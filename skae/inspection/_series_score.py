@@ -44,7 +44,8 @@ MARK = 0.07
 class SeriesScoreDisplay:
     """A long series with its scores below, and the intervals in which it is anomalous.
 
-    Make it by `from_estimator` or `from_predictions`. All parameters are stored as attributes.
+    It is recommended to use `from_estimator` or `from_predictions` to create a display. All
+    parameters are stored as attributes.
 
     A series of more than 4,000 steps is thinned for drawing: of each of 2,000 parts, the lowest
     and the highest value are drawn, so that no peak is lost. The label of the axis says so.
