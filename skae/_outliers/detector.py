@@ -6,17 +6,10 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import ArpackError
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import KFold, check_cv
-from sklearn.utils import (
-    Bunch,
-    check_random_state,
-    gen_batches,
-    get_tags,
-)
+from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -27,17 +20,24 @@ from skae._data.plain import plain_values, value_of
 from skae._estimators.autoencoder import Autoencoder
 from skae._outliers.cells import take_rows
 from skae._outliers.explaining import ExplainMixin
-from skae._outliers.explanation import MAX_CELLS, MAX_NORMAL
+from skae._outliers.explanation import MAX_NORMAL
 from skae._outliers.false_discoveries import (
     is_outlier,
     tail_p_values,
     warn_of_few,
     warn_of_training_rows,
 )
-from skae._outliers.known_anomalies import KnownAnomalies
 from skae._outliers.labels import ANOMALY, read_labels
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
+from skae._outliers.training_scores import (
+    NUMERICAL_ERRORS,
+    held_out_scores_of,
+    learn_known,
+    numerical_error,
+    scores_of,
+    training_scores_of,
+)
 from skae._params import (
     JOBS,
     FittedAttributes,
@@ -51,12 +51,6 @@ from skae._params import (
 from skae._sklearn import Options, check_method_params, num_samples, routing_enabled
 from skae._training.fits import FitTask, fit_all
 from skae._training.tasks import meta_task, subtasks, told
-
-#: Scores are clipped so that their differences are finite: log densities can be -inf.
-MAX_SCORE = np.finfo(np.float64).max / 4
-
-#: What estimators raise whose linear algebra has no result.
-NUMERICAL_ERRORS = (np.linalg.LinAlgError, ArpackError, ArithmeticError)
 
 
 def _estimator_has_score(self):
@@ -305,11 +299,11 @@ class OutlierDetector(
     def _learn(self, given, X, labels, names, folds, fitted, rng):
         """Learn from the scores of estimators that are fitted one after the other."""
         is_known, estimator = labels == ANOMALY, next(fitted)
-        rows, scores = _training_scores(estimator, X, of_all=is_known.any())
-        calibration_scores = _held_out_scores(X, folds, fitted) if folds else scores
+        rows, scores = training_scores_of(estimator, X, of_all=is_known.any())
+        calibration_scores = held_out_scores_of(X, folds, fitted) if folds else scores
         known, training_scores, of_threshold = None, scores, calibration_scores
         if is_known.any():
-            known, penalties, training_scores = _learn_known(
+            known, penalties, training_scores = learn_known(
                 estimator, given, labels, scores, calibration_scores, rng
             )
             scores, calibration_scores = scores - penalties, calibration_scores - penalties
@@ -375,7 +369,7 @@ class OutlierDetector(
             fits.append(FitTask(clone(original), rows, None, within=within, **of_fold))
         for fit in fit_all(fits, self.n_jobs, self.verbose > 1, self._title(fits), True):
             if isinstance(fit.error, NUMERICAL_ERRORS):
-                raise _explained(fit.error, fit.estimator) from fit.error
+                raise numerical_error(fit.error, fit.estimator) from fit.error
             if fit.error is not None:
                 raise fit.error
             yield fit.estimator
@@ -421,7 +415,7 @@ class OutlierDetector(
             If columns are missing, or if the estimator rejects the rows.
         """
         X = self._aligned(X)
-        scores = _scores(self.estimator_, X)
+        scores = scores_of(self.estimator_, X)
         known = self._known_anomalies
         return scores if known is None else known.lowered(X, scores)
 
@@ -694,68 +688,6 @@ def _folds(X, cv, split_params, rng):
     if isinstance(cv, Integral):
         cv = KFold(cv, shuffle=True, random_state=rng.randint(np.iinfo(np.int32).max))
     return list(check_cv(cv).split(X, **split_params))
-
-
-def _training_scores(estimator, X, of_all):
-    """Return the positions of training rows, all or those that it learned from, and scores."""
-    if isinstance(estimator, TabularOutlierScorer) and not of_all:
-        return estimator.sample_indices_, estimator.training_scores_
-    return np.arange(num_samples(X)), _scores(estimator, X)
-
-
-def _scores(estimator, X):
-    """Return the scores of an estimator, clipped; raise an error if they hold NaN."""
-    try:
-        scores = estimator.score_samples(X)
-    except NUMERICAL_ERRORS as error:
-        raise _explained(error, estimator) from error
-    except TypeError:
-        if not sparse.issparse(X):
-            raise
-        # PCA, for example, can be fitted on sparse rows, but scores only dense ones.
-        X = X.tocsr()
-        parts = gen_batches(X.shape[0], max(1, MAX_CELLS // X.shape[1]))
-        scores = np.concatenate([estimator.score_samples(X[part].toarray()) for part in parts])
-    scores = np.asarray(scores, np.float64)
-    if np.isnan(scores).any():
-        raise ValueError(
-            f"{type(estimator).__name__} gives NaN as the score of row "
-            f"{np.flatnonzero(np.isnan(scores))[0]}. Look there for values that it cannot handle."
-        )
-    return np.clip(scores, -MAX_SCORE, MAX_SCORE)
-
-
-def _explained(error, estimator):
-    """Return an error of linear algebra, which names nothing, as one that says what to do."""
-    return ValueError(
-        f"{type(estimator).__name__} cannot compute with X: {str(error).rstrip('.')}. Its rows may "
-        "be too few, or columns constant or copies of others: leave such columns out, or give "
-        "another estimator, such as IsolationForest() or None, the default."
-    )
-
-
-def _held_out_scores(X, folds, fitted):
-    """Return the scores of rows, each by the estimators that were not fitted on it, or NaN."""
-    totals, counts = np.zeros((2, num_samples(X)))
-    for (_, test), estimator in zip(folds, fitted, strict=True):
-        totals[test] += _scores(estimator, take_rows(X, test))
-        counts[test] += 1
-    return np.divide(totals, counts, out=np.full(len(totals), np.nan), where=counts > 0)
-
-
-def _learn_known(estimator, X, labels, scores, held_out_scores, rng):
-    """Learn from known anomalies.
-
-    ``scores`` and ``held_out_scores`` are of the other rows. Return what was learned, by how much
-    it lowers the scores of the other rows, and the scores of all rows.
-    """
-    is_known = labels == ANOMALY
-    of_all = np.empty(len(labels))
-    of_all[is_known] = _scores(estimator, take_rows(X, np.flatnonzero(is_known)))
-    of_all[~is_known] = np.where(np.isnan(held_out_scores), scores, held_out_scores)
-    known = KnownAnomalies(X, labels, of_all, rng)
-    of_all[~is_known] = scores
-    return known, known.penalties[~is_known], known.lowered(X, of_all)
 
 
 def _check_fraction(alpha):

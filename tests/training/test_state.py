@@ -139,7 +139,7 @@ def test_a_failed_fit_stays_as_it_was(kind, event, error, breaking, X, monkeypat
     np.testing.assert_array_equal(model.score_samples(X), scores)
 
 
-@pytest.mark.parametrize("name", ["_held_out_scores", "offset_of"])
+@pytest.mark.parametrize("name", ["held_out_scores_of", "offset_of"])
 def test_a_detector_whose_end_fails_stays_as_it_was(name, breaking, X, monkeypatch):
     detector = OutlierDetector(breaking, cv=2, random_state=0).fit(X)
     before = dict(vars(detector))
