@@ -12,6 +12,9 @@ from sklearn.preprocessing import StandardScaler
 mpl.use("agg")
 torch.set_num_threads(1)  # test runners share the cores
 
+#: Fixtures have no doctests, and several files of one name would be taken for one.
+collect_ignore_glob = ["*/conftest.py"]
+
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("default")
