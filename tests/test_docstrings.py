@@ -17,6 +17,7 @@ import skae.exceptions
 import skae.inspection
 import skae.losses
 import skae.metrics
+import skae.model_selection
 import skae.sequences
 
 MODULES = (
@@ -28,6 +29,7 @@ MODULES = (
     skae.inspection,
     skae.losses,
     skae.metrics,
+    skae.model_selection,
     skae.sequences,
 )
 
@@ -53,10 +55,14 @@ IGNORED = {
 
 
 def public_names():
+    seen = []
     for module in MODULES:
         for name in module.__all__:
-            yield f"{module.__name__}.{name}"
             thing = getattr(module, name)
+            if thing in seen:  # in two modules
+                continue
+            seen.append(thing)
+            yield f"{module.__name__}.{name}"
             if inspect.isclass(thing) and not issubclass(thing, Warning):
                 yield from (f"{module.__name__}.{name}.{method}" for method in own_methods(thing))
 

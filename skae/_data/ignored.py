@@ -1,4 +1,4 @@
-"""A y that an autoencoder ignores although it is meant: what samples should become."""
+"""Warns of a y that an autoencoder ignores although it looks like targets."""
 
 import numpy as np
 from scipy import sparse
@@ -11,23 +11,23 @@ from skae.exceptions import DataWarning, warn
 #: Samples and columns that are compared, at most.
 MAX_SAMPLES, MAX_COLUMNS = 1000, 100
 
-#: y holds the samples of X in another state if most columns are most like the same one of X, with
-#: a correlation that is so many times its standard error.
+#: y holds other values of the samples of X if most columns correlate most with their own column of
+#: X, and the correlation is so many times its standard error.
 MOST, SURELY = 0.5, 4.0
 
 #: What to do instead.
 _PREDICT = (
     "To predict y from X, take ImageToImageRegressor for images, or a regressor of scikit-learn, "
     "such as MLPRegressor, for rows. DenoisingAutoencoder damages samples itself: fit it on clean "
-    "ones alone."
+    "samples, without y."
 )
 
 
 def warn_if_y_is_meant(name, X, y):
-    """Warn of a y that is ignored although it holds samples like X, or images.
+    """Warn of a y that is ignored although it holds samples like those of X, or images.
 
-    Labels are for other steps of a pipeline. They can have several columns, as many as X by
-    chance, but then a column is not more like the one at its place in X than like others.
+    Labels for other steps of a pipeline give no warning. They may have as many columns as X by
+    chance. But then a column of y is not more like its own column of X than like others.
 
     Parameters
     ----------

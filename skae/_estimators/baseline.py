@@ -18,11 +18,10 @@ TINY = 1e-22
 #: Differences in R2 below this give no warning.
 MARGIN = 0.01
 
-#: A column is lost if less than this fraction of its variance is restored ...
-LEAST_RESTORED = 0.1
-#: ... and it is lost by its scale if another column varies so many times more.
-LARGE_RATIO = 100
-#: Rows that this takes at least.
+#: A column is lost if less than this fraction of its variance is restored. The reason is its scale
+#: if another column varies so many times more.
+LEAST_RESTORED, LARGE_RATIO = 0.1, 100
+#: Rows that this check takes at least.
 MIN_ROWS = 10
 #: Columns that a warning names, at most.
 MAX_NAMED = 3
@@ -31,7 +30,7 @@ MAX_NAMED = 3
 def warn_if_poor(estimator, dataset):
     """Warn if a model reconstructs worse than PCA with as many components, or the mean.
 
-    Otherwise, warn of columns that it does not restore as they vary much less than others.
+    Otherwise, warn of columns that are lost because other columns vary much more.
 
     PCA is fitted on up to 1,024 rows and both are evaluated on as many others, so the
     check is cheap. If rows are damaged in training, both have to restore damaged rows.
@@ -77,20 +76,14 @@ def warn_if_poor(estimator, dataset):
         return
     if n_components is not None and n_components < min(n_rows, n_features):
         of_pca = squares(_restored_by_pca(n_components, baseline, _array(seen) * factor))
-        pca_score = evaluated.explained(*of_pca)
-        if score < pca_score - MARGIN:
-            _warn(
-                f"{name} reconstructs worse than PCA with {n_components} components "
-                f"(R2 {score:.2f} against {pca_score:.2f})",
-                advice,
-            )
+        if _warn_if_worse(name, n_components, score, evaluated.explained(*of_pca), advice):
             return
     if dataset.can_drop_columns and n_rows >= MIN_ROWS:
         _warn_of_lost_columns(name, dataset, X, baseline, *of_model)
 
 
 def _warn_of_lost_columns(name, dataset, X, others, residual, total):
-    """Warn of columns that a model does not restore as they vary much less than others.
+    """Warn of columns that a model does not restore because others vary much more.
 
     ``residual`` and ``total`` are sums of squares over the rows X.
     """
@@ -127,9 +120,22 @@ def _restored_by_pca(n_components, fitted, X):
 
 
 def _warn_if_negative(name, score, advice):
+    """Warn of a score below that of the mean; return whether it is."""
     if score < 0:
         _warn(f"{name} reconstructs worse than the mean would (R2 {score:.2f})", advice)
     return score < 0
+
+
+def _warn_if_worse(name, n_components, score, pca_score, advice):
+    """Warn of a score below that of PCA; return whether it is."""
+    is_worse = score < pca_score - MARGIN
+    if is_worse:
+        _warn(
+            f"{name} reconstructs worse than PCA with {n_components} components "
+            f"(R2 {score:.2f} against {pca_score:.2f})",
+            advice,
+        )
+    return is_worse
 
 
 def _warn(message, advice):

@@ -115,8 +115,8 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
         completed.
     check_baseline : bool, default=True
         Whether to warn after ``fit`` if the model is worse than a simple one, such as the
-        mean or PCA with as many components, if it restores nothing of columns that vary much
-        less than others, or if the scale of images makes them hard to learn. The check is cheap,
+        mean or PCA with as many components, if columns are lost because others vary much
+        more, or if the scale of images makes them hard to learn. The check is cheap,
         as it uses at most 2,048 samples.
     device : str or torch.device, default="auto"
         Device to train on. "auto" is a GPU (CUDA, then MPS) if there is one, otherwise the

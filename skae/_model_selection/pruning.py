@@ -69,19 +69,54 @@ class OptunaPruningCallback:
         self._fits, self._n_fits = {}, 0
 
     def setup(self, estimator, context):
-        """Do nothing; scikit-learn calls it before a fit."""
+        """Do nothing; scikit-learn calls it before a fit.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The estimator that is fitted.
+        context : sklearn.callback.CallbackContext
+            Context of the fit.
+        """
 
     def teardown(self, estimator, context):
-        """Do nothing; scikit-learn calls it after a fit."""
+        """Do nothing; scikit-learn calls it after a fit.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The estimator that is fitted.
+        context : sklearn.callback.CallbackContext
+            Context of the fit.
+        """
 
     def on_fit_task_begin(self, estimator, context, **kwargs):
-        """Number the fits of nets; scikit-learn calls it before each task."""
+        """Number the fits of nets; scikit-learn calls it before each task.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The estimator that is fitted.
+        context : sklearn.callback.CallbackContext
+            Context of the task.
+        **kwargs : dict
+            Not used.
+        """
         if _is_epoch(estimator, context) and context.task_id == 0:
             self._fits[id(estimator)] = self._n_fits
             self._n_fits += 1
 
     def on_fit_task_end(self, estimator, context, **kwargs):
         """Report the loss of an epoch; scikit-learn calls it after each task.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The estimator that is fitted.
+        context : sklearn.callback.CallbackContext
+            Context of the task.
+        **kwargs : dict
+            Not used.
 
         Raises
         ------
