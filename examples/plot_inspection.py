@@ -125,4 +125,4 @@ LatentTraversalDisplay.from_estimator(tabular, customers)
 plt.show()
 
 # %%
-# The other displays are about outliers, series and translations: see :ref:`anomalies`.
+# The other displays are about outliers, series and translations: see :ref:`inspection`.
