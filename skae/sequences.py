@@ -214,6 +214,10 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
         If ``length`` or ``stride`` is no positive integer, the series shorter than a window, or
         ``stride`` longer than one.
 
+    See Also
+    --------
+    skae.inspection.SeriesScoreDisplay : Draws a series with its scores.
+
     Examples
     --------
     >>> import numpy as np

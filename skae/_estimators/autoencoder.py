@@ -45,6 +45,8 @@ class Autoencoder(LossParameters, ArchitectureParameters, PlainCode, BaseAutoenc
     VariationalAutoencoder : Learns a distribution of codes, and draws new rows.
     sklearn.decomposition.PCA : The linear special case, exact and much faster.
     skae.architectures.Dense : Layers and their parameters.
+    skae.inspection.LossCurveDisplay : Draws the losses by epoch.
+    skae.inspection.ReconstructionDisplay : Draws rows and their reconstructions.
 
     References
     ----------

@@ -140,6 +140,8 @@ class OutlierDetector(
     --------
     TabularOutlierScorer : The default scores, for tables of all kinds.
     EnsembleAutoencoder : Averages the scores of several autoencoders.
+    skae.inspection.OutlierScoreDisplay : Draws scores, the threshold and p-values.
+    skae.inspection.OutlierExplanationDisplay : Draws which cells make rows unusual.
     sklearn.ensemble.IsolationForest : Outlier detection by random trees.
 
     Notes

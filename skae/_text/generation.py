@@ -335,6 +335,8 @@ class TextGeneration:
         ------
         ValueError
             As in ``attention``.
+        ModuleNotFoundError
+            If matplotlib is not installed.
 
         See Also
         --------

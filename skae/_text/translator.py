@@ -131,6 +131,7 @@ class Seq2SeqTranslator(
     See Also
     --------
     skae.metrics.bleu_score, skae.metrics.chrf_score : Scores of translations.
+    skae.inspection.AttentionDisplay : Draws which source tokens each token comes from.
 
     References
     ----------
