@@ -30,7 +30,10 @@ from skae._training.session import SessionEstimator, fits_made_by, maker_of_fits
 MAX_PAUSES = 3
 
 #: Attributes of estimators that are not about how they are fitted: callbacks of scikit-learn.
-OF_CALLBACKS = {"_skl_callbacks", "_parent_callback_ctx", "_callback_fit_ctx"}
+OF_CALLBACKS = {
+    *("_skl_callbacks", "_skl_callbacks_to_teardown"),
+    *("_parent_callback_ctx", "_callback_fit_ctx"),
+}
 
 
 class _Pause(BaseException):
@@ -267,7 +270,7 @@ class SharedRows:
         for net in nets:
             self._users[net].discard(fit)
             if not self._users[net]:
-                net.abandon()
+                net.drop()
                 net.estimator = net.data = None  # the task itself may be in lists
         self._nets = {key: net for key, net in self._nets.items() if self._users[net]}
 
@@ -328,7 +331,7 @@ def _forget_callbacks(model):
 def _take_over(estimator, net):
     """Make an estimator the net that was trained in its place; return the error of the training."""
     if net.error is None:
-        state = vars(net.estimator)
+        state = {name: v for name, v in vars(net.estimator).items() if name not in OF_CALLBACKS}
         # Training that continues draws from generators: others that have the net begin there too.
         drawn = {name: v for name, v in state.items() if isinstance(v, np.random.RandomState)}
         vars(estimator).update(state | deepcopy(drawn))

@@ -121,6 +121,13 @@ class FitTask:
             self.session = None
         self._leave()
 
+    def drop(self):
+        """Abandon a fit without an error, which nobody needs any more."""
+        if self.session is not None:
+            self.session.drop()
+            self.session = None
+        self._leave()
+
     def _do(self, action):
         start = time.perf_counter()
         try:

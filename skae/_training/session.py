@@ -190,6 +190,12 @@ class FitSession:
                 warn_of_one(estimator)
             estimator._check_fit(self.fitted)
 
+    def drop(self):
+        """Leave the estimator as it was before, as nobody needs the fit any more."""
+        if self._task is not None:
+            self._task.drop()
+        self.abandon()
+
     def abandon(self):
         """Leave the estimator as it was before."""
         if self.run is not None:

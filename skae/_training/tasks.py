@@ -4,7 +4,7 @@ A fit is a task. That of a net has one task for each epoch, that of a meta-estim
 fit inside it.
 """
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from skae._sklearn import callback_management, has_callbacks
 
@@ -71,6 +71,12 @@ class TrainingTask:
         self.end_epoch()
         self._context.call_on_fit_task_end(**self._facts, reconstruction_attributes={})
         self.close()
+
+    def drop(self):
+        """Tell callbacks that the fit is over, as nobody needs it any more."""
+        with suppress(Exception):  # of a hook: there may be another error, which is told
+            for task in filter(None, (self._epoch, self._context)):
+                task.call_on_fit_task_end(**self._facts)
 
     def close(self):
         """Let callbacks go, also after an error."""

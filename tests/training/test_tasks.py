@@ -317,3 +317,14 @@ def test_pipelines_show_epochs(quick, X, capsys, monkeypatch):
     pipeline.set_callbacks(ProgressBar()).fit(X, labels)
     shown = capsys.readouterr().out
     assert re.search(r"fit-transform-autoencoder \| Autoencoder - fit #1 .*100%", shown)
+
+
+@pytest.mark.parametrize("kind", [Record, RecordAll])
+def test_tasks_of_candidates_that_are_stopped_end(kind, quick, X):
+    record, grid = kind(), {"lr": [1e-3, 1e-2, 0.1]}
+    search = BatchedHalvingGridSearchCV(quick, grid, cv=2)
+    (search if kind is RecordAll else quick).set_callbacks(record)
+    search.fit(X)
+    counts = [record.events.count(f"{word} fit") for word in ("begin", "end")]
+    assert counts[0] == counts[1]
+    assert record.events.count("setup") == record.events.count("teardown")
