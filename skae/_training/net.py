@@ -182,7 +182,7 @@ class Net(NeuralNet):
         self.callbacks = callbacks
         self.initialize_callbacks()
         self._check_schedules()
-        self._seed = seed
+        self._seed, self._draws_from_torch = seed, draws_from_torch(self.module_)
 
     def _initialize(self):
         self.initialize()
@@ -340,7 +340,9 @@ class Net(NeuralNet):
         """
         total, count = torch.zeros((), device=self.device), 0
         state = TrainState(generator=make_generator(self._seed, self.device))
-        drawing = self.drawing(TorchGenerators(self._seed, self.device))
+        drawing = nullcontext
+        if self._draws_from_torch:
+            drawing = TorchGenerators(self._seed, self.device).taken
 
         def step(batch):
             with computing, drawing():
@@ -357,7 +359,8 @@ class Net(NeuralNet):
     def validation_step(self, batch, state=TRAINED, **fit_params):
         """Return the loss of a batch, without dropout."""
         x, (target, weight, labels) = batch
-        self._set_training(False)
+        if self.module_.training:
+            self._set_training(False)
         x, target, cell_weight = self.module_.training_inputs(x, target, state, training=False)
         return self.module_.objective(x, target, weight, cell_weight, state, labels)
 
