@@ -241,8 +241,11 @@ class SharedRows:
 
     def step(self, function, transformer, *data, params=None, **kwargs):
         """Return what the fit of a step gives, and the seconds that another fit spent on it."""
-        rows = deepcopy(data) if _overwrites(transformer) else data
-        call = partial(function, transformer, *rows, params=params, **kwargs)
+
+        def call():
+            rows = deepcopy(data) if _overwrites(transformer) else data
+            return function(transformer, *rows, params=params, **kwargs)
+
         is_known = all(array is None or id(array) in self._held for array in data)
         if not is_known or nets_in(transformer):
             return call(), 0.0
@@ -310,9 +313,11 @@ def last_step(model):
 def _overwrites(model):
     """Say whether a model may overwrite rows: by ``copy=False``, or by code of the user's."""
     params = model.get_params() if isinstance(model, BaseEstimator) else {}
-    return any(
-        isinstance(part, BaseEstimator) and _is_of_user(part) for part in parts_of(model)
-    ) or any(name.split("__")[-1].startswith("copy") and v is False for name, v in params.items())
+    is_told = any(
+        name.split("__")[-1].startswith("copy") and params[name] is False for name in params
+    )
+    parts = (part for part in (model, *params.values()) if isinstance(part, BaseEstimator))
+    return is_told or any(map(_is_of_user, parts))
 
 
 def _is_of_user(part):
