@@ -32,7 +32,7 @@ from skae._params import (
     unchanged_on_error,
 )
 from skae._training.fits import FitTask, fit_all
-from skae._training.tasks import meta_task, subtasks, told
+from skae._training.tasks import meta_task, subtasks, task_facts
 
 
 @parameter_class
@@ -183,7 +183,7 @@ class EnsembleAutoencoder(
             If a parameter or the data is invalid, or if the training of a member fails. An
             ensemble that was fitted before does not change.
         """
-        facts = told(self, X, y, sample_weight)
+        facts = task_facts(self, X, y, sample_weight)
         with unchanged_on_error(self), meta_task(facts, self.n_estimators, False) as task:
             self._fit(X, y, sample_weight, task)
         return self

@@ -27,7 +27,7 @@ from skae._sklearn import (
 )
 from skae._training.fits import in_parts
 from skae._training.progress import progress_bar
-from skae._training.tasks import Subtask, meta_task, told
+from skae._training.tasks import Subtask, meta_task, task_facts
 from skae.exceptions import InterruptedWarning, warn
 
 
@@ -100,7 +100,7 @@ class BatchedSearch(DocLinks, FittedAttributes):
         ]
         if not folds:
             raise ValueError("cv gives no folds: nothing could be fitted")
-        facts = told(self, X, y, params.get("sample_weight"))
+        facts = task_facts(self, X, y, params.get("sample_weight"))
         n_tasks = 1 + (self.refit is not False)
         with unchanged_on_error(self), meta_task(facts, n_tasks) as task:
             self._forget_earlier_fit()

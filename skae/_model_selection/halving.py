@@ -9,7 +9,7 @@ from sklearn.model_selection import ParameterGrid
 from skae._model_selection.base import BatchedSearch
 from skae._model_selection.grid import SEARCH_DOCS
 from skae._model_selection.pauses import last_step, nets_in
-from skae._model_selection.trials import begun, trials_by_preprocessing
+from skae._model_selection.trials import started, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real, with_hints
 from skae._sklearn import BaseSearchCV
 from skae._training.callbacks import loads_from_file
@@ -299,7 +299,7 @@ def begin_training(trials):
     """Return trials whose nets are set up, to be trained in turns."""
     for trial in trials:
         trial.only_last = True
-    trials = list(begun(trials))
+    trials = list(started(trials))
     for net in nets_of(trials):
         net.begin()
     return trials

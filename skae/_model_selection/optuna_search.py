@@ -263,11 +263,11 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
         for fold in folds:
             fold.tasks = fold.tasks[len(trials) :]
         return [
-            {"trial": trial.number, "params": params} | self._told(trial, *of_trial)
+            {"trial": trial.number, "params": params} | self._tell(trial, *of_trial)
             for (trial, params), of_trial in zip(trials, trained, strict=True)
         ]
 
-    def _told(self, trial, outcomes, n_epochs, is_pruned):
+    def _tell(self, trial, outcomes, n_epochs, is_pruned):
         """Tell the study how a trial ended, and return what ``cv_results_`` says of it."""
         states, score = import_optuna().trial.TrialState, self._score(outcomes)
         state = states.COMPLETE if np.isfinite(score) else states.FAIL

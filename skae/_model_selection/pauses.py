@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_memory
 
 from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._training.progress import say
-from skae._training.session import SessionEstimator, fits_made_by, maker_of_fits
+from skae._training.session import SessionEstimator, fit_delegate, fits_delegated_to
 
 #: How often a fit pauses: each time what is outside of the steps of pipelines is done again.
 MAX_PAUSES = 3
@@ -73,7 +73,7 @@ class PausingFit:
         last = last_step(model)
         # Its rows are its own, and no step comes from memory; else steps before others need them.
         self._is_private = _overwrites(last) and (nets_in(last) or not self._nets)
-        self._random_before, self._is_told = None, False
+        self._random_before, self._is_explained = None, False
 
     def begin(self, rows, verbose=0):
         """Fit the model up to the first nets.
@@ -128,7 +128,7 @@ class PausingFit:
             _forget_callbacks(model)  # it may be fitted more than once
         with (
             nullcontext() if self._nets else self._task(model),
-            fits_made_by(self._make),
+            fits_delegated_to(self._make),
             nullcontext() if self._is_private else self._remembered(model),
         ):
             model.fit(*data, **self._params)
@@ -204,13 +204,13 @@ class PausingFit:
         return within
 
     def _decline(self, reason):
-        if self._verbose and not self._is_told:
+        if self._verbose and not self._is_explained:
             say(f"[skae] {type(self._unfitted).__name__}: a net is trained alone ({reason})")
-        self._is_told = True
+        self._is_explained = True
 
     def step(self, function, *args, **kwargs):
         """Fit a step of a pipeline, or take it from memory."""
-        if maker_of_fits() is None:  # in a thread, or after the fit
+        if fit_delegate() is None:  # in a thread, or after the fit
             return function(*args, **kwargs)
         number, self._n_steps = self._n_steps, self._n_steps + 1
         if number in self._steps:

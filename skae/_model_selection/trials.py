@@ -149,8 +149,8 @@ class Trial(PausingFit):
 def fit_trials(trials, verbose):
     """Fit trials, their nets together, and yield each when it is done, in any order."""
     paused = []
-    for trial in begun(trials, verbose):
-        yield from _over_or_in(paused, trial)
+    for trial in started(trials, verbose):
+        yield from _yield_or_pause(paused, trial)
     while paused:
         waiting = {}
         for trial in paused:
@@ -162,10 +162,10 @@ def fit_trials(trials, verbose):
             for trial in waiting.pop(net):
                 if made.issuperset(trial.nets):
                     trial.go_on()
-                    yield from _over_or_in(paused, trial)
+                    yield from _yield_or_pause(paused, trial)
 
 
-def begun(trials, verbose=0):
+def started(trials, verbose=0):
     """Yield trials when they have got as far as they do without nets."""
     by_fold = {}
     for trial in trials:
@@ -176,7 +176,7 @@ def begun(trials, verbose=0):
         yield trial
 
 
-def _over_or_in(paused, trial):
+def _yield_or_pause(paused, trial):
     """Yield a trial that is done, and free it then; put another one into a list."""
     if trial.is_over:
         yield trial

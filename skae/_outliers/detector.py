@@ -50,7 +50,7 @@ from skae._params import (
 )
 from skae._sklearn import Options, check_method_params, num_samples, routing_enabled
 from skae._training.fits import FitTask, fit_all
-from skae._training.tasks import meta_task, subtasks, told
+from skae._training.tasks import meta_task, subtasks, task_facts
 
 
 def _estimator_has_score(self):
@@ -292,7 +292,7 @@ class OutlierDetector(
         original = self._original(rng.randint(np.iinfo(np.int32).max))
         routed = self._routed(params, original)
         folds = _folds(X, cv, routed.splitter.split, rng)
-        facts = told(self, given, y, params.get("sample_weight"))
+        facts = task_facts(self, given, y, params.get("sample_weight"))
         with meta_task(facts, 1 + len(folds), False) as task:
             fitted = self._fitted(original, X, folds, routed.estimator.fit, task)
             self._learn(given, X, labels, names, folds, fitted, rng)

@@ -33,7 +33,7 @@ from skae._params import (
     unchanged_on_error,
 )
 from skae._training.session import warn_of_one
-from skae._training.tasks import Subtask, meta_task, told
+from skae._training.tasks import Subtask, meta_task, task_facts
 
 #: How much the distances between cells count, and those of residuals; distances to rows share the
 #: rest. They are for single wrong cells, which make them very large.
@@ -219,7 +219,7 @@ class TabularOutlierScorer(FittedAttributes, CallbackSupportMixin, ParameterMixi
             change.
         """
         del y
-        with unchanged_on_error(self), meta_task(told(self, X), 1) as task:
+        with unchanged_on_error(self), meta_task(task_facts(self, X), 1) as task:
             self._fit(X, task)
         return self
 

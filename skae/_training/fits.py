@@ -14,7 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skae._params import unchanged_on_error
 from skae._training.callbacks import PartOfBar
 from skae._training.progress import FitsBar, say
-from skae._training.session import has_session, maker_of_fits
+from skae._training.session import fit_delegate, has_session
 from skae._training.together import model_batches, stack_key, why_not_stackable
 from skae._training.together import train as train_runs
 
@@ -206,9 +206,9 @@ def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=False):
     ------
     FitTask
     """
-    if (make := maker_of_fits()) is not None:
+    if (delegate := fit_delegate()) is not None:
         nets = [fit for fit in fits if has_session(fit.estimator)]
-        errors = make([(fit.estimator, fit.data, fit.params) for fit in nets]) if nets else None
+        errors = delegate([(fit.estimator, fit.data, fit.params) for fit in nets]) if nets else None
         if errors is not None:
             yield from _made_elsewhere(fits, dict(zip(nets, errors, strict=True)))
             return

@@ -10,33 +10,33 @@ from sklearn.callback import CallbackSupportMixin
 from skae._params import Snapshot, argument_hint, fit_context
 from skae._runtime import threads
 from skae._training.loop import gradients
-from skae._training.tasks import told, training_task
+from skae._training.tasks import task_facts, training_task
 from skae.exceptions import InterruptedWarning, PoorFitWarning, warn
 
 #: What makes the fits that are asked for, in place of ``fit`` itself; None is the usual way.
-_maker = ContextVar("maker", default=None)
+_delegate = ContextVar("delegate", default=None)
 
 
 @contextmanager
-def fits_made_by(make):
+def fits_delegated_to(delegate):
     """Let a function make all fits of nets that are asked for inside.
 
     Parameters
     ----------
-    make : callable or None
+    delegate : callable or None
         It gets a list of ``(estimator, data, params)``, fits the estimators in place, and returns
         a list with an error or None for each; or it returns None, and they are fitted as usual.
     """
-    token = _maker.set(make)
+    token = _delegate.set(delegate)
     try:
         yield
     finally:
-        _maker.reset(token)
+        _delegate.reset(token)
 
 
-def maker_of_fits():
+def fit_delegate():
     """Return what makes fits here, or None."""
-    return _maker.get()
+    return _delegate.get()
 
 
 def fit_method(begin):
@@ -57,15 +57,15 @@ def fit_method(begin):
                     f"{type(self).__name__}.fit() got an unexpected keyword argument {name!r}."
                     f"{argument_hint(type(self), name)}"
                 )
-        make = maker_of_fits()
-        errors = make([(self, args, kwargs)]) if make is not None and has_session(self) else None
+        delegate = fit_delegate()
+        errors = delegate([(self, args, kwargs)]) if delegate and has_session(self) else None
         if errors is not None:
             for error in filter(None, errors):
                 raise error
             return self
         with begin(self, *args, **kwargs) as run:
             run.fit_loop()
-            if make is not None and not run.finished:  # whoever makes many fits takes it up
+            if delegate is not None and not run.finished:  # whoever makes many fits takes it up
                 raise KeyboardInterrupt
         return self
 
@@ -154,7 +154,7 @@ class FitSession:
         batch_size = estimator.net_.batch_size
         n_epochs = defaults.budget.max_epochs(estimator.max_epochs, n_samples, batch_size)
         n_epochs = 1 if is_partial else n_epochs
-        facts = told(estimator, *self.data, sample_weight=self.sample_weight)
+        facts = task_facts(estimator, *self.data, sample_weight=self.sample_weight)
         self._task = training_task(facts, n_epochs, self._attributes_now)
         return estimator._make_run(self.fitted, self.validation, n_epochs, shows_bar, self._task)
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from skae._sklearn import callback_management, has_callbacks
 
 
-def told(estimator, X, y=None, sample_weight=None):
+def task_facts(estimator, X, y=None, sample_weight=None):
     """Return what callbacks are told of a task.
 
     Without y, X is its own target: so scores of reconstructions can be monitored.
@@ -29,7 +29,7 @@ class TrainingTask:
     Parameters
     ----------
     facts : dict
-        What callbacks are told, see ``told``.
+        What callbacks are told, see ``task_facts``.
     n_epochs : int
     attributes : callable
         Returns the attributes that the estimator would have if training ended now. It is called
@@ -97,7 +97,7 @@ def meta_task(facts, max_subtasks, sequential_subtasks=True):
     Parameters
     ----------
     facts : dict
-        What callbacks are told, see ``told``.
+        What callbacks are told, see ``task_facts``.
     max_subtasks : int
         Number of tasks inside it.
     sequential_subtasks : bool, default=True
@@ -130,7 +130,7 @@ class Subtask:
     def fit_of(self, estimator, X, y=None, sample_weight=None, **params):
         """Let callbacks of the meta-estimator see the fit of an estimator, which is made inside."""
         del params
-        facts = told(self.caller, X, y, sample_weight)
+        facts = task_facts(self.caller, X, y, sample_weight)
         try:
             with self.context.propagate_callback_context(estimator):
                 self.context.call_on_fit_task_begin(**facts)
