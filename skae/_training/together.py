@@ -14,7 +14,7 @@ from skae._training.stack import Stack, optimizer_key
 
 #: Memory that nets which train as one take at most, in bytes. More would be slower: what a
 #: step touches has to stay in the cache.
-MAX_STACK_BYTES = 4e6
+MAX_STACK_BYTES = 8e6
 
 
 def train(runs, until=None):
