@@ -121,6 +121,11 @@ customers = pd.DataFrame(
 )
 tabular = TabularAutoencoder(2, max_epochs=40, random_state=0).fit(customers)
 ReconstructionDisplay.from_estimator(tabular, customers, selection="worst")
+plt.show()
+
+# %%
+# Codes of tables are decoded to heat maps, one for each column.
+
 LatentTraversalDisplay.from_estimator(tabular, customers)
 plt.show()
 
