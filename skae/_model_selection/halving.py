@@ -156,7 +156,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         self._check_epochs(models, candidates)
         trials = [[] for _ in models]
         try:
-            for batch in trials_by_preprocessing(models, candidates, folds):
+            for batch in trials_by_preprocessing(models, candidates, folds, in_turns=True):
                 for trial in begin_training(batch):
                     trials[trial.candidate].append(trial)
             return self._compared(trials, candidates, scorer)
@@ -297,8 +297,6 @@ def nets_of(trials):
 
 def begin_training(trials):
     """Return trials whose nets are set up, to be trained in turns."""
-    for trial in trials:
-        trial.only_last = True
     trials = list(started(trials))
     for net in nets_of(trials):
         net.begin()

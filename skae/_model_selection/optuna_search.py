@@ -302,7 +302,7 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
         """Return, for each trial, its outcomes, when it was last scored, and if it is pruned."""
         runs, results = [[] for _ in trials], {}
         try:
-            for batch in trials_by_preprocessing(models, candidates, folds):
+            for batch in trials_by_preprocessing(models, candidates, folds, in_turns=True):
                 for run in begin_training(batch):
                     runs[run.candidate].append(run)
             nets = nets_of([run for of_trial in runs for run in of_trial])

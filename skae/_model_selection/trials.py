@@ -97,18 +97,13 @@ class Trial(PausingFit):
     fold : Fold
     model : estimator
         It is cloned.
-
-    Attributes
-    ----------
-    only_last : bool
-        Whether it pauses only at the net of its last step, or at the only one, which is then
-        trained in turns.
+    in_turns : bool, default=False
+        Whether its net is trained in turns. So it pauses only at that of its last step, or at the
+        only one.
     """
 
-    only_last = False
-
-    def __init__(self, candidate, fold, model):
-        self.candidate, self.fold = candidate, fold
+    def __init__(self, candidate, fold, model, in_turns=False):
+        self.candidate, self.fold, self._in_turns = candidate, fold, in_turns
         X, y = fold.train
         data = (X,) if y is None else (X, y)
         super().__init__(model, data, fold.fit_params, fold.tasks[candidate])
@@ -119,7 +114,7 @@ class Trial(PausingFit):
 
     def pauses_at(self, nets, model):
         """Say whether the fit pauses at nets, or trains them at once."""
-        return not self.only_last or nets == [last_step(model)] or len(nets_in(model)) == 1
+        return not self._in_turns or nets == [last_step(model)] or len(nets_in(model)) == 1
 
     def outcome(self, scorer, error_score, return_train_score):
         """Return what scikit-learn's searches record of a fit."""
@@ -185,7 +180,7 @@ def _yield_or_pause(paused, trial):
         paused.append(trial)
 
 
-def trials_by_preprocessing(models, candidates, folds):
+def trials_by_preprocessing(models, candidates, folds, in_turns=False):
     """Yield lists of trials, on all folds, of candidates with the same preprocessing.
 
     So only the transformed rows of one preprocessing are in memory at a time.
@@ -195,7 +190,7 @@ def trials_by_preprocessing(models, candidates, folds):
         by_key.setdefault(_preprocessing_key(model, params), []).append((number, model))
     for members in by_key.values():
         # Trials of a candidate come together: they have the same optimizer key.
-        yield [Trial(number, fold, model) for number, model in members for fold in folds]
+        yield [Trial(number, fold, model, in_turns) for number, model in members for fold in folds]
 
 
 def _preprocessing_key(model, params):

@@ -14,7 +14,6 @@ from skae.inspection._models import (
     can_transform,
     is_fitted,
     n_samples_of,
-    scores_of,
     take,
     to_draw,
 )
@@ -27,6 +26,7 @@ from skae.inspection._plotting import (
     pyplot,
     style,
 )
+from skae.inspection._scoring import score_function
 
 #: How many points are drawn by default.
 MAX_SAMPLES = 5000
@@ -160,7 +160,8 @@ class LatentSpaceDisplay:
         y = _checked_labels(y, X)
         X = take(X, which)
         if isinstance(y, str):
-            y, y_name = scores_of(estimator, X), y_name or "score, higher is more normal"
+            score, _ = score_function(estimator, X)
+            y, y_name = score(X), y_name or "score, higher is more normal"
         elif y is not None:
             y = take(y, which)
         codes = check_array(model.last.transform(model.prepared(X)), accept_sparse=True)

@@ -245,16 +245,3 @@ def is_fitted(model):
     except NotFittedError:
         return False
     return True
-
-
-def scores_of(estimator, X):
-    """Return the scores of samples.
-
-    Raises
-    ------
-    TypeError
-        If the estimator has none.
-    """
-    if not hasattr(estimator, "score_samples"):
-        raise TypeError(f"{type(estimator).__name__} has no scores: it has no score_samples.")
-    return estimator.score_samples(X)

@@ -159,7 +159,7 @@ def test_bad_input(X, model):
         show(Autoencoder(), X)
     with pytest.raises(TypeError, match="LocalOutlierFactor has no codes"):
         show(LocalOutlierFactor().fit(X), X)
-    with pytest.raises(TypeError, match="StandardScaler has no scores"):
+    with pytest.raises(TypeError, match="StandardScaler gives samples no scores"):
         show(StandardScaler().fit(X), X, "score")
     for wrong, message in (
         ({"y": [1, 2]}, "2 labels for 120 samples"),
