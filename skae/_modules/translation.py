@@ -17,7 +17,7 @@ class TranslationModule(TrainedModule):
     encoder, decoder : nn.Module
         See `skae.architectures`.
     label_smoothing : float
-        Fraction of the probability that training spreads over all tokens [1]_.
+        Fraction of the probability that the loss spreads over all tokens [1]_.
     cost : Cost, default=FREE
         What a pair takes.
 
@@ -50,14 +50,18 @@ class TranslationModule(TrainedModule):
         return hidden
 
     def objective(self, source, target, weight=None, cell_weight=None, state=TRAINED, labels=None):
-        """Return the mean loss of a token, shape ()."""
+        """Return the mean loss of a token, shape ().
+
+        It is smoothed for held-out pairs as well: without, the loss of nets that learn to be
+        unsure rises while they still improve, and an early epoch would look best.
+        """
         del cell_weight, state, labels
         is_token = target != PADDING
         logits = self.decoder.output(self.hidden(source, target)[is_token])
         losses = nn.functional.cross_entropy(
             logits if self.training else logits.float(),
             target[is_token],
-            label_smoothing=self.label_smoothing if self.training else 0.0,
+            label_smoothing=self.label_smoothing,
             reduction="none",
         ).float()
         if weight is not None:

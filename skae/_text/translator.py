@@ -102,9 +102,9 @@ class Seq2SeqTranslator(
         to compare it with others. Higher values give longer translations.
     no_repeat_ngram_size : int or None, default=None
         No sequence of this many tokens occurs twice in a translation.
-    metric : {"chrf", "bleu"}, default="chrf"
-        Metric that ``score`` returns.
-    stop_by : {"loss", "chrf", "bleu"}, default="loss"
+    metric : {"chrf", "bleu", "exact_match"}, default="chrf"
+        Metric that ``score`` returns. "exact_match" is the fraction of texts that are right.
+    stop_by : {"loss", "chrf", "bleu", "exact_match"}, default="loss"
         Criterion for the best epoch on the held-out pairs: the loss, or the score of their
         translations.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -131,6 +131,7 @@ class Seq2SeqTranslator(
     See Also
     --------
     skae.metrics.bleu_score, skae.metrics.chrf_score : Scores of translations.
+    skae.metrics.exact_match_score : Score of texts with one right answer.
     skae.inspection.AttentionDisplay : Draws which source tokens each token comes from.
 
     References
@@ -419,7 +420,9 @@ class Seq2SeqTranslator(
     def _check_fit(self, dataset):
         tokens = dataset.targets.flat()
         fraction = np.unique(tokens, return_counts=True)[1] / len(tokens)
-        loss = self.net_.mean_loss(dataset.subsample(MAX_CHECKED))
+        pairs = dataset.subsample(MAX_CHECKED)
+        log_p = self._predictor.map(TranslationModule.log_likelihood, pairs, (), nan=-np.inf)
+        loss = -log_p.sum() / pairs.targets.lengths.sum()
         if loss > -(fraction * np.log(fraction)).sum():
             warn(
                 f"{type(self).__name__} predicts the next token worse than the frequencies of "

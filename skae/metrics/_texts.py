@@ -1,9 +1,13 @@
-"""Scores of translations, by sacreBLEU."""
+"""Scores of translations and other texts, most of them by sacreBLEU."""
+
+from unicodedata import normalize
+
+import numpy as np
 
 from skae._data.texts import check_iterable, read_texts
 from skae.exceptions import missing
 
-__all__ = ["bleu_score", "chrf_score"]
+__all__ = ["bleu_score", "chrf_score", "exact_match_score"]
 
 
 def chrf_score(y_true, y_pred):
@@ -86,8 +90,49 @@ def bleu_score(y_true, y_pred):
     return _scorer("BLEU").corpus_score(*_check(y_true, y_pred)).score / 100
 
 
+def exact_match_score(y_true, y_pred):
+    """Return the fraction of texts that are right from the first to the last character.
+
+    It suits work with one right answer, such as dates in ISO form, spelling or codes. Case and
+    punctuation count, spaces at both ends do not. Characters are compared in Unicode's composed
+    form (NFC), in which translators write.
+
+    Parameters
+    ----------
+    y_true : sequence of str, or of sequence of str, of shape (n_samples,)
+        The right text of each sample, or several of them.
+    y_pred : sequence of str of shape (n_samples,)
+        Predicted texts.
+
+    Returns
+    -------
+    score : float
+        From 0 to 1, the higher, the better.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If y_true and y_pred are not texts, or differ in length.
+
+    Examples
+    --------
+    >>> from skae.metrics import exact_match_score
+    >>> exact_match_score(["2026-01-31", "2026-02-01"], ["2026-01-31", "2026-01-02"])
+    0.5
+    >>> exact_match_score([["gray", "grey"]], ["grey"])
+    1.0
+    """
+    predicted, references = _read(y_true, y_pred)
+    pairs = zip(map(_comparable, predicted), references, strict=True)
+    return float(np.mean([text in map(_comparable, some) for text, some in pairs]))
+
+
 #: By name, the score of a translator.
-TEXT_SCORES = {"bleu": bleu_score, "chrf": chrf_score}
+TEXT_SCORES = {"bleu": bleu_score, "chrf": chrf_score, "exact_match": exact_match_score}
+
+
+def _comparable(text):
+    return normalize("NFC", text.strip())
 
 
 def _scorer(name):
@@ -98,12 +143,18 @@ def _scorer(name):
     return getattr(metrics, name)()
 
 
-def _check(y_true, y_pred):
-    """Return translations and lists of references as sacreBLEU takes them."""
+def _read(y_true, y_pred):
+    """Return translations, and the references of each."""
     predicted = read_texts(y_pred, "y_pred")
     references = read_references(y_true)
     if len(references) != len(predicted):
         raise ValueError(f"y_true has {len(references)} samples, but y_pred {len(predicted)}")
+    return predicted, references
+
+
+def _check(y_true, y_pred):
+    """Return translations and lists of references as sacreBLEU takes them."""
+    predicted, references = _read(y_true, y_pred)
     most = max(map(len, references))
     # None stands for a reference that is not there.
     columns = [[some[i] if i < len(some) else None for some in references] for i in range(most)]

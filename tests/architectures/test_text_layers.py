@@ -74,10 +74,10 @@ def test_attention_equals_that_of_torch(masked, dtype):
     torch.testing.assert_close(weights[0].sum(-1), torch.ones(2, 4, 5))
 
 
-def test_loss_is_the_mean_of_a_token_and_smoothed_in_training_only():
+def test_loss_is_the_mean_of_a_token_and_smoothed():
     torch.manual_seed(0)
     encoder, decoder = ARCHITECTURES[0].build(20, 20, shared=True, n_pairs=100)
-    module = TranslationModule(encoder, decoder, label_smoothing=0.2)
+    module = TranslationModule(encoder, decoder, label_smoothing=0.0)
     source = torch.tensor([[5, 6, 2], [7, 2, 0]])
     target = torch.tensor([[8, 2, 0, 0], [9, 10, 11, 2]])
     weight = torch.tensor([2.0, 0.5])
@@ -89,7 +89,9 @@ def test_loss_is_the_mean_of_a_token_and_smoothed_in_training_only():
     hidden = module.hidden(source, target)
     spread = -decoder.output(hidden).log_softmax(-1).mean(-1)[target != 0].sum() / 6
     expected = 0.8 * log_p.sum() / 6 + 0.2 * spread
-    torch.testing.assert_close(module.train().objective(source, target), expected)
+    module.label_smoothing = 0.2
+    for training in (True, False):
+        torch.testing.assert_close(module.train(training).objective(source, target), expected)
 
 
 def test_dropout_keeps_the_mean_and_draws_anew(global_random_seed):

@@ -6,7 +6,7 @@ from sklearn.datasets import load_sample_image
 
 from skae.losses import MixedLoss, StructuralDissimilarity
 from skae.losses._mixed import make_loss
-from skae.metrics import psnr_score, ssim_score
+from skae.metrics import exact_match_score, psnr_score, ssim_score
 
 SKIMAGE = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
@@ -114,3 +114,13 @@ def test_a_mix_adds_up(pairs):
 def test_mistaken_mixes_are_named(weights, message):
     with pytest.raises(ValueError, match=message):
         MixedLoss(weights)
+
+
+def test_exact_matches_are_the_same_text():
+    right = ["Zoë", "a b", "Oui.", "non", "le  thé"]
+    #     decomposed, blanks at the ends, case, a period, blanks inside
+    predicted = ["Zoe\u0308", " a b\n", "oui.", "non.", "le thé"]
+    assert exact_match_score(right, predicted) == 0.4
+    assert exact_match_score([["no", "non."]] * 2, ["non.", "no, non."]) == 0.5
+    with pytest.raises(ValueError, match="y_true has 1 samples, but y_pred 2"):
+        exact_match_score(["a"], ["a", "b"])

@@ -29,7 +29,7 @@ from skae._text import generation, reader
 from skae._text.decoding import Constraints, sample
 from skae.architectures import Dense, RecurrentEncoderDecoder, Transformer
 from skae.exceptions import InterruptedWarning, LongTextWarning, PoorFitWarning
-from skae.metrics import bleu_score, chrf_score
+from skae.metrics import bleu_score, chrf_score, exact_match_score
 
 WHO = {"I": "Je", "You": "Tu"}
 DOES = {"see": "vois", "want": "veux"}
@@ -834,7 +834,7 @@ def test_texts_with_half_of_a_surrogate_pair_are_named(half, translator):
         translator.predict(texts, prefix=wrong)
     with pytest.raises(ValueError, match=r"target\[0\] holds"):
         translator.attention("a cat.", half)
-    for metric in (bleu_score, chrf_score):
+    for metric in (bleu_score, chrf_score, exact_match_score):
         with pytest.raises(ValueError, match=f"y_pred{place}"):
             metric(texts, wrong)
         with pytest.raises(ValueError, match="y_true.* half of a pair"):
