@@ -220,8 +220,7 @@ class TextGeneration:
         ValueError
             If a text is empty, or longer than ``max_length_`` or ``max_characters``.
         """
-        check_is_fitted(self)
-        texts, translations = self._texts(X, "X"), self._texts(y, "y")
+        texts, translations = self._read_texts(X)[0], self._targets(y, "y")
         if len(texts) != len(translations):
             raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
         targets = self._read_sources(translations, "y", self.target_tokenizer_)
@@ -297,10 +296,10 @@ class TextGeneration:
             If a text is empty or too long, or the architecture has no attention.
         """
         check_is_fitted(self)
-        sources = self._read_sources(self._texts([source], "source"), "source")
+        sources = self._read_sources(self._sources([source], "source"), "source")
         target = self.predict([source])[0] if target is None else target
         targets = self._read_sources(
-            self._texts([target], "target"), "target", self.target_tokenizer_
+            self._targets([target], "target"), "target", self.target_tokenizer_
         )
         weights = []
         with self._predictor.inference(TextPairDataset(sources, targets)) as (module, chunks):
@@ -347,15 +346,23 @@ class TextGeneration:
     def _read_texts(self, X, prefix=None):
         """Return texts, and the prefix of each translation or None."""
         check_is_fitted(self)
-        texts = self._texts(X, "X")
+        texts = self._sources(X, "X")
         if prefix is None:
             return texts, None
         if isinstance(prefix, str):
-            return texts, self._texts([prefix], "prefix") * len(texts)
-        prefix = self._texts(prefix, "prefix")
+            return texts, self._targets([prefix], "prefix") * len(texts)
+        prefix = self._targets(prefix, "prefix")
         if len(prefix) != len(texts):
             raise ValueError(f"X holds {len(texts)} texts, but prefix {len(prefix)}")
         return texts, prefix
+
+    def _sources(self, X, name):
+        """Return texts, written as those of the training."""
+        return self._reader.source_normalizer.normalize(self._texts(X, name))
+
+    def _targets(self, y, name):
+        """Return translations, written as those of the training."""
+        return self._reader.target_normalizer.normalize(self._texts(y, name))
 
     def _texts(self, X, name):
         """Return texts as a list; raise an error if one has too many characters."""

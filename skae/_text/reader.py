@@ -16,6 +16,7 @@ from skae._data.texts import (
     duplicate_ids,
     read_texts,
 )
+from skae._text.normalization import SourceNormalizer, TargetNormalizer
 from skae._text.tokenizers import encode, tokenizer_of, train_tokenizer
 from skae.exceptions import LongTextWarning, warn
 
@@ -40,6 +41,8 @@ class TextPairReader(Reader):
         Number of training pairs.
     usual_length : float or None, default=None
         Number of tokens that few training texts exceed.
+    source_normalizer, target_normalizer : Normalizer or None, default=None
+        Write texts as the training texts are written.
     """
 
     tokenization: str
@@ -51,10 +54,18 @@ class TextPairReader(Reader):
     target_tokenizer: Any = None
     n_pairs: int | None = None
     usual_length: float | None = None
+    source_normalizer: Any = None
+    target_normalizer: Any = None
 
     def learn(self, X, y, *, sample_weight=None, estimator):
-        sources, targets, weight = self._checked(X, y, sample_weight, estimator)
-        reader = self._with_tokenizers(sources, targets)
+        sources, targets = _read_pairs(X, y, estimator)
+        reader = replace(
+            self,
+            source_normalizer=SourceNormalizer.learn(sources),
+            target_normalizer=TargetNormalizer.learn(targets),
+        )
+        sources, targets, weight = reader._checked(sources, targets, sample_weight)
+        reader = reader._with_tokenizers(sources, targets)
         pairs = reader._tokenized(sources, targets, weight)
         max_length = self.max_length
         if max_length == "auto":
@@ -66,7 +77,8 @@ class TextPairReader(Reader):
         return reader, reader._without_long(pairs)
 
     def read(self, X, y, *, sample_weight=None, estimator):
-        return self._without_long(self._tokenized(*self._checked(X, y, sample_weight, estimator)))
+        texts = _read_pairs(X, y, estimator)
+        return self._without_long(self._tokenized(*self._checked(*texts, sample_weight)))
 
     def fitted_attributes(self):
         return {
@@ -107,14 +119,10 @@ class TextPairReader(Reader):
         kept = _short_enough(pairs.lengths, "max_length", self.max_length, "tokens")
         return pairs if kept.all() else pairs.select(np.flatnonzero(kept))
 
-    def _checked(self, X, y, sample_weight, estimator):
-        """Return texts, their translations and the weights of the pairs."""
-        check_target(y, estimator)
-        sources, targets = read_texts(X, "X"), read_texts(y, "y")
-        if len(sources) != len(targets):
-            raise ValueError(
-                f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
-            )
+    def _checked(self, sources, targets, sample_weight):
+        """Return normalized texts and translations, and the weights of the pairs."""
+        sources = self.source_normalizer.normalize(sources)
+        targets = self.target_normalizer.normalize(targets)
         check_not_empty(sources, "X")
         check_not_empty(targets, "y")
         weight = read_weights(sample_weight, np.empty((len(sources), 1)))
@@ -132,6 +140,17 @@ class TextPairReader(Reader):
         if weight is not None:
             weight = read_weights(weight[kept], np.empty((len(sources), 1)))
         return sources, targets, weight
+
+
+def _read_pairs(X, y, estimator):
+    """Return texts and their translations, two lists of the same length."""
+    check_target(y, estimator)
+    sources, targets = read_texts(X, "X"), read_texts(y, "y")
+    if len(sources) != len(targets):
+        raise ValueError(
+            f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
+        )
+    return sources, targets
 
 
 def _short_enough(lengths, name, limit, unit):
