@@ -31,6 +31,7 @@ from skae._outliers.known_anomalies import KnownAnomalies, _ColumnReader
 from skae._outliers.tails import TailScale
 from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeColumns
 from skae._persistence import sklearn_parts
+from skae._text.known_words import KnownWords
 from skae._text.normalization import Normalizer
 from skae._training.muon import Muon
 from skae._training.net import Net
@@ -44,7 +45,7 @@ BASES = (
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
-    *(Padded, Stretched, _Draw, Normalizer),
+    *(Padded, Stretched, _Draw, KnownWords, Normalizer),
 )
 
 #: Those of skae that damage inputs.

@@ -25,7 +25,7 @@ from skae._text.attention_map import AttentionMap, draw
 from skae._text.ctranslate2_export import translate, translate_options
 from skae._text.decoding import Constraints, beam_search, sample
 from skae._text.reader import encode_texts
-from skae._text.tokenizers import decode, encode
+from skae._text.tokenizers import SLOT, decode, encode, visible_slots
 from skae.metrics._texts import TEXT_SCORES, read_references
 
 
@@ -79,7 +79,7 @@ class TextGeneration:
         else:
             net = self.encoder_, self.decoder_, (self.source_tokenizer_, self.target_tokenizer_)
             found = translate(*net, sources.rows(), translate_options(self, self.max_length_))
-        translated = decode(self.target_tokenizer_, found)
+        translated = self._decode(found)
         joined = [[] for _ in texts]
         for i, text in zip(owner, translated, strict=True):
             joined[i].append(text)
@@ -308,7 +308,10 @@ class TextGeneration:
         mean = torch.stack([w.mean(1) for w in weights]).mean(0)
         tokenizers = self.source_tokenizer_, self.target_tokenizer_
         names = [
-            [text or "</s>" for text in decode(tokenizer, [[i] for i in dataset.flat()])]
+            [
+                visible_slots(text) or "</s>"
+                for text in decode(tokenizer, [[i] for i in dataset.flat()])
+            ]
             for tokenizer, dataset in zip(tokenizers, (sources, targets), strict=True)
         ]
         return AttentionMap(*names, mean[0].cpu().numpy())
@@ -451,10 +454,13 @@ class TextGeneration:
         texts = np.full((len(found), n_columns), None, dtype=object)
         log_p = np.full((len(found), n_columns), -np.inf, dtype=np.float32)
         for i, some in enumerate(found):
-            decoded = decode(self.target_tokenizer_, [tokens for tokens, _ in some])
+            decoded = self._decode([tokens for tokens, _ in some])
             texts[i, : len(some)] = decoded
             log_p[i, : len(some)] = [value for _, value in some]
         return texts, log_p
+
+    def _decode(self, rows):
+        return [SLOT.sub("", text) for text in decode(self.target_tokenizer_, rows)]
 
     def _encode(self, texts, tokenizer=None):
         return encode_texts(self.source_tokenizer_ if tokenizer is None else tokenizer, texts)

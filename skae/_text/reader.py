@@ -16,6 +16,7 @@ from skae._data.texts import (
     duplicate_ids,
     read_texts,
 )
+from skae._text.known_words import KnownWords
 from skae._text.normalization import SourceNormalizer, TargetNormalizer
 from skae._text.tokenizers import encode, tokenizer_of, train_tokenizer
 from skae.exceptions import LongTextWarning, warn
@@ -43,6 +44,8 @@ class TextPairReader(Reader):
         Number of tokens that few training texts exceed.
     source_normalizer, target_normalizer : Normalizer or None, default=None
         Write texts as the training texts are written.
+    known_words : KnownWords or None, default=None
+        Words of the training texts.
     """
 
     tokenization: str
@@ -56,6 +59,7 @@ class TextPairReader(Reader):
     usual_length: float | None = None
     source_normalizer: Any = None
     target_normalizer: Any = None
+    known_words: KnownWords | None = None
 
     def learn(self, X, y, *, sample_weight=None, estimator):
         sources, targets = _read_pairs(X, y, estimator)
@@ -66,19 +70,21 @@ class TextPairReader(Reader):
         )
         sources, targets, weight = reader._checked(sources, targets, sample_weight)
         reader = reader._with_tokenizers(sources, targets)
-        pairs = reader._tokenized(sources, targets, weight)
+        known_words, *slotted = KnownWords.learn(sources, targets)
+        pairs = reader._tokenized(*slotted, weight, duplicate_ids(sources, targets))
         max_length = self.max_length
         if max_length == "auto":
             fewest, most = CHARACTERS if self.tokenization == "char" else LENGTHS
             max_length = min(max(int(pairs.lengths.max()), fewest), most)
         usual_length = np.quantile(pairs.sources.lengths, USUAL)
         learned = {"max_length": max_length, "usual_length": usual_length, "n_pairs": len(sources)}
-        reader = replace(reader, **learned)
+        reader = replace(reader, known_words=known_words, **learned)
         return reader, reader._without_long(pairs)
 
     def read(self, X, y, *, sample_weight=None, estimator):
-        texts = _read_pairs(X, y, estimator)
-        return self._without_long(self._tokenized(*self._checked(*texts, sample_weight)))
+        sources, targets, weight = self._checked(*_read_pairs(X, y, estimator), sample_weight)
+        ids = duplicate_ids(sources, targets)
+        return self._without_long(self._tokenized(sources, targets, weight, ids))
 
     def fitted_attributes(self):
         return {
@@ -107,12 +113,12 @@ class TextPairReader(Reader):
         source, target = (train_tokenizer(texts, *how) for texts in (sources, targets))
         return replace(self, source_tokenizer=source, target_tokenizer=target)
 
-    def _tokenized(self, sources, targets, weight):
+    def _tokenized(self, sources, targets, weight, ids):
         return TextPairDataset(
             TextDataset(encode_texts(self.source_tokenizer, sources)),
             TextDataset(encode_texts(self.target_tokenizer, targets)),
             weight,
-            duplicate_ids(sources, targets),
+            ids,
         )
 
     def _without_long(self, pairs):

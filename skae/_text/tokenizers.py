@@ -5,7 +5,10 @@ the punctuation and the spaces of the training texts. All kinds of tokenizers fa
 a character that was never seen is spelled in bytes, not lost.
 """
 
+import re
+import unicodedata
 from collections import Counter
+from itertools import groupby
 from math import ceil, log, sqrt
 
 from skae.exceptions import missing
@@ -16,6 +19,12 @@ except ModuleNotFoundError:  # an extra: ``train_tokenizer`` raises an error wit
     library = None
 
 N_SPECIAL = 3
+
+#: Slots that stand for words in texts. They are bytes that no text in UTF-8 has, so that they have
+#: tokens in all vocabularies, and are written as Python writes such bytes: no text holds them.
+SLOT_BYTES = range(0xF5, 0xF9)
+SLOTS = [chr(0xDC00 + byte) for byte in SLOT_BYTES]
+SLOT = re.compile(f"([{SLOTS[0]}-{SLOTS[-1]}])")
 
 #: A word with the space before it and the apostrophe after it (" l'"), a digit, or punctuation
 #: with the space before it, which in French may be a non-breaking one. A piece has an end, as
@@ -94,14 +103,68 @@ def tokenizer_of(text):
 
 def encode(tokenizer, texts):
     """Return the numbers of the tokens of each text, a list of lists."""
-    encodings = tokenizer.encode_batch_fast(list(texts))
-    return [[i + N_SPECIAL for i in encoding.ids] for encoding in encodings]
+    texts = list(texts)
+    slotted = {i: text for i, text in enumerate(texts) if SLOT.search(text)}
+    for i in slotted:
+        texts[i] = ""
+    encodings = tokenizer.encode_batch_fast(texts)
+    rows = [[i + N_SPECIAL for i in encoding.ids] for encoding in encodings]
+    for i, text in slotted.items():
+        rows[i] = _encode_slotted(tokenizer, text)
+    return rows
+
+
+def _encode_slotted(tokenizer, text):
+    """Return the tokens of a text with slots, between which no space is lost."""
+    slots = dict(zip(SLOTS, slot_ids(tokenizer), strict=True))
+    before_all = tokenizer.normalizer.normalize_str("a")[:-1]
+    row = []
+    for part in SLOT.split(before_all + text.strip()):
+        if part in slots:
+            row.append(slots[part])
+            continue
+        part = unicodedata.normalize("NFC", part)
+        pieces = [part]
+        if tokenizer.pre_tokenizer is not None:
+            pieces = [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(part)]
+        row += [
+            token.id + N_SPECIAL for piece in pieces for token in tokenizer.model.tokenize(piece)
+        ]
+    return row
+
+
+def slot_ids(tokenizer):
+    """Return the numbers of the tokens of the slots."""
+    name = "<0x{:02X}>".format if tokenizer.pre_tokenizer is None else chr
+    return [tokenizer.token_to_id(name(byte)) + N_SPECIAL for byte in SLOT_BYTES]
 
 
 def decode(tokenizer, rows):
     """Return the texts of rows of token numbers, without special tokens."""
-    rows = [[i - N_SPECIAL for i in row if i >= N_SPECIAL] for row in rows]
-    return [text.strip() for text in tokenizer.decode_batch(rows)]
+    slots = dict(zip(slot_ids(tokenizer), SLOTS, strict=True))
+    slotted = {i for i, row in enumerate(rows) if not slots.keys().isdisjoint(row)}
+    plain = [
+        [] if i in slotted else [j - N_SPECIAL for j in row if j >= N_SPECIAL]
+        for i, row in enumerate(rows)
+    ]
+    texts = [text.strip() for text in tokenizer.decode_batch(plain)]
+    for i in slotted:
+        texts[i] = _decode_slotted(tokenizer, rows[i], slots)
+    return texts
+
+
+def _decode_slotted(tokenizer, row, slots):
+    """Return the text of tokens with slots among them."""
+    parts = []
+    for slot, some in groupby(row, key=slots.get):
+        some = [i - N_SPECIAL for i in some if i >= N_SPECIAL]
+        parts.append(tokenizer.decode(some) if slot is None else slot * len(some))
+    return "".join(parts).strip()
+
+
+def visible_slots(text):
+    """Return a text with encircled numbers as slots, for scores and displays."""
+    return SLOT.sub(lambda slot: chr(ord("①") + SLOTS.index(slot[0])), text)
 
 
 def vocabulary_length(tokenizer):

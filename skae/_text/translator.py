@@ -24,7 +24,7 @@ from skae._text.ctranslate2_export import (
 )
 from skae._text.generation import TextGeneration
 from skae._text.reader import TextPairReader
-from skae._text.tokenizers import KINDS, decode, vocabulary_length
+from skae._text.tokenizers import KINDS, decode, visible_slots, vocabulary_length
 from skae._training.callbacks import BestWeights, Progress
 from skae._training.optimizers import OPTIMIZERS
 from skae._training.session import FitSession, fit_method
@@ -410,8 +410,10 @@ class Seq2SeqTranslator(
         """Return the score of the translations of some pairs, found greedily."""
         pairs = pairs.subsample(MAX_SCORED)
         found = self._search(pairs.sources, None, beam_size=1)
-        right = decode(self.target_tokenizer_, pairs.targets.rows())
-        predicted = decode(self.target_tokenizer_, [best[0][0] for best in found])
+        rows = pairs.targets.rows(), [best[0][0] for best in found]
+        right, predicted = (
+            [visible_slots(text) for text in decode(self.target_tokenizer_, some)] for some in rows
+        )
         return TEXT_SCORES[self.stop_by](right, predicted)
 
     def _progress(self, dataset, n_epochs):
