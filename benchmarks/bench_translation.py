@@ -22,7 +22,7 @@ from skorch.callbacks import Callback
 
 from skae import Seq2SeqTranslator
 
-MINUTES = (10, 20, 40, 60)
+MINUTES = (5, 10, 20, 40, 60)
 
 
 class Snapshots(Callback):

@@ -21,7 +21,7 @@ class Transformer(TextArchitecture):
 
     Parameters
     ----------
-    hidden_size : int, default=192
+    hidden_size : int, default=256
         Numbers that stand for a token between the layers.
     n_encoder_layers : int, default=4
         Layers of the encoder.
@@ -56,7 +56,7 @@ class Transformer(TextArchitecture):
     (torch.Size([2, 4, 16]), torch.Size([2, 1, 100]))
     """
 
-    hidden_size: int = field(default=192, kw_only=False)
+    hidden_size: int = field(default=256, kw_only=False)
     n_encoder_layers: int = 4
     n_decoder_layers: int = 2
     feedforward_size: int | str = "auto"
@@ -72,7 +72,7 @@ class Transformer(TextArchitecture):
     training_defaults = TrainingDefaults(
         "muon",
         6e-3,
-        TrainingBudget(1000, batch_sizes=(32, 128), epochs=(6, 100), max_steps=8_000),
+        TrainingBudget(300, batch_sizes=(64, 256), epochs=(4, 100), max_steps=5_000),
         {},
     )
 
