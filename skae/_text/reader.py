@@ -27,6 +27,9 @@ LENGTHS, CHARACTERS = (64, 256), (256, 1024)
 #: Quantile of the lengths of training texts up to which texts are not split into sentences.
 USUAL = 0.99
 
+#: With so many sources for each target on average, targets need not be new in held-out pairs.
+MANY_SOURCES = 4
+
 
 @dataclass(frozen=True)
 class TextPairReader(Reader):
@@ -71,7 +74,7 @@ class TextPairReader(Reader):
         sources, targets, weight = reader._checked(sources, targets, sample_weight)
         reader = reader._with_tokenizers(sources, targets)
         known_words, *slotted = KnownWords.learn(sources, targets)
-        pairs = reader._tokenized(*slotted, weight, duplicate_ids(sources, targets))
+        pairs = reader._tokenized(*slotted, weight, _groups(sources, targets))
         max_length = self.max_length
         if max_length == "auto":
             fewest, most = CHARACTERS if self.tokenization == "char" else LENGTHS
@@ -83,7 +86,7 @@ class TextPairReader(Reader):
 
     def read(self, X, y, *, sample_weight=None, estimator):
         sources, targets, weight = self._checked(*_read_pairs(X, y, estimator), sample_weight)
-        ids = duplicate_ids(sources, targets)
+        ids = _groups(sources, targets)
         return self._without_long(self._tokenized(sources, targets, weight, ids))
 
     def fitted_attributes(self):
@@ -157,6 +160,16 @@ def _read_pairs(X, y, estimator):
             f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
         )
     return sources, targets
+
+
+def _groups(sources, targets):
+    """Return a number for each pair, equal for pairs that are held out together.
+
+    They share a text. Where a target has many sources, as a word has many misspellings, it may be
+    on both sides: else all that is held out would be words that were never seen.
+    """
+    is_answer = len(set(targets)) * MANY_SOURCES <= len(targets)
+    return duplicate_ids(sources) if is_answer else duplicate_ids(sources, targets)
 
 
 def _short_enough(lengths, name, limit, unit):
