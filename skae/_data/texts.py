@@ -1,6 +1,5 @@
 """Texts as rows of token numbers, and pairs of them."""
 
-import re
 from collections.abc import Iterable, Mapping, Set
 from itertools import chain
 
@@ -109,54 +108,6 @@ def long_texts(texts, max_characters):
 def _places(name, index):
     few = ", ".join(f"{name}[{i}]" for i in index[:N_NAMED])
     return few if len(index) <= N_NAMED else f"{few} and {len(index) - N_NAMED} more"
-
-
-#: Where a long sentence is cut: between its parts, between words.
-BREAKS = (r"(?<=[,;:])\s+", r"\s+")
-
-
-def split_text(text, fits):
-    """Cut a text into parts that fit, between sentences where that is possible.
-
-    Parameters
-    ----------
-    text : str
-    fits : callable
-        Says whether a part is short enough.
-
-    Returns
-    -------
-    list of str
-    """
-    if fits(text) or len(text) < 2:
-        return [text]
-    pieces = split_sentences(text)
-    if len(pieces) == 1:  # smaller pieces are joined while they fit
-        cuts = (re.split(pattern, text.strip()) for pattern in BREAKS)
-        cut = next((cut for cut in cuts if len(cut) > 1), None)
-        middle = len(text) // 2
-        pieces = [text[:middle], text[middle:]] if cut is None else _join(cut, fits)
-    return [part for piece in pieces for part in split_text(piece, fits)]
-
-
-def split_sentences(text):
-    """Cut a text where sentences end."""
-    return re.split(r"(?<=[.!?…])\s+", text.strip())
-
-
-def _join(pieces, fits):
-    """Join as many pieces at a time as fit, with few trials."""
-    joined, start = [], 0
-    while start < len(pieces):
-        stop, step = start + 1, 1
-        while step:  # twice as many more at each success, half as many at each failure
-            if stop + step <= len(pieces) and fits(" ".join(pieces[start : stop + step])):
-                stop, step = stop + step, 2 * step
-            else:
-                step //= 2
-        joined.append(" ".join(pieces[start:stop]))
-        start = stop
-    return joined
 
 
 class TextDataset(Dataset):

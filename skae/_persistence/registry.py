@@ -33,6 +33,7 @@ from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeCol
 from skae._persistence import sklearn_parts
 from skae._text.known_words import KnownWords
 from skae._text.normalization import Normalizer
+from skae._text.sentences import SentenceSplitter
 from skae._training.muon import Muon
 from skae._training.net import Net
 from skae.architectures._recurrent_layers import Padded, Stretched
@@ -45,7 +46,7 @@ BASES = (
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
-    *(Padded, Stretched, _Draw, KnownWords, Normalizer),
+    *(Padded, Stretched, _Draw, KnownWords, Normalizer, SentenceSplitter),
 )
 
 #: Those of skae that damage inputs.

@@ -1,6 +1,6 @@
 """Generation of translations by a fitted translator."""
 
-from itertools import chain, islice
+from itertools import islice
 from math import inf
 from numbers import Integral
 
@@ -17,13 +17,12 @@ from skae._data.texts import (
     check_iterable,
     check_not_empty,
     read_texts,
-    split_sentences,
-    split_text,
 )
 from skae._modules.translation import TranslationModule
 from skae._text.attention_map import AttentionMap, draw
 from skae._text.ctranslate2_export import translate, translate_options
 from skae._text.decoding import Constraints, beam_search, sample
+from skae._text.parts import TextParts
 from skae._text.reader import encode_texts
 from skae._text.tokenizers import SLOT, decode, encode, visible_slots
 from skae.metrics._texts import TEXT_SCORES, read_references
@@ -35,16 +34,23 @@ class TextGeneration:
     def predict(self, X, *, prefix=None, engine="torch"):
         """Translate texts.
 
-        A text that is longer than 99 % of the training texts is split into sentences. A sentence
-        with more than ``max_length_`` tokens is split at commas or between words. The parts are
-        translated separately.
+        Texts are read as if they were written like the training texts. Blanks of all kinds become
+        one space. Invisible characters are left out. Quotes, dashes and wide characters that are
+        rare in the training texts become their commonest equivalent there.
+
+        Where the training texts are single sentences, a text is split into sentences. Where they
+        are not, this is done for texts longer than 99 % of them. Line breaks split a text, too,
+        unless the training texts have some, and are in the translation as they were in the text.
+        But a sentence on several lines is translated as one, and its translation is put on as many
+        lines. A sentence with more than ``max_length_`` tokens is split at commas or between words.
+        The parts are translated separately.
 
         Parameters
         ----------
         X : sequence of str of shape (n_samples,)
             Texts.
         prefix : str, sequence of str of shape (n_samples,) or None, default=None
-            Text that the translations begin with.
+            Text that the translations begin with. It is for the first part of a text.
         engine : {"torch", "ctranslate2"}, default="torch"
             What computes. For transformers, the package ctranslate2 is about twice as fast on a
             CPU. It reads the weights at each call, so it pays from about 10 texts on; for single
@@ -69,24 +75,24 @@ class TextGeneration:
             raise ValueError(f"engine must be 'torch' or 'ctranslate2'; got {engine!r}")
         if engine == "ctranslate2" and prefix is not None:
             raise ValueError("prefix needs engine='torch'")
-        texts, prefix = self._read_texts(X, prefix)
-        sources, owner = self._split(texts)
+        texts, prefix = self._read_texts(X, prefix, is_whole=False)
+        parts = self._split(texts)
+        sources = TextDataset(parts.rows)
         if prefix is not None:
-            is_first = np.diff(owner, prepend=-1) > 0
-            prefix = [prefix[i] if first else "" for i, first in zip(owner, is_first, strict=True)]
+            places = zip(parts.owner, parts.is_first, strict=True)
+            prefix = [prefix[i] if is_first else "" for i, is_first in places]
         if engine == "torch":
             found = [best[0][0] for best in self._search(sources, prefix)]
         else:
             net = self.encoder_, self.decoder_, (self.source_tokenizer_, self.target_tokenizer_)
             found = translate(*net, sources.rows(), translate_options(self, self.max_length_))
-        translated = self._decode(found)
-        joined = [[] for _ in texts]
-        for i, text in zip(owner, translated, strict=True):
-            joined[i].append(text)
-        return np.array([" ".join(some) for some in joined], dtype=object)
+        return np.array(parts.join(self._decode(found)), dtype=object)
 
     def predict_iter(self, X, *, buffer_size=4096, engine="torch"):
         """Translate an iterable of texts that does not need to fit into memory.
+
+        Texts are read and split as in ``predict``. The line break at the end of a line of a file is
+        left out.
 
         Parameters
         ----------
@@ -116,6 +122,9 @@ class TextGeneration:
 
     def predict_n_best(self, X, n_best=5, *, prefix=None):
         """Return the most probable translations that beam search finds.
+
+        A text is translated as a whole: give sentences one by one if those of the training are
+        single sentences.
 
         Parameters
         ----------
@@ -147,6 +156,8 @@ class TextGeneration:
 
     def sample(self, X, n_samples=1, *, temperature=1.0, prefix=None, random_state=None):
         """Sample translations from the probabilities of the net.
+
+        A text is translated as a whole, as in ``predict_n_best``. Samples may be equal.
 
         Parameters
         ----------
@@ -205,6 +216,9 @@ class TextGeneration:
     def log_likelihood(self, X, y):
         """Return the log-probabilities of given translations.
 
+        A text and its translation are read as a whole: give sentences one by one if those of the
+        training are single sentences.
+
         Parameters
         ----------
         X, y : sequence of str of shape (n_samples,)
@@ -256,16 +270,17 @@ class TextGeneration:
         Returns
         -------
         Z : ndarray of shape (n_samples, `n_components_`)
-            A vector for each text. A text longer than ``max_length_`` is split as in ``predict``,
-            and gets the mean of its parts, weighted by their lengths.
+            A vector for each text. A text is split as in ``predict``, and gets the mean of its
+            parts, weighted by their lengths. That of an empty text is 0.
 
         Raises
         ------
         ValueError
             If a text has more than ``max_characters`` characters.
         """
-        texts, _ = self._read_texts(X)
-        sources, owner = self._split(texts)
+        texts, _ = self._read_texts(X, is_whole=False)
+        parts = self._split(texts)
+        sources, owner = TextDataset(parts.rows), parts.owner
         Z = np.zeros((len(texts), self.n_components_), np.float32)
         if len(sources):
             means = self._predictor.map(_mean_state, sources, (self.n_components_,))
@@ -276,12 +291,14 @@ class TextGeneration:
     def attention(self, source, target=None):
         """Return the attention of the decoder for a translation.
 
+        The text is read as a whole, so give one sentence if those of the training are single ones.
+
         Parameters
         ----------
         source : str
             A text.
         target : str or None, default=None
-            A translation of it. None is the translation by ``predict``.
+            A translation of it. None is the best one that beam search finds.
 
         Returns
         -------
@@ -297,7 +314,8 @@ class TextGeneration:
         """
         check_is_fitted(self)
         sources = self._read_sources(self._sources([source], "source"), "source")
-        target = self.predict([source])[0] if target is None else target
+        if target is None:
+            target = self.predict_n_best([source], 1)[0][0, 0]
         targets = self._read_sources(
             self._targets([target], "target"), "target", self.target_tokenizer_
         )
@@ -324,7 +342,7 @@ class TextGeneration:
         source : str
             A text.
         target : str or None, default=None
-            A translation of it. None is the translation by ``predict``.
+            A translation of it. None is the best one that beam search finds.
         ax : matplotlib Axes or None, default=None
             Axes to plot on. None creates a new figure.
 
@@ -346,10 +364,13 @@ class TextGeneration:
         """
         return draw(self.attention(source, target), ax).axes
 
-    def _read_texts(self, X, prefix=None):
-        """Return texts, and the prefix of each translation or None."""
+    def _read_texts(self, X, prefix=None, is_whole=True):
+        """Return texts, and the prefix of each translation or None.
+
+        A text that is not read as a whole keeps its blanks and line breaks.
+        """
         check_is_fitted(self)
-        texts = self._sources(X, "X")
+        texts = self._sources(X, "X", is_whole)
         if prefix is None:
             return texts, None
         if isinstance(prefix, str):
@@ -359,9 +380,11 @@ class TextGeneration:
             raise ValueError(f"X holds {len(texts)} texts, but prefix {len(prefix)}")
         return texts, prefix
 
-    def _sources(self, X, name):
+    def _sources(self, X, name, is_whole=True):
         """Return texts, written as those of the training."""
-        return self._reader.source_normalizer.normalize(self._texts(X, name))
+        normalizer = self._reader.source_normalizer
+        write = normalizer.normalize if is_whole else normalizer.replace_characters
+        return write(self._texts(X, name))
 
     def _targets(self, y, name):
         """Return translations, written as those of the training."""
@@ -386,32 +409,16 @@ class TextGeneration:
         return dataset
 
     def _split(self, texts):
-        """Split long texts into parts; return the parts and the position of the text of each.
-
-        Texts that are longer than usual in training are split into sentences.
-        """
-        tokens = {}
-
-        def fits(text):
-            read([text])
-            return len(tokens[text]) <= self.max_length_
-
-        def read(some):
-            new = [text for text in dict.fromkeys(some) if text not in tokens]
-            tokens.update(zip(new, self._encode(new), strict=True))
-
-        read(texts)
-        pieces = [
-            [text] if len(tokens[text]) <= self._reader.usual_length else split_sentences(text)
-            for text in texts
-        ]
-        read(chain.from_iterable(pieces))  # all at once, which takes less time
-        parts = [
-            [part for piece in some if piece.strip() for part in split_text(piece, fits)]
-            for some in pieces
-        ]
-        owner = np.repeat(np.arange(len(texts)), [len(some) for some in parts])
-        return TextDataset([tokens[part] for part in chain.from_iterable(parts)]), owner
+        """Return the parts of texts that are read by themselves."""
+        reader = self._reader
+        return TextParts(
+            texts,
+            reader.splitter,
+            reader.source_normalizer.normalize,
+            self._encode,
+            reader.usual_length,
+            self.max_length_,
+        )
 
     def _search(self, sources, prefix, beam_size=None, n_best=1):
         """Return the best translations of each text, as tokens with their probabilities."""

@@ -125,8 +125,12 @@ class SourceNormalizer(Normalizer):
         return cls(characters, n_broken > MIN_BROKEN * len(texts))
 
     def normalize(self, texts):
+        return [self._tidy(text) for text in self.replace_characters(texts)]
+
+    def replace_characters(self, texts):
+        """Return texts whose blanks and line breaks are as they were, a list of str."""
         is_odd, table = _replacements(self.characters)
-        return [self._tidy(_replaced(text, is_odd, table)) for text in texts]
+        return [_replaced(text, is_odd, table) for text in texts]
 
     def _tidy(self, text):
         if self.has_line_breaks:

@@ -18,6 +18,7 @@ from skae._data.texts import (
 )
 from skae._text.known_words import KnownWords
 from skae._text.normalization import SourceNormalizer, TargetNormalizer
+from skae._text.sentences import SentenceSplitter
 from skae._text.tokenizers import encode, tokenizer_of, train_tokenizer
 from skae.exceptions import LongTextWarning, warn
 
@@ -49,6 +50,8 @@ class TextPairReader(Reader):
         Write texts as the training texts are written.
     known_words : KnownWords or None, default=None
         Words of the training texts.
+    splitter : SentenceSplitter or None, default=None
+        Cuts texts into units like the training texts.
     """
 
     tokenization: str
@@ -63,6 +66,7 @@ class TextPairReader(Reader):
     source_normalizer: Any = None
     target_normalizer: Any = None
     known_words: KnownWords | None = None
+    splitter: Any = None
 
     def learn(self, X, y, *, sample_weight=None, estimator):
         sources, targets = _read_pairs(X, y, estimator)
@@ -72,7 +76,9 @@ class TextPairReader(Reader):
             target_normalizer=TargetNormalizer.learn(targets),
         )
         sources, targets, weight = reader._checked(sources, targets, sample_weight)
-        reader = reader._with_tokenizers(sources, targets)
+        has_breaks = reader.source_normalizer.has_line_breaks
+        splitter = SentenceSplitter.learn(sources, targets, has_breaks)
+        reader = replace(reader, splitter=splitter)._with_tokenizers(sources, targets)
         known_words, *slotted = KnownWords.learn(sources, targets)
         pairs = reader._tokenized(*slotted, weight, _groups(sources, targets))
         max_length = self.max_length

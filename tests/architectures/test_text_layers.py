@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skae._data.batches import Batches
-from skae._data.texts import TextDataset, TextPairDataset, duplicate_ids, split_text
+from skae._data.texts import TextDataset, TextPairDataset, duplicate_ids
 from skae._modules.translation import TranslationModule
+from skae._text.sentences import split_text
 from skae._text.tokenizers import auto_vocabulary_size, decode, encode, train_tokenizer
 from skae.architectures import RecurrentEncoderDecoder, Transformer
 from skae.architectures._attention import attend

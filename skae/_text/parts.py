@@ -1,0 +1,75 @@
+"""Texts cut into parts that a net reads, and the translations of the parts joined."""
+
+from itertools import chain
+
+import numpy as np
+
+from skae._text.sentences import split_text
+
+
+class TextParts:
+    """The parts of texts as tokens: sentences, or pieces of long ones.
+
+    Parameters
+    ----------
+    texts : list of str
+    splitter : SentenceSplitter
+    normalize : callable
+        Takes and returns a list of str.
+    encode : callable
+        Takes a list of str, and returns the tokens of each.
+    usual_length : float
+        Texts of more tokens are cut into sentences, even if those of the training are not.
+    max_length : int
+        Largest number of tokens of a part.
+
+    Attributes
+    ----------
+    rows : list of list of int
+        The tokens of each part.
+    owner : ndarray of shape (n_parts,)
+        Which text each part belongs to.
+    is_first : ndarray of shape (n_parts,)
+        Whether a part is the first of its text.
+    """
+
+    def __init__(self, texts, splitter, normalize, encode, usual_length, max_length):
+        self._splitter, self._normalize, self._encode = splitter, normalize, encode
+        self._tokens, self._max_length = {"": []}, max_length
+        self._units = [splitter.split(text) for text in texts]
+        written = self._read(self._units)
+        for i, some in enumerate(written):
+            if any(len(self._tokens[text]) > usual_length for text in some):
+                self._units[i] = splitter.split(texts[i], is_long=True)
+        self._parts = [
+            [split_text(text, self._fits, splitter) if text else [] for text in some]
+            for some in self._read(self._units)
+        ]
+        counts = [sum(map(len, some)) for some in self._parts]
+        self.rows = [self._tokens[part] for some in self._parts for part in chain(*some)]
+        self.owner = np.repeat(np.arange(len(texts)), counts)
+        self.is_first = np.diff(self.owner, prepend=-1) > 0
+
+    def _read(self, units):
+        """Return the normalized units of each text, whose tokens are known now."""
+        flat = iter(self._normalize([unit.text for some in units for unit in some]))
+        written = [[next(flat) for _ in some] for some in units]
+        self._tokenize(text for some in written for text in some if text)
+        return written
+
+    def _tokenize(self, texts):
+        new = [text for text in dict.fromkeys(texts) if text not in self._tokens]
+        self._tokens.update(zip(new, self._encode(new), strict=True))
+
+    def _fits(self, part):
+        self._tokenize([part])
+        return len(self._tokens[part]) <= self._max_length
+
+    def join(self, translations):
+        """Return the translation of each text, a list of str, from those of its parts."""
+        found = iter(translations)
+        joint = self._splitter.joint
+        return [
+            self._splitter.join(units, [joint.join(next(found) for _ in unit) for unit in parts])
+            for units, parts in zip(self._units, self._parts, strict=True)
+        ]
