@@ -78,7 +78,7 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
     beam_size : int
         Number of partial translations to continue, until as many have ended; 1 is greedy.
     n_best : int
-        Number of translations to return, at most ``beam_size``.
+        Number of translations to return, if as many are found.
     length_penalty : float
         The logarithm of the probability is divided by the length to this power.
 
@@ -118,7 +118,7 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         else:
             state = state.select(rows[continues].flatten())
         sample, log_p = sample[continues], log_p[continues]
-    return [_rank(some, length_penalty)[:n_best] for some in found]
+    return [rank(some, length_penalty)[:n_best] for some in found]
 
 
 def _collect(found, sample, tokens, rows, values, ends):
@@ -137,7 +137,8 @@ def _score(translation, length_penalty):
     return log_p / (len(tokens) + 1) ** length_penalty
 
 
-def _rank(translations, length_penalty):
+def rank(translations, length_penalty):
+    """Return translations, tuples (tokens, log_probability), in order, the best first."""
     return sorted(translations, key=lambda t: -_score(t, length_penalty))
 
 

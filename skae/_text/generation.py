@@ -21,11 +21,14 @@ from skae._data.texts import (
 from skae._modules.translation import TranslationModule
 from skae._text.attention_map import AttentionMap, draw
 from skae._text.ctranslate2_export import translate, translate_options
-from skae._text.decoding import Constraints, beam_search, sample
+from skae._text.decoding import Constraints, beam_search, rank, sample
 from skae._text.parts import TextParts
 from skae._text.reader import encode_texts
 from skae._text.tokenizers import SLOT, decode, encode, visible_slots
 from skae.metrics._texts import TEXT_SCORES, read_references
+
+#: Beams that are searched for different texts, each twice as wide as the last.
+N_BEAMS = 3
 
 
 class TextGeneration:
@@ -131,7 +134,8 @@ class TextGeneration:
         X : sequence of str of shape (n_samples,)
             Texts.
         n_best : int, default=5
-            Number of translations of each text. The beam is at least this large.
+            Number of translations of each text, which are all different. The beam is at least this
+            large, and larger where it finds too few.
         prefix : str, sequence of str of shape (n_samples,) or None, default=None
             Text that the translations begin with.
 
@@ -140,7 +144,9 @@ class TextGeneration:
         y : ndarray of str objects of shape (n_samples, n_best)
             Translations, the best first by ``length_penalty``; None where fewer were found.
         log_likelihood : ndarray of shape (n_samples, n_best)
-            Logarithms of their probabilities, in nats; -inf where fewer were found.
+            Logarithms of their probabilities, in nats; -inf where fewer were found. A text can be
+            spelled in several ways by tokens. Its probability is that of the best one that was
+            found, as ``predict`` compares them.
 
         Raises
         ------
@@ -151,8 +157,7 @@ class TextGeneration:
         check_scalar(n_best, "n_best", Integral, min_val=1)
         texts, prefix = self._read_texts(X, prefix)
         sources = self._read_sources(texts)
-        found = self._search(sources, prefix, max(self.beam_size, n_best), n_best)
-        return self._table(found, n_best)
+        return self._table(self._search_different(sources, prefix, n_best), n_best)
 
     def sample(self, X, n_samples=1, *, temperature=1.0, prefix=None, random_state=None):
         """Sample translations from the probabilities of the net.
@@ -437,6 +442,21 @@ class TextGeneration:
                 for i, best in zip(which, some, strict=True):
                     found[i] = best
         return found
+
+    def _search_different(self, sources, prefix, n_best):
+        """Return the best translations of each text as ``_search`` does, but no text twice."""
+        found = [[] for _ in range(len(sources))]
+        beam_size, few = max(self.beam_size, n_best), np.arange(len(sources))
+        for _ in range(N_BEAMS):
+            begin = None if prefix is None else [prefix[i] for i in few]
+            more = self._search(sources.select(few), begin, beam_size, 2 * beam_size)
+            for i, some in zip(few, more, strict=True):
+                ranked = rank([*found[i], *some], self.length_penalty)
+                texts = self._decode([tokens for tokens, _ in ranked])
+                first = {text: one for text, one in zip(texts[::-1], ranked[::-1], strict=True)}
+                found[i] = rank(first.values(), self.length_penalty)
+            few, beam_size = few[[len(found[i]) < n_best for i in few]], 2 * beam_size
+        return [some[:n_best] for some in found]
 
     def _read_prefix(self, prefix, n_texts):
         """Return the tokens of what translations begin with; raise an error if one is too long."""

@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 
 import skae
@@ -154,3 +155,26 @@ def test_the_rest_of_translations_stays():
 def test_line_breaks_stay_where_the_training_texts_have_them():
     assert SourceNormalizer.learn(["a\nb", "c"]).normalize(["a\r\n b "]) == ["a\nb"]
     assert SourceNormalizer.learn(["ab", "c"]).normalize(["a\r\n b "]) == ["a b"]
+
+
+def test_lists_of_the_best_hold_no_text_twice(translator):
+    """The net knows little, so it spells the same text in several ways."""
+    texts = [CLEAN, "Go on!"]
+    found = translator._search(translator._read_sources(texts[:1]), None, 4, 4)[0]
+    assert len(set(translator._decode([tokens for tokens, _ in found]))) < 4
+    for n_best in (4, 8):
+        found, log_p = translator.predict_n_best(texts, n_best)
+        assert [len(set(some)) for some in found] == [n_best] * 2
+        assert np.isfinite(log_p).all()
+    best, _ = translator.predict_n_best(texts[1:], 4)
+    assert (best[:, 0] == translator.predict(texts[1:])).all()
+
+
+def test_lists_of_the_best_end_where_there_are_no_more_texts(translator):
+    model = pickle.loads(pickle.dumps(translator))
+    model.max_length_ = 2  # a token and the end
+    found, log_p = model.predict_n_best(["a"], 400)
+    is_there = np.array([text is not None for text in found[0]])
+    assert 100 < is_there.sum() < 400
+    assert (np.isfinite(log_p[0]) == is_there).all()
+    assert len(set(found[0])) == is_there.sum() + 1
