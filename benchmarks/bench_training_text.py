@@ -76,7 +76,7 @@ class Loop:
 
     def train(self, batches):
         self.module.train()
-        for source, (target, _) in batches:
+        for source, (target, *_) in batches:
             with torch.autocast("cpu", torch.bfloat16, enabled=self.how == "autocast"):
                 loss = self.loss(source, target)
             loss.backward()
@@ -110,7 +110,7 @@ def muon_and_adam(weights, is_matrix):
 class Keras:
     """A recurrent encoder and decoder with attention, trained by Keras's own fit."""
 
-    share = 8
+    fraction = 8
 
     def __init__(self, data, precision="float32", width=256, size=64):
         import keras as k
@@ -140,7 +140,7 @@ class Keras:
 
     def train(self, batches):
         def arrays():
-            for source, (target, _) in batches:
+            for source, (target, *_) in batches:
                 before = torch.cat([target.new_full((len(target), 1), BEGIN), target[:, :-1]], 1)
                 x = source.int().numpy(), before.int().numpy()
                 yield x, target.int().numpy(), (target != PADDING).float().numpy()
@@ -185,7 +185,7 @@ class Data:
 
 
 def n_tokens(batches):
-    return sum(TranslationModule.size(target) for _, (target, _) in batches)
+    return sum(TranslationModule.size(target) for _, (target, *_) in batches)
 
 
 def contestants(data, architecture):
