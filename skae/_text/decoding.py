@@ -76,7 +76,8 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         Tokens that translations begin with, padded.
     constraints : Constraints
     beam_size : int
-        Number of partial translations to continue, until as many have ended; 1 is greedy.
+        Number of partial translations to continue, until as many have ended and those to return
+        are more probable than all that go on; 1 is greedy.
     n_best : int
         Number of translations to return, if as many are found.
     length_penalty : float
@@ -87,7 +88,7 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
     list of list of tuple (tokens, log_probability)
         The best translations of each source, the best first.
     """
-    n_samples, k = prefix.shape[0], beam_size
+    n_samples, k, last = prefix.shape[0], beam_size, min(n_best, beam_size) - 1
     found = [[] for _ in range(n_samples)]
     sample = torch.arange(n_samples, device=prefix.device)  # sources that are not finished
     state = state.select(sample.repeat_interleave(k))
@@ -109,7 +110,10 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         chosen = (place[: best.shape[1]] + 2 * k * ends).topk(k, largest=False).indices
         log_p, rows, token = (x.gather(1, chosen) for x in (best, rows, token))
         log_p = log_p.masked_fill(ends.gather(1, chosen), -torch.inf)
-        is_open = [len(found[i]) < k for i in sample.tolist()]
+        is_open = [
+            len(found[i]) < k or value > rank(found[i], length_penalty)[last][1]
+            for i, value in zip(sample.tolist(), log_p[:, 0].tolist(), strict=True)
+        ]
         continues = torch.tensor(is_open, device=prefix.device) & (log_p[:, 0] > -torch.inf)
         tokens = torch.cat([tokens[rows.flatten()], token.view(-1, 1)], dim=1)
         tokens = tokens.view(-1, k, n_steps)[continues].flatten(0, 1)

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from skae import Seq2SeqTranslator
+from skae._data.texts import END
+from skae._text.decoding import Constraints, beam_search
 from skae.architectures import RecurrentEncoderDecoder
+from skae.architectures._attention import DecoderState
 
 WORDS = ["letter", "garden", "winter", "summer", "planet", "friend", "silver", "yellow"]
 
@@ -58,3 +62,27 @@ def test_known_answers_may_be_held_out():
     assert sides[1] <= sides[0]
     sides = [{tuple(row) for row in part.sources.rows()} for part in (kept, held_out)]
     assert not sides[0] & sides[1]
+
+
+class Counting(torch.nn.Module):
+    """Decoder that counts up to its end, nearly sure of each token."""
+
+    n_tokens = 12
+
+    def forward(self, tokens, state):
+        hidden = torch.nn.functional.one_hot(tokens + 1, self.n_tokens + 1).float()
+        return hidden, DecoderState(state.memory, state.past, state.n_steps + 1)
+
+    def output(self, hidden):
+        probabilities = 0.99 * hidden[:, : self.n_tokens] + 0.01 / self.n_tokens
+        probabilities[:, END] += 0.99 * hidden[:, self.n_tokens]
+        return probabilities.log()
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 4])
+def test_beams_go_on_while_the_most_probable_has_not_ended(beam_size):
+    begin = torch.tensor([[END + 1]])  # then 4, 5, ... up to 11
+    found = beam_search(
+        Counting(), DecoderState([]), begin, Constraints(20), beam_size, 1, length_penalty=1.0
+    )
+    assert found[0][0][0] == list(range(END + 1, 12))
