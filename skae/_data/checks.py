@@ -94,9 +94,8 @@ def read_weights(sample_weight, samples):
     return sample_weight / sample_weight.mean()
 
 
-def check_target(y, estimator):
-    """Raise an error if there is no target."""
+def check_target(y, estimator, remedy=""):
+    """Raise an error if there is no target; ``remedy`` is what to do."""
     if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
-        )
+        what = f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        raise ValueError(f"{what}. {remedy}" if remedy else what)

@@ -26,8 +26,20 @@ N_NAMED = 3
 TEXTS_IN_CHUNK = 256
 
 
-def read_texts(X, name="X"):
+def read_texts(X, name="X", first=0):
     """Return texts, given as a list, array or Series, as a list of str.
+
+    Parameters
+    ----------
+    X : sequence of str
+    name : str, default="X"
+        What errors call it.
+    first : int, default=0
+        The place of the first of them, in errors.
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
@@ -36,45 +48,110 @@ def read_texts(X, name="X"):
     ValueError
         If X is empty or has more than one column, or a text is not valid Unicode.
     """
-    check_iterable(X, name)
-    is_list = isinstance(X, (list, tuple))
-    column = X if is_list else nw.from_native(X, pass_through=True, allow_series=True)
-    if isinstance(column, (nw.DataFrame, np.ndarray)) and len(column.shape) != 1:
-        raise ValueError(
-            f"{name} has shape {tuple(X.shape)}: give one column of texts, such as {name}['column']"
-        )
-    texts = column.to_list() if isinstance(column, nw.Series) else list(X)
+    texts = _as_list(X, name)
     if not texts:
         raise ValueError(f"{name} is empty: give at least 1 text")
     others = [i for i, text in enumerate(texts) if not isinstance(text, str)]
     if others:
+        other = texts[others[0]]
         raise TypeError(
-            f"{name} must hold texts (str), but {_places(name, others)} are not: "
-            f"{name}[{others[0]}] is {texts[others[0]]!r}"
+            f"{name} must hold texts (str), but {_places(name, others, first)} are not: "
+            f"{name}[{others[0] + first}] is {other!r:.80}. {_remedy(other, name)}"
         )
     texts = [str(text) for text in texts]  # numpy's own kind becomes Python's
-    _check_unicode(texts, name)
+    _check_unicode(texts, name, first)
     return texts
+
+
+def _as_list(X, name):
+    pyarrow = nw.dependencies.get_pyarrow()
+    if pyarrow is not None and isinstance(X, pyarrow.Array):
+        return X.to_pylist()
+    is_list = isinstance(X, (list, tuple))
+    column = X if is_list else nw.from_native(X, pass_through=True, allow_series=True)
+    if isinstance(column, (nw.DataFrame, np.ndarray)) and len(column.shape) != 1:
+        which = repr(column.columns[0]) if isinstance(column, nw.DataFrame) else ":, 0"
+        remedy = f"give one column of texts, such as {name}[{which}]"
+        if not column.shape:
+            remedy = f"give a list of texts, [str({name})]"
+        raise ValueError(f"{name} has shape {tuple(column.shape)}: {remedy}")
+    if isinstance(column, nw.Series):
+        return column.to_list()
+    check_iterable(X, name)
+    return list(X)
+
+
+def _remedy(other, name):
+    """Return what to do with a sample that is no text."""
+    if isinstance(other, bytes):
+        return f'Decode bytes: [text.decode("utf-8") for text in {name}].'
+    if _is_pair(other):
+        return f"{PAIRS_APART}."
+    if other is np.ma.masked:
+        return MISSING
+    if isinstance(other, (list, tuple, np.ndarray)):
+        several = " Repeat a text that has several translations." if name == "y" else ""
+        return f"Give one text for each sample.{several}"
+    if isinstance(other, Mapping):
+        return f'Give one of the values: [row["text"] for row in {name}].'
+    if pd.isna(other):
+        return MISSING
+    return f"Give the texts of these: [str(value) for value in {name}]."
+
+
+#: What to do with missing texts, and with pairs of texts in one list.
+MISSING = "Leave out the samples whose text is missing."
+PAIRS_APART = "Give texts and translations apart: fit([a for a, b in pairs], [b for a, b in pairs])"
+
+
+def _is_pair(sample):
+    return (
+        isinstance(sample, (list, tuple))
+        and len(sample) == 2
+        and all(isinstance(text, str) for text in sample)
+    )
+
+
+def remedy_without_targets(X):
+    """Return what to do if only X is given, and no translations."""
+    frame = nw.from_native(X, pass_through=True)
+    if isinstance(frame, nw.DataFrame) and len(frame.columns) > 1:
+        source, target = frame.columns[:2]
+        return f"Give two columns: fit(X[{source!r}], X[{target!r}])."
+    if isinstance(X, Mapping):
+        return "Give texts and translations apart: fit(list(X), list(X.values()))."
+    first = next(iter(X), None) if isinstance(X, Iterable) else None
+    if _is_pair(first):
+        return f"{PAIRS_APART}."
+    if isinstance(first, Mapping) and len(first) > 1:
+        source, target = list(first)[:2]
+        columns = (f"[row[{key!r}] for row in X]" for key in (source, target))
+        return f"Give texts and translations apart: fit({', '.join(columns)})."
+    return "Give the translation of each text, in the same order."
 
 
 def check_iterable(X, name):
     """Refuse what is no iterable of texts in an order."""
-    if isinstance(X, (str, bytes)):
+    if isinstance(X, (bytes, bytearray)):
+        raise TypeError(
+            f'{name} is bytes: decode it, {name}.decode("utf-8"), and give a list of texts'
+        )
+    if isinstance(X, str):
         raise TypeError(f"{name} is a single text: give a list of texts, [{name}]")
     if isinstance(X, UNORDERED) or not isinstance(X, Iterable):
         raise TypeError(f"{name} must be a list, array or Series of texts, not {type(X).__name__}")
 
 
-def _check_unicode(texts, name):
+def _check_unicode(texts, name, first):
     """Refuse texts with half of a character, which are none in Unicode."""
     for i, text in enumerate(texts):
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise ValueError(
-                f"{name}[{i}] holds {text[error.start]!r}, half of a pair of surrogates, at place "
-                f"{error.start}: it is no text in Unicode. Read it with the right encoding, or "
-                "replace such characters, text.encode(errors='replace').decode()."
+                f"{name}[{i + first}] holds {text[error.start]!r}, half of a pair of surrogates, "
+                f"at place {error.start}: it is no text in Unicode. Read it with the right "
+                "encoding, or replace such characters, text.encode(errors='replace').decode()."
             ) from None
 
 
@@ -87,12 +164,12 @@ def check_not_empty(texts, name):
         )
 
 
-def check_characters(texts, max_characters, name):
+def check_characters(texts, max_characters, name, first=0):
     """Refuse texts with more characters than a limit, or than none."""
     long = long_texts(texts, max_characters)
     if long:
         raise ValueError(
-            f"{_places(name, long)}: {len(texts[long[0]])} characters are more than "
+            f"{_places(name, long, first)}: {len(texts[long[0]])} characters are more than "
             f"max_characters={max_characters}. Give sentences one by one, or set another "
             "max_characters."
         )
@@ -105,8 +182,8 @@ def long_texts(texts, max_characters):
     return [i for i, text in enumerate(texts) if len(text) > max_characters]
 
 
-def _places(name, index):
-    few = ", ".join(f"{name}[{i}]" for i in index[:N_NAMED])
+def _places(name, index, first=0):
+    few = ", ".join(f"{name}[{i + first}]" for i in index[:N_NAMED])
     return few if len(index) <= N_NAMED else f"{few} and {len(index) - N_NAMED} more"
 
 

@@ -119,9 +119,11 @@ class TextGeneration:
         check_is_fitted(self)
         check_scalar(buffer_size, "buffer_size", Integral, min_val=1)
         check_iterable(X, "X")
-        texts = iter(X)
+        texts, first = iter(X), 0
         while some := list(islice(texts, buffer_size)):
+            self._texts(some, "X", first)  # errors count from the first text of all
             yield from self.predict(some, engine=engine)
+            first += len(some)
 
     def predict_n_best(self, X, n_best=5, *, prefix=None):
         """Return the most probable translations that beam search finds.
@@ -378,7 +380,7 @@ class TextGeneration:
         texts = self._sources(X, "X", is_whole)
         if prefix is None:
             return texts, None
-        if isinstance(prefix, str):
+        if isinstance(prefix, (str, bytes)):
             return texts, self._targets([prefix], "prefix") * len(texts)
         prefix = self._targets(prefix, "prefix")
         if len(prefix) != len(texts):
@@ -395,10 +397,10 @@ class TextGeneration:
         """Return translations, written as those of the training."""
         return self._reader.target_normalizer.normalize(self._texts(y, name))
 
-    def _texts(self, X, name):
+    def _texts(self, X, name, first=0):
         """Return texts as a list; raise an error if one has too many characters."""
-        texts = read_texts(X, name)
-        check_characters(texts, self.max_characters, name)
+        texts = read_texts(X, name, first)
+        check_characters(texts, self.max_characters, name, first)
         return texts
 
     def _read_sources(self, texts, name="X", tokenizer=None):

@@ -15,15 +15,19 @@ from skae._data.texts import (
     check_not_empty,
     duplicate_ids,
     read_texts,
+    remedy_without_targets,
 )
 from skae._text.known_words import KnownWords
 from skae._text.normalization import SourceNormalizer, TargetNormalizer
 from skae._text.sentences import SentenceSplitter
 from skae._text.tokenizers import encode, tokenizer_of, train_tokenizer
-from skae.exceptions import LongTextWarning, warn
+from skae.exceptions import DataWarning, LongTextWarning, warn
 
 #: Bounds of ``max_length`` if it is "auto": of tokens, and of characters.
 LENGTHS, CHARACTERS = (64, 256), (256, 1024)
+
+#: Warn if more than this fraction of pairs have the same text on both sides, and there are so many.
+MAX_EQUAL, MIN_PAIRS = 0.9, 20
 
 #: Quantile of the lengths of training texts up to which texts are not split into sentences.
 USUAL = 0.99
@@ -76,6 +80,7 @@ class TextPairReader(Reader):
             target_normalizer=TargetNormalizer.learn(targets),
         )
         sources, targets, weight = reader._checked(sources, targets, sample_weight)
+        _warn_of_odd_pairs(sources, targets)
         has_breaks = reader.source_normalizer.has_line_breaks
         splitter = SentenceSplitter.learn(sources, targets, has_breaks)
         reader = replace(reader, splitter=splitter)._with_tokenizers(sources, targets)
@@ -159,13 +164,33 @@ class TextPairReader(Reader):
 
 def _read_pairs(X, y, estimator):
     """Return texts and their translations, two lists of the same length."""
-    check_target(y, estimator)
+    if y is None:
+        check_target(y, estimator, remedy_without_targets(X))
     sources, targets = read_texts(X, "X"), read_texts(y, "y")
     if len(sources) != len(targets):
         raise ValueError(
-            f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both"
+            f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both. The "
+            "text and the translation of a pair stand at the same place in X and in y."
         )
     return sources, targets
+
+
+def _warn_of_odd_pairs(sources, targets):
+    """Warn if there is nothing to learn from pairs."""
+    n_equal = sum(source == target for source, target in zip(sources, targets, strict=True))
+    if len(sources) >= MIN_PAIRS and n_equal > MAX_EQUAL * len(sources):
+        warn(
+            f"X[i] and y[i] are the same text in {n_equal} of {len(sources)} pairs, so that the "
+            "translator will copy texts. Look whether X and y are the right columns. For work such "
+            "as spelling correction, leave out most of these pairs.",
+            DataWarning,
+        )
+    if len(set(targets)) == 1 < len(set(sources)):
+        warn(
+            f"All targets are the same text, {targets[0]!r:.60}: the translator will answer it to "
+            "every text. Look whether y is the right column.",
+            DataWarning,
+        )
 
 
 def _groups(sources, targets):

@@ -193,7 +193,7 @@ class Seq2SeqTranslator(
     _net_parameters = ("tokenization", "vocabulary_size", "shared_vocabulary", "max_length")
 
     @fit_method
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None):
         """Train on pairs of texts.
 
         Parameters
@@ -224,7 +224,7 @@ class Seq2SeqTranslator(
         return FitSession(self, (X, y), sample_weight, None if X_val is None else (X_val, y_val))
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one more epoch, on pairs, at a constant ``lr``.
 
         The first call starts a new model and sets its vocabulary and size. The next ones
