@@ -1,14 +1,24 @@
 """Translators for other work with texts, and in scikit-learn's tools."""
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import sklearn
 import torch
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skae import Seq2SeqTranslator
 from skae._data.texts import END
 from skae._text.decoding import Constraints, beam_search
 from skae.architectures import RecurrentEncoderDecoder
 from skae.architectures._attention import DecoderState
+from skae.metrics import chrf_score, exact_match_score
+from skae.model_selection import pair_groups
 
 WORDS = ["letter", "garden", "winter", "summer", "planet", "friend", "silver", "yellow"]
 
@@ -86,3 +96,66 @@ def test_beams_go_on_while_the_most_probable_has_not_ended(beam_size):
         Counting(), DecoderState([]), begin, Constraints(20), beam_size, 1, length_penalty=1.0
     )
     assert found[0][0][0] == list(range(END + 1, 12))
+
+
+# In scikit-learn's tools.
+
+
+def test_pairs_that_share_a_text_are_a_group():
+    X = ["Hi.", "Hi.", "Hello.", "I see.", "Good morning."]
+    y = ["Salut !", "Bonjour !", "Bonjour !", "Je vois.", "Je viens."]
+    groups = pair_groups(pd.Series(X), np.array(y))
+    assert groups.dtype.kind == "i"
+    assert groups.tolist() == [0, 0, 0, 1, 2]
+    with pytest.raises(ValueError, match="X holds 5 texts, but y 4"):
+        pair_groups(X, y[:4])
+    with pytest.raises(TypeError, match=r"y\[1\]"):
+        pair_groups(["a", "b"], ["a", 1])
+
+
+def test_searches_in_several_processes():
+    grid = {"lr": [1e-6, 1e-2]}
+    how = {"cv": 2, "n_jobs": 2, "error_score": "raise"}
+    scoring = make_scorer(chrf_score)
+    with joblib.parallel_config("multiprocessing"):
+        search = GridSearchCV(quick(max_epochs=2), grid, scoring=scoring, **how)
+        search.fit(MISSPELLED, RIGHT)
+        halving = HalvingGridSearchCV(
+            quick(), grid, scoring=scoring, resource="max_epochs", max_resources=2, **how
+        ).fit(MISSPELLED, RIGHT)
+    alone = quick(max_epochs=2, **search.best_params_).fit(MISSPELLED, RIGHT)
+    assert search.best_params_["lr"] == halving.best_params_["lr"] == 1e-2
+    assert search.predict(MISSPELLED).tolist() == alone.predict(MISSPELLED).tolist()
+
+
+class Recording(Seq2SeqTranslator):
+    """Keeps what its fits got."""
+
+    calls = []
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        self.calls.append((list(y), sample_weight, X_val))
+        return super().fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
+
+
+def test_groups_weights_and_validation_pairs_are_routed():
+    weight = np.linspace(0.1, 2, len(RIGHT))
+    X, y = np.array(MISSPELLED, dtype=object), np.array(RIGHT, dtype=object)
+    given = {"sample_weight": weight, "X_val": ["leter"], "y_val": ["letter"]}
+    Recording.calls = []
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = Recording(**(quick().get_params(deep=False) | {"early_stopping": True}))
+        model.set_fit_request(sample_weight=True, X_val=True, y_val=True)
+        pipeline = make_pipeline(FunctionTransformer(list), model)
+        search = GridSearchCV(
+            pipeline,
+            {"recording__lr": [1e-2]},
+            cv=GroupKFold(2),
+            scoring=make_scorer(exact_match_score),
+            error_score="raise",
+        ).fit(X, y, groups=pair_groups(X, y), **given)
+    (first, weight_1, X_val), (second, weight_2, _), (every, weight_all, _) = Recording.calls
+    assert not set(first) & set(second)
+    assert X_val == ["leter"]
+    assert len(weight_1) + len(weight_2) == len(weight_all) == len(every)
+    assert "valid_loss" in search.best_estimator_[-1].history_[-1]
