@@ -1,5 +1,8 @@
 """Translators for other work with texts, and in scikit-learn's tools."""
 
+import runpy
+from pathlib import Path
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchC
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+import skae
 from skae import Seq2SeqTranslator
 from skae._data.texts import END
 from skae._text.decoding import Constraints, beam_search
@@ -159,3 +163,22 @@ def test_groups_weights_and_validation_pairs_are_routed():
     assert X_val == ["leter"]
     assert len(weight_1) + len(weight_2) == len(weight_all) == len(every)
     assert "valid_loss" in search.best_estimator_[-1].history_[-1]
+
+
+def test_a_page_translates(speller, tmp_path, monkeypatch):
+    from starlette.testclient import TestClient
+
+    skae.save(speller, tmp_path / "speller.skae")
+    monkeypatch.setenv("MODEL", str(tmp_path / "speller.skae"))
+    path = Path(__file__).parents[2] / "examples" / "serve_translator.py"
+    with TestClient(runpy.run_path(path)["app"]) as client:
+        page = client.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "<textarea" in page.text
+        texts = [*MISSPELLED[:3], ""]
+        answer = client.post("/translate", json={"texts": texts})
+        assert answer.json() == {"translations": speller.predict(texts).tolist()}
+        for wrong in ([], ["a" * 5001], "no list"):
+            answer = client.post("/translate", json={"texts": wrong})
+            assert answer.status_code == 422
+            assert answer.json()["detail"]
