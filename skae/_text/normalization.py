@@ -8,7 +8,7 @@ of them is meant to stay is decided by the training texts alone.
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 #: Characters that keyboards and programs write for one another, the plain one first.
@@ -89,9 +89,9 @@ class SourceNormalizer(Normalizer):
 
     Parameters
     ----------
-    characters : str
+    characters : str, default=""
         The usual characters of the training texts, without blanks, the most frequent first.
-    has_line_breaks : bool
+    has_line_breaks : bool, default=False
         Whether line breaks stay.
 
     Examples
@@ -101,8 +101,8 @@ class SourceNormalizer(Normalizer):
     ["I don't know...", 'Wait - why?']
     """
 
-    characters: str
-    has_line_breaks: bool
+    characters: str = ""
+    has_line_breaks: bool = False
 
     @classmethod
     def learn(cls, texts):
@@ -148,10 +148,10 @@ class TargetNormalizer(Normalizer):
 
     Parameters
     ----------
-    blanks : dict of str to str
+    blanks : dict of str to str, default={}
         The blank before a mark (" ?"), after one (", "), between digits ("0") or between words
         ("a"), where it is not a plain space.
-    invisible : str
+    invisible : str, default=""
         Invisible characters that are frequent in the training texts, and stay.
 
     Examples
@@ -161,8 +161,8 @@ class TargetNormalizer(Normalizer):
     ['Ah\\u202f? Oui.']
     """
 
-    blanks: dict
-    invisible: str
+    blanks: dict = field(default_factory=dict)
+    invisible: str = ""
 
     @classmethod
     def learn(cls, texts):

@@ -50,11 +50,13 @@ class TextPairReader(Reader):
         Number of training pairs.
     usual_length : float or None, default=None
         Number of tokens that few training texts exceed.
-    source_normalizer, target_normalizer : Normalizer or None, default=None
-        Write texts as the training texts are written.
+    source_normalizer : SourceNormalizer
+        Writes texts as the training texts are written.
+    target_normalizer : TargetNormalizer
+        Writes translations as those of the training are written.
     known_words : KnownWords or None, default=None
         Words of the training texts.
-    splitter : SentenceSplitter or None, default=None
+    splitter : SentenceSplitter
         Cuts texts into units like the training texts.
     """
 
@@ -67,10 +69,10 @@ class TextPairReader(Reader):
     target_tokenizer: Any = None
     n_pairs: int | None = None
     usual_length: float | None = None
-    source_normalizer: Any = None
-    target_normalizer: Any = None
+    source_normalizer: SourceNormalizer = SourceNormalizer()
+    target_normalizer: TargetNormalizer = TargetNormalizer()
     known_words: KnownWords | None = None
-    splitter: Any = None
+    splitter: SentenceSplitter = SentenceSplitter(are_single=False)
 
     def learn(self, X, y, *, sample_weight=None, estimator):
         sources, targets = _read_pairs(X, y, estimator)

@@ -46,7 +46,7 @@ MIN_WORDS_PER_TEXT = 0.01
 
 #: Training texts are sentences if this fraction ends with a stop, and single ones if this fraction
 #: is not cut.
-COMPLETE_FRACTION, SINGLE_FRACTION = 0.8, 0.95
+COMPLETE_FRACTION, SINGLE_FRACTION = 0.5, 0.95
 
 _LAST_LETTER = re.compile(r"(?<!\S)([^\W\d])\.\Z")
 _PERIOD_WITHIN = re.compile(rf"(?<!\S)([^\W\d]{{1,{MAX_LETTERS}}}|\d{{1,2}})\.(?=\s+\w)")

@@ -69,7 +69,7 @@ class AttentionDisplay:
         source : str
             A text.
         target : str or None, default=None
-            A translation of it. None is the translation by ``predict``.
+            A translation of it. None is the best one that beam search finds.
         ax : matplotlib Axes or None, default=None
             Axes to draw on. None makes a new figure.
         colorbar : bool, default=True
