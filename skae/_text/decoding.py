@@ -76,17 +76,17 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         Tokens that translations begin with, padded.
     constraints : Constraints
     beam_size : int
-        Number of partial translations to continue, until as many have ended and those to return
+        Number of partial translations to continue, until as many have ended and ``n_best`` of them
         are more probable than all that go on; 1 is greedy.
     n_best : int
-        Number of translations to return, if as many are found.
+        Number of translations that are wanted.
     length_penalty : float
         The logarithm of the probability is divided by the length to this power.
 
     Returns
     -------
     list of list of tuple (tokens, log_probability)
-        The best translations of each source, the best first.
+        All translations of each source that were found, the best first.
     """
     n_samples, k, last = prefix.shape[0], beam_size, min(n_best, beam_size) - 1
     found = [[] for _ in range(n_samples)]
@@ -122,7 +122,7 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
         else:
             state = state.select(rows[continues].flatten())
         sample, log_p = sample[continues], log_p[continues]
-    return [rank(some, length_penalty)[:n_best] for some in found]
+    return [rank(some, length_penalty) for some in found]
 
 
 def _collect(found, sample, tokens, rows, values, ends):

@@ -428,7 +428,7 @@ class TextGeneration:
         )
 
     def _search(self, sources, prefix, beam_size=None, n_best=1):
-        """Return the best translations of each text, as tokens with their probabilities."""
+        """Return translations of each text, as tokens with their probabilities, the best first."""
         found, begins = [None] * len(sources), self._read_prefix(prefix, len(sources))
         with self._predictor.inference(sources) as (module, chunks):
             for which, source, _, _ in chunks if len(sources) else ():
@@ -451,7 +451,7 @@ class TextGeneration:
         beam_size, few = max(self.beam_size, n_best), np.arange(len(sources))
         for _ in range(N_BEAMS):
             begin = None if prefix is None else [prefix[i] for i in few]
-            more = self._search(sources.select(few), begin, beam_size, 2 * beam_size)
+            more = self._search(sources.select(few), begin, beam_size, n_best)
             for i, some in zip(few, more, strict=True):
                 ranked = rank([*found[i], *some], self.length_penalty)
                 texts = self._decode([tokens for tokens, _ in ranked])

@@ -256,7 +256,7 @@ class Seq2SeqTranslator(
 
         CTranslate2 [1]_ is a fast engine for transformers, for Python and C++. In float32 it finds
         the translations that ``predict`` does, but for beams that are about as good as another. It
-        does not split texts, so give it texts of one sentence, with at most ``max_length_``
+        does not split or normalize texts, so give it clean sentences, with at most ``max_length_``
         tokens: :ref:`ctranslate2` has an example. It needs the package ctranslate2, the extra
         ``ctranslate2`` of skae.
 
