@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.texts import (
+    END,
     PADDING,
     TextDataset,
     TextPairDataset,
@@ -322,10 +323,10 @@ class TextGeneration:
         check_is_fitted(self)
         sources = self._read_sources(self._sources([source], "source"), "source")
         if target is None:
-            target = self.predict_n_best([source], 1)[0][0, 0]
-        targets = self._read_sources(
-            self._targets([target], "target"), "target", self.target_tokenizer_
-        )
+            targets = TextDataset([[*self._search(sources, None)[0][0][0], END]])
+        else:
+            targets = self._targets([target], "target")
+            targets = self._read_sources(targets, "target", self.target_tokenizer_)
         weights = []
         with self._predictor.inference(TextPairDataset(sources, targets)) as (module, chunks):
             for _, x, y, _ in chunks:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skae import Autoencoder, Seq2SeqTranslator
-from skae.architectures import RecurrentEncoderDecoder
+from skae.architectures import RecurrentEncoderDecoder, Transformer
 from skae.inspection import AttentionDisplay
 
 SOURCE, TARGET = ["I", "paid", "$5", "</s>"], ["5", "$", "</s>"]
@@ -50,6 +51,29 @@ def test_the_attention_of_a_translator(translator):
         assert tokens(one.ax_.yaxis) == attention.target
     assert display.im_.get_cmap().name == "Greens"
     assert given.colorbar_ is None
+
+
+SMALL = {
+    "transformer": Transformer(8, n_encoder_layers=2, n_decoder_layers=2, n_heads=2),
+    "lstm": RecurrentEncoderDecoder(8),
+    "gru": RecurrentEncoderDecoder(8, cell="gru"),
+    "plain_lstm": RecurrentEncoderDecoder(8, attention=False),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_attention_of_each_architecture(name, translator):
+    model = clone(translator).set_params(architecture=SMALL[name])
+    model.fit(["a car", "a cat"] * 4, ["x z", "x w"] * 4)
+    if name == "plain_lstm":  # its translations, of a net that has learned nothing, are long
+        with pytest.raises(ValueError, match="without attention there are no weights"):
+            AttentionDisplay.from_estimator(model, "a cat")
+        return
+    display = AttentionDisplay.from_estimator(model, "a cat")
+    assert display.source == ["a", "cat", "</s>"]
+    assert display.target[-1] == "</s>"
+    assert display.im_.get_array().shape == (len(display.target), 3)
+    np.testing.assert_allclose(display.weights.sum(1), 1, rtol=1e-4)
 
 
 def test_it_is_what_the_translator_plots(translator):
