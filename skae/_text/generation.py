@@ -422,7 +422,7 @@ class TextGeneration:
         return TextParts(
             texts,
             reader.splitter,
-            reader.source_normalizer.normalize,
+            reader.source_normalizer.tidy,
             self._encode,
             reader.usual_length,
             self.max_length_,

@@ -125,17 +125,18 @@ class SourceNormalizer(Normalizer):
         return cls(characters, n_broken > MIN_BROKEN * len(texts))
 
     def normalize(self, texts):
-        return [self._tidy(text) for text in self.replace_characters(texts)]
+        return self.tidy(self.replace_characters(texts))
 
     def replace_characters(self, texts):
         """Return texts whose blanks and line breaks are as they were, a list of str."""
         is_odd, table = _replacements(self.characters)
         return [_replaced(text, is_odd, table) for text in texts]
 
-    def _tidy(self, text):
+    def tidy(self, texts):
+        """Return texts with one space for blanks of all kinds, a list of str."""
         if self.has_line_breaks:
-            return "\n".join(" ".join(line.split()) for line in text.splitlines()).strip()
-        return " ".join(text.split())
+            return ["\n".join(" ".join(x.split()) for x in t.splitlines()).strip() for t in texts]
+        return [" ".join(text.split()) for text in texts]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ class TextParts:
     ----------
     texts : list of str
     splitter : SentenceSplitter
-    normalize : callable
-        Takes and returns a list of str.
+    tidy : callable
+        Takes units of texts, and returns them without line breaks and other blanks than one space,
+        a list of str.
     encode : callable
         Takes a list of str, and returns the tokens of each.
     usual_length : float
@@ -33,18 +34,15 @@ class TextParts:
         Whether a part is the first of its text.
     """
 
-    def __init__(self, texts, splitter, normalize, encode, usual_length, max_length):
-        self._splitter, self._normalize, self._encode = splitter, normalize, encode
+    def __init__(self, texts, splitter, tidy, encode, usual_length, max_length):
+        self._splitter, self._tidy, self._encode = splitter, tidy, encode
         self._tokens, self._max_length = {"": []}, max_length
         self._units = [splitter.split(text) for text in texts]
         written = self._read(self._units)
         for i, some in enumerate(written):
             if any(len(self._tokens[text]) > usual_length for text in some):
                 self._units[i] = splitter.split(texts[i], is_long=True)
-        self._parts = [
-            [split_text(text, self._fits, splitter) if text else [] for text in some]
-            for some in self._read(self._units)
-        ]
+        self._parts = [[self._cut(text) for text in some] for some in self._read(self._units)]
         counts = [sum(map(len, some)) for some in self._parts]
         self.rows = [self._tokens[part] for some in self._parts for part in chain(*some)]
         self.owner = np.repeat(np.arange(len(texts)), counts)
@@ -52,7 +50,7 @@ class TextParts:
 
     def _read(self, units):
         """Return the normalized units of each text, whose tokens are known now."""
-        flat = iter(self._normalize([unit.text for some in units for unit in some]))
+        flat = iter(self._tidy([unit.text for some in units for unit in some]))
         written = [[next(flat) for _ in some] for some in units]
         self._tokenize(text for some in written for text in some if text)
         return written
@@ -60,6 +58,12 @@ class TextParts:
     def _tokenize(self, texts):
         new = [text for text in dict.fromkeys(texts) if text not in self._tokens]
         self._tokens.update(zip(new, self._encode(new), strict=True))
+
+    def _cut(self, text):
+        """Return the parts of a unit, nearly always one."""
+        if 0 < len(self._tokens[text]) <= self._max_length:
+            return [text]
+        return split_text(text, self._fits, self._splitter) if text else []
 
     def _fits(self, part):
         self._tokenize([part])

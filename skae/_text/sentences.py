@@ -51,7 +51,11 @@ COMPLETE_FRACTION, SINGLE_FRACTION = 0.5, 0.95
 _LAST_LETTER = re.compile(r"(?<!\S)([^\W\d])\.\Z")
 _PERIOD_WITHIN = re.compile(rf"(?<!\S)([^\W\d]{{1,{MAX_LETTERS}}}|\d{{1,2}})\.(?=\s+\w)")
 
-_HAS_BREAK = re.compile(r"[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+_BREAK = r"\n\v\f\r\x1c-\x1e\x85\u2028\u2029"
+_HAS_BREAK = re.compile(f"[{_BREAK}]")
+
+#: What all texts of several sentences or lines have, which takes less time to find.
+_MAY_END = re.compile(f"[{STOPS};{STOPS_WITHOUT_BLANK}{_BREAK}].", re.DOTALL)
 
 #: Scripts whose sentences follow each other without a blank.
 _IDEOGRAPHS = r"\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
@@ -79,6 +83,8 @@ class Unit(NamedTuple):
     @property
     def text(self):
         """The text on one line."""
+        if len(self.lines) == 1:
+            return self.lines[0]
         return _BREAKS_BETWEEN_WORDS.sub("", "\n".join(self.lines)).replace("\n", " ")
 
     def broken(self, translation, joint):
@@ -175,7 +181,8 @@ class SentenceSplitter:
         list of Unit
         """
         text = text.strip()
-        if self.have_line_breaks and not is_long:
+        is_whole = self.have_line_breaks and not is_long
+        if is_whole or not _MAY_END.search(text):
             return [Unit("", [text], [])]
         everywhere = is_long or (self.are_sentences and self.are_single)
         units = []
@@ -279,7 +286,8 @@ def _without_marks(paragraphs):
 
 def _units(before, lines, breaks):
     """Return some lines as one unit if they are a sentence, else each as one."""
-    if len(lines) == 1 or _is_complete(lines[-1]):
+    goes_on = lines[0][:1].isupper() and all(line[:1].islower() for line in lines[1:])
+    if len(lines) == 1 or goes_on or _is_complete(lines[-1]):
         return [Unit(before, lines, breaks)]
     pairs = zip([before, *breaks], lines, strict=True)
     return [Unit(before, [line], []) for before, line in pairs]

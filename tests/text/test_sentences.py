@@ -143,6 +143,8 @@ def test_a_sentence_on_several_lines_is_one_and_its_translation_has_as_many():
     joined = SPLITTER.join(units, ["Je te vois, et un gros chien.", "Vois-tu Tom ?"])
     assert joined == "Je te vois, et un\ngros chien. Vois-tu\nTom ?"
     assert SPLITTER.join(units, ["Oui.", ""]).count("\n") == 2
+    assert cut("I see you and\na big dog") == ["I see you and a big dog"]
+    assert cut("a big dog\na cat") == ["a big dog", "a cat"]
 
 
 def test_texts_are_translated_sentence_by_sentence(translator):
