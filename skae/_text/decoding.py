@@ -1,10 +1,19 @@
 """Decoding of tokens: greedy, by beam search, or by sampling. Needs only torch."""
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
+from torch import nn
+from torch.nn.functional import pad
 
 from skae._data.texts import BEGIN, END, PADDING
+
+#: Rows from which on a layer with packed weights is faster.
+MANY_ROWS = 32
+
+#: Columns of which the maximum is taken first.
+GROUP = 16
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,134 @@ class Constraints:
         log_p.scatter_(1, torch.where(is_same, runs[..., -1], PADDING), -torch.inf)
 
 
-def _log_probabilities(decoder, tokens, state):
-    last = tokens[:, -1:] if tokens.shape[1] else tokens.new_full((len(tokens), 1), BEGIN)
-    hidden, state = decoder(last, state)
-    return decoder.output(hidden[:, -1]).log_softmax(-1), state
+class Steps:
+    """Steps of a decoder for some sources, and the constraints on them.
+
+    Parameters
+    ----------
+    decoder : nn.Module
+    state : DecoderState
+        State before the first token, for each source.
+    prefix : tensor of shape (n_samples, n_given)
+        Tokens that translations begin with, padded.
+    constraints : Constraints
+    n_rows : int
+        Number of translations that are continued at a time, at most.
+    """
+
+    def __init__(self, decoder, state, prefix, constraints, n_rows):
+        self.decoder, self.state, self.constraints = decoder, state, constraints
+        self.output = packed(decoder.output, n_rows)
+        self.prefix = prefix
+        self.tokens = prefix.new_empty((len(prefix), 0))
+
+    def logits(self):
+        """Return the logits of the next tokens, shape (n_rows, n_tokens)."""
+        n, n_steps = self.tokens.shape
+        last = self.tokens[:, -1:] if n_steps else self.tokens.new_full((n, 1), BEGIN)
+        hidden, self.state = self.decoder(last, self.state)
+        return self.output(hidden[:, -1])
+
+    def constrain(self, values):
+        """Set the logits or logarithms of probabilities of forbidden tokens to -inf, in place."""
+        self.constraints.apply(values, self.tokens, self.prefix)
+
+    def repeat(self, n):
+        """Continue each translation several times."""
+        self.state = self.state.repeat(n)
+        self.tokens, self.prefix = (x.repeat_interleave(n, 0) for x in (self.tokens, self.prefix))
+
+    def go_on(self, token, rows=None, is_same_source=False):
+        """Append tokens to selected translations.
+
+        Parameters
+        ----------
+        token : tensor of int, shape (n_selected,)
+        rows : tensor of int, shape (n_selected,), or None, default=None
+            Which translations; None is all.
+        is_same_source : bool, default=False
+            Whether the source of each row stays the same.
+        """
+        if rows is not None:
+            self.tokens = self.tokens[rows]
+            if is_same_source:
+                self.state = self.state.reorder(rows)
+            else:
+                self.state, self.prefix = self.state.select(rows), self.prefix[rows]
+        self.tokens = torch.cat([self.tokens, token[:, None]], dim=1)
+
+
+def packed(layer, n_rows):
+    """Return a linear layer that computes the same for many rows faster, if it can be made.
+
+    On CPUs, oneDNN is faster than other libraries for layers with many outputs, once their
+    weights are in its order.
+    """
+    is_known = type(layer) is nn.Linear and torch.backends.mkldnn.is_available()
+    if not is_known or n_rows < MANY_ROWS:
+        return layer
+    weight = layer.weight.detach()
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return layer
+    weight = torch.ops.mkldnn._reorder_linear_weight(weight, n_rows)
+    return lambda x: torch.ops.mkldnn._linear_pointwise(x, weight, layer.bias, "none", [], "")
+
+
+def largest(values, k):
+    """Return the ``k`` largest values of each row and their places, as ``topk`` does.
+
+    Maxima of groups of columns are found first, which takes less time than to sort: the largest
+    values are in the groups with the largest maxima.
+
+    Parameters
+    ----------
+    values : tensor of shape (n_rows, n_columns), contiguous
+    k : int
+    """
+    n, n_columns = values.shape
+    n_groups = n_columns // GROUP
+    if n_groups <= k:
+        return values.topk(k)
+    rest = GROUP * n_groups
+    maxima = values[:, :rest].unflatten(1, (GROUP, n_groups)).amax(1)
+    group = maxima.topk(k).indices
+    members = group[..., None] + torch.arange(0, rest, n_groups, device=values.device)
+    others = torch.arange(rest, n_columns, device=values.device).expand(n, -1)
+    places = torch.cat([members.flatten(1), others], dim=1)
+    found, which = values.gather(1, places).topk(k)
+    return found, places.gather(1, which)
+
+
+def greedy(decoder, state, prefix, constraints):
+    """Take the most probable token at each step.
+
+    Parameters
+    ----------
+    decoder, state, prefix, constraints
+        As for `beam_search`.
+
+    Returns
+    -------
+    list of list of int
+        The tokens of each translation.
+    """
+    found = [None] * len(prefix)
+    which = torch.arange(len(prefix), device=prefix.device)
+    steps = Steps(decoder, state, prefix, constraints, len(prefix))
+    while len(which):
+        logits = steps.logits()
+        steps.constrain(logits)
+        token = largest(logits, 1)[1].squeeze(1)
+        ends = token == END
+        if not ends.any():
+            steps.go_on(token)
+            continue
+        for i, row in zip(which[ends].tolist(), steps.tokens[ends].tolist(), strict=True):
+            found[i] = row
+        rows = (~ends).nonzero().squeeze(1)
+        steps.go_on(token[rows], rows)
+        which = which[rows]
+    return found
 
 
 def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_penalty):
@@ -91,38 +224,59 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
     n_samples, k, last = prefix.shape[0], beam_size, min(n_best, beam_size) - 1
     found = [[] for _ in range(n_samples)]
     sample = torch.arange(n_samples, device=prefix.device)  # sources that are not finished
-    state = state.select(sample.repeat_interleave(k))
-    log_p = torch.full((n_samples, k), -torch.inf, device=prefix.device)
-    log_p[:, 0] = 0.0  # all beams begin equal
-    tokens = prefix.new_empty((n_samples * k, 0))
-    place = torch.arange(2 * k, device=prefix.device)
+    steps = Steps(decoder, state, prefix, constraints, n_samples * k)
+    log_p = torch.zeros((n_samples, 1), device=prefix.device)  # of each that is continued
     while len(sample):
-        step, state = _log_probabilities(decoder, tokens, state)
-        constraints.apply(step, tokens, prefix[sample].repeat_interleave(k, 0))
-        n_classes = step.shape[1]
-        candidates = (log_p[..., None] + step.view(-1, k, n_classes)).flatten(1)
-        best, which = candidates.topk(min(2 * k, candidates.shape[1]))
-        beam, token = which // n_classes, which % n_classes
-        ends, n_steps = token == END, tokens.shape[1] + 1
-        rows = torch.arange(len(sample), device=prefix.device)[:, None] * k + beam
-        _collect(found, sample, tokens, rows, best, ends[:, :k])
+        best, rows, token = _candidates(steps, log_p, 2 * k)
+        ends = token == END
+        _collect(found, sample, steps.tokens, rows, best, ends[:, :k])
         # The k best of the others continue.
-        chosen = (place[: best.shape[1]] + 2 * k * ends).topk(k, largest=False).indices
+        place = torch.arange(2 * k, device=prefix.device)
+        chosen = (place + 2 * k * ends).topk(k, largest=False).indices
         log_p, rows, token = (x.gather(1, chosen) for x in (best, rows, token))
         log_p = log_p.masked_fill(ends.gather(1, chosen), -torch.inf)
         is_open = [
-            len(found[i]) < k or value > rank(found[i], length_penalty)[last][1]
+            value > -inf and (len(found[i]) < k or value > rank(found[i], length_penalty)[last][1])
             for i, value in zip(sample.tolist(), log_p[:, 0].tolist(), strict=True)
         ]
-        continues = torch.tensor(is_open, device=prefix.device) & (log_p[:, 0] > -torch.inf)
-        tokens = torch.cat([tokens[rows.flatten()], token.view(-1, 1)], dim=1)
-        tokens = tokens.view(-1, k, n_steps)[continues].flatten(0, 1)
-        if continues.all():
-            state = state if k == 1 else state.reorder(rows.flatten())
-        else:
-            state = state.select(rows[continues].flatten())
-        sample, log_p = sample[continues], log_p[continues]
+        if not steps.tokens.shape[1]:
+            steps.repeat(k)
+            rows = torch.arange(rows.numel(), device=rows.device).view_as(rows)
+        if all(is_open):
+            steps.go_on(token.flatten(), rows.flatten(), is_same_source=True)
+            continue
+        still = torch.tensor(is_open, device=prefix.device)
+        sample, log_p, rows, token = (x[still] for x in (sample, log_p, rows, token))
+        steps.go_on(token.flatten(), rows.flatten())
     return [rank(some, length_penalty) for some in found]
+
+
+def _candidates(steps, log_p, n):
+    """Return the best continuations of each source.
+
+    Parameters
+    ----------
+    steps : Steps
+    log_p : tensor of shape (n_samples, n_beams)
+        Logarithm of the probability of each translation so far.
+    n : int
+        Number of continuations of each source.
+
+    Returns
+    -------
+    log_p, row, token : tensor of shape (n_samples, n)
+        Their probabilities, the best first; which translation they continue, and by which token.
+    """
+    step = steps.logits().log_softmax(-1)
+    steps.constrain(step)
+    n_samples, n_beams = log_p.shape
+    n_classes = step.shape[1]
+    values = step.view(n_samples, n_beams, n_classes).add_(log_p[..., None]).flatten(1)
+    n_found = min(n, values.shape[1])
+    best, which = (pad(x, (0, n - n_found)) for x in largest(values, n_found))
+    best[:, n_found:] = -torch.inf
+    first = torch.arange(n_samples, device=step.device)[:, None] * n_beams
+    return best, first + which // n_classes, which % n_classes
 
 
 def _collect(found, sample, tokens, rows, values, ends):
@@ -165,21 +319,22 @@ def sample(decoder, state, prefix, constraints, chance, temperature):
     drawn = [None] * len(prefix)
     which = torch.arange(len(prefix), device=prefix.device)
     total = torch.zeros(len(prefix), device=prefix.device)
-    tokens = prefix.new_empty((len(prefix), 0))
+    steps = Steps(decoder, state, prefix, constraints, len(prefix))
     while len(which):
-        step, state = _log_probabilities(decoder, tokens, state)
+        step = steps.logits().log_softmax(-1)
         allowed = step.clone()
-        constraints.apply(allowed, tokens, prefix[which])
+        steps.constrain(allowed)
         cumulated = (allowed / temperature).softmax(-1).cumsum(-1)
-        threshold = chance[which, tokens.shape[1], None] * cumulated[:, -1:]
+        threshold = chance[which, steps.tokens.shape[1], None] * cumulated[:, -1:]
         token = torch.searchsorted(cumulated, threshold, right=True)
         total = total + step.gather(1, token).squeeze(1)
-        tokens = torch.cat([tokens, token], dim=1)
-        ends = token.squeeze(1) == END
+        token = token.squeeze(1)
+        ends = token == END
         for i, row, value in zip(
-            which[ends].tolist(), tokens[ends, :-1].tolist(), total[ends].tolist(), strict=True
+            which[ends].tolist(), steps.tokens[ends].tolist(), total[ends].tolist(), strict=True
         ):
             drawn[i] = row, value
-        state = state.select(~ends) if ends.any() else state
-        which, tokens, total = which[~ends], tokens[~ends], total[~ends]
+        rows = (~ends).nonzero().squeeze(1)
+        steps.go_on(token[rows], rows)
+        which, total = which[rows], total[rows]
     return drawn

@@ -22,7 +22,7 @@ from skae._data.texts import (
 from skae._modules.translation import TranslationModule
 from skae._text.attention_map import AttentionMap, draw
 from skae._text.ctranslate2_export import translate, translate_options
-from skae._text.decoding import Constraints, beam_search, rank, sample
+from skae._text.decoding import Constraints, beam_search, greedy, rank, sample
 from skae._text.parts import TextParts
 from skae._text.reader import encode_texts
 from skae._text.tokenizers import SLOT, decode, encode, visible_slots
@@ -86,7 +86,7 @@ class TextGeneration:
             places = zip(parts.owner, parts.is_first, strict=True)
             prefix = [prefix[i] if is_first else "" for i, is_first in places]
         if engine == "torch":
-            found = [best[0][0] for best in self._search(sources, prefix)]
+            found = self._best(sources, prefix)
         else:
             net = self.encoder_, self.decoder_, (self.source_tokenizer_, self.target_tokenizer_)
             found = translate(*net, sources.rows(), translate_options(self, self.max_length_))
@@ -428,22 +428,26 @@ class TextGeneration:
             self.max_length_,
         )
 
-    def _search(self, sources, prefix, beam_size=None, n_best=1):
+    def _best(self, sources, prefix):
+        """Return the tokens of the best translation of each text."""
+        if self.beam_size > 1:
+            return [best[0][0] for best in self._search(sources, prefix, self.beam_size, 1)]
+        return self._decoded(greedy, sources, prefix)
+
+    def _search(self, sources, prefix, beam_size, n_best):
         """Return translations of each text, as tokens with their probabilities, the best first."""
+        return self._decoded(beam_search, sources, prefix, beam_size, n_best, self.length_penalty)
+
+    def _decoded(self, search, sources, prefix, *args):
+        """Return what a search finds for each text."""
         found, begins = [None] * len(sources), self._read_prefix(prefix, len(sources))
         with self._predictor.inference(sources) as (module, chunks):
             for which, source, _, _ in chunks if len(sources) else ():
-                some = beam_search(
-                    module.decoder,
-                    module.start(source),
-                    begins.get_batch(which)[0].to(source.device),
-                    self._constraints(),
-                    beam_size or self.beam_size,
-                    n_best,
-                    self.length_penalty,
-                )
-                for i, best in zip(which, some, strict=True):
-                    found[i] = best
+                begin = begins.get_batch(which)[0].to(source.device)
+                state = module.start(source)
+                some = search(module.decoder, state, begin, self._constraints(), *args)
+                for i, one in zip(which, some, strict=True):
+                    found[i] = one
         return found
 
     def _search_different(self, sources, prefix, n_best):

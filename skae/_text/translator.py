@@ -22,6 +22,7 @@ from skae._text.ctranslate2_export import (
     translate_options,
     write_model,
 )
+from skae._text.decoding import greedy
 from skae._text.generation import TextGeneration
 from skae._text.reader import TextPairReader
 from skae._text.tokenizers import KINDS, decode, visible_slots, vocabulary_length
@@ -409,8 +410,7 @@ class Seq2SeqTranslator(
     def _score_pairs(self, pairs):
         """Return the score of the translations of some pairs, found greedily."""
         pairs = pairs.subsample(MAX_SCORED)
-        found = self._search(pairs.sources, None, beam_size=1)
-        rows = pairs.targets.rows(), [best[0][0] for best in found]
+        rows = pairs.targets.rows(), self._decoded(greedy, pairs.sources, None)
         right, predicted = (
             [visible_slots(text) for text in decode(self.target_tokenizer_, some)] for some in rows
         )

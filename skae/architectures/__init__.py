@@ -42,7 +42,8 @@ of numbers.
     weights=None)`` takes tokens of shape (n_samples, n_tokens). It returns hidden values of shape
     (n_samples, n_tokens, width) and the state after these tokens. If ``weights`` is a list, it
     appends its attention weights. The layer ``decoder.output``, linear without bias, turns hidden
-    values into logits of the next tokens.
+    values into logits of the next tokens. If the state has ``shares_memory=True``, the memory can
+    have fewer rows than ``tokens``: each is that of several rows of tokens that follow each other.
 
     The optional attribute ``training_defaults``, a `TrainingDefaults`, says how to train the
     architecture. See `Transformer` and `RecurrentEncoderDecoder`.

@@ -1,6 +1,6 @@
 """Parts of text decoders: attention, and the state between steps. torch only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -18,11 +18,37 @@ class DecoderState:
         What the decoder keeps of the tokens so far.
     n_steps : int, default=0
         Number of tokens so far.
+    shares_memory : bool, default=False
+        Whether the decoder can read one row of ``memory`` for several samples in a row. Beam
+        search then does not repeat it for the translations of one source. See `Transformer`.
+    n_sharing : int, default=1
+        Number of samples that share a row of ``memory``.
     """
 
     memory: list
     past: list = field(default_factory=list)
     n_steps: int = 0
+    shares_memory: bool = False
+    n_sharing: int = 1
+
+    def repeat(self, n):
+        """Return the state with each sample several times in a row.
+
+        Parameters
+        ----------
+        n : int
+            How many times.
+
+        Returns
+        -------
+        DecoderState
+            The state of ``n`` times as many samples.
+        """
+        past = [tensor.repeat_interleave(n, 0) for tensor in self.past]
+        if self.shares_memory:
+            return replace(self, past=past, n_sharing=n * self.n_sharing)
+        memory = [tensor.repeat_interleave(n, 0) for tensor in self.memory]
+        return replace(self, memory=memory, past=past)
 
     def select(self, which):
         """Return the state of selected samples, which may be repeated.
@@ -30,15 +56,17 @@ class DecoderState:
         Parameters
         ----------
         which : tensor of int, shape (n_selected,)
-            Positions of the samples.
+            Positions of the samples. If several share a row of ``memory``, as many of each row
+            follow each other.
 
         Returns
         -------
         DecoderState
             The state of the selected samples, source included.
         """
-        memory = [tensor[which] for tensor in self.memory]
-        return DecoderState(memory, self.past, self.n_steps).reorder(which)
+        row = which[:: self.n_sharing] // self.n_sharing
+        memory = [tensor.index_select(0, row) for tensor in self.memory]
+        return replace(self, memory=memory).reorder(which)
 
     def reorder(self, which):
         """Return the state with the pasts of other samples that have the same source.
@@ -53,8 +81,7 @@ class DecoderState:
         DecoderState
             The state with the same memory.
         """
-        past = [tensor[which] for tensor in self.past]
-        return DecoderState(self.memory, past, self.n_steps)
+        return replace(self, past=[tensor.index_select(0, which) for tensor in self.past])
 
     def after(self, past, n_steps):
         """Return the state some steps later.
@@ -71,7 +98,7 @@ class DecoderState:
         DecoderState
             The later state.
         """
-        return DecoderState(self.memory, past, self.n_steps + n_steps)
+        return replace(self, past=past, n_steps=self.n_steps + n_steps)
 
 
 class Attention(nn.Module):
@@ -100,9 +127,12 @@ class Attention(nn.Module):
         return [apply_rotary(key, angles), value]
 
     def forward(self, x, key, value, angles=None, **how):
-        """Return what each step of ``x`` attends to, in the shape of ``x``; see `attend`."""
-        query = apply_rotary(self._heads(self.query(x)), angles)
-        found = attend(query, key, value, **how)
+        """Return what each step of ``x`` attends to, in the shape of ``x``; see `attend`.
+
+        Samples in a row may share keys and values: those are then fewer.
+        """
+        query = self.query(x).view(len(key), -1, x.shape[2])
+        found = attend(apply_rotary(self._heads(query), angles), key, value, **how)
         return self.output(found.transpose(1, 2).reshape(x.shape))
 
     def _heads(self, x):

@@ -141,7 +141,8 @@ class RecurrentTextDecoder(nn.Module):
         """Return the state before the first token, with what is seen of the source."""
         code = ends(states, is_token)
         past = self.begin(code).tanh().chunk(len(self.layers) * self.n_states, dim=1)
-        return DecoderState([is_token, *self.context.project_kv(states, code)], list(past))
+        memory = [is_token, *self.context.project_kv(states, code)]
+        return DecoderState(memory, list(past), shares_memory=self.context.shares_memory)
 
     def forward(self, tokens, state, weights=None):
         """Go on by some tokens.
@@ -175,6 +176,8 @@ class RecurrentTextDecoder(nn.Module):
 class SeesStates(Attention):
     """What a decoder sees that looks at all states of the encoder."""
 
+    shares_memory = True
+
     def project_kv(self, states, code):
         """Return what is kept of the source."""
         return super().project_kv(states)
@@ -190,6 +193,8 @@ class SeesStates(Attention):
 
 class SeesCode(nn.Module):
     """What a decoder sees that knows nothing but the encoder's last states."""
+
+    shares_memory = False
 
     def __init__(self, width):
         super().__init__()

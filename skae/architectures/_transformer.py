@@ -213,7 +213,7 @@ class TransformerDecoder(nn.Module):
         seen = [
             tensor for layer in self.layers for tensor in layer.cross_attention.project_kv(states)
         ]
-        return DecoderState([is_token, *seen])
+        return DecoderState([is_token, *seen], shares_memory=True)
 
     def forward(self, tokens, state, weights=None):
         """Go on by some tokens.
