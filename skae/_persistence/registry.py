@@ -31,9 +31,11 @@ from skae._outliers.known_anomalies import KnownAnomalies, _ColumnReader
 from skae._outliers.tails import TailScale
 from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeColumns
 from skae._persistence import sklearn_parts
+from skae._text.casing import Casing
 from skae._text.known_words import KnownWords
 from skae._text.normalization import Normalizer
 from skae._text.sentences import SentenceSplitter
+from skae._text.words import Lexicon
 from skae._training.muon import Muon
 from skae._training.net import Net
 from skae.architectures._recurrent_layers import Padded, Stretched
@@ -46,7 +48,7 @@ BASES = (
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
-    *(Padded, Stretched, _Draw, KnownWords, Normalizer, SentenceSplitter),
+    *(Padded, Stretched, _Draw, KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
 )
 
 #: Those of skae that damage inputs.

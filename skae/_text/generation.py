@@ -1,7 +1,9 @@
 """Generation of translations by a fitted translator."""
 
+from dataclasses import replace
+from functools import partial
 from itertools import islice
-from math import inf
+from math import inf, nan
 from numbers import Integral
 
 import numpy as np
@@ -25,7 +27,8 @@ from skae._text.ctranslate2_export import translate, translate_options
 from skae._text.decoding import Constraints, beam_search, greedy, rank, sample
 from skae._text.parts import TextParts
 from skae._text.reader import encode_texts
-from skae._text.tokenizers import SLOT, decode, encode, visible_slots
+from skae._text.reading import compile_protected, read_text
+from skae._text.tokenizers import decode, encode
 from skae.metrics._texts import TEXT_SCORES, read_references
 
 #: Beams that are searched for different texts, each twice as wide as the last.
@@ -85,12 +88,9 @@ class TextGeneration:
         if prefix is not None:
             places = zip(parts.owner, parts.is_first, strict=True)
             prefix = [prefix[i] if is_first else "" for i, is_first in places]
-        if engine == "torch":
-            found = self._best(sources, prefix)
-        else:
-            net = self.encoder_, self.decoder_, (self.source_tokenizer_, self.target_tokenizer_)
-            found = translate(*net, sources.rows(), translate_options(self, self.max_length_))
-        return np.array(parts.join(self._decode(found)), dtype=object)
+        search = self._best if engine == "torch" else self._best_by_ctranslate2
+        found = self._translate(self._readings(parts.texts, prefix), sources, prefix, search)
+        return np.array(parts.join([best[0][0] for best in found]), dtype=object)
 
     def predict_iter(self, X, *, buffer_size=4096, engine="torch"):
         """Translate an iterable of texts that does not need to fit into memory.
@@ -159,8 +159,10 @@ class TextGeneration:
         """
         check_scalar(n_best, "n_best", Integral, min_val=1)
         texts, prefix = self._read_texts(X, prefix)
-        sources = self._read_sources(texts)
-        return self._table(self._search_different(sources, prefix, n_best), n_best)
+        readings = self._readings(texts, prefix)
+        sources = self._read_sources([reading.text for reading in readings])
+        search = partial(self._search_different, n_best=n_best)
+        return _table(self._translate(readings, sources, prefix, search), n_best)
 
     def sample(self, X, n_samples=1, *, temperature=1.0, prefix=None, random_state=None):
         """Sample translations from the probabilities of the net.
@@ -198,13 +200,14 @@ class TextGeneration:
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0; got {temperature!r}")
         texts, prefix = self._read_texts(X, prefix)
-        sources = self._read_sources(texts)
+        readings = self._readings(texts, prefix)
+        sources = self._read_sources([reading.text for reading in readings])
         rng = check_random_state(random_state)
         shape = n_samples, len(texts), self.max_length_
         below_1 = np.nextafter(np.float32(1), np.float32(0))
         chance = torch.from_numpy(rng.uniform(size=shape).astype(np.float32).clip(max=below_1))
         found = [[] for _ in texts]
-        begins = self._read_prefix(prefix, len(sources))
+        begins = self._read_prefix(_with_slots(prefix, readings), len(sources))
         with self._predictor.inference(sources) as (module, chunks):
             for which, source, _, _ in chunks:
                 state, begin = module.start(source), begins.get_batch(which)[0].to(source.device)
@@ -219,7 +222,7 @@ class TextGeneration:
                     )
                     for i, one in zip(which, some, strict=True):
                         found[i].append(one)
-        return self._table(found, n_samples)
+        return _table(self._finished(found, [reading.fill for reading in readings]), n_samples)
 
     def log_likelihood(self, X, y):
         """Return the log-probabilities of given translations.
@@ -245,8 +248,7 @@ class TextGeneration:
         texts, translations = self._read_texts(X)[0], self._targets(y, "y")
         if len(texts) != len(translations):
             raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
-        targets = self._read_sources(translations, "y", self.target_tokenizer_)
-        pairs = TextPairDataset(self._read_sources(texts), targets)
+        pairs = self._read_pairs(self._readings(texts), translations, ("X", "y"))
         return self._predictor.map(TranslationModule.log_likelihood, pairs, (), nan=-inf)
 
     def score(self, X, y):
@@ -321,24 +323,28 @@ class TextGeneration:
             If a text is empty or too long, or the architecture has no attention.
         """
         check_is_fitted(self)
-        sources = self._read_sources(self._sources([source], "source"), "source")
+        texts = self._sources([source], "source")
+        check_not_empty(texts, "source")
+        (reading,) = self._readings(texts)
         if target is None:
-            targets = TextDataset([[*self._search(sources, None)[0][0][0], END]])
+            sources = self._read_sources([reading.text], "source")
+            tokens = self._search(sources, None, self.beam_size, 1)[0][0][0]
+            pairs = TextPairDataset(sources, TextDataset([[*tokens, END]]))
         else:
             targets = self._targets([target], "target")
-            targets = self._read_sources(targets, "target", self.target_tokenizer_)
+            pairs = self._read_pairs([reading], targets, ("source", "target"))
         weights = []
-        with self._predictor.inference(TextPairDataset(sources, targets)) as (module, chunks):
+        with self._predictor.inference(pairs) as (module, chunks):
             for _, x, y, _ in chunks:
                 module.hidden(x, y, weights)
         mean = torch.stack([w.mean(1) for w in weights]).mean(0)
         tokenizers = self.source_tokenizer_, self.target_tokenizer_
         names = [
             [
-                visible_slots(text) or "</s>"
+                reading.shown(text) or "</s>"
                 for text in decode(tokenizer, [[i] for i in dataset.flat()])
             ]
-            for tokenizer, dataset in zip(tokenizers, (sources, targets), strict=True)
+            for tokenizer, dataset in zip(tokenizers, (pairs.sources, pairs.targets), strict=True)
         ]
         return AttentionMap(*names, mean[0].cpu().numpy())
 
@@ -423,16 +429,16 @@ class TextGeneration:
             texts,
             reader.splitter,
             reader.source_normalizer.tidy,
-            self._encode,
+            lambda some: self._encode([reading.text for reading in self._readings(some)]),
             reader.usual_length,
             self.max_length_,
         )
 
     def _best(self, sources, prefix):
-        """Return the tokens of the best translation of each text."""
+        """Return the best translation of each text, as ``_search`` does."""
         if self.beam_size > 1:
-            return [best[0][0] for best in self._search(sources, prefix, self.beam_size, 1)]
-        return self._decoded(greedy, sources, prefix)
+            return self._search(sources, prefix, self.beam_size, 1)
+        return [[(tokens, nan)] for tokens in self._decoded(greedy, sources, prefix)]
 
     def _search(self, sources, prefix, beam_size, n_best):
         """Return translations of each text, as tokens with their probabilities, the best first."""
@@ -459,11 +465,61 @@ class TextGeneration:
             more = self._search(sources.select(few), begin, beam_size, n_best)
             for i, some in zip(few, more, strict=True):
                 ranked = rank([*found[i], *some], self.length_penalty)
-                texts = self._decode([tokens for tokens, _ in ranked])
+                texts = decode(self.target_tokenizer_, [tokens for tokens, _ in ranked])
                 first = {text: one for text, one in zip(texts[::-1], ranked[::-1], strict=True)}
                 found[i] = rank(first.values(), self.length_penalty)
             few, beam_size = few[[len(found[i]) < n_best for i in few]], 2 * beam_size
         return [some[:n_best] for some in found]
+
+    def _best_by_ctranslate2(self, sources, prefix):
+        """Return the best translation of each text, as ``_best`` does."""
+        del prefix
+        net = self.encoder_, self.decoder_, (self.source_tokenizer_, self.target_tokenizer_)
+        found = translate(*net, sources.rows(), translate_options(self, self.max_length_))
+        return [[(tokens, nan)] for tokens in found]
+
+    def _translate(self, readings, sources, prefix, search):
+        """Return translations of texts with their probabilities, the best first.
+
+        Parameters
+        ----------
+        readings : list of Reading
+        sources : TextDataset
+            Their tokens, with slots.
+        prefix : list of str or None
+        search : callable
+            ``search(sources, prefix)`` returns translations of each as tokens.
+
+        Returns
+        -------
+        list of list of tuple (text, log_probability)
+        """
+        rows = search(sources, _with_slots(prefix, readings))
+        found = [
+            [(text, log_p) for text, log_p in some if text is not None]
+            for some in self._finished(rows, [reading.restore for reading in readings])
+        ]
+        lost = [i for i, some in enumerate(found) if not some]
+        if lost:
+            rows = self._encode([readings[i].plain for i in lost])
+            begins = None if prefix is None else [prefix[i] for i in lost]
+            rows = search(TextDataset([self._cut(row) for row in rows]), begins)
+            again = self._finished(rows, [readings[i].restore_plain for i in lost])
+            for i, some in zip(lost, again, strict=True):
+                found[i] = some
+        return found
+
+    def _cut(self, row):
+        """Return the tokens of a text that is not longer without slots than a net reads."""
+        return row if len(row) <= self.max_length_ else [*row[: self.max_length_ - 1], END]
+
+    def _finished(self, found, finish):
+        """Return candidates with texts in the place of tokens, each finished by its function."""
+        texts = iter(decode(self.target_tokenizer_, [row for some in found for row, _ in some]))
+        return [
+            [(function(next(texts)), log_p) for _, log_p in some]
+            for function, some in zip(finish, found, strict=True)
+        ]
 
     def _read_prefix(self, prefix, n_texts):
         """Return the tokens of what translations begin with; raise an error if one is too long."""
@@ -483,21 +539,43 @@ class TextGeneration:
     def _constraints(self):
         return Constraints(self.max_length_, self.no_repeat_ngram_size)
 
-    def _table(self, found, n_columns):
-        """Return texts and their probabilities as arrays of shape (n_samples, n_columns)."""
-        texts = np.full((len(found), n_columns), None, dtype=object)
-        log_p = np.full((len(found), n_columns), -np.inf, dtype=np.float32)
-        for i, some in enumerate(found):
-            decoded = self._decode([tokens for tokens, _ in some])
-            texts[i, : len(some)] = decoded
-            log_p[i, : len(some)] = [value for _, value in some]
-        return texts, log_p
+    def _readings(self, texts, prefix=None):
+        """Return texts as the net reads them; with a prefix nothing comes before a translation."""
+        protected = compile_protected(self.protected)
+        readings = [read_text(text, self._reader.known_words, protected) for text in texts]
+        if prefix is None:
+            return readings
+        pairs = zip(readings, prefix, strict=True)
+        return [replace(one, before="", copy=None) if begin else one for one, begin in pairs]
 
-    def _decode(self, rows):
-        return [SLOT.sub("", text) for text in decode(self.target_tokenizer_, rows)]
+    def _read_pairs(self, readings, translations, names):
+        """Return the tokens of texts and of given translations of them."""
+        pairs = zip(readings, translations, strict=True)
+        texts, translations = zip(*(reading.pair(text) for reading, text in pairs), strict=True)
+        x_name, y_name = names
+        targets = self._read_sources(translations, y_name, self.target_tokenizer_)
+        return TextPairDataset(self._read_sources(texts, x_name), targets)
 
     def _encode(self, texts, tokenizer=None):
         return encode_texts(self.source_tokenizer_ if tokenizer is None else tokenizer, texts)
+
+
+def _with_slots(prefix, readings):
+    """Return what translations are to begin with, with slots."""
+    if prefix is None:
+        return None
+    pairs = zip(readings, prefix, strict=True)
+    return [reading.with_slots(begin) for reading, begin in pairs]
+
+
+def _table(found, n_columns):
+    """Return texts and their probabilities as arrays of shape (n_samples, n_columns)."""
+    texts = np.full((len(found), n_columns), None, dtype=object)
+    log_p = np.full((len(found), n_columns), -np.inf, dtype=np.float32)
+    for i, some in enumerate(found):
+        texts[i, : len(some)] = [text for text, _ in some]
+        log_p[i, : len(some)] = [value for _, value in some]
+    return texts, log_p
 
 
 def _mean_state(module, source, target):

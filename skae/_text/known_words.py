@@ -14,46 +14,63 @@ References
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
+from skae._text.casing import Casing
 from skae._text.tokenizers import SLOTS
-
-#: Scripts without spaces between words: their runs are no words that others could be part of.
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-
-#: Words: addresses, or letters and digits, with punctuation inside such as in 1,250.75 or B-52.
-WORD = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"]*[\w/]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    rf"|[{UNSPACED}]+|[^\W{UNSPACED}]+(?:(?:[-.,:/&@+]|(?<=\d)['’](?=\d))[^\W{UNSPACED}]+)*"
-)
-
-#: What a sentence begins after, quotes and brackets aside.
-BEGINS_AFTER = ".!?…:;"
-OPENING = " \"'«“‘([-–—\u00a0\u202f"
+from skae._text.words import IS_ADDRESS, WORD, Lexicon, begins_sentence, is_capitalized, script_of
 
 #: Fraction of the pairs, and of those with words that slots can stand for, that get slots.
 FRACTION, FRACTION_OF_ABLE = 0.05, 0.5
 
+#: A net knows numbers that it has seen so often.
+MIN_OF_NUMBER = 5
+
+#: Scripts and symbols are known if there are so many characters of them per text.
+MIN_PER_TEXT = 1e-3
+
 #: Pairs for each slot, at least: fewer do not teach the net what it is.
 PAIRS_PER_SLOT = 50
+
+#: A kind of words is copied if it is copied so often. What a net itself makes of names that it has
+#: not seen is right less often than that; digits it translates one by one.
+COPIED_NAMES, COPIED_NUMBERS = 0.2, 0.5
+
+#: Words of a kind that are not copied and count before any is seen.
+PRIOR = 2
+
+#: Words of a kind that occur once, at least, to go by them; training texts that are read, about, if
+#: there are fewer.
+MIN_ONCE, N_READ = 5, 10_000
 
 
 @dataclass(frozen=True)
 class KnownWords:
-    """Words of training texts.
+    """What training texts say of words: which there are, and what becomes of others.
 
     Parameters
     ----------
-    forms : dict of str to str
-        The words in lower case, and the form that each has most often inside of sentences.
+    lexicon : Lexicon
+    casing : Casing
+    scripts : list of str
+        The scripts of the letters of the training texts, and their symbols.
+    copied : dict of str to bool
+        Whether words of a kind come out as they went in, if they are unknown.
+    formats : dict of str to list of str
+        What translations put between the digits of numbers of a shape, such as 0:0.
     n_slots : int
         Number of slots that the net has learned.
     """
 
-    forms: dict = field(default_factory=dict, repr=False)
+    lexicon: Lexicon = Lexicon()
+    casing: Casing = Casing()
+    scripts: list = field(default_factory=list)
+    copied: dict = field(default_factory=dict)
+    formats: dict = field(default_factory=dict)
     n_slots: int = 0
 
     @classmethod
@@ -71,22 +88,63 @@ class KnownWords:
             With slots.
         """
         of_sources, of_targets = ([WORD.findall(t) for t in texts] for texts in (sources, targets))
-        counts = Counter(word.lower() for words in of_sources for word in words)
-        able = {}
-        for i, pair in enumerate(zip(of_sources, of_targets, strict=True)):
-            if words := _common_names(*pair):
-                able[i] = words
+        counts = Counter(word.casefold() for words in of_sources for word in words)
+        pairs = enumerate(zip(of_sources, of_targets, strict=True))
+        able = {i: words for i, pair in pairs if (words := _common_names(*pair))}
         chosen = _choose(able, counts, len(sources))
         n_slots = min(len(SLOTS), len(chosen) // PAIRS_PER_SLOT)
+        scripts = Counter()
+        for character, count in Counter("".join(sources)).items():
+            scripts[script_of(character)] += count
+        lexicon = Lexicon.learn(of_sources)
+        casing = Casing.learn(sources, lexicon)
+        formats = _formats(of_sources, targets)
+        copied = _copied_kinds(sources, of_sources, of_targets, counts, lexicon)
+        copied |= dict.fromkeys(formats, True)
         sources, targets = list(sources), list(targets)
-        if n_slots:
-            rng = np.random.default_rng(0)
-            for i in chosen:
-                words = able[i][:n_slots]
-                slots = dict(zip(words, rng.permutation(n_slots).tolist(), strict=False))
-                sources[i], targets[i] = (_put_slots(t[i], slots) for t in (sources, targets))
-                of_sources[i] = [word for word in of_sources[i] if word not in slots]
-        return cls(_usual_forms(of_sources), n_slots), sources, targets
+        rng = np.random.default_rng(0)
+        for i in chosen if n_slots else ():
+            slots = dict(zip(able[i], rng.permutation(n_slots).tolist(), strict=False))
+            sources[i], targets[i] = (_put_slots(t[i], slots) for t in (sources, targets))
+            of_sources[i] = [word for word in of_sources[i] if word not in slots]
+        of_sources = [
+            [
+                word
+                for word in words
+                if counts[word.casefold()] >= MIN_OF_NUMBER or not copied.get(shape_of(word))
+            ]
+            for words in of_sources
+        ]
+        least = MIN_PER_TEXT * len(sources)
+        scripts = sorted(s for s, n in scripts.items() if s is not None and n >= least)
+        known = cls(Lexicon.learn(of_sources), casing, scripts, copied, formats, n_slots)
+        return known, sources, targets
+
+    def copies(self, word, is_first):
+        """Say whether a word is unknown, and of a kind that comes out as it went in."""
+        if not self.n_slots or word in self.lexicon:
+            return False
+        kind = kind_of(word, is_first, self.lexicon)
+        if kind in self.copied or kind is None:
+            return self.copied.get(kind, False)
+        return kind[0].isdigit() and self.copied.get("0", False)
+
+    def is_common(self, word):
+        """Say whether a word is known, and not as a name."""
+        return word in self.lexicon and self.lexicon.usual(word)[0].islower()
+
+    def written(self, word):
+        """Return how translations write a number, such as 17 h 45 for 17:45; other words as is."""
+        between = self.formats.get(shape_of(word))
+        if between is None:
+            return word
+        groups = re.findall(r"\d+", word)
+        return "".join(chain.from_iterable(zip(groups, [*between, ""], strict=True)))
+
+    def foreign(self, text):
+        """Return the characters of a text in scripts that were never seen, and such symbols."""
+        scripts = {c: script_of(c) for c in set(text)} if self.scripts else {}
+        return {c for c, script in scripts.items() if script not in (None, *self.scripts)}
 
 
 def _common_names(source, target):
@@ -102,7 +160,7 @@ def _common_names(source, target):
 
 def _choose(able, counts, n_pairs):
     """Return the pairs that get slots: those of words that occur once, and others by chance."""
-    once = {i for i, words in able.items() if any(counts[word.lower()] == 1 for word in words)}
+    once = {i for i, words in able.items() if any(counts[w.casefold()] == 1 for w in words)}
     others = [i for i in able if i not in once]
     n_wanted = min(FRACTION * n_pairs, FRACTION_OF_ABLE * len(able)) - len(once)
     drawn = np.random.default_rng(0).permutation(len(others))[: max(0, int(n_wanted))]
@@ -114,11 +172,79 @@ def _put_slots(text, slots):
     return WORD.sub(lambda m: SLOTS[slots[m[0]]] if m[0] in slots else m[0], text)
 
 
-def _usual_forms(texts):
-    """Return the words of texts in lower case, each with its usual form inside of sentences."""
-    inside = Counter(word for words in texts for word in words[1:])
-    first = Counter(words[0].lower() for words in texts if words)
-    forms = {word: word for word in first}
-    for word, _ in reversed(inside.most_common()):
-        forms[word.lower()] = word
-    return forms
+def kind_of(word, is_first, lexicon):
+    """Return the kind of a word, or None if words such as it are always translated.
+
+    Parameters
+    ----------
+    word : str
+    is_first : bool
+        Whether a sentence begins with it.
+    lexicon : Lexicon
+
+    Examples
+    --------
+    >>> lexicon = Lexicon.learn([["He", "paints", "a", "box"]])
+    >>> [kind_of(word, False, lexicon) for word in ("box", "Zorblax", "17:45", "a@b.org")]
+    [None, 'name', '0:0', 'address']
+    >>> [kind_of(word, True, lexicon) for word in ("Painting", "Zorblax", "NATO")]
+    ['first of a family', 'first', 'name']
+    """
+    if IS_ADDRESS.fullmatch(word):
+        return "address"
+    if word[0].isdigit():
+        return shape_of(word)
+    if word == word.lower():
+        return None
+    if not is_first or not is_capitalized(word):
+        return "name"
+    return "first of a family" if lexicon.has_related(word) else "first"
+
+
+def shape_of(word):
+    """Return a word with 0 for digits and a for letters, such as 0:0 for 17:45."""
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", word))
+
+
+def _formats(of_sources, targets):
+    """Return how translations write numbers of several groups of digits, by shape."""
+    seen, found = Counter(), defaultdict(Counter)
+    for words, target in zip(of_sources, targets, strict=True):
+        for word in words:
+            groups = re.findall(r"\d+", word)
+            if len(groups) < 2 or any(c.isalpha() for c in word):
+                continue
+            shape = shape_of(word)
+            seen[shape] += 1
+            pattern = r"(?<!\d)" + r"(\D{1,3})".join(groups) + r"(?!\d)"
+            if match := re.search(pattern, target):
+                found[shape][match.groups()] += 1
+    usual = [s for s in sorted(found) if found[s].total() >= COPIED_NAMES * seen[s]]
+    return {shape: list(max(found[shape], key=found[shape].get)) for shape in usual}
+
+
+def _copied_kinds(texts, of_sources, of_targets, counts, lexicon):
+    """Return which kinds are copied, by the words that occur once in the training texts.
+
+    Where these are few, all words of some texts tell it.
+    """
+    once, some = (Counter(), Counter()), (Counter(), Counter())
+    step = 1 + len(texts) // N_READ
+    for i, (text, source, target) in enumerate(zip(texts, of_sources, of_targets, strict=True)):
+        if i % step and not any(counts[word.casefold()] == 1 for word in source):
+            continue
+        target = set(target)
+        for match in WORD.finditer(text):
+            is_single = counts[match[0].casefold()] == 1
+            if i % step and not is_single:
+                continue
+            kind = kind_of(match[0], begins_sentence(text, match.start()), lexicon)
+            for seen, same in [some, once][: 1 + is_single]:
+                seen[kind] += 1
+                same[kind] += match[0] in target
+    copied = {"address": True}
+    for kind in filter(None, some[0] + once[0]):
+        seen, same = once if once[0][kind] >= MIN_ONCE else some
+        rate = same[kind] / (seen[kind] + PRIOR)
+        copied[kind] = rate >= (COPIED_NUMBERS if kind[0].isdigit() else COPIED_NAMES)
+    return copied

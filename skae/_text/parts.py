@@ -26,6 +26,8 @@ class TextParts:
 
     Attributes
     ----------
+    texts : list of str
+        The parts.
     rows : list of list of int
         The tokens of each part.
     owner : ndarray of shape (n_parts,)
@@ -44,7 +46,8 @@ class TextParts:
                 self._units[i] = splitter.split(texts[i], is_long=True)
         self._parts = [[self._cut(text) for text in some] for some in self._read(self._units)]
         counts = [sum(map(len, some)) for some in self._parts]
-        self.rows = [self._tokens[part] for some in self._parts for part in chain(*some)]
+        self.texts = [part for some in self._parts for part in chain(*some)]
+        self.rows = [self._tokens[part] for part in self.texts]
         self.owner = np.repeat(np.arange(len(texts)), counts)
         self.is_first = np.diff(self.owner, prepend=-1) > 0
 

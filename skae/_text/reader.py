@@ -19,6 +19,7 @@ from skae._data.texts import (
 )
 from skae._text.known_words import KnownWords
 from skae._text.normalization import SourceNormalizer, TargetNormalizer
+from skae._text.reading import read_text
 from skae._text.sentences import SentenceSplitter
 from skae._text.tokenizers import encode, tokenizer_of, train_tokenizer
 from skae.exceptions import DataWarning, LongTextWarning, warn
@@ -54,8 +55,8 @@ class TextPairReader(Reader):
         Writes texts as the training texts are written.
     target_normalizer : TargetNormalizer
         Writes translations as those of the training are written.
-    known_words : KnownWords or None, default=None
-        Words of the training texts.
+    known_words : KnownWords
+        What the training texts say of words.
     splitter : SentenceSplitter
         Cuts texts into units like the training texts.
     """
@@ -71,7 +72,7 @@ class TextPairReader(Reader):
     usual_length: float | None = None
     source_normalizer: SourceNormalizer = SourceNormalizer()
     target_normalizer: TargetNormalizer = TargetNormalizer()
-    known_words: KnownWords | None = None
+    known_words: KnownWords = KnownWords()
     splitter: SentenceSplitter = SentenceSplitter(are_single=False)
 
     def learn(self, X, y, *, sample_weight=None, estimator):
@@ -100,7 +101,9 @@ class TextPairReader(Reader):
     def read(self, X, y, *, sample_weight=None, estimator):
         sources, targets, weight = self._checked(*_read_pairs(X, y, estimator), sample_weight)
         ids = _groups(sources, targets)
-        return self._without_long(self._tokenized(sources, targets, weight, ids))
+        readings = (read_text(text, self.known_words) for text in sources)
+        pairs = [one.pair(target) for one, target in zip(readings, targets, strict=True)]
+        return self._without_long(self._tokenized(*zip(*pairs, strict=True), weight, ids))
 
     def fitted_attributes(self):
         return {

@@ -103,6 +103,10 @@ class Seq2SeqTranslator(
         to compare it with others. Higher values give longer translations.
     no_repeat_ngram_size : int or None, default=None
         No sequence of this many tokens occurs twice in a translation.
+    protected : "markup", str, list of str or None, default=None
+        What comes out of ``predict`` as it went in: regular expressions of such parts of a text,
+        or "markup" for tags and entities of HTML, URLs, and fields such as ``{name}`` and ``%s``.
+        It does not affect training and can be set on a fitted translator.
     metric : {"chrf", "bleu", "exact_match"}, default="chrf"
         Metric that ``score`` returns. "exact_match" is the fraction of texts that are right.
     stop_by : {"loss", "chrf", "bleu", "exact_match"}, default="loss"
@@ -162,6 +166,7 @@ class Seq2SeqTranslator(
     beam_size: int = 4
     length_penalty: float = 1.0
     no_repeat_ngram_size: int | None = None
+    protected: Any = None
     metric: str = "chrf"
     stop_by: str = "loss"
     precision: str = "auto"
@@ -181,6 +186,7 @@ class Seq2SeqTranslator(
         "beam_size": [integer(1)],
         "length_penalty": [real(None, None)],
         "no_repeat_ngram_size": [integer(1), None],
+        "protected": [str, list, tuple, None],
         "metric": [StrOptions(set(TEXT_SCORES))],
         "stop_by": [StrOptions({"loss", *TEXT_SCORES})],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],

@@ -1,0 +1,227 @@
+"""Unknown names and numbers, texts in unusual case, and protected parts."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import skae
+from skae import Seq2SeqTranslator
+from skae._text import known_words
+from skae._text.known_words import KnownWords
+from skae._text.reading import compile_protected, read_text
+from skae._text.tokenizers import SLOT, SLOTS, decode, encode, train_tokenizer
+from skae.architectures import RecurrentEncoderDecoder
+
+NAMES = ["Tom", "Mary", "Paul", "Anna", "Jane", "Luke", "Carl", "Emma", "Rosa", "Hugo", "Vera"]
+DOES = {"sees": "voit", "wants": "veut"}
+WHAT = {"cat": "chat", "dog": "chien", "coat": "manteau"}
+PAIRS = [
+    pair
+    for name in NAMES
+    for a, b in DOES.items()
+    for c, d in WHAT.items()
+    for pair in (
+        (f"{name} {a} a {c}.", f"{name} {b} un {d}."),
+        (f"The {c} {a} {name}.", f"Le {d} {b} {name}."),
+    )
+]
+PAIRS += [
+    (f"I see {n} cats at {n}:15.", f"Je vois {n} chats à {n} h 15.") for n in range(10, 50, 2)
+]
+ORDER = np.random.default_rng(0).permutation(len(PAIRS))
+ENGLISH, FRENCH = ([PAIRS[i][side] for i in ORDER] for side in (0, 1))
+
+
+@pytest.fixture(scope="module")
+def many_slots():
+    """Let slots be learned from few pairs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(known_words, "FRACTION", 0.5)
+        patch.setattr(known_words, "PAIRS_PER_SLOT", 40)
+        yield
+
+
+@pytest.fixture(scope="module")
+def words(many_slots):
+    """Return what is known of the words of the pairs, and the pairs with slots."""
+    return KnownWords.learn(ENGLISH, FRENCH)
+
+
+@pytest.fixture(scope="module")
+def translator(many_slots):
+    return Seq2SeqTranslator(
+        RecurrentEncoderDecoder(48, dropout=0.0),
+        batch_size=16,
+        max_epochs=10,
+        early_stopping=False,
+        random_state=0,
+        vocabulary_size=400,
+        check_baseline=False,
+        beam_size=2,
+    ).fit(ENGLISH, FRENCH)
+
+
+# With a net.
+
+
+def test_unknown_names_come_out_as_they_went_in(translator):
+    names = [
+        "Zorblax",
+        "Quixley",
+        "Blorp",
+        "Jean-Zorb",
+        "NARQ",
+        "McFlarn",
+        "Édrisse",
+        "Tselinov",
+        "iZorb",
+        "B-52",
+    ]
+    translated = translator.predict([f"The dog wants {name}." for name in names])
+    right = [f"Le chien veut {name}." for name in names]
+    assert np.mean(translated == right) >= 0.9
+
+
+def test_unknown_numbers_come_out_as_translations_write_them(translator):
+    translated = translator.predict(["The dog wants 2087.", "The cat sees 2087:46."])
+    assert translated.tolist() == ["Le chien veut 2087.", "Le chat voit 2087 h 46."]
+
+
+def test_saved_translators_know_the_same_words(translator, tmp_path):
+    path = tmp_path / "model.skae"
+    skae.save(translator, path)
+    texts = ["Zorblax sees a cat.", "THE CAT SEES TOM.", "The dog sees {x}."]
+    for twin in (skae.load(path), pickle.loads(pickle.dumps(translator))):
+        assert twin._reader.known_words == translator._reader.known_words
+        assert twin.predict(texts).tolist() == translator.predict(texts).tolist()
+
+
+def test_all_methods_read_the_same_slots(translator):
+    text, prefix = "The dog sees Zorblax.", "Le chien"
+    best, log_p = translator.predict_n_best([text], 2)
+    assert best[0, 0] == translator.predict([text])[0]
+    assert "Zorblax" in best[0, 0]
+    np.testing.assert_allclose(
+        translator.log_likelihood([text], best[:, 0]), log_p[:, 0], rtol=1e-4
+    )
+    assert translator.predict([text], prefix=prefix)[0].startswith(prefix)
+    samples, _ = translator.sample([text], 3, random_state=0)
+    assert not any(SLOT.search(sample) for sample in samples[0])
+    attention = translator.attention(text)
+    assert "Zorblax" in attention.source
+    assert "Zorblax" in attention.target
+
+
+def test_texts_in_capitals_are_read_in_usual_case(translator):
+    texts = ["Tom sees a cat.", "The dog wants Mary."]
+    for change in (str.upper, str.lower):
+        changed = translator.predict([change(text) for text in texts])
+        assert changed.tolist() == translator.predict(texts).tolist()
+
+
+def test_what_is_protected_survives(translator):
+    texts = [
+        "The <b>dog</b> sees {x}.",
+        "Tom wants %s.",
+        "<p>The cat sees Tom.</p>",
+        "{a}{b}{c}{d}{e}",
+    ]
+    translated = translator.set_params(protected="markup").predict(texts)
+    parts = compile_protected("markup")
+    assert [parts.findall(t) for t in translated] == [parts.findall(t) for t in texts]
+    assert translator.set_params(protected=None).predict(["Tom sees a cat."]).shape == (1,)
+
+
+def test_emoji_and_other_scripts_are_kept(translator):
+    texts = [
+        "The dog sees Tom. 😀",
+        "👋🏽 Tom sees 🐈 a cat!",
+        "😀",
+        "Привет, мир!",
+        "Tom sees Ольга.",
+    ]
+    translated = translator.predict(texts)
+    assert translated[2] == "😀"
+    assert translated[3] == "Привет, мир!"
+    for text, kept in zip(translated, ("😀", "👋🏽", "😀", "Привет", "Ольга"), strict=True):
+        assert kept in text
+
+
+def test_training_goes_on_with_new_names(translator):
+    twin = pickle.loads(pickle.dumps(translator))
+    twin.partial_fit(["Zorblax sees a cat.", "A cat."], ["Zorblax voit un chat.", "Un chat."])
+    assert "Quixley" in twin.predict(["The dog sees Quixley."])[0]
+
+
+@pytest.mark.parametrize(
+    ("protected", "error", "message"),
+    [
+        ("[", ValueError, "is no regular expression"),
+        ("a*", ValueError, "matches an empty text"),
+        ([1], TypeError, "protected must be"),
+    ],
+)
+def test_bad_patterns(translator, protected, error, message):
+    twin = pickle.loads(pickle.dumps(translator)).set_params(protected=protected)
+    with pytest.raises(error, match=message):
+        twin.predict(["A cat."])
+
+
+# Without one.
+
+
+def test_few_or_no_names_give_no_slots():
+    words, *pairs = KnownWords.learn(["A cat.", "A dog."], ["Un chat.", "Un chien."])
+    assert words.n_slots == 0
+    assert pairs == [["A cat.", "A dog."], ["Un chat.", "Un chien."]]
+    assert read_text("A Zorblax.", words).text == "A Zorblax."
+
+
+def test_slots_stand_for_the_same_words_in_both_texts(words):
+    _, sources, targets = words
+    slotted = [pair for pair in zip(sources, targets, strict=True) if SLOT.search(pair[0])]
+    assert len(slotted) > 40
+    assert all(SLOT.findall(x) and set(SLOT.findall(x)) == set(SLOT.findall(y)) for x, y in slotted)
+
+
+def test_kinds_that_are_not_copied_have_no_slots():
+    names = [f"{a}{b}ra" for a in "BDFGKLMNPRSTVZ" for b in "aeiou"]
+    spelled = [" ".join(name.upper()) for name in names]
+    words, *_ = KnownWords.learn(names, spelled)
+    assert not any(words.copied.get(kind) for kind in ("name", "first"))
+    assert read_text("I see Zorblax.", words).text == "I see Zorblax."
+
+
+def test_unusual_case_is_decided_by_the_training_texts(words):
+    assert read_text("TOM SEES THE CAT.", words[0]).text == "Tom sees the cat."
+    upper, *_ = KnownWords.learn([t.upper() for t in ENGLISH], FRENCH)
+    assert read_text("TOM SEES THE CAT.", upper).text == "TOM SEES THE CAT."
+    assert read_text("tom sees the cat.", upper).text == "TOM SEES THE CAT."
+
+
+def test_equal_words_have_equal_slots_and_lost_ones_are_told(words):
+    reading = read_text("Zorblax sees Quix and Zorblax.", words[0])
+    first, second = SLOTS[:2]
+    assert reading.text == f"{first} sees {second} and {first}."
+    assert reading.restore(f"{second} voit {first}") == "Quix voit Zorblax"
+    assert reading.restore(f"{first} voit") is None
+    assert reading.restore(f"{first} {second} {second}") is None
+
+
+def test_marks_at_the_ends_are_put_back(words):
+    protected = compile_protected("markup")
+    reading = read_text("<p><b>Tom</b> sees a cat 😀!</p>", words[0], protected)
+    assert (reading.before, reading.after) == ("<p><b>", " 😀</p>") or "</p>" in reading.after
+    assert reading.restore(reading.text).startswith("<p><b>Tom</b> sees a cat")
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "word", "char"])
+def test_slots_have_tokens_that_no_text_has(kind):
+    tokenizer = train_tokenizer([*ENGLISH, *FRENCH], kind, 400)
+    texts = [f"{SLOTS[0]}'s cat, {SLOTS[1]} õ", SLOTS[2], "plain õ <0xF5> é ÿ"]
+    rows = encode(tokenizer, texts)
+    assert decode(tokenizer, rows) == texts
+    slots = {row[-1] for row in encode(tokenizer, SLOTS)}
+    assert len(slots) == len(SLOTS)
+    assert slots.isdisjoint(rows[2])
