@@ -199,7 +199,8 @@ class NetPredictor(Predictor):
 
     Samples of float64 pass through a twin of the module, in float64: in float32, the result for a
     sample would depend on the other samples in its chunk. The twin is made when it is first
-    needed, and again after the weights have changed. Pickles and copies of estimators do without.
+    needed, and again after the weights have changed, and so are engines that other packages make of
+    the net. Pickles and copies of estimators do without.
 
     Parameters
     ----------
@@ -208,7 +209,7 @@ class NetPredictor(Predictor):
 
     def __init__(self, net):
         self.net = net
-        self._twin, self._lock = None, Lock()
+        self._twin, self._engine, self._lock = None, None, Lock()
         _predictors.add(self)
 
     @property
@@ -238,33 +239,44 @@ class NetPredictor(Predictor):
                     self._twin = _Twin(module, self.device)
             return self._twin.module, self._twin.device
 
+    def engine(self, key, make):
+        """Return ``make()``, which is kept while the key and the weights stay the same."""
+        module = self.net.module_
+        with self._lock:
+            kept, state, engine = self._engine or (None, None, None)
+            if kept != key or not state.is_up_to_date(module):
+                engine = make()
+                self._engine = key, _ModuleState(module), engine
+            return engine
+
 
 #: All there are.
 _predictors = WeakSet()
+
+#: Engines in a forked process, whose threads are gone: they can be neither used nor ended.
+_lost_engines = []
 
 
 def _renew_locks():
     """Make new locks in a forked process, where the threads that held the old ones are gone."""
     for predictor in _predictors:
         predictor._lock = Lock()
+        _lost_engines.append(predictor._engine)
+        predictor._engine = None
 
 
 at_fork(after_in_child=_renew_locks)
 
 
-class _Twin:
-    """Copy of a module in float64, which knows when the module has changed.
+class _ModuleState:
+    """The state of a module, which knows when the module has changed.
 
     Parameters
     ----------
     original : nn.Module
-    device : torch.device
-        Where it is.
     """
 
-    def __init__(self, original, device):
-        self.device = torch.device("cpu") if device.type == "mps" else device  # no float64 there
-        self.module = copy.deepcopy(original).to(self.device).double()
+    def __init__(self, original):
         self._original = original
         parts = list(original.modules())
         members = [m for p in parts for m in (p._parameters, p._buffers, p._modules)]
@@ -293,6 +305,22 @@ class _Twin:
             [id(one) for some in self._members for one in some.values()],
             [(weight.data_ptr(), weight._version) for weight in self._weights],
         )
+
+
+class _Twin(_ModuleState):
+    """Copy of a module in float64, which knows when the module has changed.
+
+    Parameters
+    ----------
+    original : nn.Module
+    device : torch.device
+        Where it is.
+    """
+
+    def __init__(self, original, device):
+        super().__init__(original)
+        self.device = torch.device("cpu") if device.type == "mps" else device  # no float64 there
+        self.module = copy.deepcopy(original).to(self.device).double()
 
 
 def _chain(*modules):

@@ -44,6 +44,9 @@ FILES = {
     OPTIONS,
 }
 
+#: Engines by name, with the type of their weights.
+ENGINES = {"ctranslate2": None, "ctranslate2-int8": "int8"}
+
 #: Modules that have a counterpart in CTranslate2, or have no effect outside of training.
 KNOWN = {
     TransformerEncoder,
@@ -233,32 +236,40 @@ def write_model(folder, spec, tokenizers, options, quantization=None):
     Path(folder, OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
 
 
-def translate(encoder, decoder, tokenizers, rows, options):
-    """Translate by CTranslate2, in float32, on the CPU.
+class Engine:
+    """A translator of CTranslate2 on the CPU, in memory.
 
     Parameters
     ----------
     encoder, decoder, tokenizers
         As for `make_spec`.
-    rows : list of list of int
-        Tokens of texts, the end of the text last.
-    options : dict
-        As `translate_options` returns it.
-
-    Returns
-    -------
-    list of list of int
-        Tokens of the translations.
+    quantization : str or None, default=None
+        Type of the weights, None for float32.
     """
-    library, spec = load_library(), make_spec(encoder, decoder, tokenizers)
-    with TemporaryDirectory() as folder:
-        write_model(folder, spec, tokenizers, options)
-        engine = library.Translator(folder, intra_threads=torch.get_num_threads())
-    source_names, target_names = map(token_names, tokenizers)
-    number = {name: i for i, name in enumerate(target_names)}
-    tokens = [[source_names[i] for i in row[:-1]] for row in rows]  # the engine adds the end
-    found = engine.translate_batch(tokens, **options)
-    return [[number[name] for name in result.hypotheses[0]] for result in found]
+
+    def __init__(self, encoder, decoder, tokenizers, quantization=None):
+        library, spec = load_library(), make_spec(encoder, decoder, tokenizers)
+        with TemporaryDirectory() as folder:
+            write_model(folder, spec, tokenizers, {}, quantization)
+            n_threads = torch.get_num_threads()
+            self._engine = library.Translator(folder, intra_threads=n_threads)
+        self._source_names, target_names = map(token_names, tokenizers)
+        self._number = {name: i for i, name in enumerate(target_names)}
+
+    def translate(self, rows, options):
+        """Return the tokens of translations, a list of list of int.
+
+        Parameters
+        ----------
+        rows : list of list of int
+            Tokens of texts, the end of the text last.
+        options : dict
+            As `translate_options` returns it.
+        """
+        names = self._source_names
+        tokens = [[names[i] for i in row[:-1]] for row in rows]  # the engine adds the end
+        found = self._engine.translate_batch(tokens, **options)
+        return [[self._number[name] for name in result.hypotheses[0]] for result in found]
 
 
 def check_folder(path, force):

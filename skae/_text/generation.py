@@ -23,7 +23,7 @@ from skae._data.texts import (
 )
 from skae._modules.translation import TranslationModule
 from skae._text.attention_map import AttentionMap, draw
-from skae._text.ctranslate2_export import translate, translate_options
+from skae._text.ctranslate2_export import ENGINES, Engine, translate_options
 from skae._text.decoding import Constraints, beam_search, greedy, rank, sample
 from skae._text.parts import TextParts
 from skae._text.reader import encode_texts
@@ -58,12 +58,13 @@ class TextGeneration:
             Texts.
         prefix : str, sequence of str of shape (n_samples,) or None, default=None
             Text that the translations begin with. It is for the first part of a text.
-        engine : {"torch", "ctranslate2"}, default="torch"
-            What computes. For transformers, the package ctranslate2 is about twice as fast on a
-            CPU. It reads the weights at each call, so it pays from about 10 texts on; for single
-            texts see ``to_ctranslate2``. Greedy translations are the same. Beam search may choose
-            others where two are about as good, with ``no_repeat_ngram_size``, and where
-            ``max_length_`` is reached. It takes no ``prefix``.
+        engine : {"torch", "ctranslate2", "ctranslate2-int8"}, default="torch"
+            What computes. For transformers, the package ctranslate2 takes less time on a CPU. It
+            reads the weights at the first call, and again after they have changed. Greedy
+            translations are the same. Beam search ends as soon as as many translations have ended,
+            so it may choose others, and so it may with ``no_repeat_ngram_size`` or where
+            ``max_length_`` is reached. "ctranslate2-int8" rounds weights to 8 bits: it is about
+            twice as fast, and a few translations are others. Both take no ``prefix``.
 
         Returns
         -------
@@ -78,19 +79,14 @@ class TextGeneration:
         ImportError
             If the package ctranslate2 is needed and not installed.
         """
-        if engine not in ("torch", "ctranslate2"):
-            raise ValueError(f"engine must be 'torch' or 'ctranslate2'; got {engine!r}")
-        if engine == "ctranslate2" and prefix is not None:
+        if engine not in ("torch", *ENGINES):
+            *names, last = map(repr, ("torch", *ENGINES))
+            raise ValueError(f"engine must be {', '.join(names)} or {last}; got {engine!r}")
+        if engine in ENGINES and prefix is not None:
             raise ValueError("prefix needs engine='torch'")
-        texts, prefix = self._read_texts(X, prefix, is_whole=False)
-        parts = self._split(texts)
-        sources = TextDataset(parts.rows)
-        if prefix is not None:
-            places = zip(parts.owner, parts.is_first, strict=True)
-            prefix = [prefix[i] if is_first else "" for i, is_first in places]
-        search = self._best if engine == "torch" else self._best_by_ctranslate2
-        found = self._translate(self._readings(parts.texts, prefix), sources, prefix, search)
-        return np.array(parts.join([best[0][0] for best in found]), dtype=object)
+        search = self._best if engine == "torch" else partial(self._best_by_engine, engine)
+        parts, _, found = self._translate_parts(X, prefix, search)
+        return np.array(parts.join(found), dtype=object)
 
     def predict_iter(self, X, *, buffer_size=4096, engine="torch"):
         """Translate an iterable of texts that does not need to fit into memory.
@@ -104,7 +100,7 @@ class TextGeneration:
             Texts, such as the lines of an open file.
         buffer_size : int, default=4096
             Number of texts that are read and translated at a time.
-        engine : {"torch", "ctranslate2"}, default="torch"
+        engine : {"torch", "ctranslate2", "ctranslate2-int8"}, default="torch"
             What computes, see ``predict``.
 
         Yields
@@ -245,11 +241,42 @@ class TextGeneration:
         ValueError
             If a text is empty, or longer than ``max_length_`` or ``max_characters``.
         """
-        texts, translations = self._read_texts(X)[0], self._targets(y, "y")
-        if len(texts) != len(translations):
-            raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
-        pairs = self._read_pairs(self._readings(texts), translations, ("X", "y"))
-        return self._predictor.map(TranslationModule.log_likelihood, pairs, (), nan=-inf)
+        return self._log_likelihood(self._pairs(X, y))
+
+    def quality(self, X, y=None):
+        """Return how sure the net is of translations, to find those that are probably bad.
+
+        It is the mean log-probability of a token, so translations of all lengths can be compared.
+        The sum, ``log_likelihood``, is lower for longer translations.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,)
+            Texts.
+        y : sequence of str of shape (n_samples,) or None, default=None
+            Translations of them. None takes those by ``predict``.
+
+        Returns
+        -------
+        quality : ndarray of shape (n_samples,)
+            Mean logarithm of the probability of a token, in nats, at most 0. NaN where a text is
+            empty and ``y`` is None.
+
+        Raises
+        ------
+        ValueError
+            If a text has more than ``max_characters`` characters. With ``y``, also as in
+            ``log_likelihood``: pairs are then read as a whole.
+        """
+        if y is None:
+            parts, readings, found = self._translate_parts(X, None, self._best)
+            pairs, n, owner = self._cut_pairs(readings, found), parts.n_texts, parts.owner
+        else:
+            pairs = self._pairs(X, y)
+            n, owner = len(pairs), np.arange(len(pairs))
+        total = np.bincount(owner, self._log_likelihood(pairs), n)
+        n_tokens = np.bincount(owner, pairs.targets.lengths, n)
+        return np.divide(total, n_tokens, out=np.full(n, np.nan), where=n_tokens > 0)
 
     def score(self, X, y):
         """Return the corpus score of the translations.
@@ -422,6 +449,11 @@ class TextGeneration:
             )
         return dataset
 
+    def _log_likelihood(self, pairs):
+        if not len(pairs):
+            return np.zeros(0, np.float32)
+        return self._predictor.map(TranslationModule.log_likelihood, pairs, (), nan=-inf)
+
     def _split(self, texts):
         """Return the parts of texts that are read by themselves."""
         reader = self._reader
@@ -471,12 +503,27 @@ class TextGeneration:
             few, beam_size = few[[len(found[i]) < n_best for i in few]], 2 * beam_size
         return [some[:n_best] for some in found]
 
-    def _best_by_ctranslate2(self, sources, prefix):
-        """Return the best translation of each text, as ``_best`` does."""
+    def _best_by_engine(self, name, sources, prefix):
+        """Return the best translation of each text, as ``_best`` does, by another package."""
         del prefix
-        net = self.encoder_, self.decoder_, (self.source_tokenizer_, self.target_tokenizer_)
-        found = translate(*net, sources.rows(), translate_options(self, self.max_length_))
+        tokenizers = self.source_tokenizer_, self.target_tokenizer_
+        engine = self._predictor.engine(
+            (name, torch.get_num_threads()),
+            lambda: Engine(self.encoder_, self.decoder_, tokenizers, ENGINES[name]),
+        )
+        found = engine.translate(sources.rows(), translate_options(self, self.max_length_))
         return [[(tokens, nan)] for tokens in found]
+
+    def _translate_parts(self, X, prefix, search):
+        """Return the parts of texts, how they are read, and the best translation of each part."""
+        texts, prefix = self._read_texts(X, prefix, is_whole=False)
+        parts = self._split(texts)
+        if prefix is not None:
+            places = zip(parts.owner, parts.is_first, strict=True)
+            prefix = [prefix[i] if is_first else "" for i, is_first in places]
+        readings = self._readings(parts.texts, prefix)
+        found = self._translate(readings, TextDataset(parts.rows), prefix, search)
+        return parts, readings, [best[0][0] for best in found]
 
     def _translate(self, readings, sources, prefix, search):
         """Return translations of texts with their probabilities, the best first.
@@ -547,6 +594,24 @@ class TextGeneration:
             return readings
         pairs = zip(readings, prefix, strict=True)
         return [replace(one, before="", copy=None) if begin else one for one, begin in pairs]
+
+    def _pairs(self, X, y):
+        """Return the tokens of texts and of given translations of them."""
+        texts, translations = self._read_texts(X)[0], self._targets(y, "y")
+        if len(texts) != len(translations):
+            raise ValueError(f"X holds {len(texts)} texts, but y {len(translations)}")
+        return self._read_pairs(self._readings(texts), translations, ("X", "y"))
+
+    def _cut_pairs(self, readings, translations):
+        """Return the tokens of texts and of translations that the net has made."""
+        pairs = [reading.pair(text) for reading, text in zip(readings, translations, strict=True)]
+        tokenizers = self.source_tokenizer_, self.target_tokenizer_
+        return TextPairDataset(
+            *(
+                TextDataset([self._cut(row) for row in self._encode([p[i] for p in pairs], one)])
+                for i, one in enumerate(tokenizers)
+            )
+        )
 
     def _read_pairs(self, readings, translations, names):
         """Return the tokens of texts and of given translations of them."""

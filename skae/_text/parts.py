@@ -26,6 +26,7 @@ class TextParts:
 
     Attributes
     ----------
+    n_texts : int
     texts : list of str
         The parts.
     rows : list of list of int
@@ -37,6 +38,7 @@ class TextParts:
     """
 
     def __init__(self, texts, splitter, tidy, encode, usual_length, max_length):
+        self.n_texts = len(texts)
         self._splitter, self._tidy, self._encode = splitter, tidy, encode
         self._tokens, self._max_length = {"": []}, max_length
         self._units = [splitter.split(text) for text in texts]

@@ -145,8 +145,37 @@ def test_predict_by_ctranslate2_uses_the_weights_of_now(translator):
     assert after == model.predict(ENGLISH).tolist() != before
 
 
+def test_weights_are_read_again_only_after_they_have_changed(translator, monkeypatch):
+    made, make = [], ctranslate2_export.make_spec
+    monkeypatch.setattr(
+        ctranslate2_export, "make_spec", lambda *args: made.append(args) or make(*args)
+    )
+    model = pickle.loads(pickle.dumps(translator)).set_params(beam_size=1)
+    first = model.predict(ENGLISH, engine="ctranslate2").tolist()
+    assert model.predict(ENGLISH, engine="ctranslate2").tolist() == first
+    assert len(made) == 1
+    model.predict(ENGLISH, engine="ctranslate2-int8")
+    assert len(made) == 2
+    with torch.no_grad():
+        for weight in model.decoder_.parameters():
+            weight.mul_(-1)
+    changed = model.predict(ENGLISH, engine="ctranslate2-int8").tolist()
+    assert len(made) == 3
+    assert changed != first
+    copied = pickle.loads(pickle.dumps(model))
+    assert copied.predict(ENGLISH, engine="ctranslate2-int8").tolist() == changed
+    assert len(made) == 4
+
+
+def test_predict_translates_by_weights_of_8_bits(translator):
+    found = translator.predict(ENGLISH, engine="ctranslate2-int8")
+    assert agreement(found, translator.predict(ENGLISH)) > 0.8
+
+
 def test_predict_says_what_an_engine_does_not_do(translator):
-    with pytest.raises(ValueError, match="engine must be 'torch' or 'ctranslate2'; got 'onnx'"):
+    with pytest.raises(
+        ValueError, match="'torch', 'ctranslate2' or 'ctranslate2-int8'; got 'onnx'"
+    ):
         translator.predict(ENGLISH, engine="onnx")
     with pytest.raises(ValueError, match="prefix needs engine='torch'"):
         translator.predict(ENGLISH, prefix="Je", engine="ctranslate2")

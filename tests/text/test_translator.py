@@ -266,6 +266,34 @@ def test_long_texts_are_translated_in_parts(translator):
             method([NEW_ENGLISH[0], two])
 
 
+def test_quality_is_the_mean_log_probability_of_a_token(vague):
+    texts = [NEW_ENGLISH[0], "", NEW_ENGLISH[1]]
+    quality = vague.quality(texts)
+    assert quality.shape == (3,)
+    assert np.isnan(quality).tolist() == [False, True, False]
+    found, log_likelihood = vague.predict_n_best(NEW_ENGLISH[:2], 1)
+    n_tokens = [len(row) for row in vague._encode(found[:, 0].tolist(), vague.target_tokenizer_)]
+    assert quality[[0, 2]] == pytest.approx(log_likelihood[:, 0] / n_tokens, rel=1e-4)
+    given = vague.quality(NEW_ENGLISH[:2], found[:, 0])
+    assert given == pytest.approx(quality[[0, 2]], rel=1e-4)
+    assert (vague.quality(NEW_ENGLISH[:2], NEW_ENGLISH[2:4]) < given).all()
+
+
+def test_quality_of_a_long_text_is_that_of_all_its_tokens(vague):
+    texts = NEW_ENGLISH[:4]
+    each = vague.predict(texts)
+    n_tokens = [len(row) for row in vague._encode(each.tolist(), vague.target_tokenizer_)]
+    together = vague.quality([" ".join(texts)])
+    assert together == pytest.approx(np.average(vague.quality(texts), weights=n_tokens), rel=1e-4)
+
+
+def test_quality_says_what_it_cannot_read(vague):
+    with pytest.raises(ValueError, match="X holds 2 texts, but y 1"):
+        vague.quality(NEW_ENGLISH[:2], NEW_FRENCH[:1])
+    with pytest.raises(ValueError, match="y has empty texts"):
+        vague.quality(NEW_ENGLISH[:1], [""])
+
+
 @pytest.fixture
 def tokenized(monkeypatch):
     """The texts that tokenizers get, a list that grows."""
