@@ -28,6 +28,9 @@ _MARK = re.compile("[\ud800-\udaff]")
 _LEADING = re.compile(rf"(?:[^\w{_WORDS}{_ASIDE}]*[{_ASIDE}])+\s*")
 _TRAILING = re.compile(rf"(\s*[{_ASIDE}](?:[^\w{_WORDS}]*[{_ASIDE}])?)([^\w{_WORDS}{_ASIDE}]*)\Z")
 
+#: What stands for bytes that are no text, such as slots that stand for nothing.
+NO_CHARACTER = "\ufffd"
+
 #: Characters that belong to a symbol before them.
 JOINED = "\u200d\ufe0e\ufe0f\u20e3"
 
@@ -113,7 +116,8 @@ class Reading:
         if self.copy is not None:
             return self.copy
         found, wanted = Counter(SLOT.findall(translation)), Counter(SLOT.findall(self.text))
-        if not self.has_all or found.keys() != wanted.keys() or not found <= wanted:
+        is_complete = found.keys() == wanted.keys() and found <= wanted
+        if not self.has_all or wanted and not is_complete:
             return None
         return self.fill(translation)
 
@@ -125,7 +129,7 @@ class Reading:
 
     def shown(self, text):
         """Return a text or token with what slots in it stand for."""
-        return SLOT.sub(lambda slot: self.slots.get(slot[0], ""), text)
+        return SLOT.sub(lambda slot: self.slots.get(slot[0], NO_CHARACTER), text)
 
     def restore_plain(self, translation):
         """Return the translation of the plain text with what it lacks, about where that was."""

@@ -28,7 +28,7 @@ PAIRS = [
     )
 ]
 ENGLISH, FRENCH = map(list, zip(*PAIRS, strict=True))
-ENGLISH_BESIDE = [*ENGLISH, "A zebra, été 123?", "日本 <s> </s> <blank>", "see a see a see"]
+ENGLISH_BESIDE = [*ENGLISH, "A zebra, été 123?", "<s> </s> <blank>", "See a see a see"]
 SMALL = {"n_encoder_layers": 1, "n_decoder_layers": 1}
 QUICK = {
     "batch_size": 8,

@@ -38,7 +38,7 @@ def many_slots():
     """Let slots be learned from few pairs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known_words, "FRACTION", 0.5)
-        patch.setattr(known_words, "PAIRS_PER_SLOT", 40)
+        patch.setattr(known_words, "PAIRS_PER_SLOT", 20)
         yield
 
 

@@ -202,7 +202,7 @@ def test_long_translations_with_repeats_can_be_avoided():
     ignorant = fitted(max_epochs=1, beam_size=1, max_length=30)
 
     def has_repeats():
-        found = ignorant._search(ignorant._read_sources(NEW_ENGLISH), None)
+        found = ignorant._best(ignorant._read_sources(NEW_ENGLISH), None)
         rows = [list(zip(tokens, tokens[1:], strict=False)) for [(tokens, _)] in found]
         return any(len(pairs) > len(set(pairs)) for pairs in rows)
 
