@@ -52,6 +52,11 @@ class TextGeneration:
         lines. A sentence with more than ``max_length_`` tokens is split at commas or between words.
         The parts are translated separately.
 
+        Names and numbers that the training texts do not have come out as they went in, numbers as
+        the translations of the training write them, if their kind does so there. Emoji and words
+        in other scripts come out as they are. A text in capitals, or in another case that training
+        texts do not have, is read in theirs, and translated into ordinary case.
+
         Parameters
         ----------
         X : sequence of str of shape (n_samples,)

@@ -40,6 +40,9 @@ PAIRS_PER_SLOT = 50
 #: not seen is right less often than that; digits it translates one by one.
 COPIED_NAMES, COPIED_NUMBERS = 0.2, 0.5
 
+#: How many times as often the digits of a number are in their order as in another one.
+MANY_MORE = 4
+
 #: Words of a kind that are not copied and count before any is seen.
 PRIOR = 2
 
@@ -208,7 +211,7 @@ def shape_of(word):
 
 def _formats(of_sources, targets):
     """Return how translations write numbers of several groups of digits, by shape."""
-    seen, found = Counter(), defaultdict(Counter)
+    seen, mixed, found = Counter(), Counter(), defaultdict(Counter)
     for words, target in zip(of_sources, targets, strict=True):
         for word in words:
             groups = re.findall(r"\d+", word)
@@ -219,14 +222,21 @@ def _formats(of_sources, targets):
             pattern = r"(?<!\d)" + r"(\D{1,3})".join(groups) + r"(?!\d)"
             if match := re.search(pattern, target):
                 found[shape][match.groups()] += 1
-    usual = [s for s in sorted(found) if found[s].total() >= COPIED_NAMES * seen[s]]
+            elif set(groups) <= set(re.findall(r"\d+", target)):  # in another order
+                mixed[shape] += 1
+    usual = [
+        shape
+        for shape, between in sorted(found.items())
+        if between.total() >= max(COPIED_NAMES * seen[shape], MANY_MORE * mixed[shape])
+    ]
     return {shape: list(max(found[shape], key=found[shape].get)) for shape in usual}
 
 
 def _copied_kinds(texts, of_sources, of_targets, counts, lexicon):
     """Return which kinds are copied, by the words that occur once in the training texts.
 
-    Where these are few, all words of some texts tell it.
+    Where these are few, all words of some texts tell it. Where ordinary words are copied as often,
+    as in the correction of texts, nets do it themselves.
     """
     once, some = (Counter(), Counter()), (Counter(), Counter())
     step = 1 + len(texts) // N_READ
@@ -243,8 +253,10 @@ def _copied_kinds(texts, of_sources, of_targets, counts, lexicon):
                 seen[kind] += 1
                 same[kind] += match[0] in target
     copied = {"address": True}
+    ordinary = some[1][None] / max(some[0][None], 1)
     for kind in filter(None, some[0] + once[0]):
         seen, same = once if once[0][kind] >= MIN_ONCE else some
         rate = same[kind] / (seen[kind] + PRIOR)
-        copied[kind] = rate >= (COPIED_NUMBERS if kind[0].isdigit() else COPIED_NAMES)
+        least = COPIED_NUMBERS if kind[0].isdigit() else COPIED_NAMES
+        copied[kind] = rate >= max(least, ordinary)
     return copied

@@ -100,6 +100,8 @@ class Reading:
         Whether there was a slot for all that is kept.
     copy : str or None
         The whole text, if there is nothing to translate.
+    stray : str
+        What becomes of slots that stand for nothing.
     """
 
     text: str
@@ -110,6 +112,7 @@ class Reading:
     kept: list = field(default_factory=list)
     has_all: bool = True
     copy: str | None = None
+    stray: str = ""
 
     def restore(self, translation):
         """Return a translation with what slots stand for, or None if some are lost."""
@@ -129,7 +132,7 @@ class Reading:
 
     def shown(self, text):
         """Return a text or token with what slots in it stand for."""
-        return SLOT.sub(lambda slot: self.slots.get(slot[0], NO_CHARACTER), text)
+        return SLOT.sub(lambda slot: self.slots.get(slot[0], self.stray), text)
 
     def restore_plain(self, translation):
         """Return the translation of the plain text with what it lacks, about where that was."""
@@ -219,8 +222,9 @@ def read_text(text, known, protected=None):
     if not read.isascii() and (foreign := known.foreign(read)):
         read = _mark_foreign(read, foreign, marks)
     read = _mark_unknown(known.casing.recase(read, known.lexicon), known, marks)
+    stray = "" if known.n_slots else NO_CHARACTER
     if not marks.originals:
-        return Reading(read, read)
+        return Reading(read, read, stray=stray)
     before, core, after = _without_ends(read)
     if not _HAS_WORDS.search(core):
         return Reading(text, text, copy=text)
@@ -236,6 +240,7 @@ def read_text(text, known, protected=None):
         marks.restore(after),
         kept,
         has_all=not re.search(f"[{_KEPT}]", slotted),
+        stray=stray,
     )
 
 

@@ -1,6 +1,7 @@
 """Unknown names and numbers, texts in unusual case, and protected parts."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -191,6 +192,23 @@ def test_kinds_that_are_not_copied_have_no_slots():
     words, *_ = KnownWords.learn(names, spelled)
     assert not any(words.copied.get(kind) for kind in ("name", "first"))
     assert read_text("I see Zorblax.", words).text == "I see Zorblax."
+
+
+def test_numbers_are_written_as_in_the_training_texts_unless_these_turn_them_around():
+    times = [(f"At {n}:{m}.", f"À {n} h {m}.") for n in range(10, 20) for m in (15, 30, 45)]
+    words, *_ = KnownWords.learn(*zip(*times, strict=True))
+    assert words.written("17:46") == "17 h 46"
+    dates = [(f"{d}/{m}/2021", f"2021-{m}-{d}") for d in range(10, 30) for m in (10, 11, 12)]
+    dates += [(f"2021/{m}/{d}", f"2021-{m}-{d}") for d in range(10, 30) for m in (10, 11, 12)]
+    words, *_ = KnownWords.learn(*zip(*dates, strict=True))
+    assert words.formats == {}
+    assert not words.copied["0/0/0"]
+
+
+def test_words_have_slots_only_if_they_are_copied_more_often_than_ordinary_ones():
+    wrong = [re.sub(r"\b(?!The)([A-Z]\w+)", r"\1x", text) for text in ENGLISH]
+    words, *_ = KnownWords.learn([*ENGLISH, *wrong], [*ENGLISH, *ENGLISH])
+    assert read_text("The cat sees Zorblax.", words).slots == {}
 
 
 def test_unusual_case_is_decided_by_the_training_texts(words):
