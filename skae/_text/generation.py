@@ -27,8 +27,8 @@ from skae._text.ctranslate2_export import ENGINES, Engine, translate_options
 from skae._text.decoding import Constraints, beam_search, greedy, rank, sample
 from skae._text.parts import TextParts
 from skae._text.reader import encode_texts
-from skae._text.reading import compile_protected, read_text
-from skae._text.tokenizers import decode, encode
+from skae._text.reading import NO_CHARACTER, compile_protected, read_text
+from skae._text.tokenizers import SLOT, decode, encode, slot_ids
 from skae.metrics._texts import TEXT_SCORES, read_references
 
 #: Beams that are searched for different texts, each twice as wide as the last.
@@ -497,12 +497,15 @@ class TextGeneration:
         """Return the best translations of each text as ``_search`` does, but no text twice."""
         found = [[] for _ in range(len(sources))]
         beam_size, few = max(self.beam_size, n_best), np.arange(len(sources))
+        rows, slots = sources.rows(), set(slot_ids(self.source_tokenizer_))
         for _ in range(N_BEAMS):
             begin = None if prefix is None else [prefix[i] for i in few]
             more = self._search(sources.select(few), begin, beam_size, n_best)
             for i, some in zip(few, more, strict=True):
                 ranked = rank([*found[i], *some], self.length_penalty)
                 texts = decode(self.target_tokenizer_, [tokens for tokens, _ in ranked])
+                if slots.isdisjoint(rows[i]):
+                    texts = [SLOT.sub(NO_CHARACTER, text) for text in texts]
                 first = {text: one for text, one in zip(texts[::-1], ranked[::-1], strict=True)}
                 found[i] = rank(first.values(), self.length_penalty)
             few, beam_size = few[[len(found[i]) < n_best for i in few]], 2 * beam_size
