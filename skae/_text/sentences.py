@@ -119,9 +119,9 @@ class SentenceSplitter:
         Whether line breaks are a part of texts, and end nothing.
     joint : str, default=" "
         What stands between translated sentences.
-    abbreviations : frozenset of str, default=frozenset()
+    abbreviations : tuple of str, default=()
         Words with a period that are found within the training texts, but not at their ends.
-    last_letters : frozenset of str, default=frozenset()
+    last_letters : tuple of str, default=()
         Single letters that end sentences, such as the English I.
 
     Examples
@@ -135,8 +135,8 @@ class SentenceSplitter:
     are_single: bool = True
     have_line_breaks: bool = False
     joint: str = " "
-    abbreviations: frozenset = frozenset()
-    last_letters: frozenset = frozenset()
+    abbreviations: tuple = ()
+    last_letters: tuple = ()
 
     @classmethod
     def learn(cls, sources, targets, have_line_breaks=False):
@@ -313,10 +313,10 @@ def _words_with_periods(texts):
     for word, n in words.items():
         forms[_form(word)] += n
     return {
-        "abbreviations": frozenset(
+        "abbreviations": tuple(
             form for form, n in within.items() if n >= max(MIN_COUNT, MIN_PERIODS * forms[form])
         ),
-        "last_letters": frozenset(
+        "last_letters": tuple(
             letter
             for letter, n in last.items()
             if n >= max(MIN_COUNT, within[letter.lower()])
