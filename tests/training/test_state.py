@@ -262,7 +262,7 @@ ENGLISH = [f"the {a} sees the {b}" for a in ("cat", "dog", "cow", "hen") for b i
         (ConvAutoencoder, (IMAGES,)),
         (RecurrentAutoencoder, (SEQUENCES,)),
         (ImageToImageRegressor, (IMAGES, IMAGES)),
-        (Seq2SeqTranslator, (ENGLISH, ENGLISH)),
+        (Seq2SeqTranslator, (ENGLISH, [text.upper() for text in ENGLISH])),
     ],
 )
 def test_the_same_samples_are_held_out_when_training_continues(kind, data, monkeypatch):
