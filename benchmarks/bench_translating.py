@@ -10,18 +10,16 @@ A transformer and a recurrent net are trained for a few epochs, or loaded (``--m
 that `bench_translation.py` saved), and translate short sentences, one token at a time and by
 beam search. "No cache" uses the same modules and batches, runs the whole of each translation
 through the decoder again for every token, and goes on until the last sentence of a batch has
-ended. CTranslate2 has the weights of skae's transformer, in float32 and in int8. All read texts
-and write texts, in turn; figures are medians over the rounds. The last columns say how many of
-skae's translations the others find, too, and how many of them skae finds for each sentence
-alone.
+ended. CTranslate2 has the weights of skae's transformer, in float32 and in int8: ``predict`` with
+``engine="ctranslate2"``. All read texts and write texts, in turn; figures are medians over the
+rounds. The last columns say how many of skae's translations the others find, too, and how many of
+them skae finds for each sentence alone.
 """
 
 import argparse
-import json
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -30,8 +28,9 @@ import torch
 from skae import Seq2SeqTranslator
 from skae._data.texts import BEGIN, END, PADDING, TextDataset
 from skae._text.tokenizers import decode
+from skae.architectures._transformer import TransformerEncoder
 
-BEAM, N_ALONE, CT2_BATCH = 4, 200, 64
+BEAM, N_ALONE = 4, 200
 
 
 def read(path):
@@ -49,9 +48,9 @@ def train(architecture, pairs, epochs):
     return translator.fit(pairs.en, pairs.fr)
 
 
-def skae(translator, beam_size):
+def skae(translator, beam_size, engine="torch"):
     translator.set_params(beam_size=beam_size)
-    return lambda texts: translator.predict(texts).tolist()
+    return lambda texts: translator.predict(texts, engine=engine).tolist()
 
 
 # Without a cache.
@@ -125,44 +124,19 @@ def beam(module, source, most, k):
     return [max(some)[1] for some in found]
 
 
-# CTranslate2.
-
-
-def ctranslate2(translator, folder, compute_type, beam_size):
-    from ctranslate2 import Translator
-
-    engine = Translator(
-        str(folder),
-        compute_type=compute_type,
-        inter_threads=1,
-        intra_threads=torch.get_num_threads(),
-    )
-    options = json.loads(Path(folder, "translate_batch.json").read_text())
-    options |= {"beam_size": beam_size, "max_batch_size": CT2_BATCH}
-    source, target = translator.source_tokenizer_, translator.target_tokenizer_
-
-    def translate(texts):
-        tokens = [encoding.tokens for encoding in source.encode_batch(texts)]
-        found = [result.hypotheses[0] for result in engine.translate_batch(tokens, **options)]
-        rows = [[target.token_to_id(token) for token in row if token != "</s>"] for row in found]
-        return [text.strip() for text in target.decode_batch(rows)]
-
-    return translate
-
-
 # The comparison.
 
 
-def contestants(translator, beam_size, folder):
+def contestants(translator, beam_size, has_ctranslate2):
     found = {"no cache": no_cache(translator, beam_size), "skae": skae(translator, beam_size)}
-    if folder is not None:
-        for kind in ("float32", "int8"):
-            found[f"CTranslate2, {kind}"] = ctranslate2(translator, folder, kind, beam_size)
+    if has_ctranslate2:
+        found["CTranslate2, float32"] = skae(translator, beam_size, "ctranslate2")
+        found["CTranslate2, int8"] = skae(translator, beam_size, "ctranslate2-int8")
     return found
 
 
-def compare(translator, texts, beam_size, folder, n_rounds, naive_share):
-    functions = contestants(translator, beam_size, folder)
+def compare(translator, texts, beam_size, has_ctranslate2, n_rounds, naive_share):
+    functions = contestants(translator, beam_size, has_ctranslate2)
     few = texts[::naive_share]  # of all lengths
     parts = {name: few if name == "no cache" else texts for name in functions}
     speeds, translations = {name: [] for name in functions}, {}
@@ -182,10 +156,13 @@ def compare(translator, texts, beam_size, folder, n_rounds, naive_share):
             f"{name:24}{beam_size:6}{torch.get_num_threads():9}{speed:14.1f}"
             f"{medians['skae'] / speed:10.2f}{agree:9.1%}"
         )
+    if has_ctranslate2:
+        ratio = medians["skae"] / medians["CTranslate2, float32"]
+        print(f"skae / CTranslate2 float32, beam {beam_size}: {ratio:.2f}")
     return functions["skae"], right
 
 
-def report(translator, texts, folder, args):
+def report(translator, texts, has_ctranslate2, args):
     name = translator.architecture
     print(f"{name}: {len(texts)} sentences, median of {args.rounds}")
     print(f"{'':24}{'beam':>6}{'threads':>9}{'sentences/s':>14}{'skae x':>10}{'agree':>9}")
@@ -193,7 +170,7 @@ def report(translator, texts, folder, args):
         torch.set_num_threads(n_threads)
         for beam_size in (1, BEAM):
             translate, together = compare(
-                translator, texts, beam_size, folder, args.rounds, args.naive_share
+                translator, texts, beam_size, has_ctranslate2, args.rounds, args.naive_share
             )
             if n_threads == args.threads[-1]:
                 start = time.perf_counter()
@@ -234,11 +211,10 @@ def main():
     texts = read(args.data / "test.tsv.gz").en.drop_duplicates()
     texts = texts.sample(min(args.sentences, len(texts)), random_state=0).tolist()
     for translator in translators:
-        with TemporaryDirectory() as folder:
-            has_ctranslate2 = translator.architecture == "transformer" and find_spec("ctranslate2")
-            if has_ctranslate2:
-                folder = translator.to_ctranslate2(Path(folder, "model"))
-            report(translator, texts, folder if has_ctranslate2 else None, args)
+        has_ctranslate2 = isinstance(translator.encoder_, TransformerEncoder) and find_spec(
+            "ctranslate2"
+        )
+        report(translator, texts, has_ctranslate2, args)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,9 @@ from dataclasses import dataclass
 from math import inf
 
 import torch
-from torch import nn
 from torch.nn.functional import pad
 
 from skae._data.texts import BEGIN, END, PADDING
-
-#: Rows from which on a layer with packed weights is faster.
-MANY_ROWS = 32
 
 #: Columns of which the maximum is taken first.
 GROUP = 16
@@ -78,14 +74,11 @@ class Steps:
     prefix : tensor of shape (n_samples, n_given)
         Tokens that translations begin with, padded.
     constraints : Constraints
-    n_rows : int
-        Number of translations that are continued at a time, at most.
     """
 
-    def __init__(self, decoder, state, prefix, constraints, n_rows):
-        self.decoder, self.state, self.constraints = decoder, state, constraints
-        self.output = packed(decoder.output, n_rows)
-        self.prefix = prefix
+    def __init__(self, decoder, state, prefix, constraints):
+        self.decoder, self.state = decoder, state
+        self.prefix, self.constraints = prefix, constraints
         self.tokens = prefix.new_empty((len(prefix), 0))
 
     def logits(self):
@@ -93,7 +86,7 @@ class Steps:
         n, n_steps = self.tokens.shape
         last = self.tokens[:, -1:] if n_steps else self.tokens.new_full((n, 1), BEGIN)
         hidden, self.state = self.decoder(last, self.state)
-        return self.output(hidden[:, -1])
+        return self.decoder.output(hidden[:, -1])
 
     def constrain(self, values):
         """Set the logits or logarithms of probabilities of forbidden tokens to -inf, in place."""
@@ -122,22 +115,6 @@ class Steps:
             else:
                 self.state, self.prefix = self.state.select(rows), self.prefix[rows]
         self.tokens = torch.cat([self.tokens, token[:, None]], dim=1)
-
-
-def packed(layer, n_rows):
-    """Return a linear layer that computes the same for many rows faster, if it can be made.
-
-    On CPUs, oneDNN is faster than other libraries for layers with many outputs, once their
-    weights are in its order.
-    """
-    is_known = type(layer) is nn.Linear and torch.backends.mkldnn.is_available()
-    if not is_known or n_rows < MANY_ROWS:
-        return layer
-    weight = layer.weight.detach()
-    if weight.device.type != "cpu" or weight.dtype != torch.float32:
-        return layer
-    weight = torch.ops.mkldnn._reorder_linear_weight(weight, n_rows)
-    return lambda x: torch.ops.mkldnn._linear_pointwise(x, weight, layer.bias, "none", [], "")
 
 
 def largest(values, k):
@@ -180,7 +157,7 @@ def greedy(decoder, state, prefix, constraints):
     """
     found = [None] * len(prefix)
     which = torch.arange(len(prefix), device=prefix.device)
-    steps = Steps(decoder, state, prefix, constraints, len(prefix))
+    steps = Steps(decoder, state, prefix, constraints)
     while len(which):
         logits = steps.logits()
         steps.constrain(logits)
@@ -224,7 +201,7 @@ def beam_search(decoder, state, prefix, constraints, beam_size, n_best, length_p
     n_samples, k, last = prefix.shape[0], beam_size, min(n_best, beam_size) - 1
     found = [[] for _ in range(n_samples)]
     sample = torch.arange(n_samples, device=prefix.device)  # sources that are not finished
-    steps = Steps(decoder, state, prefix, constraints, n_samples * k)
+    steps = Steps(decoder, state, prefix, constraints)
     log_p = torch.zeros((n_samples, 1), device=prefix.device)  # of each that is continued
     while len(sample):
         best, rows, token = _candidates(steps, log_p, 2 * k)
@@ -319,7 +296,7 @@ def sample(decoder, state, prefix, constraints, chance, temperature):
     drawn = [None] * len(prefix)
     which = torch.arange(len(prefix), device=prefix.device)
     total = torch.zeros(len(prefix), device=prefix.device)
-    steps = Steps(decoder, state, prefix, constraints, len(prefix))
+    steps = Steps(decoder, state, prefix, constraints)
     while len(which):
         step = steps.logits().log_softmax(-1)
         allowed = step.clone()

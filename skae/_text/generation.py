@@ -25,6 +25,7 @@ from skae._modules.translation import TranslationModule
 from skae._text.attention_map import AttentionMap, draw
 from skae._text.ctranslate2_export import ENGINES, Engine, translate_options
 from skae._text.decoding import Constraints, beam_search, greedy, rank, sample
+from skae._text.packed import packed
 from skae._text.parts import TextParts
 from skae._text.reader import encode_texts
 from skae._text.reading import NO_CHARACTER, compile_protected, read_text
@@ -33,6 +34,9 @@ from skae.metrics._texts import TEXT_SCORES, read_references
 
 #: Beams that are searched for different texts, each twice as wide as the last.
 N_BEAMS = 3
+
+#: Texts from which on it pays to pack the weights of a net.
+MANY_TEXTS = 128
 
 
 class TextGeneration:
@@ -160,7 +164,7 @@ class TextGeneration:
         """
         check_scalar(n_best, "n_best", Integral, min_val=1)
         texts, prefix = self._read_texts(X, prefix)
-        readings = self._readings(texts, prefix)
+        readings = _before_prefix(self._readings(texts), prefix)
         sources = self._read_sources([reading.text for reading in readings])
         search = partial(self._search_different, n_best=n_best)
         return _table(self._translate(readings, sources, prefix, search), n_best)
@@ -201,7 +205,7 @@ class TextGeneration:
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0; got {temperature!r}")
         texts, prefix = self._read_texts(X, prefix)
-        readings = self._readings(texts, prefix)
+        readings = _before_prefix(self._readings(texts), prefix)
         sources = self._read_sources([reading.text for reading in readings])
         rng = check_random_state(random_state)
         shape = n_samples, len(texts), self.max_length_
@@ -466,7 +470,8 @@ class TextGeneration:
             texts,
             reader.splitter,
             reader.source_normalizer.tidy,
-            lambda some: self._encode([reading.text for reading in self._readings(some)]),
+            self._readings,
+            self._encode,
             reader.usual_length,
             self.max_length_,
         )
@@ -485,6 +490,7 @@ class TextGeneration:
         """Return what a search finds for each text."""
         found, begins = [None] * len(sources), self._read_prefix(prefix, len(sources))
         with self._predictor.inference(sources) as (module, chunks):
+            module = packed(module) if len(sources) >= MANY_TEXTS else module
             for which, source, _, _ in chunks if len(sources) else ():
                 begin = begins.get_batch(which)[0].to(source.device)
                 state = module.start(source)
@@ -529,7 +535,7 @@ class TextGeneration:
         if prefix is not None:
             places = zip(parts.owner, parts.is_first, strict=True)
             prefix = [prefix[i] if is_first else "" for i, is_first in places]
-        readings = self._readings(parts.texts, prefix)
+        readings = _before_prefix(parts.readings, prefix)
         found = self._translate(readings, TextDataset(parts.rows), prefix, search)
         return parts, readings, [best[0][0] for best in found]
 
@@ -594,14 +600,10 @@ class TextGeneration:
     def _constraints(self):
         return Constraints(self.max_length_, self.no_repeat_ngram_size)
 
-    def _readings(self, texts, prefix=None):
-        """Return texts as the net reads them; with a prefix nothing comes before a translation."""
+    def _readings(self, texts):
+        """Return texts as the net reads them."""
         protected = compile_protected(self.protected)
-        readings = [read_text(text, self._reader.known_words, protected) for text in texts]
-        if prefix is None:
-            return readings
-        pairs = zip(readings, prefix, strict=True)
-        return [replace(one, before="", copy=None) if begin else one for one, begin in pairs]
+        return [read_text(text, self._reader.known_words, protected) for text in texts]
 
     def _pairs(self, X, y):
         """Return the tokens of texts and of given translations of them."""
@@ -631,6 +633,14 @@ class TextGeneration:
 
     def _encode(self, texts, tokenizer=None):
         return encode_texts(self.source_tokenizer_ if tokenizer is None else tokenizer, texts)
+
+
+def _before_prefix(readings, prefix):
+    """Return texts as the net reads them: with a prefix nothing comes before a translation."""
+    if prefix is None:
+        return readings
+    pairs = zip(readings, prefix, strict=True)
+    return [replace(one, before="", copy=None) if begin else one for one, begin in pairs]
 
 
 def _with_slots(prefix, readings):

@@ -17,6 +17,8 @@ class TextParts:
     tidy : callable
         Takes units of texts, and returns them without line breaks and other blanks than one space,
         a list of str.
+    read : callable
+        Takes a list of str, and returns how the net reads each, a list of Reading.
     encode : callable
         Takes a list of str, and returns the tokens of each.
     usual_length : float
@@ -27,8 +29,8 @@ class TextParts:
     Attributes
     ----------
     n_texts : int
-    texts : list of str
-        The parts.
+    readings : list of Reading
+        The parts as the net reads them.
     rows : list of list of int
         The tokens of each part.
     owner : ndarray of shape (n_parts,)
@@ -37,10 +39,10 @@ class TextParts:
         Whether a part is the first of its text.
     """
 
-    def __init__(self, texts, splitter, tidy, encode, usual_length, max_length):
+    def __init__(self, texts, splitter, tidy, read, encode, usual_length, max_length):
         self.n_texts = len(texts)
-        self._splitter, self._tidy, self._encode = splitter, tidy, encode
-        self._tokens, self._max_length = {"": []}, max_length
+        self._splitter, self._tidy, self._read_all, self._encode = splitter, tidy, read, encode
+        self._readings, self._tokens, self._max_length = {}, {"": []}, max_length
         self._units = [splitter.split(text) for text in texts]
         written = self._read(self._units)
         for i, some in enumerate(written):
@@ -48,9 +50,10 @@ class TextParts:
                 self._units[i] = splitter.split(texts[i], is_long=True)
         self._parts = [[self._cut(text) for text in some] for some in self._read(self._units)]
         counts = [sum(map(len, some)) for some in self._parts]
-        self.texts = [part for some in self._parts for part in chain(*some)]
-        self.rows = [self._tokens[part] for part in self.texts]
-        self.owner = np.repeat(np.arange(len(texts)), counts)
+        texts = [part for some in self._parts for part in chain(*some)]
+        self.readings = [self._readings[part] for part in texts]
+        self.rows = [self._tokens[part] for part in texts]
+        self.owner = np.repeat(np.arange(self.n_texts), counts)
         self.is_first = np.diff(self.owner, prepend=-1) > 0
 
     def _read(self, units):
@@ -62,7 +65,10 @@ class TextParts:
 
     def _tokenize(self, texts):
         new = [text for text in dict.fromkeys(texts) if text not in self._tokens]
-        self._tokens.update(zip(new, self._encode(new), strict=True))
+        readings = self._read_all(new)
+        self._readings.update(zip(new, readings, strict=True))
+        rows = self._encode([reading.text for reading in readings])
+        self._tokens.update(zip(new, rows, strict=True))
 
     def _cut(self, text):
         """Return the parts of a unit, nearly always one."""

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from skae._data.texts import END
-from skae._text.decoding import MANY_ROWS, Constraints, beam_search, greedy, largest, packed
+from skae._text.decoding import Constraints, beam_search, greedy, largest
+from skae._text.packed import MANY_ROWS, PackedLinear, packed
 from skae.architectures import RecurrentEncoderDecoder, Transformer
 
 ARCHITECTURES = [
@@ -40,12 +41,30 @@ def test_largest_values_are_those_of_topk(n_columns, global_random_seed):
 @pytest.mark.parametrize("bias", [False, True])
 def test_packed_layers_compute_the_same(bias):
     torch.manual_seed(0)
-    layer, x = nn.Linear(16, 70, bias=bias), torch.randn(MANY_ROWS, 16)
+    layer, x = nn.Linear(16, 70, bias=bias), torch.randn(4, MANY_ROWS, 16)
+    (found,) = packed(nn.Sequential(layer))
     with torch.inference_mode():
-        torch.testing.assert_close(packed(layer, len(x))(x), layer(x))
-        torch.testing.assert_close(packed(layer, len(x))(x[:3]), layer(x[:3]))
-    assert packed(layer, 1) is layer
-    assert packed(layer.bfloat16(), MANY_ROWS) is layer
+        for some in (x, x[0], x[0, :3], x.transpose(0, 1), x[:, :, ::2].repeat(1, 1, 2)):
+            torch.testing.assert_close(found(some), layer(some))
+    assert found.weight is layer.weight
+    assert type(packed(nn.Sequential(layer.bfloat16()))[0]) is nn.Linear
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_packed_modules_compute_the_same(architecture):
+    halves_ = nn.ModuleList(halves(architecture))
+    encoder, decoder = packed(halves_)
+    source = torch.randint(3, 60, (MANY_ROWS, 6))
+    with torch.inference_mode():
+        states, expected = encoder(source), halves_[0](source)
+        torch.testing.assert_close(states, expected)
+        after, _ = decoder(source[:, :2], decoder.start(states, source != 0))
+        right, _ = halves_[1](source[:, :2], halves_[1].start(states, source != 0))
+        torch.testing.assert_close(decoder.output(after), halves_[1].output(right))
+    kinds = {type(layer) for layer in decoder.modules()}
+    assert PackedLinear in kinds
+    assert nn.Linear not in kinds
+    assert not any(type(layer) is PackedLinear for layer in halves_.modules())
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
