@@ -35,6 +35,9 @@ from skae.metrics._texts import TEXT_SCORES, read_references
 #: Beams that are searched for different texts, each twice as wide as the last.
 N_BEAMS = 3
 
+#: How attention maps show a token that is a blank alone.
+BLANK = "␣"
+
 #: Texts from which on it pays to pack the weights of a net.
 MANY_TEXTS = 128
 
@@ -375,12 +378,9 @@ class TextGeneration:
                 module.hidden(x, y, weights)
         mean = torch.stack([w.mean(1) for w in weights]).mean(0)
         tokenizers = self.source_tokenizer_, self.target_tokenizer_
+        datasets = zip(tokenizers, (pairs.sources, pairs.targets), strict=True)
         names = [
-            [
-                reading.shown(text) or "</s>"
-                for text in decode(tokenizer, [[i] for i in dataset.flat()])
-            ]
-            for tokenizer, dataset in zip(tokenizers, (pairs.sources, pairs.targets), strict=True)
+            _token_names(reading, tokenizer, dataset.flat()) for tokenizer, dataset in datasets
         ]
         return AttentionMap(*names, mean[0].cpu().numpy())
 
@@ -659,6 +659,13 @@ def _table(found, n_columns):
         texts[i, : len(some)] = [text for text, _ in some]
         log_p[i, : len(some)] = [value for _, value in some]
     return texts, log_p
+
+
+def _token_names(reading, tokenizer, tokens):
+    """Return tokens as attention maps show them, those of a blank alone and of the end as well."""
+    texts = decode(tokenizer, [[token] for token in tokens])
+    pairs = zip(tokens, texts, strict=True)
+    return ["</s>" if token == END else reading.shown(text) or BLANK for token, text in pairs]
 
 
 def _mean_state(module, source, target):

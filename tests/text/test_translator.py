@@ -637,6 +637,12 @@ def test_attention_follows_the_words(translator):
     assert translator.attention(pair[0]).weights.ndim == 2
 
 
+def test_attention_tells_blanks_from_the_end():
+    attention = fitted(max_epochs=1, tokenization="char").attention("I see.", "Je vois.")
+    assert "".join(attention.source) == "I␣see.</s>"
+    assert "".join(attention.target) == "Je␣vois.</s>"
+
+
 def test_attention_is_drawn(translator):
     ax = translator.plot_attention(NEW_ENGLISH[0], NEW_FRENCH[0])
     shown = translator.attention(NEW_ENGLISH[0], NEW_FRENCH[0])
