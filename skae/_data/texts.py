@@ -164,6 +164,12 @@ def check_not_empty(texts, name):
         )
 
 
+def check_same_number(texts, others, name, hint=""):
+    """Refuse another number of texts than X has."""
+    if len(others) != len(texts):
+        raise ValueError(f"X holds {len(texts)} texts, but {name} {len(others)}{hint}")
+
+
 def check_characters(texts, max_characters, name, first=0):
     """Refuse texts with more characters than a limit, or than none."""
     long = long_texts(texts, max_characters)

@@ -13,6 +13,7 @@ from skae._data.texts import (
     TextDataset,
     TextPairDataset,
     check_not_empty,
+    check_same_number,
     duplicate_ids,
     read_texts,
     remedy_without_targets,
@@ -29,6 +30,12 @@ LENGTHS, CHARACTERS = (64, 256), (256, 1024)
 
 #: Warn if more than this fraction of pairs have the same text on both sides, and there are so many.
 MAX_EQUAL, MIN_PAIRS = 0.9, 20
+
+#: What else to say if there are not as many translations as texts.
+UNPAIRED = (
+    ": pairs need as many of both. The text and the translation of a pair stand at the same place "
+    "in X and in y."
+)
 
 #: Quantile of the lengths of training texts up to which texts are not split into sentences.
 USUAL = 0.99
@@ -172,11 +179,7 @@ def _read_pairs(X, y, estimator):
     if y is None:
         check_target(y, estimator, remedy_without_targets(X))
     sources, targets = read_texts(X, "X"), read_texts(y, "y")
-    if len(sources) != len(targets):
-        raise ValueError(
-            f"X holds {len(sources)} texts, but y {len(targets)}: pairs need as many of both. The "
-            "text and the translation of a pair stand at the same place in X and in y."
-        )
+    check_same_number(sources, targets, "y", UNPAIRED)
     return sources, targets
 
 

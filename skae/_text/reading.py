@@ -8,7 +8,7 @@ all, the text is translated without slots, and what is protected is put where it
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skae._text.tokenizers import SLOT, SLOTS
 from skae._text.words import ADDRESS, ENDS, IS_ADDRESS, WORD, begins_sentence
@@ -318,3 +318,19 @@ def _without_ends(text):
     core = text[begin : end.start()]
     mark = "" if core[-1:] in (*ENDS, "") else end[2].strip()
     return text[:begin], core + mark, end[1] if mark else end[1] + end[2]
+
+
+def before_prefix(readings, prefix):
+    """Return texts as the net reads them: with a prefix nothing comes before a translation."""
+    if prefix is None:
+        return readings
+    pairs = zip(readings, prefix, strict=True)
+    return [replace(one, before="", copy=None) if begin else one for one, begin in pairs]
+
+
+def prefix_with_slots(prefix, readings):
+    """Return what translations are to begin with, with slots."""
+    if prefix is None:
+        return None
+    pairs = zip(readings, prefix, strict=True)
+    return [reading.with_slots(begin) for reading, begin in pairs]

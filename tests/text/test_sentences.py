@@ -7,7 +7,7 @@ import pytest
 
 import skae
 from skae import Seq2SeqTranslator
-from skae._text import generation, reader
+from skae._text import reader, searching
 from skae._text.sentences import SentenceSplitter
 from skae.architectures import RecurrentEncoderDecoder
 
@@ -171,7 +171,7 @@ def test_a_prefix_begins_the_first_sentence(translator):
 
 
 def test_each_part_is_tokenized_once(translator, monkeypatch):
-    seen, encode = [], generation.encode
+    seen, encode = [], searching.encode
 
     def spy(tokenizer, texts):
         seen.extend(texts)

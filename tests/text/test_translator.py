@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 
 from skae import Autoencoder, Seq2SeqTranslator
 from skae._estimators.reading import learn
-from skae._text import generation, reader
+from skae._text import reader, searching
 from skae._text.decoding import Constraints, sample
 from skae.architectures import Dense, RecurrentEncoderDecoder, Transformer
 from skae.exceptions import InterruptedWarning, LongTextWarning, PoorFitWarning
@@ -297,13 +297,13 @@ def test_quality_says_what_it_cannot_read(vague):
 @pytest.fixture
 def tokenized(monkeypatch):
     """The texts that tokenizers get, a list that grows."""
-    texts, encode = [], generation.encode
+    texts, encode = [], searching.encode
 
     def spy(tokenizer, some):
         texts.extend(some)
         return encode(tokenizer, some)
 
-    monkeypatch.setattr(generation, "encode", spy)
+    monkeypatch.setattr(searching, "encode", spy)
     monkeypatch.setattr(reader, "encode", spy)
     return texts
 
