@@ -43,7 +43,7 @@ COPIED_NAMES, COPIED_NUMBERS = 0.2, 0.5
 #: How many times as often the digits of a number are in their order as in another one.
 MANY_MORE = 4
 
-#: Words of a kind that are not copied and count before any is seen.
+#: Words of a kind that count before any is seen: copied as often as plain numbers; not, if names.
 PRIOR = 2
 
 #: Words of a kind that occur once, at least, to go by them; training texts that are read, about, if
@@ -254,9 +254,11 @@ def _copied_kinds(texts, of_sources, of_targets, counts, lexicon):
                 same[kind] += match[0] in target
     copied = {"address": True}
     ordinary = some[1][None] / max(some[0][None], 1)
+    of_numbers = some[1]["0"] / max(some[0]["0"], 1)
     for kind in filter(None, some[0] + once[0]):
         seen, same = once if once[0][kind] >= MIN_ONCE else some
-        rate = same[kind] / (seen[kind] + PRIOR)
         least = COPIED_NUMBERS if kind[0].isdigit() else COPIED_NAMES
+        usual = 0 if re.search("[a-z]", kind) else of_numbers
+        rate = (same[kind] + PRIOR * usual) / (seen[kind] + PRIOR)
         copied[kind] = rate >= max(least, ordinary)
     return copied

@@ -24,6 +24,7 @@ PATTERNS = {
     r"|%(?:\(\w+\))?[-+#0]*\d*(?:\.\d+)?[sdifgxc](?!\w)|%%"
 }
 _HAS_WORDS = re.compile(r"\w")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+|\W")
 _MARK = re.compile("[\ud800-\udaff]")
 _LEADING = re.compile(rf"(?:[^\w{_WORDS}{_ASIDE}]*[{_ASIDE}])+\s*")
 _TRAILING = re.compile(rf"(\s*[{_ASIDE}](?:[^\w{_WORDS}]*[{_ASIDE}])?)([^\w{_WORDS}{_ASIDE}]*)\Z")
@@ -257,10 +258,16 @@ def _without_kept(text, marks):
 
 
 def _mark_foreign(text, foreign, marks):
-    """Mark runs of words and symbols that hold foreign characters."""
-    tokens = re.findall(r"\w+|\W", text)
-    is_odd = [any(c in foreign for c in token) for token in tokens]
-    is_word = [token.isalnum() for token in tokens]
+    """Mark runs of words and symbols that hold foreign characters, with numbers they join."""
+    tokens = _TOKEN.findall(text)
+    is_foreign = [any(c in foreign for c in token) for token in tokens]
+    is_word = [token[0].isalnum() for token in tokens]
+
+    def is_joined(i):
+        near = range(max(i - 1, 0), min(i + 2, len(tokens)))
+        return tokens[i][0].isdigit() and any(is_foreign[j] and not is_word[j] for j in near)
+
+    is_odd = [is_foreign[i] or is_joined(i) for i in range(len(tokens))]
     parts, start = [], 0
     while start < len(tokens):
         stop = start + 1

@@ -205,6 +205,19 @@ def test_numbers_are_written_as_in_the_training_texts_unless_these_turn_them_aro
     assert not words.copied["0/0/0"]
 
 
+def test_numbers_of_a_rare_shape_are_as_plain_numbers(many_slots):
+    words, *_ = KnownWords.learn(
+        [*ENGLISH, "Eat 3/4 of it."], [*FRENCH, "Manges-en les trois quarts."]
+    )
+    assert list(read_text("The cat sees 17/23.", words).slots.values()) == ["17/23"]
+
+
+@pytest.mark.parametrize("part", ["640×480", "12.5×3,1", "25€"])
+def test_numbers_that_an_unknown_symbol_joins_are_kept_with_it(part, words):
+    reading = read_text(f"The cat sees {part} cats.", words[0])
+    assert list(reading.slots.values()) == [part]
+
+
 def test_words_have_slots_only_if_they_are_copied_more_often_than_ordinary_ones():
     wrong = [re.sub(r"\b(?!The)([A-Z]\w+)", r"\1x", text) for text in ENGLISH]
     words, *_ = KnownWords.learn([*ENGLISH, *wrong], [*ENGLISH, *ENGLISH])
