@@ -164,11 +164,12 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"
         Maximum norm of the gradients; larger gradients are scaled down to it.
     batch_size : int or "auto", default="auto"
         Number of pairs of mean length in a step of the optimizer. Batches of long pairs have
-        fewer, so that all steps have about as many tokens. "auto" is the power of 2 nearest to
-        a thousandth of the number of pairs, from 32 to 64, or to 128 for a transformer.
+        fewer, so that all steps have about as many tokens. "auto" is a power of 2: for a
+        recurrent net that nearest to a thousandth of the number of pairs, from 32 to 64; for a
+        transformer that nearest to a four hundredth, from 32 to 256.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training pairs. "auto" is the number that takes about 12,500
-        steps, from 10 to 100; for a transformer 8,000 steps, from 6 to 100.
+        Number of passes over the training pairs. "auto" is the number that takes about 8,500
+        steps, from 10 to 100; for a transformer 6,100 steps, from 4 to 100.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out pairs, and to restore the weights of the epoch that is best on
         them; see ``stop_by``. "auto" does so if there are at least 20 pairs.

@@ -82,7 +82,7 @@ class RecurrentEncoderDecoder(TextArchitecture):
     training_defaults = TrainingDefaults(
         "adam",
         4e-3,
-        TrainingBudget(1000, batch_sizes=(32, 64), epochs=(10, 100), max_steps=12_500),
+        TrainingBudget(1000, batch_sizes=(32, 64), epochs=(10, 100), max_steps=8_500),
         {"betas": (0.9, 0.98)},
     )
 
