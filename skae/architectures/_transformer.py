@@ -72,7 +72,7 @@ class Transformer(TextArchitecture):
     training_defaults = TrainingDefaults(
         "muon",
         6e-3,
-        TrainingBudget(400, batch_sizes=(32, 256), epochs=(4, 100), max_steps=6_100),
+        TrainingBudget(200, batch_sizes=(32, 256), epochs=(10, 100), max_steps=2_800),
         {},
     )
 
