@@ -1,8 +1,8 @@
 """Words that a translator has seen in training, and slots for those that it has not.
 
-A name or a number that never occurred has to come out as it went in. In training, some words that
-both texts of a pair have in the same form are replaced by a slot in both [1]_; so a word that was
-never seen can pass through a slot, too. Words that occur once in the training texts tell what
+A name or a number that never occurred has to come out as it went in, or a number as translations
+write it. In training, some that both texts of a pair have are replaced by a slot in both [1]_; so a
+word that was never seen can pass through a slot, too. Words that occur once in the training texts tell what
 becomes of words that never occurred [2]_, which decides the kinds of words that are copied.
 
 References
@@ -16,25 +16,27 @@ References
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
-import numpy as np
-
 from skae._text.casing import Casing
-from skae._text.tokenizers import SLOTS
-from skae._text.words import IS_ADDRESS, WORD, Lexicon, begins_sentence, is_capitalized, script_of
+from skae._text.slots import assign_slots, put_slots
+from skae._text.tokenizers import NAME_SLOTS, NUMBER_SLOTS
+from skae._text.words import (
+    IS_ADDRESS,
+    WORD,
+    Lexicon,
+    begins_sentence,
+    is_capitalized,
+    number_of,
+    script_of,
+)
 
-#: Fraction of the pairs, and of those with words that slots can stand for, that get slots.
-FRACTION, FRACTION_OF_ABLE = 0.05, 0.5
-
-#: A net knows numbers that it has seen so often.
-MIN_OF_NUMBER = 5
+#: A net knows numbers that it has seen so often: of fewer it makes others, such as 30 of 3.
+MIN_OF_NUMBER = 50
 
 #: Scripts and symbols are known if there are so many characters of them per text.
 MIN_PER_TEXT = 1e-3
-
-#: Pairs for each slot, at least: fewer do not teach the net what it is.
-PAIRS_PER_SLOT = 50
 
 #: A kind of words is copied if it is copied so often. What a net itself makes of names that it has
 #: not seen is right less often than that; digits it translates one by one.
@@ -65,8 +67,8 @@ class KnownWords:
         Whether words of a kind come out as they went in, if they are unknown.
     formats : dict of str to list of str
         What translations put between the digits of numbers of a shape, such as 0:0.
-    n_slots : int
-        Number of slots that the net has learned.
+    n_name_slots, n_number_slots : int
+        Numbers of slots that the net has learned.
     """
 
     lexicon: Lexicon = Lexicon()
@@ -74,7 +76,8 @@ class KnownWords:
     scripts: list = field(default_factory=list)
     copied: dict = field(default_factory=dict)
     formats: dict = field(default_factory=dict)
-    n_slots: int = 0
+    n_name_slots: int = 0
+    n_number_slots: int = 0
 
     @classmethod
     def learn(cls, sources, targets):
@@ -92,45 +95,46 @@ class KnownWords:
         """
         of_sources, of_targets = ([WORD.findall(t) for t in texts] for texts in (sources, targets))
         counts = Counter(word.casefold() for words in of_sources for word in words)
-        pairs = enumerate(zip(of_sources, of_targets, strict=True))
-        able = {i: words for i, pair in pairs if (words := _common_names(*pair))}
-        chosen = _choose(able, counts, len(sources))
-        n_slots = min(len(SLOTS), len(chosen) // PAIRS_PER_SLOT)
-        scripts = Counter()
-        for character, count in Counter("".join(sources)).items():
-            scripts[script_of(character)] += count
+        scripts = _scripts(sources)
         lexicon = Lexicon.learn(of_sources)
         casing = Casing.learn(sources, lexicon)
         formats = _formats(of_sources, targets)
         copied = _copied_kinds(sources, of_sources, of_targets, counts, lexicon)
         copied |= dict.fromkeys(formats, True)
-        sources, targets = list(sources), list(targets)
-        rng = np.random.default_rng(0)
-        for i in chosen if n_slots else ():
-            slots = dict(zip(able[i], rng.permutation(n_slots).tolist(), strict=False))
-            sources[i], targets[i] = (_put_slots(t[i], slots) for t in (sources, targets))
-            of_sources[i] = [word for word in of_sources[i] if word not in slots]
+
+        def is_rare(word):
+            return counts[word.casefold()] < (MIN_OF_NUMBER if word[0].isdigit() else 2)
+
+        slotted = put_slots(sources, targets, is_rare, partial(_written, formats=formats))
+
+        def is_known(word):
+            if not (word[0].isdigit() and is_rare(word)):
+                return True
+            return not _is_copied(shape_of(number_of(word)), copied)
+
         of_sources = [
-            [
-                word
-                for word in words
-                if counts[word.casefold()] >= MIN_OF_NUMBER or not copied.get(shape_of(word))
-            ]
-            for words in of_sources
+            [word for word in words if number_of(word) not in parts and is_known(word)]
+            for words, parts in zip(of_sources, slotted.parts, strict=True)
         ]
-        least = MIN_PER_TEXT * len(sources)
-        scripts = sorted(s for s, n in scripts.items() if s is not None and n >= least)
-        known = cls(Lexicon.learn(of_sources), casing, scripts, copied, formats, n_slots)
-        return known, sources, targets
+        lexicon = Lexicon.learn(of_sources)
+        known = cls(lexicon, casing, scripts, copied, formats, *slotted.n_slots)
+        return known, slotted.sources, slotted.targets
+
+    @property
+    def has_slots(self):
+        """Whether the net has learned slots."""
+        return self.n_name_slots + self.n_number_slots > 0
+
+    def slots(self, names, numbers):
+        """Return a dict of slots for names and numbers, as many as there are."""
+        slots = NAME_SLOTS[: self.n_name_slots], NUMBER_SLOTS[: self.n_number_slots]
+        return assign_slots(names, numbers, *slots)
 
     def copies(self, word, is_first):
         """Say whether a word is unknown, and of a kind that comes out as it went in."""
-        if not self.n_slots or word in self.lexicon:
+        if not self.has_slots or word in self.lexicon:
             return False
-        kind = kind_of(word, is_first, self.lexicon)
-        if kind in self.copied or kind is None:
-            return self.copied.get(kind, False)
-        return kind[0].isdigit() and self.copied.get("0", False)
+        return _is_copied(kind_of(word, is_first, self.lexicon), self.copied)
 
     def is_common(self, word):
         """Say whether a word is known, and not as a name."""
@@ -138,11 +142,7 @@ class KnownWords:
 
     def written(self, word):
         """Return how translations write a number, such as 17 h 45 for 17:45; other words as is."""
-        between = self.formats.get(shape_of(word))
-        if between is None:
-            return word
-        groups = re.findall(r"\d+", word)
-        return "".join(chain.from_iterable(zip(groups, [*between, ""], strict=True)))
+        return _written(word, self.formats)
 
     def foreign(self, text):
         """Return the characters of a text in scripts that were never seen, and such symbols."""
@@ -150,29 +150,22 @@ class KnownWords:
         return {c for c, script in scripts.items() if script not in (None, *self.scripts)}
 
 
-def _common_names(source, target):
-    """Return the names and numbers among the words that occur once in both texts."""
-    common = {
-        word
-        for word in set(source).intersection(target)
-        if (word[0].isdigit() or word != word.lower())
-        and source.count(word) == target.count(word) == 1
-    }
-    return [word for word in source if word in common]
+def _scripts(texts):
+    """Return the scripts that are common in texts."""
+    counts = Counter()
+    for character, count in Counter("".join(texts)).items():
+        counts[script_of(character)] += count
+    least = MIN_PER_TEXT * len(texts)
+    return sorted(s for s, n in counts.items() if s is not None and n >= least)
 
 
-def _choose(able, counts, n_pairs):
-    """Return the pairs that get slots: those of words that occur once, and others by chance."""
-    once = {i for i, words in able.items() if any(counts[w.casefold()] == 1 for w in words)}
-    others = [i for i in able if i not in once]
-    n_wanted = min(FRACTION * n_pairs, FRACTION_OF_ABLE * len(able)) - len(once)
-    drawn = np.random.default_rng(0).permutation(len(others))[: max(0, int(n_wanted))]
-    return sorted([*once, *(others[i] for i in drawn)])
-
-
-def _put_slots(text, slots):
-    """Replace words by the slots of these numbers."""
-    return WORD.sub(lambda m: SLOTS[slots[m[0]]] if m[0] in slots else m[0], text)
+def _written(number, formats):
+    """Return how translations write a number."""
+    between = formats.get(shape_of(number))
+    if between is None:
+        return number
+    groups = re.findall(r"\d+", number)
+    return "".join(chain.from_iterable(zip(groups, [*between, ""], strict=True)))
 
 
 def kind_of(word, is_first, lexicon):
@@ -196,12 +189,19 @@ def kind_of(word, is_first, lexicon):
     if IS_ADDRESS.fullmatch(word):
         return "address"
     if word[0].isdigit():
-        return shape_of(word)
+        return shape_of(number_of(word))
     if word == word.lower():
         return None
     if not is_first or not is_capitalized(word):
         return "name"
     return "first of a family" if lexicon.has_related(word) else "first"
+
+
+def _is_copied(kind, copied):
+    """Say whether words of a kind come out as they went in; rare numbers are as plain ones."""
+    if kind is None or kind in copied:
+        return copied.get(kind, False)
+    return kind[0].isdigit() and copied.get("0", False)
 
 
 def shape_of(word):
@@ -243,7 +243,7 @@ def _copied_kinds(texts, of_sources, of_targets, counts, lexicon):
     for i, (text, source, target) in enumerate(zip(texts, of_sources, of_targets, strict=True)):
         if i % step and not any(counts[word.casefold()] == 1 for word in source):
             continue
-        target = set(target)
+        target = set(map(number_of, target))
         for match in WORD.finditer(text):
             is_single = counts[match[0].casefold()] == 1
             if i % step and not is_single:
@@ -251,14 +251,14 @@ def _copied_kinds(texts, of_sources, of_targets, counts, lexicon):
             kind = kind_of(match[0], begins_sentence(text, match.start()), lexicon)
             for seen, same in [some, once][: 1 + is_single]:
                 seen[kind] += 1
-                same[kind] += match[0] in target
+                same[kind] += number_of(match[0]) in target
     copied = {"address": True}
     ordinary = some[1][None] / max(some[0][None], 1)
     of_numbers = some[1]["0"] / max(some[0]["0"], 1)
     for kind in filter(None, some[0] + once[0]):
         seen, same = once if once[0][kind] >= MIN_ONCE else some
         least = COPIED_NUMBERS if kind[0].isdigit() else COPIED_NAMES
-        usual = 0 if re.search("[a-z]", kind) else of_numbers
+        usual = of_numbers if kind[0].isdigit() else 0
         rate = (same[kind] + PRIOR * usual) / (seen[kind] + PRIOR)
         copied[kind] = rate >= max(least, ordinary)
     return copied

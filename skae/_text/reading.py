@@ -10,13 +10,15 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from skae._text.tokenizers import SLOT, SLOTS
-from skae._text.words import ADDRESS, ENDS, IS_ADDRESS, WORD, begins_sentence
+from skae._text.tokenizers import SLOT
+from skae._text.words import ADDRESS, ENDS, IS_ADDRESS, WORD, begins_sentence, number_of, whole
 
 #: Marks in texts, halves of surrogates that no text has: of parts that are kept and can be left
-#: out, such as tags; of others that are kept; of unknown words.
-ASIDE, KEPT, NAMES = (range(first, first + 256) for first in (0xD800, 0xD900, 0xDA00))
-_ASIDE, _KEPT, _WORDS = "\ud800-\ud8ff", "\ud800-\ud9ff", "\ud900-\udaff"
+#: out, such as tags; of others that are kept; of unknown names; of unknown numbers.
+ASIDE, KEPT, NAMES, NUMBERS = (
+    range(first, first + 256) for first in (0xD800, 0xD900, 0xDA00, 0xDB00)
+)
+_ASIDE, _KEPT, _WORDS = "\ud800-\ud8ff", "\ud800-\ud9ff", "\ud900-\udbff"
 
 #: What `protected` knows by name: tags and entities of HTML, fields of templates and formats.
 PATTERNS = {
@@ -25,7 +27,7 @@ PATTERNS = {
 }
 _HAS_WORDS = re.compile(r"\w")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+|\W")
-_MARK = re.compile("[\ud800-\udaff]")
+_MARK = re.compile("[\ud800-\udbff]")
 _LEADING = re.compile(rf"(?:[^\w{_WORDS}{_ASIDE}]*[{_ASIDE}])+\s*")
 _TRAILING = re.compile(rf"(\s*[{_ASIDE}](?:[^\w{_WORDS}]*[{_ASIDE}])?)([^\w{_WORDS}{_ASIDE}]*)\Z")
 
@@ -76,8 +78,8 @@ class Marks:
         return _MARK.sub(lambda mark: self.originals[mark[0]], text)
 
     def unmarked(self, mark):
-        """Return an unknown word for its mark; other marks stay."""
-        return self.originals[mark] if ord(mark) in NAMES else mark
+        """Return an unknown word or number for its mark; other marks stay."""
+        return self.originals[mark] if ord(mark) >= NAMES.start else mark
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Reading:
     def with_slots(self, translation):
         """Return a given translation with slots for what they stand for."""
         for slot, part in self.slots.items():
-            translation = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", slot, translation)
+            translation = re.sub(whole(part), slot, translation)
         return translation
 
     def pair(self, translation):
@@ -223,14 +225,15 @@ def read_text(text, known, protected=None):
     if not read.isascii() and (foreign := known.foreign(read)):
         read = _mark_foreign(read, foreign, marks)
     read = _mark_unknown(known.casing.recase(read, known.lexicon), known, marks)
-    stray = "" if known.n_slots else NO_CHARACTER
+    stray = "" if known.has_slots else NO_CHARACTER
     if not marks.originals:
         return Reading(read, read, stray=stray)
     before, core, after = _without_ends(read)
     if not _HAS_WORDS.search(core):
         return Reading(text, text, copy=text)
     marked = sorted(dict.fromkeys(_MARK.findall(core)))  # unknown words come last
-    slots = dict(zip(marked, SLOTS[: known.n_slots], strict=False))
+    names, numbers = ([m for m in marked if (ord(m) in NUMBERS) == n] for n in (False, True))
+    slots = known.slots(names, numbers)
     slotted = _MARK.sub(lambda m: slots.get(m[0]) or marks.unmarked(m[0]), core)
     plain, kept = _without_kept(_MARK.sub(lambda m: marks.unmarked(m[0]), core), marks)
     return Reading(
@@ -306,13 +309,21 @@ def _mark_unknown(text, known, marks):
             first -= 1
         while stop < len(words) and joins(stop - 1, stop):
             stop += 1
-        start, last = words[first].start(), words[stop - 1].end()
-        part = text[start:last]
-        is_address = IS_ADDRESS.fullmatch(part) is not None
-        mark = marks.put(part, KEPT if is_address else NAMES, known.written(part), again=True)
+        start = words[first].start()
+        part = text[start : words[stop - 1].end()]
+        if stop - first == 1:  # what follows a number in a word is translated
+            part = number_of(part)
+        mark = marks.put(part, _places(part), known.written(part), again=True)
         parts += [text[end:start], mark]
-        end = last
+        end = start + len(part)
     return "".join([*parts, text[end:]])
+
+
+def _places(part):
+    """Return the marks for an unknown word or number."""
+    if IS_ADDRESS.fullmatch(part):
+        return KEPT
+    return NUMBERS if part[0].isdigit() else NAMES
 
 
 def _without_ends(text):

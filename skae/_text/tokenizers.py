@@ -22,8 +22,11 @@ N_SPECIAL = 3
 
 #: Slots that stand for words in texts. They are bytes that no text in UTF-8 has, so that they have
 #: tokens in all vocabularies, and are written as Python writes such bytes: no text holds them.
-SLOT_BYTES = range(0xF5, 0xF9)
+SLOT_BYTES = range(0xF5, 0xFD)
 SLOTS = [chr(0xDC00 + byte) for byte in SLOT_BYTES]
+
+#: Other slots stand for numbers than for names, as a translation puts them elsewhere.
+NAME_SLOTS, NUMBER_SLOTS = SLOTS[:4], SLOTS[4:]
 SLOT = re.compile(f"([{SLOTS[0]}-{SLOTS[-1]}])")
 
 #: A word with the space before it and the apostrophe after it (" l'"), a digit, or punctuation

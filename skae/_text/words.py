@@ -23,6 +23,9 @@ _LETTER = rf"[^\W{UNSPACED}]"
 _INSIDE = r"[.&](?=\w)|(?<=\d)['’,:/-](?=\w)|[-/](?=\d)"
 WORD = re.compile(rf"{ADDRESS}|[{UNSPACED}]+|{_LETTER}+(?:(?:{_INSIDE}){_LETTER}+)*")
 
+#: The number that a word begins with, if no other one follows.
+_NUMBER = re.compile(r"\d+(?:[.'’,:/-]\d+)*(?!.*\d)")
+
 #: Sentences end with it; quotes, brackets and dashes may come before the next one.
 ENDS, OPENING = ".!?…", " \"'«“‘([-–—¿¡\u00a0\u202f"
 
@@ -34,6 +37,30 @@ def begins_sentence(text, place):
     """Say whether a sentence begins at a place of a text."""
     before = text[:place].rstrip(OPENING)
     return not before or before[-1] in ENDS
+
+
+def number_of(word):
+    """Return the number that a word begins with; other words whole.
+
+    Examples
+    --------
+    >>> [number_of(word) for word in ("15th", "47-year", "2:30pm", "640x480", "B737", "cat")]
+    ['15', '47', '2:30', '640x480', 'B737', 'cat']
+    """
+    match = _NUMBER.match(word)
+    return match[0] if match else word
+
+
+def whole(part):
+    """Return a pattern of a part of a text that is not part of a longer word or number.
+
+    Examples
+    --------
+    >>> [re.findall(whole("15"), text) for text in ("le 15e", "le 150e")]
+    [['15'], []]
+    """
+    first, last = (r"\d" if c.isdigit() else r"\w" for c in (part[0], part[-1]))
+    return rf"(?<!{first}){re.escape(part)}(?!{last})"
 
 
 def is_capitalized(word):

@@ -8,10 +8,18 @@ import pytest
 
 import skae
 from skae import Seq2SeqTranslator
-from skae._text import known_words
+from skae._text import slots
 from skae._text.known_words import KnownWords
 from skae._text.reading import compile_protected, read_text
-from skae._text.tokenizers import SLOT, SLOTS, decode, encode, train_tokenizer
+from skae._text.tokenizers import (
+    NAME_SLOTS,
+    NUMBER_SLOTS,
+    SLOT,
+    SLOTS,
+    decode,
+    encode,
+    train_tokenizer,
+)
 from skae.architectures import RecurrentEncoderDecoder
 
 NAMES = ["Tom", "Mary", "Paul", "Anna", "Jane", "Luke", "Carl", "Emma", "Rosa", "Hugo", "Vera"]
@@ -28,7 +36,8 @@ PAIRS = [
     )
 ]
 PAIRS += [
-    (f"I see {n} cats at {n}:15.", f"Je vois {n} chats à {n} h 15.") for n in range(10, 50, 2)
+    (f"I see {n} cats at {n + 1}:15.", f"Je vois {n} chats à {n + 1} h 15.")
+    for n in range(10, 50, 2)
 ]
 ORDER = np.random.default_rng(0).permutation(len(PAIRS))
 ENGLISH, FRENCH = ([PAIRS[i][side] for i in ORDER] for side in (0, 1))
@@ -38,8 +47,8 @@ ENGLISH, FRENCH = ([PAIRS[i][side] for i in ORDER] for side in (0, 1))
 def many_slots():
     """Let slots be learned from few pairs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_words, "FRACTION", 0.5)
-        patch.setattr(known_words, "PAIRS_PER_SLOT", 20)
+        patch.setattr(slots, "FRACTION", 0.5)
+        patch.setattr(slots, "WORDS_PER_SLOT", 20)
         yield
 
 
@@ -87,6 +96,17 @@ def test_unknown_names_come_out_as_they_went_in(translator):
 def test_unknown_numbers_come_out_as_translations_write_them(translator):
     translated = translator.predict(["The dog wants 2087.", "The cat sees 2087:46."])
     assert translated.tolist() == ["Le chien veut 2087.", "Le chat voit 2087 h 46."]
+
+
+def test_numbers_are_not_replaced_by_others(translator):
+    """Each is seen once or never; nets guess such numbers from their digits."""
+    numbers = range(2, 100)
+    translated = translator.predict([f"I see {n} cats at {n + 1}:15." for n in numbers])
+    for n, text in zip(numbers, translated, strict=True):
+        assert re.search(rf"\b{n}\b", text)
+        assert f"{n + 1} h 15" in text
+    translated = translator.predict([f"The dog wants {n}." for n in numbers])
+    assert translated.tolist() == [f"Le chien veut {n}." for n in numbers]
 
 
 def test_saved_translators_know_the_same_words(translator, tmp_path):
@@ -174,7 +194,7 @@ def test_bad_patterns(translator, protected, error, message):
 
 def test_few_or_no_names_give_no_slots():
     words, *pairs = KnownWords.learn(["A cat.", "A dog."], ["Un chat.", "Un chien."])
-    assert words.n_slots == 0
+    assert not words.has_slots
     assert pairs == [["A cat.", "A dog."], ["Un chat.", "Un chien."]]
     assert read_text("A Zorblax.", words).text == "A Zorblax."
 
@@ -216,6 +236,42 @@ def test_numbers_of_a_rare_shape_are_as_plain_numbers(many_slots):
 def test_numbers_that_an_unknown_symbol_joins_are_kept_with_it(part, words):
     reading = read_text(f"The cat sees {part} cats.", words[0])
     assert list(reading.slots.values()) == [part]
+
+
+@pytest.mark.parametrize(
+    ("word", "number"),
+    [("15th", "15"), ("47-year", "47"), ("2:30pm", "2 h 30"), ("640x480", "640x480")],
+)
+def test_letters_after_a_number_are_translated(word, number, words):
+    reading = read_text(f"The cat sees the {word} cat.", words[0])
+    assert list(reading.slots.values()) == [number]
+    letters = "" if "x" in word else re.search(r"\D*$", word)[0]
+    assert reading.text == f"The cat sees the {list(reading.slots)[0]}{letters} cat."
+
+
+def test_pairs_teach_numbers_with_letters_after_them(many_slots):
+    ordinals = [(f"The {n}th cat.", f"Le {n}e chat.") for n in range(10, 60)]
+    _, sources, targets = KnownWords.learn(*zip(*ordinals, strict=True))
+    assert sum(bool(SLOT.search(text)) for text in sources) >= 40
+    for source, target in zip(sources, targets, strict=True):
+        if slot := SLOT.search(source):
+            assert (source, target) == (f"The {slot[0]}th cat.", f"Le {slot[0]}e chat.")
+
+
+def test_numbers_have_other_slots_than_names(words):
+    reading = read_text("Zorblax sees 73 cats at 12:15.", words[0])
+    name, *numbers = reading.slots
+    assert name in NAME_SLOTS
+    assert NUMBER_SLOTS.index(numbers[0]) < NUMBER_SLOTS.index(numbers[1])
+    assert list(reading.slots.values()) == ["Zorblax", "73", "12 h 15"]
+
+
+def test_few_numbers_get_the_slots_of_names(many_slots):
+    pairs = [pair for pair in zip(ENGLISH, FRENCH, strict=True) if pair[0][0] != "I"]
+    words, *_ = KnownWords.learn(*zip(*pairs, ["It is 15.", "Il est 15."], strict=True))
+    assert (words.n_number_slots, words.n_name_slots) == (0, 3)
+    slots = read_text("Zorblax sees 73 cats.", words).slots
+    assert slots == dict(zip(NAME_SLOTS, ["Zorblax", "73"], strict=False))
 
 
 def test_words_have_slots_only_if_they_are_copied_more_often_than_ordinary_ones():
