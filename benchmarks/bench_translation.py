@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--max-epochs", type=int, default=None)
     parser.add_argument("--n-pairs", type=int, default=None)
     parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, default=None)
     parser.add_argument("--part", default="test")
     args = parser.parse_args()
@@ -89,27 +90,27 @@ def main():
         architecture=args.architecture,
         max_epochs=args.max_epochs or "auto",
         callbacks=[Snapshots(kept)],
-        random_state=0,
+        random_state=args.seed,
     )
-    start = time.perf_counter()
+    start, of_cores = time.perf_counter(), time.process_time()
     translator.fit(train.en, train.fr)
-    seconds = time.perf_counter() - start
+    seconds, of_cores = time.perf_counter() - start, time.process_time() - of_cores
     if args.save:  # without the callback, whose class only this script has
         net = translator.net_
         translator.callbacks, net.callbacks, net.callbacks_ = None, [], []
         torch.save((translator, kept), args.save)
-    report(translator, kept, seconds, train, test)
+    report(translator, kept, seconds, of_cores, train, test)
 
 
-def report(translator, kept, seconds, train, test):
+def report(translator, kept, seconds, of_cores, train, test):
     n_tokens = sum(len(row.ids) + 1 for row in translator.target_tokenizer_.encode_batch(train.fr))
     speed = n_tokens * len(kept) / kept[-1][0]
     n_parameters = sum(p.numel() for p in translator.net_.module_.parameters())
     print(
         f"{translator.architecture}: {len(train)} pairs, {n_parameters} parameters, "
         f"{translator.target_tokenizer_.get_vocab_size()} tokens, {translator.n_iter_} epochs in "
-        f"{seconds / 60:.1f} minutes, {speed:.0f} target tokens/s, {torch.get_num_threads()} "
-        "threads",
+        f"{seconds / 60:.1f} minutes ({of_cores / 60:.1f} of processors), {speed:.0f} target "
+        f"tokens/s, {torch.get_num_threads()} threads, seed {translator.random_state}",
         flush=True,
     )
     best = copy.deepcopy(translator.net_.module_.state_dict())

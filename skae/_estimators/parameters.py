@@ -166,10 +166,10 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"
         Number of pairs of mean length in a step of the optimizer. Batches of long pairs have
         fewer, so that all steps have about as many tokens. "auto" is a power of 2: for a
         recurrent net that nearest to a thousandth of the number of pairs, from 32 to 64; for a
-        transformer that nearest to a two hundredth, from 32 to 256.
+        transformer that nearest to a 75th, from 32 to 256.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training pairs. "auto" is the number that takes about 8,500
-        steps, from 10 to 100; for a transformer 2,800 steps, from 10 to 100.
+        steps, from 10 to 100; for a transformer 1,500 steps, from 10 to 100.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out pairs, and to restore the weights of the epoch that is best on
         them; see ``stop_by``. "auto" does so if there are at least 20 pairs.

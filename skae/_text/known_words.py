@@ -1,9 +1,10 @@
 """Words that a translator has seen in training, and slots for those that it has not.
 
 A name or a number that never occurred has to come out as it went in, or a number as translations
-write it. In training, some that both texts of a pair have are replaced by a slot in both [1]_; so a
-word that was never seen can pass through a slot, too. Words that occur once in the training texts tell what
-becomes of words that never occurred [2]_, which decides the kinds of words that are copied.
+write it. In training, some that both texts of a pair have are replaced by a slot in both [1]_; so
+one that was never seen can pass through a slot, too. Words that occur once in the training texts
+tell what becomes of words that never occurred [2]_, which decides the kinds of words that are
+copied.
 
 References
 ----------
