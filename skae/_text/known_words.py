@@ -68,6 +68,8 @@ class KnownWords:
         Whether words of a kind come out as they went in, if they are unknown.
     formats : dict of str to list of str
         What translations put between the digits of numbers of a shape, such as 0:0.
+    endings : list of str
+        What follows numbers in their words, such as th in 15th.
     n_name_slots, n_number_slots : int
         Numbers of slots that the net has learned.
     """
@@ -77,6 +79,7 @@ class KnownWords:
     scripts: list = field(default_factory=list)
     copied: dict = field(default_factory=dict)
     formats: dict = field(default_factory=dict)
+    endings: list = field(default_factory=list)
     n_name_slots: int = 0
     n_number_slots: int = 0
 
@@ -106,6 +109,8 @@ class KnownWords:
         def is_rare(word):
             return counts[word.casefold()] < (MIN_OF_NUMBER if word[0].isdigit() else 2)
 
+        numbers = {word for words in of_sources for word in words if word[0].isdigit()}
+        endings = sorted({number.removeprefix(number_of(number)) for number in numbers})
         slotted = put_slots(sources, targets, is_rare, partial(_written, formats=formats))
 
         def is_known(word):
@@ -118,7 +123,7 @@ class KnownWords:
             for words, parts in zip(of_sources, slotted.parts, strict=True)
         ]
         lexicon = Lexicon.learn(of_sources)
-        known = cls(lexicon, casing, scripts, copied, formats, *slotted.n_slots)
+        known = cls(lexicon, casing, scripts, copied, formats, endings, *slotted.n_slots)
         return known, slotted.sources, slotted.targets
 
     @property
@@ -136,6 +141,11 @@ class KnownWords:
         if not self.has_slots or word in self.lexicon:
             return False
         return _is_copied(kind_of(word, is_first, self.lexicon), self.copied)
+
+    def copied_part(self, word):
+        """Return what is copied of a word: the number of one whose ending is known, or all."""
+        number = number_of(word)
+        return number if word.removeprefix(number) in self.endings else word
 
     def is_common(self, word):
         """Say whether a word is known, and not as a name."""

@@ -3,15 +3,17 @@
 What is to come out as it went in is marked first: what the user protects, then what is written in
 scripts that were never seen, then unknown names and numbers. Marks at the ends of a text are taken
 off and put back afterwards. Others become slots of the net. If its translation does not have them
-all, the text is translated without slots, and what is protected is put where it was.
+all, numbers get slots for names; at last the text is translated without slots, and what is
+protected is put where it was.
 """
 
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from skae._text.tokenizers import SLOT
-from skae._text.words import ADDRESS, ENDS, IS_ADDRESS, WORD, begins_sentence, number_of, whole
+from skae._text.words import ADDRESS, ENDS, IS_ADDRESS, WORD, begins_sentence, whole
 
 #: Marks in texts, halves of surrogates that no text has: of parts that are kept and can be left
 #: out, such as tags; of others that are kept; of unknown names; of unknown numbers.
@@ -105,6 +107,9 @@ class Reading:
         The whole text, if there is nothing to translate.
     stray : str
         What becomes of slots that stand for nothing.
+    again : Reading or None
+        How the text is translated next if slots for numbers are lost: with those for names, which
+        nets have seen more often.
     """
 
     text: str
@@ -116,6 +121,7 @@ class Reading:
     has_all: bool = True
     copy: str | None = None
     stray: str = ""
+    again: Any = None
 
     def restore(self, translation):
         """Return a translation with what slots stand for, or None if some are lost."""
@@ -150,6 +156,11 @@ class Reading:
             else:
                 words.insert(index, part.strip())
         return self.before + " ".join(words) + self.after
+
+    def after_prefix(self):
+        """Return the reading of a text whose translation begins with something that is given."""
+        again = self.again and self.again.after_prefix()
+        return replace(self, before="", copy=None, again=again)
 
     def with_slots(self, translation):
         """Return a given translation with slots for what they stand for."""
@@ -235,6 +246,9 @@ def read_text(text, known, protected=None):
     names, numbers = ([m for m in marked if (ord(m) in NUMBERS) == n] for n in (False, True))
     slots = known.slots(names, numbers)
     slotted = _MARK.sub(lambda m: slots.get(m[0]) or marks.unmarked(m[0]), core)
+    again = None
+    if numbers and known.n_number_slots and known.n_name_slots:
+        again = read_text(text, replace(known, n_number_slots=0), protected)
     plain, kept = _without_kept(_MARK.sub(lambda m: marks.unmarked(m[0]), core), marks)
     return Reading(
         _without_kept(slotted, marks)[0],
@@ -245,6 +259,7 @@ def read_text(text, known, protected=None):
         kept,
         has_all=not re.search(f"[{_KEPT}]", slotted),
         stray=stray,
+        again=again,
     )
 
 
@@ -311,8 +326,8 @@ def _mark_unknown(text, known, marks):
             stop += 1
         start = words[first].start()
         part = text[start : words[stop - 1].end()]
-        if stop - first == 1:  # what follows a number in a word is translated
-            part = number_of(part)
+        if stop - first == 1:
+            part = known.copied_part(part)
         mark = marks.put(part, _places(part), known.written(part), again=True)
         parts += [text[end:start], mark]
         end = start + len(part)
@@ -343,7 +358,7 @@ def before_prefix(readings, prefix):
     if prefix is None:
         return readings
     pairs = zip(readings, prefix, strict=True)
-    return [replace(one, before="", copy=None) if begin else one for one, begin in pairs]
+    return [one.after_prefix() if begin else one for one, begin in pairs]
 
 
 def prefix_with_slots(prefix, readings):

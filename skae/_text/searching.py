@@ -184,19 +184,28 @@ class TextSearch:
         list of list of tuple (text, log_probability)
         """
         rows = search(sources, prefix_with_slots(prefix, readings))
-        found = [
-            [(text, log_p) for text, log_p in some if text is not None]
-            for some in self._finished(rows, [reading.restore for reading in readings])
-        ]
+        found = self._with_all_slots(rows, readings)
         lost = [i for i, some in enumerate(found) if not some]
+        again = {i: readings[i].again for i in lost if readings[i].again is not None}
+        if again:
+            begins = prefix_with_slots(_select(prefix, again), again.values())
+            rows = search(self._cut_rows([one.text for one in again.values()]), begins)
+            found = _replaced(found, again, self._with_all_slots(rows, again.values()))
+            lost = [i for i in lost if not found[i]]
         if lost:
-            rows = self._encode([readings[i].plain for i in lost])
-            begins = None if prefix is None else [prefix[i] for i in lost]
-            rows = search(TextDataset([self._cut(row) for row in rows]), begins)
-            again = self._finished(rows, [readings[i].restore_plain for i in lost])
-            for i, some in zip(lost, again, strict=True):
-                found[i] = some
+            plain = [readings[i] for i in lost]
+            rows = search(self._cut_rows([one.plain for one in plain]), _select(prefix, lost))
+            some = self._finished(rows, [one.restore_plain for one in plain])
+            found = _replaced(found, lost, some)
         return found
+
+    def _with_all_slots(self, rows, readings):
+        """Return those translations of each text that have all its slots."""
+        found = self._finished(rows, [reading.restore for reading in readings])
+        return [[(text, log_p) for text, log_p in some if text is not None] for some in found]
+
+    def _cut_rows(self, texts):
+        return TextDataset([self._cut(row) for row in self._encode(texts)])
 
     def _cut(self, row):
         """Return the tokens of a text that is not longer without slots than a net reads."""
@@ -260,3 +269,13 @@ class TextSearch:
 
     def _encode(self, texts, tokenizer=None):
         return encode_texts(self.source_tokenizer_ if tokenizer is None else tokenizer, texts)
+
+
+def _select(prefix, which):
+    return None if prefix is None else [prefix[i] for i in which]
+
+
+def _replaced(found, which, others):
+    """Return a list with other items at some places."""
+    others = dict(zip(which, others, strict=True))
+    return [others.get(i, one) for i, one in enumerate(found)]

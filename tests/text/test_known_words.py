@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import skae
 from skae import Seq2SeqTranslator
@@ -18,7 +19,9 @@ from skae._text.tokenizers import (
     SLOTS,
     decode,
     encode,
+    slot_ids,
     train_tokenizer,
+    vocabulary_length,
 )
 from skae.architectures import RecurrentEncoderDecoder
 
@@ -107,6 +110,19 @@ def test_numbers_are_not_replaced_by_others(translator):
         assert f"{n + 1} h 15" in text
     translated = translator.predict([f"The dog wants {n}." for n in numbers])
     assert translated.tolist() == [f"Le chien veut {n}." for n in numbers]
+
+
+def test_numbers_survive_where_their_slots_are_lost(translator):
+    twin = pickle.loads(pickle.dumps(translator))
+    ids = slot_ids(twin.target_tokenizer_)[SLOTS.index(NUMBER_SLOTS[0]) :]
+    with torch.no_grad():
+        for weight in twin.net_.module_.parameters():
+            if weight.shape[:1] == (vocabulary_length(twin.target_tokenizer_),):
+                weight[ids] = 0  # the net neither reads nor writes them
+    texts, prefix = ["The dog wants 2087.", "The cat sees Tom."], ["Le chien", ""]
+    right = ["Le chien veut 2087.", "Le chat voit Tom."]
+    assert twin.predict(texts).tolist() == right
+    assert twin.predict(texts, prefix=prefix).tolist() == right
 
 
 def test_saved_translators_know_the_same_words(translator, tmp_path):
@@ -242,11 +258,19 @@ def test_numbers_that_an_unknown_symbol_joins_are_kept_with_it(part, words):
     ("word", "number"),
     [("15th", "15"), ("47-year", "47"), ("2:30pm", "2 h 30"), ("640x480", "640x480")],
 )
-def test_letters_after_a_number_are_translated(word, number, words):
-    reading = read_text(f"The cat sees the {word} cat.", words[0])
+def test_known_letters_after_a_number_are_translated(word, number, many_slots):
+    others = [("The 30th cat.", "Le 30e chat.")] * 2
+    others += [("A 9-year cat.", "Un chat de 9 ans."), ("At 3:15pm.", "À 15 h 15.")]
+    words, *_ = KnownWords.learn(*zip(*PAIRS, *others, strict=True))
+    reading = read_text(f"The cat sees the {word} cat.", words)
     assert list(reading.slots.values()) == [number]
     letters = "" if "x" in word else re.search(r"\D*$", word)[0]
     assert reading.text == f"The cat sees the {list(reading.slots)[0]}{letters} cat."
+
+
+@pytest.mark.parametrize("word", ["15th", "64kg", "9127-page"])
+def test_unknown_letters_after_a_number_are_kept_with_it(word, words):
+    assert list(read_text(f"The cat sees {word}.", words[0]).slots.values()) == [word]
 
 
 def test_pairs_teach_numbers_with_letters_after_them(many_slots):
