@@ -169,7 +169,7 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon", "auto"
         transformer that nearest to a 75th, from 32 to 256.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training pairs. "auto" is the number that takes about 8,500
-        steps, from 10 to 100; for a transformer 1,400 steps, from 10 to 100.
+        steps, from 10 to 100; for a transformer 1,500 steps, from 10 to 100.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out pairs, and to restore the weights of the epoch that is best on
         them; see ``stop_by``. "auto" does so if there are at least 20 pairs.

@@ -35,7 +35,7 @@ from skae.exceptions import PoorFitWarning, warn
 from skae.metrics._texts import TEXT_SCORES
 
 #: With more pairs, a transformer learns more than a recurrent net in the same time.
-MANY_PAIRS = 8_000
+MANY_PAIRS = 10_000
 
 #: Pairs that "auto" holds out, and pairs that are scored in every epoch, at most.
 MAX_HELD_OUT, MAX_SCORED = 1000, 500
@@ -74,7 +74,7 @@ class Seq2SeqTranslator(
         The net: `skae.architectures.RecurrentEncoderDecoder` with LSTM or GRU layers, "plain_lstm"
         without attention, or `skae.architectures.Transformer`. Its parameters can be
         set and searched as ``architecture__<name>``. "auto" is "lstm", or "transformer" for
-        more than 8,000 pairs; with parameters set it is "lstm".
+        more than 10,000 pairs; with parameters set it is "lstm".
     tokenization : {"bpe", "unigram", "word", "char"}, default="bpe"
         Kind of tokens: subwords, found by merging frequent pairs or by a unigram model;
         frequent words; or characters. What is not in the vocabulary is spelled in smaller

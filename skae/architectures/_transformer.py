@@ -72,7 +72,7 @@ class Transformer(TextArchitecture):
     training_defaults = TrainingDefaults(
         "muon",
         6e-3,
-        TrainingBudget(75, batch_sizes=(32, 256), epochs=(10, 100), max_steps=1_400),
+        TrainingBudget(75, batch_sizes=(32, 256), epochs=(10, 100), max_steps=1_500),
         {},
     )
 
