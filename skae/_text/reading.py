@@ -10,7 +10,6 @@ protected is put where it was.
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from skae._text.tokenizers import SLOT
 from skae._text.words import ADDRESS, ENDS, IS_ADDRESS, WORD, begins_sentence, whole
@@ -121,7 +120,7 @@ class Reading:
     has_all: bool = True
     copy: str | None = None
     stray: str = ""
-    again: Any = None
+    again: "Reading | None" = None
 
     def restore(self, translation):
         """Return a translation with what slots stand for, or None if some are lost."""

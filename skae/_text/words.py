@@ -23,8 +23,9 @@ _LETTER = rf"[^\W{UNSPACED}]"
 _INSIDE = r"[.&](?=\w)|(?<=\d)['’,:/-](?=\w)|[-/](?=\d)"
 WORD = re.compile(rf"{ADDRESS}|[{UNSPACED}]+|{_LETTER}+(?:(?:{_INSIDE}){_LETTER}+)*")
 
-#: The number that a word begins with, if no other one follows.
-_NUMBER = re.compile(r"\d+(?:[.'’,:/-]\d+)*(?!.*\d)")
+#: The number that a word begins with, if no other one follows. It does not backtrack: the time
+#: of a long number would grow with its square.
+_NUMBER = re.compile(r"\d++(?:[.'’,:/-]\d++)*+(?!.*\d)")
 
 #: Sentences end with it; quotes, brackets and dashes may come before the next one.
 ENDS, OPENING = ".!?…", " \"'«“‘([-–—¿¡\u00a0\u202f"
