@@ -1,6 +1,7 @@
 """Training, shared by all estimators: autoencoders, regressors and translators."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -14,7 +15,7 @@ from skae._training.loop import TrainingRun
 from skae._training.net import Net
 from skae._training.optimizers import optimizer_params
 from skae._training.session import SessionEstimator
-from skae.architectures._training_defaults import DEFAULT_BUDGET, TrainingDefaults
+from skae.architectures._training_defaults import TrainingDefaults
 
 #: With fewer samples than this, early stopping would have too few to go by.
 MIN_HOLD_OUT = 20
@@ -135,7 +136,9 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
 
     def _training_defaults(self):
         """Return the optimizer, its learning rate and parameters, and the budget."""
-        return TrainingDefaults(self.optimizer, self.lr, DEFAULT_BUDGET, self.optimizer_params)
+        defaults = self._make_architecture().training_defaults or TrainingDefaults()
+        own = {name: getattr(self, name) for name in ("optimizer", "lr", "optimizer_params")}
+        return replace(defaults, **own)
 
     def _parameters_of_the_net(self):
         """Return the parameters that cannot change when training continues, by name."""

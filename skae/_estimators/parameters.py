@@ -99,10 +99,12 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
         Maximum norm of the gradients; larger gradients are scaled down to it.
     batch_size : int or "auto", default="auto"
         Number of samples in a step of the optimizer. "auto" is the power of 2 nearest to a
-        fiftieth of the number of samples, from 32 to 512.
+        fiftieth of the number of samples, for convolutions to a 300th, from 32 to 512.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training samples. "auto" is the number that takes about
-        4,000 steps, from 4 to 100.
+        4,000 steps, or about a minute if the steps of a network take long, from 4 to 100. It is
+        computed from the size of the network and of the data, so it does not depend on the speed
+        of the machine.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out samples, and to restore the weights of the epoch with the lowest
         loss on them. "auto" does so if there are at least 20 samples.

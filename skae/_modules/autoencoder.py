@@ -92,7 +92,7 @@ class AutoencoderModule(TrainedModule):
         self.code_basis = RawBasis()  # until the training is over
         self.has_missing = has_missing
         self.head, self.target_weight = head, target_weight
-        self.n_multiplications, self.width = cost
+        self.n_multiplications, self.width, self.work = cost
         self.takes_target = hooks(decoder).takes_target
 
     @property

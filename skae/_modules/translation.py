@@ -31,7 +31,7 @@ class TranslationModule(TrainedModule):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.label_smoothing = label_smoothing
-        self.n_multiplications = cost.n_multiplications
+        self.n_multiplications, _, self.work = cost
 
     def training_inputs(self, source, target, state=TRAINED, training=True):
         """Return both texts of the pairs as they are."""

@@ -18,7 +18,7 @@ from skae._training.progress import progress_bar
 
 
 class Progress(Callback):
-    """Bar over the training, with the losses of the last epoch and the best so far.
+    """Bar over the training: epochs, batch size, losses of the last epoch and the best so far.
 
     Parameters
     ----------
@@ -32,12 +32,13 @@ class Progress(Callback):
         self.n_epochs, self.units, self.bar_ = n_epochs, units, None
 
     def on_train_begin(self, net, **kwargs):
+        how = {"postfix": {"batch_size": net.batch_size}}
         if self.units is None:
             shown = "{bar}| epoch {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-            self.bar_ = progress_bar(self.n_epochs, "epoch", bar_format=shown)
+            self.bar_ = progress_bar(self.n_epochs, "epoch", bar_format=shown, **how)
         else:
             shown = "{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
-            self.bar_ = progress_bar(*self.units, bar_format=shown, unit_scale=True)
+            self.bar_ = progress_bar(*self.units, bar_format=shown, unit_scale=True, **how)
         self._n_before = net.history.n_epochs
 
     def advance(self, n):
@@ -47,7 +48,8 @@ class Progress(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         n_done = net.history.n_epochs - self._n_before
-        shown = {k: f"{v:.3g}" for k, v in net.history[-1].items() if k.endswith("_loss")}
+        shown = {"batch_size": net.batch_size}
+        shown |= {k: f"{v:.3g}" for k, v in net.history[-1].items() if k.endswith("_loss")}
         if self.units is not None:
             shown["epoch"] = f"{n_done}/{self.n_epochs}"
         self.bar_.set_postfix(shown | {"best": f"{best_score(net):.3g}"}, refresh=False)

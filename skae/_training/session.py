@@ -151,8 +151,9 @@ class FitSession:
         self.fitted = estimator._training_samples(self.fitted)
         defaults, n_samples = estimator._training_defaults(), len(self.fitted)
         estimator._set_up(self.fitted, resume, is_partial, defaults)
-        batch_size = estimator.net_.batch_size
-        n_epochs = defaults.budget.max_epochs(estimator.max_epochs, n_samples, batch_size)
+        net = estimator.net_
+        work = (net.module_ if resume else net.module).work
+        n_epochs = defaults.budget.max_epochs(estimator.max_epochs, n_samples, net.batch_size, work)
         n_epochs = 1 if is_partial else n_epochs
         facts = task_facts(estimator, *self.data, sample_weight=self.sample_weight)
         self._task = training_task(facts, n_epochs, self._attributes_now)

@@ -45,8 +45,8 @@ of numbers.
     values into logits of the next tokens. If the state has ``shares_memory=True``, the memory can
     have fewer rows than ``tokens``: each is that of several rows of tokens that follow each other.
 
-    The optional attribute ``training_defaults``, a `TrainingDefaults`, says how to train the
-    architecture. See `Transformer` and `RecurrentEncoderDecoder`.
+The optional attribute ``training_defaults``, a `TrainingDefaults`, says how to train an
+architecture where parameters are "auto". See `Conv`, `Transformer` and `RecurrentEncoderDecoder`.
 """
 
 from skae.architectures._attention import DecoderState

@@ -13,6 +13,7 @@ from skae._params import ParameterMixin, StrOptions, integer, parameter_class, r
 from skae.architectures._base import Architecture
 from skae.architectures._conv_layers import ConvDecoder, ConvEncoder, ConvLayers
 from skae.architectures._dense import ACTIVATIONS, AUTO_SHORTCUT
+from skae.architectures._training_defaults import IMAGE_BUDGET, TrainingDefaults
 
 CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
@@ -222,6 +223,8 @@ class Conv(Architecture, ConvParameters):
 
     #: What the data is read as.
     input_kind = "images"
+    #: How to train it by default.
+    training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
 
     @property
     def code_has_places(self):

@@ -1,11 +1,11 @@
 """How long to train by default: what "auto" means.
 
 Small data sets need small batches to get enough steps. Large data sets need large batches to
-get enough epochs in acceptable time.
+get enough epochs in acceptable time, and nets whose samples take long need fewer epochs.
 """
 
 from dataclasses import dataclass
-from math import ceil, log2
+from math import ceil, inf, log2
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,16 @@ class TrainingBudget:
         Bounds of the batch size and of the number of epochs.
     max_steps : int
         Steps of the optimizer to take.
+    max_work : float, default=inf
+        Multiplications to take, where a value that a layer gives counts as 70. One core takes
+        about a minute for 1e12.
     """
 
     batches_per_epoch: int
     batch_sizes: tuple[int, int]
     epochs: tuple[int, int]
     max_steps: int
+    max_work: float = inf
 
     def batch_size(self, batch_size, n_samples):
         """Return the batch size: for "auto" a power of 2.
@@ -47,8 +51,8 @@ class TrainingBudget:
         exponent = round(log2(n_samples / self.batches_per_epoch))
         return _within(self.batch_sizes, 2 ** max(exponent, 0))
 
-    def max_epochs(self, max_epochs, n_samples, batch_size):
-        """Return the number of epochs: for "auto" as many as ``max_steps`` allows.
+    def max_epochs(self, max_epochs, n_samples, batch_size, sample_work=0):
+        """Return the number of epochs: for "auto" as many as steps and work allow.
 
         Parameters
         ----------
@@ -58,6 +62,8 @@ class TrainingBudget:
             Number of training samples.
         batch_size : int
             Samples in a batch.
+        sample_work : int, default=0
+            Multiplications for one sample, counted as those of ``max_work``.
 
         Returns
         -------
@@ -66,7 +72,9 @@ class TrainingBudget:
         """
         if max_epochs != "auto":
             return max_epochs
-        return _within(self.epochs, self.max_steps // ceil(n_samples / batch_size))
+        n_steps = ceil(n_samples / batch_size)
+        n_epochs = min(self.max_steps // n_steps, self.max_work // max(1, n_samples * sample_work))
+        return _within(self.epochs, int(n_epochs))
 
 
 def _within(bounds, number):
@@ -74,29 +82,37 @@ def _within(bounds, number):
     return max(low, min(high, number))
 
 
+#: Chosen with ``benchmarks/bench_tables.py`` as a compromise between many tables, the work with
+#: ``benchmarks/bench_defaults.py``.
+DEFAULT_BUDGET = TrainingBudget(
+    batches_per_epoch=50, batch_sizes=(32, 512), epochs=(4, 100), max_steps=4000, max_work=1e12
+)
+
+#: Convolutions learn more from many small steps than from more epochs of large ones, also in time.
+IMAGE_BUDGET = TrainingBudget(
+    batches_per_epoch=300, batch_sizes=(32, 512), epochs=(4, 100), max_steps=4000, max_work=1e12
+)
+
+
 @dataclass(frozen=True)
 class TrainingDefaults:
     """How to train an architecture where parameters are "auto".
 
+    Only the translator's optimizer, learning rate and further parameters can be "auto".
+
     Parameters
     ----------
-    optimizer : str
+    optimizer : str or None, default=None
         Name of the optimizer.
-    lr : float
+    lr : float or None, default=None
         Learning rate.
-    budget : TrainingBudget
+    budget : TrainingBudget, default=DEFAULT_BUDGET
         Batch size and number of epochs.
-    optimizer_params : dict
+    optimizer_params : dict or None, default=None
         Further parameters of the optimizer.
     """
 
-    optimizer: str
-    lr: float
-    budget: TrainingBudget
-    optimizer_params: dict
-
-
-#: Chosen with ``benchmarks/bench_tables.py`` as a compromise between many tables.
-DEFAULT_BUDGET = TrainingBudget(
-    batches_per_epoch=50, batch_sizes=(32, 512), epochs=(4, 100), max_steps=4000
-)
+    optimizer: str | None = None
+    lr: float | None = None
+    budget: TrainingBudget = DEFAULT_BUDGET
+    optimizer_params: dict | None = None

@@ -11,6 +11,7 @@ from skae._params import StrOptions, integer, parameter_class
 from skae.architectures._base import Architecture, Layer
 from skae.architectures._conv import LAYERS, NORMALIZATION, RESIDUAL_BLOCKS, ConvLayerParameters
 from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
+from skae.architectures._training_defaults import IMAGE_BUDGET, TrainingDefaults
 
 UNET_CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
@@ -82,6 +83,8 @@ class UNet(Architecture, UNetParameters):
 
     #: What the data is read as.
     input_kind = "images"
+    #: How to train it by default.
+    training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
     _n_full_size_stages = 1
     _min_side = 4
 

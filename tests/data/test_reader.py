@@ -18,7 +18,7 @@ from skae import (
 )
 from skae._data import READERS
 from skae._data.batches import Batches
-from skae._data.cost import measured_cost
+from skae._data.cost import VALUE_WORK, measured_cost
 from skae._data.texts import TextDataset, TextPairDataset
 from skae.architectures import Conv, UNet
 
@@ -138,9 +138,9 @@ def test_long_sequences_are_read_together():
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("arrays", (12, 3)),
-        ("tables", (12, 3)),
-        ("sequences", (8 * 12, 3)),  # each weight at each of the 8 steps
+        ("arrays", (12, 3, 12 + 3 * VALUE_WORK)),
+        ("tables", (12, 3, 12 + 3 * VALUE_WORK)),
+        ("sequences", (8 * 12, 3, 8 * (12 + 3 * VALUE_WORK))),  # each weight at each of the 8 steps
     ],
 )
 def test_cost_of_nets_of_matrices(kind, expected):
@@ -148,7 +148,16 @@ def test_cost_of_nets_of_matrices(kind, expected):
 
 
 def test_cost_of_convolutions_is_at_each_pixel():
-    assert DATASETS["images"].cost([nn.Conv2d(1, 2, 3, padding=1)]) == (16 * 2 * 9, 32)
+    cost = 16 * 2 * 9, 32, 16 * 2 * 9 + 32 * VALUE_WORK
+    assert DATASETS["images"].cost([nn.Conv2d(1, 2, 3, padding=1)]) == cost
+
+
+def test_work_of_recurrent_nets_is_that_of_all_steps():
+    cell = nn.LSTM(3, 5)
+    n_weights = 20 * (3 + 5) + 2 * 20
+    cost = DATASETS["sequences"].cost([cell])
+    assert cost.n_multiplications == 2 * n_weights  # of one step: threads wait at each
+    assert cost.work == 8 * (n_weights + 40 * VALUE_WORK)
 
 
 def test_cost_of_a_translator_is_for_each_token():
@@ -189,7 +198,7 @@ class TrainsAnotherNet(nn.Module):
 
 def test_costs_can_be_measured_while_another_thread_trains():
     convolution = nn.Conv2d(1, 2, 3)
-    alone = measured_cost([convolution], (1, 8, 8))
+    alone = measured_cost([convolution, nn.Identity()], (1, 8, 8))
     assert measured_cost([convolution, TrainsAnotherNet()], (1, 8, 8)) == alone
 
 

@@ -59,6 +59,7 @@ def test_a_bar_shows_epochs_losses_and_the_best(X, shown):
     last = model.history_[-1]
     best = min(epoch["valid_loss"] for epoch in model.history_)
     assert "| epoch 4/4 [" in line
+    assert ", batch_size=32, train_loss=" in line  # what "auto" chose
     losses = f"train_loss={last['train_loss']:.3g}, valid_loss={last['valid_loss']:.3g}"
     assert line.endswith(f"{losses}, best={best:.3g}]")
 
