@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import like_input
 from skae._data.image_pairs import ImagePairReader
-from skae._data.images import ImageReader
+from skae._data.read_images import ImageReader
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
 from skae._estimators.predictor import reconstruct
@@ -262,7 +262,7 @@ class ImageToImageRegressor(
         return like_input(self._predictor.map(_smallest_maps, images, (self.n_components_,)), X)
 
     def _read_inputs(self, X):
-        dataset = self._reader.inputs.read(X, estimator=self)
+        dataset = self._reader.read_inputs(X, estimator=self)
         self._reader.inputs.warn_if_far(dataset)
         return dataset
 
@@ -301,4 +301,4 @@ def _n_values(dataset):
 
 def _smallest_maps(module, x, target):
     del target
-    return module.encode(x)[-1].flatten(1)
+    return module.smallest_maps(x).flatten(1)
