@@ -34,17 +34,10 @@ def size_of_crops(crop_size, dataset, name):
     Raises
     ------
     ValueError
-        If an image is smaller than that, or if there is no size and the images differ.
+        If an image is smaller than that.
     """
     sizes = dataset.sizes
-    is_equal = len(set(sizes)) == 1
-    if crop_size is None and not is_equal:
-        few = " and ".join(" x ".join(map(str, size)) for size in sorted(set(sizes))[:3])
-        raise ValueError(
-            f"{name} holds samples of different sizes, such as {few}. Resize them to one, or give "
-            'crop_size="auto" to train on random crops.'
-        )
-    if crop_size is None or (isinstance(crop_size, str) and is_equal):
+    if crop_size is None or (isinstance(crop_size, str) and len(set(sizes)) == 1):
         return None
     if isinstance(crop_size, str):
         side = min(AUTO_SIDE[len(sizes[0])], *map(min, sizes))

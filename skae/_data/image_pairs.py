@@ -37,7 +37,7 @@ class ImagePairReader(Reader):
             shape = inputs.image_shape
         n_dims = len(inputs.sample_shape) - 1
         targets = ImageReader(
-            shape, inputs.channels_first, n_dims, "target_shape", takes_any_size=True
+            shape, inputs.channels_first, n_dims, "target_shape", "auto", takes_any_size=True
         )
         targets, y = targets.learn_whole(y, sample_weight=sample_weight, name="y")
         if n_axes == 1:

@@ -37,7 +37,7 @@ class ImageReader(SampleReader):
         What errors call ``image_shape``.
     crop_size : int, tuple of int, "auto" or None, default=None
         Size of the crops that training takes of images. "auto" takes crops if images are of
-        unequal sizes.
+        unequal sizes, and the net takes images of any size.
     takes_any_size : bool, default=False
         Whether a net takes images of other sizes than those of the training.
 
@@ -107,7 +107,9 @@ class ImageReader(SampleReader):
     @property
     def _takes_unequal(self):
         """Whether images can be of unequal sizes."""
-        return self.takes_any_size or (self.format is None and self.crop_size is not None)
+        if self.format is not None or isinstance(self.crop_size, str):
+            return self.takes_any_size
+        return self.crop_size is not None
 
     def _read_equal(self, X, sample_weight, check, name):
         X = as_array(X, name, self._remedy())
@@ -129,8 +131,10 @@ class ImageReader(SampleReader):
 
     def _remedy(self):
         """Say what to do with images of unequal sizes."""
-        if self.format is None:
+        if self.format is None and self.crop_size is None:
             return "Resize them to one."
+        if self.format is None:
+            return "Resize them to one, or give crop_size=64, for instance, to train on crops."
         return f"The fit was on samples of shape {self.format.image_shape}: resize them to it."
 
     def _refuse_one(self, X, name):

@@ -58,8 +58,9 @@ kernel_size : int, default=3
         the precision of the input.
     crop_size : int, tuple of int, "auto" or None, default="auto"
         Size of random crops of the images to train on, others in each epoch. "auto" takes
-        whole images if all are of one size. If not, crops have sides of 64 pixels, for
-        signals 512 values, or fewer if an image is smaller. None takes whole images only.
+        crops of images of unequal sizes, if the net takes any size then, as it does unless
+        codes are dense: of 64 x 64 pixels or, of signals, 512 values, or fewer if an image
+        is smaller. It takes whole images if all are of one size, and so does None.
     image_shape : tuple of int or None, default=None
         Shape of flat images, such as (28, 28) or (32, 32, 3). None takes the
         shape of X; flat samples are then signals.

@@ -13,6 +13,7 @@ import skae
 from skae import (
     ConvAutoencoder,
     DenoisingAutoencoder,
+    EnsembleAutoencoder,
     ImageToImageRegressor,
     SparseAutoencoder,
     VariationalAutoencoder,
@@ -195,7 +196,7 @@ def test_other_autoencoders_take_any_size(kind, photos):
 
 
 def test_ensembles_take_any_size(photos):
-    ensemble = skae.AutoencoderEnsemble(spatial(), n_estimators=2, random_state=0).fit(photos)
+    ensemble = EnsembleAutoencoder(spatial(), n_estimators=2, random_state=0).fit(photos)
     assert [image.shape for image in ensemble.reconstruct(photos)] == [p.shape for p in photos]
 
 
@@ -309,12 +310,16 @@ def _with_nan(images):
 
 
 MISTAKES = {
+    "dense codes": (
+        lambda X: ConvAutoencoder(4, channels=(4,), **QUICK).fit(X),
+        "different shapes.*give crop_size=64, for instance",
+    ),
     "small image": (
         lambda X: spatial(crop_size=36).fit(X),
         r"X\[1\] is of 33 x 61 pixels, smaller than crop_size=36",
     ),
     "axes of crops": (lambda X: spatial(crop_size=(8, 8, 8)).fit(X), "or 2 of them"),
-    "no crops": (lambda X: spatial(crop_size=None).fit(X), "different sizes.*crop_size"),
+    "no crops": (lambda X: spatial(crop_size=None).fit(X), "different shapes"),
     "channels": (
         lambda X: spatial().fit([X[0], np.dstack([X[1], X[1]])]),
         r"X\[1\] is of shape \(33, 61, 6\).*numbers of channels",

@@ -1,0 +1,57 @@
+"""Memory and time of large pictures through nets that were trained on small crops.
+
+    python benchmarks/bench_large_images.py [--width 4000] [--height 3000] [--epochs 1]
+
+Trains on the two photographs of scikit-learn, and prints the private memory beyond what the
+process had before, the picture included, and the seconds of one picture. Linux only.
+"""
+
+import argparse
+
+import numpy as np
+from bench_memory import measure
+from sklearn.datasets import load_sample_images
+
+from skae import ConvAutoencoder, ImageToImageRegressor
+
+
+def picture(photo, height, width, dtype):
+    """Return a picture of a size, made of copies of a photograph."""
+    copies = -(-height // photo.shape[0]), -(-width // photo.shape[1])
+    tiled = np.tile(photo, (*copies, *[1] * (photo.ndim - 2)))[None, :height, :width]
+    return tiled if dtype == "uint8" else tiled.astype(dtype) / 255
+
+
+def fitted(photos, n_epochs):
+    """Yield the name of a method and the method, of models that were fitted on photographs."""
+    params = {"crop_size": 64, "max_epochs": n_epochs, "check_baseline": False, "random_state": 0}
+    yield "predict", ImageToImageRegressor(**params).fit(photos, photos).predict
+    spatial = ConvAutoencoder(8, code="spatial", **params).fit(photos)
+    yield "reconstruct", spatial.reconstruct
+    yield "score_samples", spatial.score_samples
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--width", type=int, default=4000)
+    parser.add_argument("--height", type=int, default=3000)
+    parser.add_argument("--epochs", type=int, default=1)
+    args = parser.parse_args()
+    colored = np.stack(load_sample_images().images)
+    print(f"{'method':<15}{'picture':<9}{'type':<9}{'picture MB':>10}{'MB':>7}{'s':>7}")
+    for name, photos in {"gray": colored[..., 1], "colored": colored}.items():
+        for dtype in "uint8", "float32":
+            training = photos if dtype == "uint8" else photos.astype(dtype) / 255
+            for method, function in fitted(training, args.epochs):
+                X = picture(photos[0], args.height, args.width, dtype)
+                function(X[:, :64, :64])
+                memory, seconds = measure(function, X)
+                print(
+                    f"{method:<15}{name:<9}{dtype:<9}{X.nbytes / 2**20:10.0f}{memory:7.0f}"
+                    f"{seconds:7.1f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
