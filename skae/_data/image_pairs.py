@@ -61,7 +61,7 @@ class ImagePairReader(Reader):
         """Return images without targets as a dataset."""
         dataset = self.inputs.read(X, estimator=estimator)
         _, down = self._scales
-        for i, size in enumerate(dataset.sizes):
+        for i, size in enumerate(dataset.sizes if down > 1 else ()):
             if any(side % down for side in size):
                 raise ValueError(
                     f"{dataset.name}[{i}] is of {_in_words(size)}, but its sides must be multiples "

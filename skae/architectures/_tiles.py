@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import nn
 
 #: Pixels of an image that passes through a net as a whole, at most, and pixels of a tile.
-MAX_WHOLE, TILE_PIXELS = 2**20, 2**18
+MAX_WHOLE, TILE_PIXELS = 2**20, 2**19
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)

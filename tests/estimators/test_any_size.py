@@ -19,6 +19,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, _tiles
+from skae.model_selection import BatchedGridSearchCV
 
 QUICK = {"max_epochs": 1, "check_baseline": False, "random_state": 0}
 SIZES = (40, 52), (33, 61), (45, 47)
@@ -296,7 +297,7 @@ def test_searches_over_lists(photos):
     photos = [*photos, photos[0][:, :-1]]
     search = GridSearchCV(spatial(), {"crop_size": [8, 16]}, cv=2).fit(photos)
     assert search.best_params_["crop_size"] in (8, 16)
-    ours = skae.model_selection.GridSearchCV(spatial(), {"lr": [1e-3, 1e-2]}, cv=2).fit(photos)
+    ours = BatchedGridSearchCV(spatial(), {"lr": [1e-3, 1e-2]}, cv=2).fit(photos)
     assert np.isfinite(ours.best_score_)
 
 
