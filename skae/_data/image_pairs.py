@@ -31,17 +31,7 @@ class ImagePairReader(Reader):
     def learn(self, X, y, *, sample_weight=None, estimator):
         inputs, X = self.inputs.learn(X, sample_weight=sample_weight, estimator=estimator)
         check_target(y, estimator)
-        y, n_axes = _as_images(y)
-        shape = self.target_shape
-        if shape is None and n_axes == 2:
-            shape = inputs.image_shape
-        n_dims = len(inputs.sample_shape) - 1
-        targets = ImageReader(
-            shape, inputs.channels_first, n_dims, "target_shape", "auto", takes_any_size=True
-        )
-        targets, y = targets.learn_whole(y, sample_weight=sample_weight, name="y")
-        if n_axes == 1:
-            targets.format.shape = ()
+        targets, y = self._learn_targets(inputs, y, sample_weight)
         _check_lengths(X, y)
         up, down = _common_scales(X, y)
         if X.crop is not None:
@@ -49,6 +39,20 @@ class ImagePairReader(Reader):
             targets, y = targets.cropped(y, size)
         reader = replace(self, inputs=inputs, targets=targets)
         return reader, reader._paired(X, y, (up, down))
+
+    def _learn_targets(self, inputs, y, sample_weight):
+        y, n_axes = _as_images(y)
+        shape = self.target_shape
+        if shape is None and n_axes == 2:
+            shape = inputs.image_shape
+        n_dims = len(inputs.sample_shape) - 1
+        reader = ImageReader(
+            shape, inputs.channels_first, n_dims, "target_shape", "auto", takes_any_size=True
+        )
+        targets, y = reader.learn_whole(y, sample_weight=sample_weight, name="y")
+        if n_axes == 1:
+            targets.format.shape = ()
+        return targets, y
 
     def read(self, X, y, *, sample_weight=None, estimator):
         X = self.inputs.read(X, sample_weight=sample_weight, estimator=estimator)
