@@ -4,11 +4,14 @@
 
 Trains on the two photographs of scikit-learn. Prints the private memory beyond what the process
 had before, that of the picture not included, and the seconds of one picture: those of the clock,
-and those of all processors together. Linux only.
+and those of all processors together. Each picture has a process of its own, as memory that was
+used before would not count. Linux only.
 """
 
 import argparse
 import time
+from itertools import product
+from multiprocessing import get_context
 
 import numpy as np
 from bench_memory import measure
@@ -24,13 +27,29 @@ def picture(photo, height, width, dtype):
     return tiled if dtype == "uint8" else tiled.astype(dtype) / 255
 
 
-def fitted(photos, n_epochs):
-    """Yield the name of a method and the method, of models that were fitted on photographs."""
+def fitted(method, photos, n_epochs):
+    """Return a method of a model that was fitted on photographs."""
     params = {"crop_size": 64, "max_epochs": n_epochs, "check_baseline": False, "random_state": 0}
-    yield "predict", ImageToImageRegressor(**params).fit(photos, photos).predict
-    spatial = ConvAutoencoder(8, code="spatial", **params).fit(photos)
-    yield "reconstruct", spatial.reconstruct
-    yield "score_samples", spatial.score_samples
+    if method == "predict":
+        return ImageToImageRegressor(**params).fit(photos, photos).predict
+    return getattr(ConvAutoencoder(8, code="spatial", **params).fit(photos), method)
+
+
+def measure_one(method, name, dtype, args):
+    """Print the memory and time of a picture."""
+    photos = np.stack(load_sample_images().images)
+    photos = photos[..., 1] if name == "gray" else photos
+    X = picture(photos[0], args.height, args.width, dtype)
+    photos = photos if dtype == "uint8" else photos.astype(dtype) / 255
+    function = fitted(method, photos, args.epochs)
+    start = time.process_time()
+    memory, seconds = measure(function, X)
+    busy = time.process_time() - start
+    print(
+        f"{method:<15}{name:<9}{dtype:<9}{X.nbytes / 2**20:10.0f}{memory:7.0f}{seconds:7.1f}"
+        f"{busy:7.1f}",
+        flush=True,
+    )
 
 
 def main():
@@ -39,22 +58,12 @@ def main():
     parser.add_argument("--height", type=int, default=3000)
     parser.add_argument("--epochs", type=int, default=1)
     args = parser.parse_args()
-    colored = np.stack(load_sample_images().images)
     print(f"{'method':<15}{'picture':<9}{'type':<9}{'picture MB':>10}{'MB':>7}{'s':>7}{'CPU s':>7}")
-    for name, photos in {"gray": colored[..., 1], "colored": colored}.items():
-        for dtype in "uint8", "float32":
-            training = photos if dtype == "uint8" else photos.astype(dtype) / 255
-            for method, function in fitted(training, args.epochs):
-                X = picture(photos[0], args.height, args.width, dtype)
-                function(X[:, :64, :64])
-                start = time.process_time()
-                memory, seconds = measure(function, X)
-                busy = time.process_time() - start
-                print(
-                    f"{method:<15}{name:<9}{dtype:<9}{X.nbytes / 2**20:10.0f}{memory:7.0f}"
-                    f"{seconds:7.1f}{busy:7.1f}",
-                    flush=True,
-                )
+    methods = "predict", "reconstruct", "score_samples"
+    for row in product(methods, ("colored", "gray"), ("uint8", "float32")):
+        process = get_context("spawn").Process(target=measure_one, args=(*row, args))
+        process.start()
+        process.join()
 
 
 if __name__ == "__main__":
