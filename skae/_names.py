@@ -73,6 +73,7 @@ PARAMETERS = {
     "tied_weights": "tie_weights tied",
     "channels": "filters n_filters n_channels out_channels conv_channels features",
     "kernel_size": "kernel kernel_sizes kernels",
+    "crop_size": "patch_size patch_shape crop crop_shape random_crop tile_size",
     "image_shape": "input_shape img_shape image_size img_size shape input_size",
     "cell": "rnn_type cell_type rnn",
     "hidden_size": "hidden_dim n_hidden units d_model embed_dim",

@@ -36,7 +36,7 @@ EXCEPTIONS = {
     "_data/columns.py": "arrays and frames of the user",
     "_data/dtypes.py": "arrays and frames of the user",
     "_data/given.py": "whatever users give",
-    "_data/images.py": "arrays of the user",
+    "_data/read_images.py": "arrays of the user",
     "_data/read_sequences.py": "arrays and frames of the user",
     "_data/reader.py": "architectures of the user",
     "_data/tables.py": "arrays and frames of the user",

@@ -1,7 +1,7 @@
 """Input formats: the user's data as tensors, a batch at a time."""
 
 from skae._data.arrays import ArrayReader
-from skae._data.images import ImageReader
+from skae._data.read_images import ImageReader
 from skae._data.read_sequences import SequenceReader
 from skae._data.tables import TableReader
 

@@ -107,8 +107,7 @@ def side_by_side(many, device):
 
 def _with_labels(dataset, which):
     """Return samples, their weights and their labels."""
-    labels = None if dataset.labels is None else dataset.labels.get_batch(which)
-    return *dataset.get_batch(which, torch.float32), labels
+    return *dataset.get_batch(which, torch.float32), dataset.get_labels(which)
 
 
 def _side_by_side(tensors, device):

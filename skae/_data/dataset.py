@@ -119,6 +119,8 @@ class Dataset(data.Dataset):
     has_missing = False
     #: How the columns of a table lie in a tensor, a `ColumnLayout`; None for other samples.
     column_layout = None
+    #: How much larger samples are than those of the training.
+    relative_size = 1.0
     #: Whether samples are images or signals, whose neighboring values belong together.
     is_spatial = False
     #: Whether a net can be trained on some of the columns.
@@ -189,6 +191,14 @@ class Dataset(data.Dataset):
         twin = copy.copy(self)
         twin.labels = labels
         return twin
+
+    def get_labels(self, which):
+        """Return the labels of some samples as a tensor, or None if there are none."""
+        return None if self.labels is None else self.labels.get_batch(which)
+
+    def in_training(self):
+        """Return the samples as training takes them."""
+        return self
 
     def largest(self):
         """Return the `Largest` value, or None if there is no common unit."""
@@ -415,10 +425,19 @@ class ArrayDataset(Dataset):
         ----------
         residual, total, mean : ndarray of the shape of a sample
         """
-        square = len(self) * np.square(mean)
+        square = self.n_of_each * np.square(mean)
         is_constant = total <= square * ROUNDING[self.dtype] ** 2
         is_restored = is_constant & (residual <= square * RESTORED**2)
         return np.where(is_restored, 0.0, residual), np.where(is_constant, 0.0, total)
+
+    @property
+    def n_of_each(self):
+        """How many values a mean is that of."""
+        return len(self)
+
+    def folded(self, squares):
+        """Return sums of squares of each value in the shape of the mean."""
+        return squares
 
     def explained(self, residual, total):
         """Return the explained fraction of the squares of all elements."""
@@ -438,6 +457,10 @@ class ArrayDataset(Dataset):
     def new_output(self, dtype):
         """Return an array for what a net makes of all samples, values of their shape."""
         return np.empty((len(self), *self.sample_shape), dtype)
+
+    def new_results(self, some, dtype):
+        """Return what holds results for all samples, of which an array has some."""
+        return np.empty((len(self), *some.shape[1:]), dtype)
 
     def write(self, output, which, values):
         """Write what a net makes of some samples to such an array."""

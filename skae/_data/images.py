@@ -1,30 +1,22 @@
-"""Images and signals: channels first or last, flat or not, of any numeric dtype.
+"""Images and signals of one size, of any numeric dtype, as tensors.
 
 A data set of images is one of rows whose width has a shape. It is validated and selected
 from as a table is, and takes its shape where it becomes tensors: channels first, as torch
 has them.
 """
 
-from dataclasses import dataclass
+import copy
 from math import prod
-from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 import torch
 
-from skae._data.arrays import read_array
-from skae._data.checks import as_array, is_surely_finite
+from skae._data.checks import is_surely_finite
 from skae._data.cost import measured_cost
-from skae._data.dataset import ArrayDataset, ArrayFormat
+from skae._data.dataset import ArrayDataset, take_rows
 from skae._data.extent import Extent
-from skae._data.given import refuse_series
 from skae._data.precision import warn_of_lost_digits
-from skae._data.reader import SampleReader
 from skae.exceptions import DataWarning, ScaleWarning, warn
-
-#: Floats beyond this are not intensities from 0 to 1, even with noise on them.
-MAX_INTENSITY = 10.0
 
 #: Range of standard deviations in which images need no scaling.
 STDS = 0.03, 3.0
@@ -34,243 +26,6 @@ MAX_OFFSET = 30
 MIN_SIDE, MAX_CHANNELS = 8, 4
 #: Images, and values of them, that are looked at for their scale, at most.
 MAX_IMAGES, MAX_VALUES = 1024, 2**21
-
-
-@dataclass(frozen=True)
-class ImageReader(SampleReader):
-    """Reads images or signals of one shape.
-
-    Parameters
-    ----------
-    image_shape : tuple of int or None, default=None
-        Shape of the images that flat rows hold.
-    channels_first : bool, default=False
-        Whether the axis of the channels is the first one of a sample, not the last.
-    spatial_dims : {1, 2} or "auto", default="auto"
-        Number of axes that are no channels. "auto" takes one axis for a signal, two for
-        an image, and three for an image with channels.
-    parameter : str, default="image_shape"
-        What errors call ``image_shape``.
-    """
-
-    image_shape: tuple | None = None
-    channels_first: bool = False
-    spatial_dims: int | str = "auto"
-    parameter: str = "image_shape"
-
-    options: ClassVar[tuple] = ("image_shape", "channels_first", "spatial_dims")
-
-    def convert(self, X, sample_weight, check, name):
-        refuse_series(X, name)
-        X = as_array(X, name)
-        self._refuse_one(X, name)
-        if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
-            dataset = read_array(check, X, sample_weight, name)
-            format = self._format_like_fit(dataset.X.shape[1:], name)
-        else:
-            format = self._format_like_fit(X.shape[1:], name)
-            _check_finite(X, name)
-            flat = X.reshape(len(X), prod(X.shape[1:]))
-            dataset = read_array(check, flat, sample_weight, name)
-        format.describe(dataset)
-        if self.format is not None:
-            format.check_scale(self.format, name)
-        return ImageDataset(dataset, format)
-
-    def _refuse_one(self, X, name):
-        """Raise an error about a single image in place of an array of images."""
-        known = self.image_shape if self.format is None else self.format.image_shape
-        if not isinstance(X, np.ndarray) or X.ndim not in (2, 3):
-            return
-        if known is None and self.spatial_dims == "auto":
-            if not self._looks_like_one(X.shape):
-                return
-            small = f"; for small images, {self.parameter}={X.shape[1:]}" if X.ndim == 3 else ""
-            raise ValueError(
-                f"{name} is of shape {X.shape}, which looks like a single image. If it is one, "
-                f"give {name}[np.newaxis]. For signals, give spatial_dims=1{small}."
-            )
-        if known is not None and len(known) > 1 and X.shape == tuple(known):
-            raise ValueError(
-                f"{name} is of shape {X.shape}, a single sample. Give {name}[np.newaxis], an array "
-                "that holds it."
-            )
-
-    def _looks_like_one(self, shape):
-        """Say whether a shape is that of an image, rather than of an array of images."""
-        if len(shape) == 2:
-            return shape[0] == shape[1] >= MIN_SIDE
-        n_channels = shape[0] if self.channels_first else shape[2]
-        sides = shape[1:] if self.channels_first else shape[:2]
-        return n_channels in (3, 4) and min(sides) >= MIN_SIDE
-
-    def _format_like_fit(self, shape, name):
-        if self.format is None:
-            return self.format_of(shape, name)
-        format = self.format.of_shape(shape)
-        if format is None:
-            raise ValueError(
-                f"{name} holds samples of shape {shape}, but the fit was on samples of shape "
-                f"{self.format.image_shape}. Resize or convert them to that shape."
-            )
-        return format
-
-    def format_of(self, shape, name):
-        """Return the format of samples of a shape.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Of one sample, flat or not.
-        name : str
-            What errors call the data.
-
-        Returns
-        -------
-        ImageFormat
-
-        Raises
-        ------
-        ValueError
-            If the shape is none of such images or signals.
-        """
-        if self.spatial_dims not in (1, 2, "auto"):
-            raise ValueError(f"spatial_dims must be 1, 2 or 'auto'; got {self.spatial_dims!r}")
-        image_shape = shape
-        if self.image_shape is not None:
-            image_shape = self._checked_shape()
-            if shape not in {image_shape, (prod(image_shape),)}:
-                raise ValueError(
-                    f"{name} holds samples of shape {shape}, but {self.parameter}={image_shape} "
-                    f"asks for that shape, or rows of {prod(image_shape)} numbers."
-                )
-        n_axes = len(image_shape)
-        n_spatial = (1 if n_axes == 1 else 2) if self.spatial_dims == "auto" else self.spatial_dims
-        if n_axes not in (n_spatial, n_spatial + 1) or 0 in image_shape:
-            expected = _EXPECTED[n_spatial].format(self.parameter)
-            raise ValueError(f"{name} holds samples of shape {image_shape}. {expected}")
-        channel_axis = None
-        if n_axes > n_spatial:
-            channel_axis = 0 if self.channels_first else n_spatial
-        return ImageFormat(shape, image_shape, channel_axis)
-
-    def _checked_shape(self):
-        shape = self.image_shape
-        if not np.iterable(shape) or not all(isinstance(side, Integral) for side in shape):
-            raise ValueError(
-                f"{self.parameter} must be a tuple of integers, such as (28, 28); got {shape!r}"
-            )
-        return tuple(int(side) for side in shape)
-
-
-_EXPECTED = {
-    1: "Signals, spatial_dims=1, have the shape (length,) or, with channels, (length, channels).",
-    2: "Images have the shape (height, width) or, with channels, (height, width, channels). For "
-    "rows of numbers give {}, such as (28, 28); for a single image, image[np.newaxis].",
-}
-
-
-class ImageFormat(ArrayFormat):
-    """What it takes to make images as the user's from a net's output.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of a sample as it was given, maybe flat.
-    image_shape : tuple of int
-        Of a sample as an image or signal.
-    channel_axis : int or None
-        Where in it the channels are.
-
-    Attributes
-    ----------
-    dtype : dtype or None
-        Of unsigned integers, which stand for intensities from 0 to 1; None for others.
-    largest : float
-        Largest absolute value.
-    is_float : bool
-        Whether they are floats.
-    """
-
-    dtype, largest, is_float = None, 1.0, True
-
-    def __init__(self, shape, image_shape, channel_axis):
-        super().__init__()
-        self.shape = shape
-        self.image_shape = image_shape
-        self.channel_axis = channel_axis
-
-    def of_shape(self, shape):
-        """Return the format for samples in a shape, or None if they differ."""
-        if shape not in {self.image_shape, (prod(self.image_shape),)}:
-            return None
-        return ImageFormat(shape, self.image_shape, self.channel_axis)
-
-    def describe(self, dataset):
-        """Remember what there is to know of the user's values."""
-        self.frame = dataset.format.frame
-        self.is_float = dataset.X.dtype.kind == "f"
-        if dataset.X.dtype.kind == "u":
-            self.dtype = dataset.X.dtype.newbyteorder("=")
-        else:
-            self.largest = float(np.abs(dataset.range()).max())
-        return self
-
-    @property
-    def scale(self):
-        """What stands for an intensity of 1."""
-        return 1 if self.dtype is None else int(np.iinfo(self.dtype).max)
-
-    @property
-    def tensor_shape(self):
-        """Shape of a sample for torch, (channels, length) or (channels, height, width)."""
-        if self.channel_axis is None:
-            return 1, *self.image_shape
-        sizes = list(self.image_shape)
-        return sizes.pop(self.channel_axis), *sizes
-
-    def to_tensor(self, x):
-        """Return rows of numbers as images, a tensor of shape (n_samples, *tensor_shape)."""
-        x = x.view(x.shape[0], *self.image_shape)
-        return x.unsqueeze(1) if self.channel_axis is None else x.movedim(self.channel_axis + 1, 1)
-
-    def to_user_axes(self, output):
-        if self.channel_axis is not None:
-            output = np.moveaxis(output, 1, self.channel_axis + 1)
-        return np.ascontiguousarray(output).reshape(len(output), *self.shape)
-
-    def to_array(self, output):
-        if self.dtype is not None:
-            precise = np.float64 if self.dtype.itemsize > 2 else output.dtype
-            output = np.multiply(output, self.scale, dtype=precise)
-            most = np.float64(self.scale)
-            if int(most) > self.scale:  # as it is for 64 bits
-                most = np.nextafter(most, 0)
-            output = np.rint(output, out=output).clip(0, most, out=output).astype(self.dtype)
-        return self.to_user_axes(output)
-
-    def in_frame(self, array):
-        return super().in_frame(array) if array.ndim == 2 else array
-
-    def how_to_scale(self, name):
-        return super().how_to_scale(name) if len(self.shape) == 1 else f"by {name} / 255"
-
-    def check_scale(self, fitted, name):
-        """Raise a ValueError if values are on another scale than those of the fit."""
-        if self.dtype == fitted.dtype:
-            return
-        others = [f for f in (self, fitted) if f.dtype is None]
-        if others and others[0].is_float and others[0].largest <= MAX_INTENSITY:
-            return
-        now, then = (
-            str(f.dtype or ("floats" if f.is_float else "other numbers") + f" up to {f.largest:g}")
-            for f in (self, fitted)
-        )
-        raise ValueError(
-            f"{name} holds {now}, but the fit was on {then}. Unsigned integers stand for "
-            "intensities from 0 to 1, and their largest value for 1: give one type to fit and to "
-            "all other methods, or floats from 0 to 1 to all."
-        )
 
 
 class ImageDataset(ArrayDataset):
@@ -283,10 +38,14 @@ class ImageDataset(ArrayDataset):
     format : ImageFormat
     """
 
+    kind = "images"
+    #: The crops that training takes, a `Crop`; None for whole images.
+    crop = None
+    _targets = None
+
     def __init__(self, dataset, format):
         super().__init__(dataset.X, dataset.sample_weight, format)
 
-    kind = "images"
     can_drop_columns = False
     is_spatial = True
     why_not_stackable = "its samples are images"
@@ -303,7 +62,69 @@ class ImageDataset(ArrayDataset):
     @property
     def dtype(self):
         """Precision of the results: float32 where that is enough for the input's."""
-        return torch.float32 if self.format.dtype is not None else super().dtype
+        is_single = self.format.dtype is not None or self.value_dtype == np.float32
+        return torch.float32 if is_single else torch.float64
+
+    @property
+    def value_dtype(self):
+        """Type of the user's values."""
+        return self.X.dtype
+
+    # Sizes and crops.
+
+    @property
+    def sizes(self):
+        """Size of each image, a list of tuples."""
+        return [self.format.tensor_shape[1:]] * len(self)
+
+    def image(self, i):
+        """Return an image as the user has it, but not flat."""
+        row = i if self.index is None else self.index[i]
+        return take_rows(self.X, slice(row, row + 1)).reshape(self.format.image_shape)
+
+    def image_weights(self):
+        """Return the weights of the images as an array, or None."""
+        is_all = self.sample_weight is None or self.index is None
+        return self.sample_weight if is_all else self.sample_weight[self.index]
+
+    def cropped(self, crop):
+        """Return the same images, of which training takes crops, a `Crop`."""
+        twin = copy.copy(self)
+        twin.crop = crop
+        return twin
+
+    def in_training(self):
+        return self if self.crop is None else self.crop.of(self)
+
+    # Pairs.
+
+    @property
+    def targets(self):
+        return self if self._targets is None else self._targets
+
+    def paired(self, targets):
+        """Return the same images with others as their targets."""
+        twin = copy.copy(self)
+        twin._targets = targets
+        return twin
+
+    def called(self, name):
+        return self._twin(super().called(name), "called", name.replace("X", "y"))
+
+    def select(self, index):
+        return self._twin(super().select(index), "select", index)
+
+    def _twin(self, twin, method, *args):
+        """Let the targets of a twin be those of a method."""
+        if self._targets is not None:
+            twin._targets = getattr(self._targets, method)(*args)
+        return twin
+
+    def largest(self):
+        found = super().largest()
+        return found if self._targets is None else max(found, self._targets.largest())
+
+    # What there is to warn of.
 
     def warn_of_columns(self, X, name):
         del name
@@ -346,9 +167,11 @@ class ImageDataset(ArrayDataset):
 
     def get_batch(self, which, dtype):
         x, weight = super().get_batch(which, dtype)
-        x = self.format.to_tensor(x)
+        return self._divided(self.format.to_tensor(x)), weight
+
+    def _divided(self, x):
         # In place, since integers have been copied.
-        return (x.div_(self.scale) if self.scale != 1 else x), weight
+        return x.div_(self.scale) if self.scale != 1 else x
 
     def _where(self, row, place):
         channel, *place = (int(i) for i in place)
@@ -373,7 +196,7 @@ class ImageDataset(ArrayDataset):
         least, most = STDS
         if std == 0 or (least < std < most and abs(mean) < MAX_OFFSET * std):
             return
-        unit = "" if self.scale == 1 else f" of the largest {self.X.dtype}"
+        unit = "" if self.scale == 1 else f" of the largest {self.value_dtype}"
         warn(
             f"{name} was fitted on images with a mean of {mean:.3g} and a standard deviation of "
             f"{std:.3g}{unit}, and learns best from values that spread from about 0 to 1. Scale X, "
@@ -383,10 +206,11 @@ class ImageDataset(ArrayDataset):
         )
 
 
-def _check_finite(X, name):
-    if is_surely_finite(X):
-        return
-    for i, sample in enumerate(X):
+def check_finite(images, name):
+    """Raise an error about the first image that holds a number that is not finite."""
+    for i, sample in enumerate(images):
+        if is_surely_finite(sample):
+            continue
         places = np.argwhere(~np.isfinite(sample))
         if len(places):
             place = tuple(int(axis) for axis in places[0])

@@ -107,8 +107,8 @@ class NeighborBatches(Batches):
             first = order[start : start + self.n_pairs]
             which = np.concatenate([first, self._drawn_neighbors(first)])
             x, weight = self._moved(which)
-            labels = self.dataset.labels
-            labels = None if labels is None else labels.get_batch(which).to(self.device)
+            labels = self.dataset.get_labels(which)
+            labels = None if labels is None else labels.to(self.device)
             yield x, (x, weight, labels)
 
     def _drawn_neighbors(self, which):

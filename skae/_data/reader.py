@@ -37,6 +37,10 @@ class Reader:
         """Return samples as a dataset, read as those of the training."""
         raise NotImplementedError
 
+    def in_training(self):
+        """Return a reader of samples to train or validate on."""
+        return self
+
     def widened(self, dataset):
         """Return a reader that knows the values of more training samples."""
         del dataset

@@ -15,7 +15,8 @@ class ConvAutoencoder(FlatArchitecture, ConvParameters, LossParameters, PlainCod
     learned at one position is known at all of them. X can be images of shape (n_samples,
     height, width) or (n_samples, height, width, channels), signals, or flat rows with
     ``image_shape``. Images of unsigned integers are read as intensities from 0 to 1, and
-    ``reconstruct`` and ``inverse_transform`` return their type.
+    ``reconstruct`` and ``inverse_transform`` return their type. With spatial codes, images can
+    have any size, also unequal ones in a list of arrays.
 
     This is the plain autoencoder. Other autoencoders take the architecture, as in
     ``VariationalAutoencoder(architecture=Conv(channels=(16, 32)))``.

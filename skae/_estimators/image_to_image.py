@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import like_input
 from skae._data.image_pairs import ImagePairReader
-from skae._data.images import ImageReader
+from skae._data.read_images import ImageReader
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
 from skae._estimators.predictor import reconstruct
@@ -48,7 +48,8 @@ class ImageToImageRegressor(
     (n_samples, height, width) or (n_samples, height, width, channels), or signals. Their
     numbers of channels can differ. Their sizes must be equal, or one a whole multiple of the
     other. Images of unsigned integers are read as intensities from 0 to 1, and ``predict``
-    returns the type and shape of Y.
+    returns the type and shape of Y. Pairs of unequal sizes are lists of arrays, of which training
+    takes random crops; ``predict`` takes images of any size.
 
     The net is a U-Net [2]_. X and Y are standardized inside, each by one mean and one standard
     deviation, so their scale does not matter. By default training starts at the best linear
@@ -121,13 +122,13 @@ class ImageToImageRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
-            Input images or signals.
-        y : array-like of shape (n_samples, ...)
+        X : array-like of shape (n_samples, ...) or list of arrays
+            Input images or signals. Training takes crops of those of unequal sizes.
+        y : array-like of shape (n_samples, ...) or list of arrays
             Target images or signals.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each pair in the loss.
-        X_val, y_val : array-like of shape (n_val, ...) or None, default=None
+        X_val, y_val : array-like of shape (n_val, ...), list of arrays or None, default=None
             Pairs to compute ``valid_loss`` on, and to choose the best epoch by if
             ``early_stopping``, which otherwise holds out ``validation_fraction``.
 
@@ -155,7 +156,7 @@ class ImageToImageRegressor(
 
         Parameters
         ----------
-        X, y : array-like of shape (n_samples, ...)
+        X, y : array-like of shape (n_samples, ...) or list of arrays
             Pairs of images or signals.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each pair in the loss.
@@ -230,14 +231,14 @@ class ImageToImageRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
-            Images or signals.
+        X : array-like of shape (n_samples, ...) or list of arrays
+            Images or signals, of any size. Large images pass through the net in tiles.
 
         Returns
         -------
-        y : ndarray of shape (n_samples, ...)
-            In the shape of ``y`` at fit. Unsigned integers are rounded, and clipped to their
-            range; other types are floats in the precision of X.
+        y : ndarray of shape (n_samples, ...) or list of ndarray
+            In the shape of ``y`` at fit, but of the size that belongs to X. Unsigned integers are
+            rounded, and clipped to their range; other types are floats in the precision of X.
         """
         check_is_fitted(self)
         format, images = self._reader.targets.format, self._read_inputs(X)
@@ -249,20 +250,21 @@ class ImageToImageRegressor(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : array-like of shape (n_samples, ...) or list of arrays
             Images or signals.
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, `n_components_`)
-            Codes: float64 for float64 input, otherwise float32.
+        Z : ndarray of shape (n_samples, `n_components_`) or list of ndarray
+            Codes: float64 for float64 input, otherwise float32. Those of images of another size
+            than in training are longer or shorter.
         """
         check_is_fitted(self)
         images = self._read_inputs(X)
         return like_input(self._predictor.map(_smallest_maps, images, (self.n_components_,)), X)
 
     def _read_inputs(self, X):
-        dataset = self._reader.inputs.read(X, estimator=self)
+        dataset = self._reader.read_inputs(X, estimator=self)
         self._reader.inputs.warn_if_far(dataset)
         return dataset
 
@@ -271,7 +273,7 @@ class ImageToImageRegressor(
 
         Parameters
         ----------
-        X, y : array-like of shape (n_samples, ...)
+        X, y : array-like of shape (n_samples, ...) or list of arrays
             Pairs of images or signals.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each pair.
@@ -301,4 +303,4 @@ def _n_values(dataset):
 
 def _smallest_maps(module, x, target):
     del target
-    return module.encode(x)[-1].flatten(1)
+    return module.smallest_maps(x).flatten(1)

@@ -67,15 +67,16 @@ the score of a column of categories is that of their probabilities.""",
 ONE_KIND = {
     "images": {
         "<where>": "in which pixels",
-        "<X>": "array-like of shape (n_samples, ...)",
-        "<X_val>": "array-like of shape (n_val, ...)",
+        "<X>": "array-like of shape (n_samples, ...) or list of images",
+        "<X_val>": "array-like of shape (n_val, ...) or list of images",
         "<codes>": "array-like of shape (n_samples, n_components)",
         "<samples>": "Images or signals, in one of the forms that ``fit`` takes.",
         "<training_samples>": """\
 Training images or signals: an array of shape (n_samples, height, width), (n_samples,
-height, width, channels) or the like for signals, or flat rows with ``image_shape``.""",
+height, width, channels) or the like for signals, or flat rows with ``image_shape``. A list
+of images of unequal sizes needs ``crop_size``, or spatial codes.""",
         "<lengths>": "Only for sequences; leave it out.",
-        "<output>": "ndarray of shape (n_samples, ...)",
+        "<output>": "ndarray of shape (n_samples, ...) or list of ndarray",
         "<original>": "Reconstructed images, in the shape and dtype of the training images.",
         "<reconstructed>": """\
 Reconstructed images, in the shape and dtype of X. Unsigned integers are rounded and

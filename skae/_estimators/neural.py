@@ -53,13 +53,14 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         """Return training samples as a dataset."""
         if not resume:
             return learn(self, *data, sample_weight=sample_weight)
-        dataset = self._reader.read(*data, sample_weight=sample_weight, estimator=self)
+        reader = self._reader.in_training()
+        dataset = reader.read(*data, sample_weight=sample_weight, estimator=self)
         self._reader = self._reader.widened(dataset)
         return dataset
 
     def _read_validation(self, data):
         """Return samples to validate on as a dataset."""
-        return self._reader.read(*data, estimator=self)
+        return self._reader.in_training().read(*data, estimator=self)
 
     def _check_ranges(self, dataset):
         """Raise an error if samples to train or validate on are out of a parameter's range."""

@@ -59,11 +59,11 @@ class OrderedCode(ParameterMixin):
         return not isinstance(self.n_components, Integral | str)
 
     def _hold_out(self, dataset, validation_data, resume=False):
-        n = self.n_components
-        if isinstance(n, Integral) and n > len(dataset) >= MIN_SAMPLES and not resume:
+        n, n_samples = self.n_components, len(dataset.in_training())
+        if isinstance(n, Integral) and n > n_samples >= MIN_SAMPLES and not resume:
             raise ValueError(
-                f"n_components={n} is more than the {len(dataset)} samples of X, too few to say "
-                f"what so many codes are. Choose at most {len(dataset)}, or give more samples."
+                f"n_components={n} is more than the {n_samples} samples of X, too few to say "
+                f"what so many codes are. Choose at most {n_samples}, or give more samples."
             )
         return super()._hold_out(dataset, validation_data, resume)
 

@@ -50,7 +50,7 @@ class Predictor:
         dtype = dataset.dtype if dtype is None else dtype
         module, device = self.module_for(dtype)
         n_rows = min(len(dataset), dataset.chunk_length)
-        work = n_rows * module.n_multiplications
+        work = n_rows * module.n_multiplications * dataset.relative_size
         each = _computed(chunks(dataset, dtype, device))
         with torch.inference_mode(), threads(work), closing(each):
             yield module, each
@@ -64,7 +64,8 @@ class Predictor:
         dataset : ArrayDataset or dataset of another kind
             The samples.
         shape : tuple of int or None, default=None
-            Shape of the output for one sample. None is the shape of a target.
+            Shape of the output for one sample of the size of the training. None is the shape of a
+            target.
         nan : float or None, default=None
             As for ``finite``.
 
@@ -74,14 +75,15 @@ class Predictor:
             The outputs of all samples, finite numbers.
         """
         dtype = np.float32 if dataset.dtype == torch.float32 else np.float64
+        output, write = None, setitem
         if shape is None:
             output, write = dataset.targets.new_output(dtype), dataset.targets.write
-        else:
-            output, write = np.empty((len(dataset), *shape), dtype), setitem
         with self.inference(dataset) as (module, chunks):
             for which, x, target, _ in chunks:
-                result = self.finite(function, module, x, target, nan)
-                write(output, which, result.cpu().numpy())
+                result = self.finite(function, module, x, target, nan).cpu().numpy()
+                if output is None:
+                    output = dataset.new_results(result, dtype)
+                write(output, which, result)
         return output
 
     def finite(self, function, module, x, target, nan=None):
@@ -156,9 +158,10 @@ class Predictor:
         """Return residual, total and mean, of values that are multiplied by a factor."""
 
         def restored(module, x, target):
+            if watch is None:
+                return module(x)
             latent = module.latent(x)
-            if watch is not None:
-                watch(module, latent)
+            watch(module, latent)
             return module.decode_latent(latent, target)
 
         targets = dataset.targets
@@ -171,8 +174,9 @@ class Predictor:
                 weight = 1.0 if weight is None else along(weight, target)
                 predicted, target = (y.cpu().double() * factor for y in (predicted, target))
                 n = target.shape[1]  # fewer than all steps if the sequences are short
-                residual[:n] += add(weight * (target - predicted) ** 2, 0).numpy()
-                total[:n] += add(weight * (target - mean[:n]) ** 2, 0).numpy()
+                for sums, other in ((residual, predicted), (total, mean[:n])):
+                    squares = add(weight * (target - other) ** 2, 0)
+                    sums[:n] += targets.folded(squares).numpy()
         return residual, total, mean.numpy()
 
     def r2(self, dataset, dtype=None):

@@ -174,6 +174,16 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         """
         return super().score_samples(X)
 
+    def _read_targets(self, X):
+        dataset = super()._read_targets(X)
+        if dataset.is_spatial and set(dataset.sizes) != {self._reader.sample_shape[1:]}:
+            raise ValueError(
+                f"{type(self).__name__} scores images of the size of the training alone, "
+                f"{self._reader.format.image_shape}, as it draws codes of one length. "
+                "reconstruction_errors takes images of any size."
+            )
+        return dataset
+
     def _score_function(self):
         n_draws = self.n_importance_samples
         if n_draws == 1:

@@ -29,7 +29,9 @@ class Center(Layer):
         self.register_buffer("mean", mean)
 
     def forward(self, x):
-        return x - self.mean
+        if x.shape[1:] == self.mean.shape:
+            return x - self.mean
+        return x - self.mean.flatten(1).mean(1).view(-1, *[1] * (x.ndim - 2))  # of other images
 
 
 class TrainedModule(nn.Module):

@@ -1,10 +1,13 @@
 """The module of a regressor of images, and random changes of its training pairs. torch only."""
 
+from fractions import Fraction
+
 import torch
 from torch import nn
 
 from skae._modules.autoencoder import AutoencoderModule
 from skae._runtime import TRAINED, Random
+from skae.architectures._tiles import Tiles, is_local, reach
 
 FLIPS = {"horizontal": (-1,), "vertical": (-2,), "both": (-2, -1)}
 
@@ -84,6 +87,36 @@ class ImageToImageModule(AutoencoderModule):
     def __init__(self, *parts, augmentation, **facts):
         super().__init__(*parts, **facts)
         self.augmentation = augmentation
+
+    def forward(self, x):
+        if self._size(x) == self.decoder.size:
+            return super().forward(x)
+        return self._in_tiles(self._made, x, self.decoder.scale)
+
+    def smallest_maps(self, x):
+        """Return the code of images, maps of shape (n_samples, n_maps, ...)."""
+        return self._in_tiles(self._encoded, x, Fraction(1, self.decoder.step))
+
+    def _size(self, x):
+        """Return the size of the largest maps of images."""
+        return tuple(side // self.encoder.scale for side in x.shape[2:])
+
+    def _in_tiles(self, function, x, scale):
+        """Apply a function to images and the size of their largest maps, tile by tile."""
+        nets = nn.ModuleList([self.encoder, self.decoder])
+        if not is_local(nets):
+            return function(x, self._size(x))
+        tiles = Tiles(self.decoder.step, reach(nets), (self.encoder.scale, scale))
+        return tiles.apply(function, x, self._size(x))
+
+    def _made(self, x, size):
+        del size
+        maps = self.bottleneck(self.encoded(x))
+        return self.output_activation(self.decoder.joined(maps, is_as_in_training=False))
+
+    def _encoded(self, x, size):
+        del size
+        return self.encode(x)[-1]
 
     def training_inputs(self, x, target, state=TRAINED, training=True):
         del state

@@ -8,7 +8,7 @@ from sklearn.dummy import DummyRegressor
 from torch import nn
 
 from skae._data.arrays import ArrayReader
-from skae._data.images import ImageReader
+from skae._data.read_images import ImageReader
 from skae._data.read_sequences import SequenceReader
 from skae._data.tables import TableReader
 from skae._estimators.members import Members

@@ -143,11 +143,13 @@ class FitSession:
             estimator._warn_of_unused()
         resume = is_partial or estimator.warm_start
         dataset, resume = estimator._read(self.data, self.sample_weight, resume)
-        self.samples = self.fitted = dataset
-        self.validation = None
+        self.fitted, self.validation = dataset, None
         if not is_partial:
             parts = estimator._hold_out(dataset, self.validation_data, resume)
             self.fitted, self.validation = parts
+        self.samples, self.fitted = (part.in_training() for part in (dataset, self.fitted))
+        if self.validation is not None:
+            self.validation = self.validation.in_training()
         self.fitted = estimator._training_samples(self.fitted)
         defaults, n_samples = estimator._training_defaults(), len(self.fitted)
         estimator._set_up(self.fitted, resume, is_partial, defaults)

@@ -18,6 +18,8 @@ class Architecture:
     training_defaults = None
     #: Whether a code is made of maps, whose numbers have places.
     code_has_places = False
+    #: Whether a net takes images of other sizes than those of the training.
+    takes_any_size = False
 
     def code_length(self, input_shape, n_components):
         """Return the length of the code.

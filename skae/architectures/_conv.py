@@ -11,7 +11,13 @@ from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
 from skae.architectures._base import Architecture
-from skae.architectures._conv_layers import ConvDecoder, ConvEncoder, ConvLayers
+from skae.architectures._conv_layers import (
+    ConvDecoder,
+    ConvEncoder,
+    ConvLayers,
+    SpatialDecoder,
+    SpatialEncoder,
+)
 from skae.architectures._dense import ACTIVATIONS, AUTO_SHORTCUT
 from skae.architectures._training_defaults import IMAGE_BUDGET, TrainingDefaults
 
@@ -51,6 +57,11 @@ kernel_size : int, default=3
         Whether training computes convolutions in bfloat16, with weights in float32.
         "auto" does so where the device has instructions for it. Inference is always in
         the precision of the input.
+    crop_size : int, tuple of int, "auto" or None, default="auto"
+        Size of random crops of the images to train on, others in each epoch. "auto" takes
+        crops of images of unequal sizes, if the net takes any size then, as it does unless
+        codes are dense: of 64 x 64 pixels or, of signals, 512 values, or fewer if an image
+        is smaller. It takes whole images if all are of one size, and so does None.
     image_shape : tuple of int or None, default=None
         Shape of flat images, such as (28, 28) or (32, 32, 3). None takes the
         shape of X; flat samples are then signals.
@@ -91,6 +102,7 @@ class ConvLayerParameters(ParameterMixin):
     activation: str = "silu"
     dropout: float = 0.0
     mixed_precision: bool | str = "auto"
+    crop_size: int | tuple | str | None = "auto"
     image_shape: tuple | None = None
     channels_first: bool = False
     spatial_dims: int | str = "auto"
@@ -106,6 +118,7 @@ class ConvLayerParameters(ParameterMixin):
         "normalization": [StrOptions({"batch", "layer"}), None],
         "dropout": [real(0, 1)],
         "mixed_precision": ["boolean", StrOptions({"auto"})],
+        "crop_size": [integer(1), "array-like", StrOptions({"auto"}), None],
         "image_shape": ["array-like", None],
         "channels_first": ["boolean"],
         "spatial_dims": [integer(1, 2), StrOptions({"auto"})],
@@ -231,6 +244,11 @@ class Conv(Architecture, ConvParameters):
         """Whether a code is made of maps, whose numbers have places."""
         return self.code == "spatial"
 
+    @property
+    def takes_any_size(self):
+        """Whether a net takes images of other sizes than those of the training."""
+        return self.code_has_places
+
     def code_length(self, input_shape, n_components):
         """Return the length of the code.
 
@@ -286,21 +304,33 @@ class Conv(Architecture, ConvParameters):
                 pairwise(plan.widths), plan.strides, plan.sizes, strict=False
             )
         )
-        make = self._spatial_code if self.code == "spatial" else self._dense_code
+        make = self._spatial_code if self.code_has_places else self._dense_code
         hidden, to_code, from_code = make(layers, plan, encoder_width, code_width)
         stages = layers.residual_blocks(plan.widths[-1], plan.n_blocks[-1])
         for i in range(len(up), 0, -1):
             n_maps = plan.widths[i]
             stages += [up[i - 1], *layers.behind(n_maps)]
             stages += layers.residual_blocks(n_maps, plan.n_blocks[i - 1])
-        n_values, linear = prod(input_shape), (None, None)
+        if self.code_has_places:
+            places = plan.sizes[0], prod(plan.strides)
+            modules = (
+                SpatialEncoder(down, to_code, self.mixed_precision, *places),
+                SpatialDecoder(from_code, stages, last, self.mixed_precision, *places),
+            )
+        else:
+            linear = self._shortcuts(prod(input_shape), encoder_width, code_width)
+            modules = (
+                ConvEncoder([*down, *hidden], to_code, self.mixed_precision, linear[0]),
+                ConvDecoder(from_code, stages, last, self.mixed_precision, linear[1]),
+            )
+        return layers.in_fastest_layout(*modules)
+
+    def _shortcuts(self, n_values, encoder_width, code_width):
+        """Return the linear maps to a dense code and back, or None for each."""
         is_small = n_values * encoder_width <= AUTO_SHORTCUT
-        if self.code == "dense" and (is_small if self.shortcut == "auto" else self.shortcut):
-            linear = nn.Linear(n_values, encoder_width), nn.Linear(code_width, n_values)
-        return layers.in_fastest_layout(
-            ConvEncoder([*down, *hidden], to_code, self.mixed_precision, linear[0]),
-            ConvDecoder(from_code, stages, last, self.mixed_precision, linear[1]),
-        )
+        if not (is_small if self.shortcut == "auto" else self.shortcut):
+            return None, None
+        return nn.Linear(n_values, encoder_width), nn.Linear(code_width, n_values)
 
     def _dense_code(self, layers, plan, encoder_width, code_width):
         """Return what stands behind the stages of the encoder, its last layer, and how the
@@ -326,8 +356,7 @@ class Conv(Architecture, ConvParameters):
         n_encoded, n_codes = encoder_width // prod(size), code_width // prod(size)
         to_code = layers.convolution(n_maps, n_encoded, kernel_size=1)
         from_code = layers.convolution(n_codes, n_maps, kernel_size=1)
-        unflatten = nn.Unflatten(1, (n_codes, *size))
-        return [], to_code, nn.Sequential(unflatten, from_code, *layers.behind(n_maps))
+        return [], to_code, nn.Sequential(from_code, *layers.behind(n_maps))
 
 
 class Plan(NamedTuple):

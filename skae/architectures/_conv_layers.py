@@ -1,15 +1,19 @@
 """The layers that convolutional nets are made of. torch only."""
 
 from contextlib import nullcontext
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil, prod
 from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from skae._runtime import has_bfloat16
 from skae.architectures._base import LinearShortcut
 from skae.architectures._dense import ACTIVATIONS, BatchNorm
+from skae.architectures._tiles import Enlarging, Tiles, is_local, reach
 
 
 class _Kinds(NamedTuple):
@@ -91,32 +95,60 @@ class ConvLayers:
         return nn.Sequential(*layers, *self.residual_blocks(n_outputs, n_blocks))
 
     def up(self, n_inputs, n_outputs, stride, size):
-        """Return the layers of a decoder that make maps larger, up to a size."""
+        """Return a layer of a decoder that makes maps larger, in training up to a size."""
         if self.style.upsampling == "transpose":
             kernel_size = stride * -(-self.style.kernel_size // stride)
             padding = (kernel_size - stride) // 2
             kind = self.kinds.transposed
             return TransposedConvolution(
-                kind(n_inputs, n_outputs, kernel_size, stride, padding), size
+                kind(n_inputs, n_outputs, kernel_size, stride, padding), stride, size
             )
         is_nearest = self.style.upsampling == "nearest"
         mode = "nearest" if is_nearest else self.kinds.interpolation
-        convolution = self.convolution(n_inputs, n_outputs)
-        if stride == 1:
-            return convolution
-        return nn.Sequential(nn.Upsample(size, mode=mode), convolution)
+        return Interpolation(self.convolution(n_inputs, n_outputs), stride, size, mode)
 
 
-class TransposedConvolution(nn.Module):
-    """Transposed convolution that gives maps of one size, cut off where they are larger."""
+class TransposedConvolution(Enlarging):
+    """Transposed convolution, cut off where it gives larger maps than asked for."""
 
-    def __init__(self, convolution, size):
+    def __init__(self, convolution, stride, size):
         super().__init__()
         self.convolution = convolution
+        self.stride = stride
         self.size = tuple(size)
 
-    def forward(self, x):
-        return self.convolution(x)[..., *map(slice, self.size)]
+    @property
+    def n_places(self):
+        """How many places away in the maps a result can depend on them."""
+        (side, *_), (padding, *_) = self.convolution.kernel_size, self.convolution.padding
+        return ceil((side - 1 - padding) / self.stride)
+
+    def forward(self, x, size=None):
+        return self.convolution(x)[..., *map(slice, size or self.size)]
+
+
+class Interpolation(Enlarging):
+    """Interpolation and a convolution.
+
+    In training, maps are stretched to the size. To another size they are cut off: a place is then
+    made of the same surroundings wherever an image begins and ends.
+    """
+
+    def __init__(self, convolution, stride, size, mode):
+        super().__init__()
+        self.convolution = convolution
+        self.stride = stride
+        self.size = tuple(size)
+        self.mode = mode
+
+    def forward(self, x, size=None):
+        return self.convolution(x if self.stride == 1 else self._interpolated(x, size))
+
+    def _interpolated(self, x, size):
+        if size is None:
+            return F.interpolate(x, self.size, mode=self.mode)
+        whole = [self.stride * side for side in x.shape[2:]]
+        return F.interpolate(x, whole, mode=self.mode)[..., *map(slice, size)]
 
 
 class ResidualBlock(nn.Module):
@@ -197,10 +229,105 @@ class ConvDecoder(LinearShortcut):
 
     def forward(self, code):
         """Return images, shape (n_samples, channels, *size)."""
-        x = self.first(code)
+        return self._add_linear(self.images(self.first(code), code.dtype), code)
+
+    def images(self, x, dtype, size=None):
+        """Return images made of the smallest maps.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_samples, n_maps, ...)
+        dtype : torch.dtype
+        size : tuple of int or None, default=None
+            None is that in training.
+        """
+        *sizes, last = self._sizes(size)
         with precision(self, x):
-            x = self.stages(x)
-        return self._add_linear(self.last(x.to(code.dtype)), code)
+            for layer in self.stages:
+                x = layer(x, sizes.pop(0)) if isinstance(layer, Enlarging) else layer(x)
+        return self.last(x.to(dtype), last)
+
+    def _sizes(self, size):
+        """Return the size that each layer makes maps larger to, or None."""
+        strides = [part.stride for part in (*self.stages, self.last) if isinstance(part, Enlarging)]
+        factors = [prod(strides[i:]) for i in range(1, len(strides) + 1)]
+        return [size if size is None else smaller(size, factor) for factor in factors]
+
+
+class SpatialEncoder(ConvEncoder):
+    """Encoder whose code is made of maps, of images of any size.
+
+    Parameters
+    ----------
+    stages, last, mixed_precision
+        As for `ConvEncoder`.
+    size : tuple of int
+        Of the images in training.
+    step : int
+        Side of what a place of the code stands for.
+    """
+
+    def __init__(self, stages, last, mixed_precision, size, step):
+        super().__init__(stages, last, mixed_precision)
+        self.size, self.step = tuple(size), step
+
+    def forward(self, x):
+        size = tuple(x.shape[2:])
+        if size == self.size or not is_local(self):
+            return super().forward(x)
+        tiles = Tiles(self.step, reach(self), (1, Fraction(1, self.step)))
+        return tiles.apply(self._maps, x, size).flatten(1)
+
+    def _maps(self, x, size):
+        del size
+        return self.last(self.maps(x)[-1])
+
+
+class SpatialDecoder(ConvDecoder):
+    """Decoder of codes that are maps, to images of any size.
+
+    Parameters
+    ----------
+    first, stages, last, mixed_precision
+        As for `ConvDecoder`.
+    size : tuple of int
+        Of the images in training.
+    step : int
+        Side of what a place of the code stands for.
+    """
+
+    takes_target = True
+
+    def __init__(self, first, stages, last, mixed_precision, size, step):
+        super().__init__(first, stages, last, mixed_precision)
+        self.size, self.step = tuple(size), step
+
+    def forward(self, code, target=None):
+        """Return images, shape (n_samples, channels, *size).
+
+        Parameters
+        ----------
+        code : tensor of shape (n_samples, n_codes)
+        target : tensor of shape (n_samples, channels, *size) or None, default=None
+            Says how large the images are. Without images, they are as large as in training.
+        """
+        has_size = target is not None and target.ndim > code.ndim
+        size = tuple(target.shape[2:]) if has_size else self.size
+        maps = code.unflatten(1, (-1, *smaller(size, self.step)))
+        if size == self.size:
+            return self.images(self.first(maps), code.dtype)
+        if not is_local(self):
+            return self._piece(maps, size)
+        tiles = Tiles(self.step, reach(self, self.step), (Fraction(1, self.step), 1))
+        return tiles.apply(self._piece, maps, size)
+
+    def _piece(self, maps, size):
+        return self.images(self.first(maps), maps.dtype, size)
+
+
+def smaller(size, factor):
+    """Return the size of maps that are a number of times smaller."""
+    return tuple(ceil(side / factor) for side in size)
 
 
 def precision(module, x):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skae._data.image_pairs import scales
 from skae._params import StrOptions, integer, parameter_class
 from skae.architectures._base import Architecture, Layer
 from skae.architectures._conv import LAYERS, NORMALIZATION, RESIDUAL_BLOCKS, ConvLayerParameters
@@ -85,6 +86,7 @@ class UNet(Architecture, UNetParameters):
     input_kind = "images"
     #: How to train it by default.
     training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
+    takes_any_size = True
     _n_full_size_stages = 1
     _min_side = 4
 
@@ -112,7 +114,7 @@ class UNet(Architecture, UNetParameters):
         """
         if self.linear_filter and self.linear_filter % 2 == 0:
             raise ValueError(f"linear_filter must be odd or 0; got {self.linear_filter}")
-        up_scale, down_scale = _scales(input_shape, output_shape)
+        up_scale, down_scale = scales(input_shape[1:], output_shape[1:])
         n_inputs, *size = input_shape
         n_dims = len(size)
         reduced = n_inputs * down_scale**n_dims, *(side // down_scale for side in size)
@@ -129,24 +131,9 @@ class UNet(Architecture, UNetParameters):
         if self.linear_filter:
             filtered = LinearFilter(self.linear_filter, reduced[0], n_values, n_dims)
         encoder = UNetEncoder(down, down_scale, self.mixed_precision)
-        decoder = UNetDecoder(up, last, up_scale, filtered, self.mixed_precision)
+        places = plan.sizes[0], prod(plan.strides)
+        decoder = UNetDecoder(up, last, up_scale, filtered, self.mixed_precision, *places)
         return layers.in_fastest_layout(encoder, decoder)
-
-
-def _scales(input_shape, output_shape):
-    """Return by how much the sides of the output and of the input are larger, one of them 1."""
-    size, target_size = input_shape[1:], output_shape[1:]
-    if len(size) == len(target_size):
-        up_scale, down_scale = target_size[0] // size[0], size[0] // target_size[0]
-        if up_scale and [side * up_scale for side in size] == list(target_size):
-            return up_scale, 1
-        if down_scale and [side * down_scale for side in target_size] == list(size):
-            return 1, down_scale
-    size, target_size = (" x ".join(map(str, s)) for s in (size, target_size))
-    raise ValueError(
-        f"y has samples of {target_size}, X of {size}: the one must be a whole multiple of the "
-        "other, the same for all axes. Resize or crop them."
-    )
 
 
 class UNetEncoder(ConvEncoder):
@@ -191,15 +178,20 @@ class UNetDecoder(Layer):
         Side of the blocks of pixels.
     linear_filter : LinearFilter or None
     mixed_precision : bool or "auto"
+    size : tuple of int
+        Of the largest maps in training.
+    step : int
+        Side of what a place of the smallest maps stands for.
     """
 
-    def __init__(self, stages, last, scale, linear_filter, mixed_precision):
+    def __init__(self, stages, last, scale, linear_filter, mixed_precision, size, step):
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.last = last
         self.scale = scale
         self.linear_filter = linear_filter
         self.mixed_precision = mixed_precision
+        self.size, self.step = tuple(size), step
         _register_units(self)
 
     @torch.no_grad()
@@ -208,11 +200,15 @@ class UNetDecoder(Layer):
         self.mean, self.std = _units(target)
 
     def forward(self, maps):
+        return self.joined(maps, tuple(maps[0].shape[2:]) == self.size)
+
+    def joined(self, maps, is_as_in_training):
+        """Return images made of the encoder's maps, which may have their size in training."""
         image, *maps = maps
         x = maps.pop()
         with precision(self, image):
             for stage in self.stages:
-                x = stage(x, maps.pop())
+                x = stage(x, maps.pop(), is_as_in_training)
         output = self.last(x.to(image.dtype))
         if self.linear_filter is not None:
             output = output + self.linear_filter(image)
@@ -261,8 +257,11 @@ class _UpStage(nn.Module):
             joined = layers.convolution(2 * n_outputs, n_outputs)
             self.join = nn.Sequential(joined, *layers.behind(n_outputs))
 
-    def forward(self, x, skipped):
-        x = self.up(x)
+    def forward(self, x, skipped, is_as_in_training):
+        up, *behind = self.up
+        x = up(x, None if is_as_in_training else tuple(skipped.shape[2:]))
+        for layer in behind:
+            x = layer(x)
         if self.skip_connections == "add":
             return x + skipped
         if self.skip_connections == "concatenate":

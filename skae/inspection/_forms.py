@@ -12,7 +12,7 @@ from scipy import sparse
 
 from skae._data.frames import column_names, is_frame, narwhals_frame
 from skae._data.given import as_data
-from skae._data.images import ImageFormat
+from skae._data.image_format import ImageFormat
 from skae._data.sequences import SequenceFormat
 from skae._data.tables import TableFormat
 

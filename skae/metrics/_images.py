@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from skae._data.checks import as_array
-from skae._data.images import MAX_INTENSITY, ImageReader
+from skae._data.image_format import MAX_INTENSITY
+from skae._data.read_images import ImageReader
 from skae.losses._ssim import structural_similarity
 
 __all__ = ["psnr_score", "ssim_score"]

@@ -249,7 +249,10 @@ MISTAKES = {
         lambda X: make().fit(X, X).partial_fit(X, colored(X)),
         r"y holds samples of shape \(8, 8, 3\), but the fit was on",
     ),
-    "other input": (lambda X: make().fit(X, X).predict(X[:, 1:]), r"\(7, 8\), but the fit was on"),
+    "other input": (
+        lambda X: make().fit(X, X).predict(colored(X)),
+        r"\(8, 8, 3\), but the fit was on.*any size with as many channels",
+    ),
     "even filter": (lambda X: make(linear_filter=4).fit(X, X), "linear_filter must be odd or 0"),
 }
 
