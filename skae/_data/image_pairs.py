@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skae._data.checks import as_array, check_target
+from skae._data.checks import check_target
+from skae._data.image_hints import as_images, refuse_numbers
 from skae._data.images import ImageDataset, ImageReader
 from skae._data.reader import Reader
 
@@ -29,11 +30,13 @@ class ImagePairReader(Reader):
     def learn(self, X, y, *, sample_weight=None, estimator):
         inputs, X = self.inputs.learn(X, sample_weight=sample_weight, estimator=estimator)
         check_target(y, estimator)
-        y, shape = as_array(y, "y"), self.target_shape
+        y, shape = as_images(y, "y"), self.target_shape
         n_axes = len(y.shape)
         if shape is None and n_axes == 2:
             shape = inputs.image_shape
         n_dims = len(inputs.sample_shape) - 1
+        if n_axes == 1 < n_dims:
+            refuse_numbers(y, estimator)
         targets = ImageReader(shape, inputs.channels_first, n_dims, "target_shape")
         targets, y = targets.learn(_with_columns(y), sample_weight=sample_weight, name="y")
         if n_axes == 1:
@@ -43,7 +46,7 @@ class ImagePairReader(Reader):
     def read(self, X, y, *, sample_weight=None, estimator):
         X = self.inputs.read(X, sample_weight=sample_weight, estimator=estimator)
         check_target(y, estimator)
-        y = _with_columns(as_array(y, "y"))
+        y = _with_columns(as_images(y, "y"))
         return _paired(X, self.targets.read(y, sample_weight=sample_weight, name="y"))
 
     def widened(self, dataset):
@@ -90,6 +93,10 @@ class ImagePairDataset(ImageDataset):
 
     def warn_of_channels(self):
         return super().warn_of_channels() or self.targets.warn_of_channels()
+
+    def warn_of_alpha(self):
+        super().warn_of_alpha()
+        self.targets.warn_of_alpha()
 
     def largest(self):
         return max(super().largest(), self.targets.largest())

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array, is_surely_finite
+from skae._data.checks import is_surely_finite
 from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, ArrayFormat
 from skae._data.extent import Extent
 from skae._data.given import refuse_series
+from skae._data.image_hints import as_images, constant_alpha, how_to_fit, how_to_scale
 from skae._data.precision import warn_of_lost_digits
 from skae._data.reader import SampleReader
 from skae.exceptions import DataWarning, ScaleWarning, warn
@@ -62,7 +63,7 @@ class ImageReader(SampleReader):
 
     def convert(self, X, sample_weight, check, name):
         refuse_series(X, name)
-        X = as_array(X, name)
+        X = as_images(X, name)
         self._refuse_one(X, name)
         if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
             dataset = read_array(check, X, sample_weight, name)
@@ -111,7 +112,7 @@ class ImageReader(SampleReader):
         if format is None:
             raise ValueError(
                 f"{name} holds samples of shape {shape}, but the fit was on samples of shape "
-                f"{self.format.image_shape}. Resize or convert them to that shape."
+                f"{self.format.image_shape}. {how_to_fit(shape, self.format.image_shape, name)}"
             )
         return format
 
@@ -148,6 +149,8 @@ class ImageReader(SampleReader):
         n_spatial = (1 if n_axes == 1 else 2) if self.spatial_dims == "auto" else self.spatial_dims
         if n_axes not in (n_spatial, n_spatial + 1) or 0 in image_shape:
             expected = _EXPECTED[n_spatial].format(self.parameter)
+            if n_axes > 3:
+                expected += _VIDEOS.format(name)
             raise ValueError(f"{name} holds samples of shape {image_shape}. {expected}")
         channel_axis = None
         if n_axes > n_spatial:
@@ -168,6 +171,7 @@ _EXPECTED = {
     2: "Images have the shape (height, width) or, with channels, (height, width, channels). For "
     "rows of numbers give {}, such as (28, 28); for a single image, image[np.newaxis].",
 }
+_VIDEOS = " If they are videos, give each frame as an image: {0}.reshape(-1, *{0}.shape[2:])."
 
 
 class ImageFormat(ArrayFormat):
@@ -186,13 +190,13 @@ class ImageFormat(ArrayFormat):
     ----------
     dtype : dtype or None
         Of unsigned integers, which stand for intensities from 0 to 1; None for others.
-    largest : float
-        Largest absolute value.
+    least, largest : float
+        Smallest value, and largest absolute value.
     is_float : bool
         Whether they are floats.
     """
 
-    dtype, largest, is_float = None, 1.0, True
+    dtype, least, largest, is_float = None, 0.0, 1.0, True
 
     def __init__(self, shape, image_shape, channel_axis):
         super().__init__()
@@ -213,7 +217,8 @@ class ImageFormat(ArrayFormat):
         if dataset.X.dtype.kind == "u":
             self.dtype = dataset.X.dtype.newbyteorder("=")
         else:
-            self.largest = float(np.abs(dataset.range()).max())
+            ends = dataset.range()
+            self.least, self.largest = float(ends[0]), float(np.abs(ends).max())
         return self
 
     @property
@@ -253,7 +258,9 @@ class ImageFormat(ArrayFormat):
         return super().in_frame(array) if array.ndim == 2 else array
 
     def how_to_scale(self, name):
-        return super().how_to_scale(name) if len(self.shape) == 1 else f"by {name} / 255"
+        if len(self.shape) == 1:
+            return super().how_to_scale(name)
+        return how_to_scale(self.least, self.largest, name)
 
     def check_scale(self, fitted, name):
         """Raise a ValueError if values are on another scale than those of the fit."""
@@ -308,6 +315,7 @@ class ImageDataset(ArrayDataset):
     def warn_of_columns(self, X, name):
         del name
         self.warn_of_channels()
+        self.warn_of_alpha()
         self.warn_of_digits(X)
 
     def warn_of_digits(self, X):
@@ -331,6 +339,17 @@ class ImageDataset(ArrayDataset):
                 DataWarning,
             )
         return is_swapped
+
+    def warn_of_alpha(self):
+        """Warn if the last channel is alpha, and says nothing."""
+        rest = constant_alpha(self.X, self.format)
+        if rest is not None:
+            warn(
+                f"{self.name} holds {self.sample_shape[0]} channels, and the last one has the same "
+                "value in all pixels, as alpha has where nothing is transparent. If it is alpha, "
+                f"drop it: {self.name}{rest}.",
+                DataWarning,
+            )
 
     def range(self):
         return tuple(end / self.scale for end in super().range())
@@ -377,8 +396,8 @@ class ImageDataset(ArrayDataset):
         warn(
             f"{name} was fitted on images with a mean of {mean:.3g} and a standard deviation of "
             f"{std:.3g}{unit}, and learns best from values that spread from about 0 to 1. Scale X, "
-            "for instance by (X - X.min()) / (X.max() - X.min()); check_baseline=False turns this "
-            "check off.",
+            f"for instance {how_to_scale(self.format.least, self.format.largest, 'X')}; "
+            "check_baseline=False turns this check off.",
             ScaleWarning,
         )
 

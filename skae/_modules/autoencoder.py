@@ -57,6 +57,8 @@ class AutoencoderModule(TrainedModule):
     loss : skae.losses.Loss
     corruption : skae.corruptions.Corruption or None, default=None
         Damages the inputs in training.
+    augmentation : nn.Module or None, default=None
+        Changes inputs and targets in training, before the corruption.
     has_missing : bool, default=False
         Whether samples can have cells that are NaN, of which nothing is known. They do not
         count in the loss.
@@ -77,6 +79,7 @@ class AutoencoderModule(TrainedModule):
         loss,
         corruption=None,
         *,
+        augmentation=None,
         has_missing=False,
         cost=FREE,
         head=None,
@@ -89,6 +92,7 @@ class AutoencoderModule(TrainedModule):
         self.output_activation = output_activation
         self.loss = loss
         self.corruption = corruption
+        self.augmentation = augmentation
         self.code_basis = RawBasis()  # until the training is over
         self.has_missing = has_missing
         self.head, self.target_weight = head, target_weight
@@ -142,11 +146,17 @@ class AutoencoderModule(TrainedModule):
 
     def training_inputs(self, x, target, state=TRAINED, training=True):
         """Return what the encoder gets, its target, and the weight of each element or None."""
-        del training
+        if training and self.augmentation is not None:
+            x, target = self._augmented(x, target)
         if self.corruption is None:
             return x, target, None
         x, cell_weight = self.corruption(x, state)
         return x, target, cell_weight
+
+    def _augmented(self, x, target):
+        if target is x:
+            return self.augmentation(x) * 2
+        return self.augmentation(x, target)
 
     def predict(self, latent, target=None, state=TRAINED):
         """Return what the loss compares with the target: logits where it takes these."""

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from skae._params import StrOptions, integer, parameter_class
-from skae.architectures._base import Architecture, Layer
+from skae.architectures._augmentation import ImageArchitecture
+from skae.architectures._base import Layer
 from skae.architectures._conv import LAYERS, NORMALIZATION, RESIDUAL_BLOCKS, ConvLayerParameters
 from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 
@@ -46,7 +47,7 @@ class UNetParameters(ConvLayerParameters):
 
 
 @partial(parameter_class, docs={"<channels>": UNET_CHANNELS, "<unet>": UNET})
-class UNet(Architecture, UNetParameters):
+class UNet(ImageArchitecture, UNetParameters):
     """Architecture of a U-Net, for pairs of images or signals.
 
     An encoder makes smaller and smaller maps of an image, and a decoder larger and larger
@@ -80,8 +81,6 @@ class UNet(Architecture, UNetParameters):
     (torch.Size([5, 16, 8, 10]), torch.Size([5, 3, 30, 40]))
     """
 
-    #: What the data is read as.
-    input_kind = "images"
     _n_full_size_stages = 1
     _min_side = 4
 
@@ -139,10 +138,11 @@ def _scales(input_shape, output_shape):
             return up_scale, 1
         if down_scale and [side * down_scale for side in target_size] == list(size):
             return 1, down_scale
+    hint = " One of them looks transposed." if size == target_size[::-1] else ""
     size, target_size = (" x ".join(map(str, s)) for s in (size, target_size))
     raise ValueError(
         f"y has samples of {target_size}, X of {size}: the one must be a whole multiple of the "
-        "other, the same for all axes. Resize or crop them."
+        f"other, the same for all axes. Resize or crop them.{hint}"
     )
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skae import ImageToImageRegressor
-from skae._modules.image_to_image import Augmentation
+from skae.architectures._augmentation import Augmentation
 from skae.exceptions import PoorFitWarning
 from skae.metrics import psnr_score, ssim_score
 
