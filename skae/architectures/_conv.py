@@ -151,8 +151,8 @@ class ConvLayerParameters(AugmentationParameters):
             raise ValueError(
                 f"channels={self.channels} has {len(channels)} stages, but samples of size "
                 f"{' x '.join(map(str, size))} with strides={self.strides} are down to one pixel "
-                f"after {fitting}. They need a side of at least {plan.least_side} pixels. Give at "
-                f"most {fitting} channels, or smaller strides."
+                f"after {fitting}. Give at most {fitting} channels, or smaller strides; as it is, "
+                f"images need a side of at least {plan.least_side} pixels."
             )
         return plan
 
