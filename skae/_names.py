@@ -56,6 +56,12 @@ PARAMETERS = {
     "lr": "learning_rate learning_rate_init learn_rate eta step_size",
     "lr_schedule": "scheduler lr_scheduler learning_rate_schedule schedule",
     "batch_size": "batch minibatch_size",
+    "flips": "flip random_flip horizontal_flip vertical_flip hflip mirror",
+    "max_shift": "shift translate translation random_translation width_shift_range "
+    "height_shift_range",
+    "max_rotation": "rotation rotate degrees random_rotation rotation_range",
+    "max_crop": "crop crops random_crop random_resized_crop zoom zoom_range random_zoom",
+    "max_brightness": "brightness brightness_range random_brightness color_jitter",
     "random_state": "seed random_seed rng",
     "loss": "criterion loss_fn loss_func loss_function objective reconstruction_loss",
     "likelihood": "loss criterion loss_fn loss_function reconstruction_loss",

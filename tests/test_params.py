@@ -118,6 +118,8 @@ def test_a_name_like_none_gets_no_suggestion():
         (Autoencoder, "architecture__dropout", "give the object: architecture="),
         (Autoencoder, "no_such_thing", "The parameters are architecture, batch_size"),
         (ConvAutoencoder, "kernel", "'kernel_size'"),
+        (ConvAutoencoder, "rotation_range", "'max_rotation'"),
+        (Autoencoder, "horizontal_flip", r"architecture=Conv\(flips=\.\.\.\)"),
         (VariationalAutoencoder, "kl_weight", "'beta'"),
         (DenoisingAutoencoder, "noise_factor", "'noise_level'"),
         (TabularAutoencoder, "hidden_dims", "'hidden_layer_sizes'"),

@@ -10,10 +10,10 @@ from torch import nn
 import skae
 from skae import Autoencoder
 from skae._modules.autoencoder import AutoencoderModule
-from skae._modules.image_to_image import Augmentation
 from skae._modules.variational import VariationalModule
 from skae._runtime import TrainState, draws_from_torch
 from skae.architectures import Conv, Dense, Recurrent, Shortcut, Transformer
+from skae.architectures._augmentation import Augmentation
 from skae.architectures._base import Dropout, Layer, Sequential, as_architecture, hooks
 from skae.architectures._build import ARCHITECTURES, TEXT_ARCHITECTURES, make_architecture
 from skae.bottlenecks import Bottleneck, GaussianBottleneck, L1Bottleneck, LinearBottleneck

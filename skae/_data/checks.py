@@ -30,16 +30,30 @@ def as_array(X, name, remedy="Resize them to one."):
     if not isinstance(X, (list, tuple, np.ndarray)):
         return np.asarray(X)
     try:
-        shapes = {np.shape(sample) for sample in X}
+        shapes = [np.shape(sample) for sample in X]
     except ValueError as error:  # a list within a row
         raise ValueError(
             f"{name} holds a sample whose values are of different shapes. Give one number, or one "
             "value of a column, in each place."
         ) from error
-    if len(shapes) > 1 and () not in shapes:
-        few = " and ".join(str(shape) for shape in sorted(shapes)[:3])
-        raise ValueError(f"{name} holds samples of different shapes, such as {few}. {remedy}")
+    if len(set(shapes)) > 1:
+        _refuse_shapes(X, shapes, name, remedy)
     return np.array(list(X)) if isinstance(X, np.ndarray) else np.asarray(X)
+
+
+def _refuse_shapes(X, shapes, name, remedy):
+    """Raise an error that names the first two samples of different shapes."""
+    i = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
+    if () in (shapes[0], shapes[i]):
+        single, other = (0, i) if shapes[0] == () else (i, 0)
+        raise ValueError(
+            f"{name}[{single}] is {X[single]!r:.60}, but {name}[{other}] is a sample of shape "
+            f"{shapes[other]}. Drop what is no sample."
+        )
+    raise ValueError(
+        f"{name} holds samples of different shapes, such as {name}[0] of {shapes[0]} and "
+        f"{name}[{i}] of {shapes[i]}. {remedy}"
+    )
 
 
 def as_numbers(X, name):

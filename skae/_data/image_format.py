@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 
 from skae._data.dataset import ArrayFormat
+from skae._data.image_hints import how_to_scale
 
 #: Floats beyond this are not intensities from 0 to 1, even with noise on them.
 MAX_INTENSITY = 10.0
@@ -27,13 +28,13 @@ class ImageFormat(ArrayFormat):
     ----------
     dtype : dtype or None
         Of unsigned integers, which stand for intensities from 0 to 1; None for others.
-    largest : float
-        Largest absolute value.
+    least, largest : float
+        Smallest value, and largest absolute value.
     is_float : bool
         Whether they are floats.
     """
 
-    dtype, largest, is_float = None, 1.0, True
+    dtype, least, largest, is_float = None, 0.0, 1.0, True
 
     def __init__(self, shape, image_shape, channel_axis):
         super().__init__()
@@ -77,7 +78,8 @@ class ImageFormat(ArrayFormat):
         if dtype.kind == "u":
             self.dtype = dtype.newbyteorder("=")
         else:
-            self.largest = float(np.abs(dataset.range()).max())
+            ends = dataset.range()
+            self.least, self.largest = float(ends[0]), float(np.abs(ends).max())
         return self
 
     @property
@@ -125,7 +127,9 @@ class ImageFormat(ArrayFormat):
         return super().in_frame(array) if is_table else array
 
     def how_to_scale(self, name):
-        return super().how_to_scale(name) if len(self.shape) == 1 else f"by {name} / 255"
+        if len(self.shape) == 1:
+            return super().how_to_scale(name)
+        return how_to_scale(self.least, self.largest, name)
 
     def check_scale(self, fitted, name):
         """Raise a ValueError if values are on another scale than those of the fit."""

@@ -9,17 +9,18 @@ import torch
 from skae._data.batches import along, chunks
 from skae._data.checks import read_weights
 from skae._data.dataset import ArrayDataset, as_tensor
+from skae._data.image_hints import constant_alpha, refuse_masked, without_pillow
 from skae._data.images import ImageDataset, check_finite
 from skae._data.precision import warn_of_lost_digits
 
 
-def unequal_images(X):
+def unequal_images(X, name):
     """Return samples of unequal shapes as a list of arrays; None if they are of one shape."""
     is_array = isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 1
     if not is_array and not isinstance(X, (list, tuple)):
         return None
     try:
-        images = [np.asarray(image) for image in X]
+        images = [np.asanyarray(image) for image in without_pillow(list(X), name)]
     except ValueError:  # a list within an image
         return None
     shapes = {image.shape for image in images}
@@ -50,6 +51,7 @@ def read_images(images, format_of, sample_weight, name):
     for i, image in enumerate(images):
         if image.dtype.kind not in "fiub":
             raise ValueError(f"{name}[{i}] of dtype {image.dtype} is not numeric.")
+        refuse_masked(image, f"{name}[{i}]")
     first = format_of(images[0].shape, f"{name}[0]")
     for i in range(1, len(images)):
         _check_alike(images, i, first, name)
@@ -64,7 +66,8 @@ def _check_alike(images, i, first, name):
     if not is_image or (axis is not None and shape[axis] != first.image_shape[axis]):
         raise ValueError(
             f"{name}[{i}] is of shape {shape}, but {name}[0] of shape {first.image_shape}. Their "
-            "sizes can differ, their numbers of channels cannot: convert them to one."
+            "sizes can differ, their numbers of channels cannot: convert them to one, such as by "
+            'image.convert("RGB") of Pillow.'
         )
     types = images[0].dtype, images[i].dtype
     if types[0] != types[1] and "u" in {one.kind for one in types}:
@@ -159,6 +162,13 @@ class ImageListDataset(ImageDataset):
     @property
     def n_of_each(self):
         return self._n_pixels
+
+    def without_alpha(self):
+        ways = {
+            constant_alpha(self.image(i).reshape(1, -1), self.format.of_size(size))
+            for i, size in enumerate(self.sizes)
+        }
+        return ways.pop() if len(ways) == 1 else None
 
     def warn_of_digits(self, X):
         del X

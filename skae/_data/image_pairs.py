@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skae._data.checks import as_array, check_target
+from skae._data.checks import check_target
 from skae._data.crops import Crop
+from skae._data.image_hints import as_images, refuse_numbers
 from skae._data.image_lists import unequal_images
 from skae._data.read_images import ImageReader
 from skae._data.reader import Reader
@@ -31,7 +32,7 @@ class ImagePairReader(Reader):
     def learn(self, X, y, *, sample_weight=None, estimator):
         inputs, X = self.inputs.learn(X, sample_weight=sample_weight, estimator=estimator)
         check_target(y, estimator)
-        targets, y = self._learn_targets(inputs, y, sample_weight)
+        targets, y = self._learn_targets(inputs, y, sample_weight, estimator)
         _check_lengths(X, y)
         up, down = _common_scales(X, y)
         if X.crop is not None:
@@ -40,12 +41,14 @@ class ImagePairReader(Reader):
         reader = replace(self, inputs=inputs, targets=targets)
         return reader, reader._paired(X, y, (up, down))
 
-    def _learn_targets(self, inputs, y, sample_weight):
+    def _learn_targets(self, inputs, y, sample_weight, estimator):
         y, n_axes = _as_images(y)
         shape = self.target_shape
         if shape is None and n_axes == 2:
             shape = inputs.image_shape
         n_dims = len(inputs.sample_shape) - 1
+        if n_axes == 1 < n_dims:
+            refuse_numbers(len(y), estimator)
         reader = ImageReader(
             shape, inputs.channels_first, n_dims, "target_shape", "auto", takes_any_size=True
         )
@@ -98,9 +101,9 @@ class ImagePairReader(Reader):
 
 def _as_images(y):
     """Return targets as images, numbers as signals of length 1, and how many axes they had."""
-    if unequal_images(y) is not None:
+    if unequal_images(y, "y") is not None:
         return y, None
-    y = as_array(y, "y")
+    y = as_images(y, "y")
     n_axes = len(y.shape)
     return np.asarray(y)[:, None] if n_axes == 1 else y, n_axes
 
@@ -148,10 +151,11 @@ def scales(size, target_size, which=""):
         return up_scale, 1
     if down_scale and [side * down_scale for side in target_size] == list(size):
         return 1, down_scale
+    hint = " One of them looks transposed." if target_size == size[::-1] else ""
     ours, theirs = _in_words(target_size), _in_words(size)
     raise ValueError(
         f"y{which} {'is' if which else 'has samples'} of {ours}, X{which} of {theirs}: the one "
-        "must be a whole multiple of the other, the same for all axes. Resize or crop them."
+        f"must be a whole multiple of the other, the same for all axes. Resize or crop them.{hint}"
     )
 
 

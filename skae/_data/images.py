@@ -15,6 +15,7 @@ from skae._data.checks import is_surely_finite
 from skae._data.cost import measured_cost
 from skae._data.dataset import ArrayDataset, take_rows
 from skae._data.extent import Extent
+from skae._data.image_hints import constant_alpha, how_to_scale
 from skae._data.precision import warn_of_lost_digits
 from skae.exceptions import DataWarning, ScaleWarning, warn
 
@@ -128,8 +129,11 @@ class ImageDataset(ArrayDataset):
 
     def warn_of_columns(self, X, name):
         del name
-        self.warn_of_channels()
-        self.warn_of_digits(X)
+        parts = [(self, X)] if self._targets is None else [(self, X), (self._targets, ())]
+        any(part.warn_of_channels() for part, _ in parts)  # once is enough
+        for part, given in parts:
+            part.warn_of_alpha()
+            part.warn_of_digits(given)
 
     def warn_of_digits(self, X):
         """Warn of integers that floats do not hold exactly."""
@@ -152,6 +156,21 @@ class ImageDataset(ArrayDataset):
                 DataWarning,
             )
         return is_swapped
+
+    def warn_of_alpha(self):
+        """Warn if the last channel is alpha, and says nothing."""
+        rest = self.without_alpha()
+        if rest is not None:
+            warn(
+                f"{self.name} holds {self.sample_shape[0]} channels, and the last one has the same "
+                "value in all pixels, as alpha has where nothing is transparent. If it is alpha, "
+                f"drop it: {self.name}{rest}.",
+                DataWarning,
+            )
+
+    def without_alpha(self):
+        """Return how to drop an alpha channel of which all pixels are opaque, None without one."""
+        return constant_alpha(self.X, self.format)
 
     def range(self):
         return tuple(end / self.scale for end in super().range())
@@ -200,8 +219,8 @@ class ImageDataset(ArrayDataset):
         warn(
             f"{name} was fitted on images with a mean of {mean:.3g} and a standard deviation of "
             f"{std:.3g}{unit}, and learns best from values that spread from about 0 to 1. Scale X, "
-            "for instance by (X - X.min()) / (X.max() - X.min()); check_baseline=False turns this "
-            "check off.",
+            f"for instance {how_to_scale(self.format.least, self.format.largest, 'X')}; "
+            "check_baseline=False turns this check off.",
             ScaleWarning,
         )
 

@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skae._data.arrays import read_array
-from skae._data.checks import as_array, is_surely_finite
+from skae._data.checks import is_surely_finite
 from skae._data.crops import Crop, size_of_crops
 from skae._data.dataset import Dataset
 from skae._data.given import refuse_series
 from skae._data.image_format import ImageFormat
+from skae._data.image_hints import UNEQUAL, as_images, how_to_fit
 from skae._data.image_lists import read_images, unequal_images
 from skae._data.images import MIN_SIDE, ImageDataset, check_finite
 from skae._data.reader import Features, SampleReader
@@ -89,7 +90,7 @@ class ImageReader(SampleReader):
 
     def convert(self, X, sample_weight, check, name):
         refuse_series(X, name)
-        images = unequal_images(X) if self._takes_unequal else None
+        images = unequal_images(X, name) if self._takes_unequal else None
         if images is not None:
             dataset = read_images(images, self._format_like_fit, sample_weight, name)
         else:
@@ -112,7 +113,7 @@ class ImageReader(SampleReader):
         return self.crop_size is not None
 
     def _read_equal(self, X, sample_weight, check, name):
-        X = as_array(X, name, self._remedy())
+        X = as_images(X, name, self._remedy())
         self._refuse_one(X, name)
         shape = getattr(X, "shape", ())[1:]
         if self.takes_any_size and self.format is not None and not self.format.has_shape(shape):
@@ -132,16 +133,21 @@ class ImageReader(SampleReader):
     def _remedy(self):
         """Say what to do with images of unequal sizes."""
         if self.format is None and self.crop_size is None:
-            return "Resize them to one."
+            return UNEQUAL
         if self.format is None:
-            return "Resize them to one, or give crop_size=64, for instance, to train on crops."
-        return f"The fit was on samples of shape {self.format.image_shape}: resize them to it."
+            return f"{UNEQUAL} To train on crops, give crop_size=64, for instance."
+        return f"The fit was on samples of shape {self.format.image_shape}. {UNEQUAL}"
 
     def _refuse_one(self, X, name):
         """Raise an error about a single image in place of an array of images."""
         known = self.image_shape if self.format is None else self.format.image_shape
         if not isinstance(X, np.ndarray) or X.ndim not in (2, 3):
             return
+        if known is not None and len(known) > 1 and X.shape == tuple(known):
+            raise ValueError(
+                f"{name} is of shape {X.shape}, a single sample. Give {name}[np.newaxis], an array "
+                "that holds it."
+            )
         if self.takes_any_size and self.format is not None:
             self._refuse_one_of_any_size(X, name)
         if known is None and self.spatial_dims == "auto":
@@ -152,15 +158,11 @@ class ImageReader(SampleReader):
                 f"{name} is of shape {X.shape}, which looks like a single image. If it is one, "
                 f"give {name}[np.newaxis]. For signals, give spatial_dims=1{small}."
             )
-        if known is not None and len(known) > 1 and X.shape == tuple(known):
-            raise ValueError(
-                f"{name} is of shape {X.shape}, a single sample. Give {name}[np.newaxis], an array "
-                "that holds it."
-            )
 
     def _refuse_one_of_any_size(self, X, name):
         shape = self.format.image_shape
-        is_one = X.ndim == len(shape) > 1 or (X.ndim == 3 and self._looks_like_one(X.shape))
+        fits = len(shape) > 1 and self.format.of_shape(X.shape, takes_any_size=True) is not None
+        is_one = fits or (X.ndim == 3 and self._looks_like_one(X.shape))
         if is_one and not self.format.has_shape(X.shape[1:]):
             raise ValueError(
                 f"{name} is of shape {X.shape}, and the fit was on samples of shape {shape}. If it "
@@ -180,14 +182,21 @@ class ImageReader(SampleReader):
             return self.format_of(shape, name)
         format = self.format.of_shape(shape, self.takes_any_size)
         if format is None:
-            needed = "that shape"
-            if self.takes_any_size:
-                needed = "any size with as many channels"
             raise ValueError(
                 f"{name} holds samples of shape {shape}, but the fit was on samples of shape "
-                f"{self.format.image_shape}. Resize or convert them to {needed}."
+                f"{self.format.image_shape}. {self._how_to_fit(shape, name)}"
             )
         return format
+
+    def _how_to_fit(self, shape, name):
+        fitted = self.format.image_shape
+        if not self.takes_any_size:
+            return how_to_fit(shape, [fitted], name)
+        n_dims = len(self.sample_shape) - 1
+        of_its_size = [
+            self.format.of_size(s).image_shape for s in (shape[:n_dims], shape[-n_dims:])
+        ]
+        return how_to_fit(shape, [fitted, *of_its_size], name, "any size with as many channels")
 
     def format_of(self, shape, name):
         """Return the format of samples of a shape.
@@ -222,6 +231,8 @@ class ImageReader(SampleReader):
         n_spatial = (1 if n_axes == 1 else 2) if self.spatial_dims == "auto" else self.spatial_dims
         if n_axes not in (n_spatial, n_spatial + 1) or 0 in image_shape:
             expected = _EXPECTED[n_spatial].format(self.parameter)
+            if n_axes > 3:
+                expected += _VIDEOS.format(name)
             raise ValueError(f"{name} holds samples of shape {image_shape}. {expected}")
         channel_axis = None
         if n_axes > n_spatial:
@@ -242,3 +253,4 @@ _EXPECTED = {
     2: "Images have the shape (height, width) or, with channels, (height, width, channels). For "
     "rows of numbers give {}, such as (28, 28); for a single image, image[np.newaxis].",
 }
+_VIDEOS = " If they are videos, give each frame as an image: {0}.reshape(-1, *{0}.shape[2:])."

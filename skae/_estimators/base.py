@@ -138,6 +138,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
             encoder = Sequential(Center(mean), encoder)
         parts = encoder, bottleneck, decoder, loss.make_activation() or ACTIVATIONS[activation]()
         facts = {"has_missing": dataset.has_missing, "cost": dataset.cost(parts)}
+        facts["augmentation"] = architecture.make_augmentation(dataset.sample_shape)
         facts |= self._more_parts(dataset, parts, loss)
         module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
         return module.eval(), n_components
@@ -154,6 +155,7 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         return {
             "bottleneck": self._make_bottleneck(self.n_components_, dataset.sample_shape),
             "corruption": self._make_corruption(dataset),
+            "augmentation": self._make_architecture().make_augmentation(dataset.sample_shape),
         }
 
     def _make_loss(self):

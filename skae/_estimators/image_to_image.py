@@ -14,8 +14,8 @@ from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
 from skae._estimators.predictor import reconstruct
 from skae._estimators.reading import make_reader
-from skae._modules.image_to_image import FLIPS, Augmentation, ImageToImageModule
-from skae._params import StrOptions, fit_context, integer
+from skae._modules.image_to_image import ImageToImageModule
+from skae._params import fit_context
 from skae._runtime import building
 from skae._training.session import FitSession, fit_method
 from skae.architectures import UNet
@@ -60,10 +60,6 @@ class ImageToImageRegressor(
     Parameters
     ----------
     <unet_channels>
-    flips : {"horizontal", "vertical", "both"} or None, default=None
-        Flip half of the training pairs along this axis, other pairs in each epoch.
-    max_shift : int, default=0
-        Shift training pairs by up to this number of pixels of the smaller image.
     target_shape : tuple of int or None, default=None
         Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
         ``image_shape``.
@@ -103,14 +99,10 @@ class ImageToImageRegressor(
     True
     """
 
-    flips: str | None = None
-    max_shift: int = 0
     target_shape: tuple | None = None
     loss: str | dict | Callable = "absolute_error"
 
     _parameter_constraints = {
-        "flips": [StrOptions(set(FLIPS)), None],
-        "max_shift": [integer(0)],
         "target_shape": ["array-like", None],
     }
     _architecture = UNet
@@ -203,18 +195,15 @@ class ImageToImageRegressor(
         module = ImageToImageModule(
             *parts,
             loss,
-            augmentation=self._make_augmentation(),
+            augmentation=architecture.make_augmentation(dataset.sample_shape),
             has_missing=dataset.has_missing,
             cost=dataset.cost(parts),
         )
         return module.eval(), n_components
 
-    def _make_augmentation(self):
-        return Augmentation(self.flips, self.max_shift)
-
     def _parts_to_renew(self, dataset):
-        del dataset
-        return {"augmentation": self._make_augmentation()}
+        architecture = self._make_architecture()
+        return {"augmentation": architecture.make_augmentation(dataset.sample_shape)}
 
     def _check_fit(self, dataset):
         score = self._predictor.r2(dataset.subsample(MAX_CHECKED))

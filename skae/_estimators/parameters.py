@@ -406,11 +406,12 @@ class ArchitectureParameters(ParameterMixin):
 
     def _parameters_of_the_architecture(self):
         """Return the parameters that cannot change when training continues, by name."""
-        architecture = as_given(self._make_architecture())
-        params = {"architecture": architecture}
-        if isinstance(architecture, BaseEstimator):
-            params |= {f"architecture__{k}": v for k, v in architecture.get_params().items()}
-        return params
+        architecture = self._make_architecture()
+        given, changing = as_given(architecture), architecture.training_parameters
+        if not isinstance(given, BaseEstimator):
+            return {"architecture": given}
+        fixed = {k: v for k, v in given.get_params().items() if k not in changing}
+        return {"architecture": type(given)} | {f"architecture__{k}": v for k, v in fixed.items()}
 
     def set_params(self, **params):
         """Set parameters by name.
@@ -453,11 +454,13 @@ class FlatArchitecture:
         return self._architecture.input_kind
 
     def _make_architecture(self):
-        return self._architecture(**self._parameters_of_the_architecture())
+        names = [field.name for field in fields(self._architecture)]
+        return self._architecture(**{name: getattr(self, name) for name in names})
 
     def _parameters_of_the_architecture(self):
         """Return the parameters that cannot change when training continues, by name."""
-        names = [field.name for field in fields(self._architecture)]
+        changing = self._architecture.training_parameters
+        names = [f.name for f in fields(self._architecture) if f.name not in changing]
         return {name: getattr(self, name) for name in names}
 
 

@@ -29,7 +29,7 @@ class Center(Layer):
         self.register_buffer("mean", mean)
 
     def forward(self, x):
-        if x.shape[1:] == self.mean.shape:
+        if x.shape[-self.mean.ndim :] == self.mean.shape:
             return x - self.mean
         return x - self.mean.flatten(1).mean(1).view(-1, *[1] * (x.ndim - 2))  # of other images
 
@@ -59,6 +59,8 @@ class AutoencoderModule(TrainedModule):
     loss : skae.losses.Loss
     corruption : skae.corruptions.Corruption or None, default=None
         Damages the inputs in training.
+    augmentation : nn.Module or None, default=None
+        Changes inputs and targets in training, before the corruption.
     has_missing : bool, default=False
         Whether samples can have cells that are NaN, of which nothing is known. They do not
         count in the loss.
@@ -79,6 +81,7 @@ class AutoencoderModule(TrainedModule):
         loss,
         corruption=None,
         *,
+        augmentation=None,
         has_missing=False,
         cost=FREE,
         head=None,
@@ -91,6 +94,7 @@ class AutoencoderModule(TrainedModule):
         self.output_activation = output_activation
         self.loss = loss
         self.corruption = corruption
+        self.augmentation = augmentation
         self.code_basis = RawBasis()  # until the training is over
         self.has_missing = has_missing
         self.head, self.target_weight = head, target_weight
@@ -144,11 +148,17 @@ class AutoencoderModule(TrainedModule):
 
     def training_inputs(self, x, target, state=TRAINED, training=True):
         """Return what the encoder gets, its target, and the weight of each element or None."""
-        del training
+        if training and self.augmentation is not None:
+            x, target = self._augmented(x, target)
         if self.corruption is None:
             return x, target, None
         x, cell_weight = self.corruption(x, state)
         return x, target, cell_weight
+
+    def _augmented(self, x, target):
+        if target is x:
+            return self.augmentation(x) * 2
+        return self.augmentation(x, target)
 
     def predict(self, latent, target=None, state=TRAINED):
         """Return what the loss compares with the target: logits where it takes these."""

@@ -20,6 +20,8 @@ class Architecture:
     code_has_places = False
     #: Whether a net takes images of other sizes than those of the training.
     takes_any_size = False
+    #: Parameters that concern training alone, so they may change when it continues.
+    training_parameters = ()
 
     def code_length(self, input_shape, n_components):
         """Return the length of the code.
@@ -38,6 +40,22 @@ class Architecture:
         """
         del input_shape
         return n_components
+
+    def make_augmentation(self, sample_shape):
+        """Return what changes samples at random in training.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            Shape of one sample.
+
+        Returns
+        -------
+        nn.Module or None
+            It takes batches, one or both halves of pairs, and returns a list of as many. None
+            changes nothing.
+        """
+        del sample_shape
 
 
 #: What an architecture may have, ``build`` apart: hooks, and what layouts of X ask for.

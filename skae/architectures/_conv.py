@@ -9,8 +9,12 @@ from typing import NamedTuple
 
 from torch import nn
 
-from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
-from skae.architectures._base import Architecture
+from skae._params import StrOptions, integer, parameter_class, real
+from skae.architectures._augmentation import (
+    AUGMENTATION,
+    AugmentationParameters,
+    ImageArchitecture,
+)
 from skae.architectures._conv_layers import (
     ConvDecoder,
     ConvEncoder,
@@ -37,15 +41,15 @@ NORMALIZATION = """\
 normalization : {{"batch", "layer"}} or None, default={0}
         Normalization of the maps before the activation."""
 
-LAYERS = """\
+LAYERS = f"""\
 kernel_size : int, default=3
         Side of the kernels in pixels, an odd number.
     strides : int or tuple of int, default=2
         Factor by which each stage makes the maps smaller, for all stages or for each.
-    downsampling : {"convolution", "max_pool", "average_pool"}, default="convolution"
+    downsampling : {{"convolution", "max_pool", "average_pool"}}, default="convolution"
         What makes the maps smaller: the stride of the convolution, or pooling behind it,
         which takes several times as long.
-    upsampling : {"transpose", "nearest", "bilinear"}, default="transpose"
+    upsampling : {{"transpose", "nearest", "bilinear"}}, default="transpose"
         What makes the maps larger in the decoder: transposed convolution, with kernels
         that are multiples of the stride so that no checkerboard appears, or interpolation
         and a convolution.
@@ -68,9 +72,10 @@ kernel_size : int, default=3
     channels_first : bool, default=False
         Whether X is of shape (n_samples, channels, height, width), not (n_samples,
         height, width, channels).
-    spatial_dims : {1, 2} or "auto", default="auto"
+    spatial_dims : {{1, 2}} or "auto", default="auto"
         1 for signals, of shape (n_samples, length) or (n_samples, length, channels), 2
-        for images. "auto" reads flat samples as signals, all others as images."""
+        for images. "auto" reads flat samples as signals, all others as images.
+    {AUGMENTATION}"""
 
 CODE = """\
 code : {"dense", "spatial"}, default="dense"
@@ -91,7 +96,7 @@ CONVOLUTION = "\n    ".join(
 
 
 @parameter_class
-class ConvLayerParameters(ParameterMixin):
+class ConvLayerParameters(AugmentationParameters):
     """What can be set of nets that are made of convolutions."""
 
     channels: tuple | str = field(default="auto", kw_only=False)
@@ -160,7 +165,8 @@ class ConvLayerParameters(ParameterMixin):
             raise ValueError(
                 f"channels={self.channels} has {len(channels)} stages, but samples of size "
                 f"{' x '.join(map(str, size))} with strides={self.strides} are down to one pixel "
-                f"after {fitting}. Give at most {fitting} channels, or smaller strides."
+                f"after {fitting}. Give at most {fitting} channels, or smaller strides; as it is, "
+                f"images need a side of at least {plan.least_side} pixels."
             )
         return plan
 
@@ -201,7 +207,7 @@ class ConvParameters(ConvLayerParameters):
 
 
 @partial(parameter_class, docs={"<convolution>": CONVOLUTION})
-class Conv(Architecture, ConvParameters):
+class Conv(ImageArchitecture, ConvParameters):
     """Architecture of convolutions, for images and signals.
 
     The encoder's stages halve the size of the maps, and fully connected layers turn the last
@@ -234,8 +240,6 @@ class Conv(Architecture, ConvParameters):
     (torch.Size([5, 4]), torch.Size([5, 1, 27, 20]))
     """
 
-    #: What the data is read as.
-    input_kind = "images"
     #: How to train it by default.
     training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
 
@@ -373,6 +377,14 @@ class Plan(NamedTuple):
         stages = zip(self.strides[1:], self.sizes[1:], strict=False)
         fits = [stride == 1 or max(size) > 1 for stride, size in stages]
         return 1 + (fits.index(False) if False in fits else len(fits))
+
+    @property
+    def least_side(self):
+        """Length of the longer side in pixels from which on all stages have something to do."""
+        return 1 + max(
+            (prod(self.strides[:i]) for i, stride in enumerate(self.strides) if i and stride > 1),
+            default=0,
+        )
 
 
 def _integers(name, value, least=1, n_needed=1):

@@ -72,9 +72,9 @@ class ConvLayers:
     def encoder_stages(self, plan):
         """Return the stages of an encoder."""
         return [
-            self.down(*widths, stride, n_blocks)
-            for widths, stride, n_blocks in zip(
-                pairwise(plan.widths), plan.strides, plan.n_blocks, strict=True
+            self.down(*widths, stride, n_blocks, size)
+            for widths, stride, n_blocks, size in zip(
+                pairwise(plan.widths), plan.strides, plan.n_blocks, plan.sizes[:-1], strict=True
             )
         ]
 
@@ -84,11 +84,13 @@ class ConvLayers:
             return modules
         return tuple(module.to(memory_format=torch.channels_last) for module in modules)
 
-    def down(self, n_inputs, n_outputs, stride, n_blocks):
-        """Return a stage of an encoder."""
+    def down(self, n_inputs, n_outputs, stride, n_blocks, size):
+        """Return a stage of an encoder, for maps of a size."""
         pool = {"max_pool": self.kinds.max_pool, "average_pool": self.kinds.average_pool}
         kind = pool.get(self.style.downsampling)
-        layers = [self.convolution(n_inputs, n_outputs, stride=stride if kind is None else 1)]
+        # With strides beyond the size, torch's gradients in bfloat16 can be NaN.
+        strides = tuple(min(stride, side) for side in size) if kind is None else 1
+        layers = [self.convolution(n_inputs, n_outputs, stride=strides)]
         layers += self.behind(n_outputs)
         if kind is not None and stride > 1:
             layers.append(kind(stride, ceil_mode=True))

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from skae._data.image_pairs import scales
 from skae._params import StrOptions, integer, parameter_class
-from skae.architectures._base import Architecture, Layer
+from skae.architectures._augmentation import ImageArchitecture
+from skae.architectures._base import Layer
 from skae.architectures._conv import LAYERS, NORMALIZATION, RESIDUAL_BLOCKS, ConvLayerParameters
 from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
 from skae.architectures._training_defaults import IMAGE_BUDGET, TrainingDefaults
@@ -48,7 +49,7 @@ class UNetParameters(ConvLayerParameters):
 
 
 @partial(parameter_class, docs={"<channels>": UNET_CHANNELS, "<unet>": UNET})
-class UNet(Architecture, UNetParameters):
+class UNet(ImageArchitecture, UNetParameters):
     """Architecture of a U-Net, for pairs of images or signals.
 
     An encoder makes smaller and smaller maps of an image, and a decoder larger and larger
@@ -82,8 +83,6 @@ class UNet(Architecture, UNetParameters):
     (torch.Size([5, 16, 8, 10]), torch.Size([5, 3, 30, 40]))
     """
 
-    #: What the data is read as.
-    input_kind = "images"
     #: How to train it by default.
     training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
     takes_any_size = True

@@ -320,7 +320,7 @@ MISTAKES = {
     ),
     "mixed sizes": (
         lambda: make().fit([ones(8, 8), ones(8, 7)]),
-        r"different shapes, such as \(8, 7\) and \(8, 8\)",
+        r"different shapes, such as X\[0\] of \(8, 8\) and X\[1\] of \(8, 7\)",
     ),
     "NaN": (lambda: make().fit(with_hole()), r"X\[3\] holds nan at \(2, 4\)"),
     "floats beyond one": (
@@ -345,7 +345,7 @@ MISTAKES = {
     ),
     "signals of unequal length": (
         lambda: make().fit([ones(8), ones(7)]),
-        r"different shapes, such as \(7,\) and \(8,\)",
+        r"different shapes, such as X\[0\] of \(8,\) and X\[1\] of \(7,\)",
     ),
     "validation data": (
         lambda: make().fit(ones(9, 8, 8), X_val=with_hole()),

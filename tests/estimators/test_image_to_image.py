@@ -10,7 +10,7 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skae import ImageToImageRegressor
-from skae._modules.image_to_image import Augmentation
+from skae.architectures._augmentation import Augmentation
 from skae.exceptions import PoorFitWarning
 from skae.metrics import psnr_score, ssim_score
 
@@ -251,7 +251,7 @@ MISTAKES = {
     ),
     "other input": (
         lambda X: make().fit(X, X).predict(colored(X)),
-        r"\(8, 8, 3\), but the fit was on.*any size with as many channels",
+        r"\(8, 8, 3\), but the fit was on.*gray, for instance by",
     ),
     "even filter": (lambda X: make(linear_filter=4).fit(X, X), "linear_filter must be odd or 0"),
 }
