@@ -128,8 +128,12 @@ class ImageDataset(ArrayDataset):
 
     def warn_of_columns(self, X, name):
         del name
-        self.warn_of_channels()
+        has_warned = self.warn_of_channels()
         self.warn_of_digits(X)
+        if self._targets is not None:
+            if not has_warned:
+                self._targets.warn_of_channels()
+            self._targets.warn_of_digits(())
 
     def warn_of_digits(self, X):
         """Warn of integers that floats do not hold exactly."""
