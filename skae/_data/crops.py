@@ -102,6 +102,7 @@ class CropDataset(ImageDataset):
     def __init__(self, images, places=None):
         super().__init__(images, images.format.of_size(images.crop.size))
         self.images, self.name = images, images.name
+        self._sizes = np.array(images.sizes)
         self.places = self._evenly_spread() if places is None else places
         self._set_weight()
         if images.targets is not images:
@@ -111,13 +112,12 @@ class CropDataset(ImageDataset):
 
     def _counts(self):
         """Return how many crops fit side by side along each axis of each image."""
-        crop = np.array(self.images.crop.size)
-        return np.maximum(1, np.rint(np.array(self.images.sizes) / crop)).astype(int)
+        return np.maximum(1, np.rint(self._sizes / np.array(self.images.crop.size))).astype(int)
 
     def _room(self):
         """Return by how many units crops can be moved, for each axis of each image."""
-        unit = self.images.crop.unit
-        return (np.array(self.images.sizes) - np.array(self.images.crop.size)) // unit
+        size, unit = self.images.crop
+        return (self._sizes - np.array(size)) // unit
 
     def _evenly_spread(self):
         places = []
@@ -130,7 +130,7 @@ class CropDataset(ImageDataset):
         """Draw as many crops as there are."""
         n, room = len(self), self._room()
         which = np.unique(self.places[:, 0])
-        areas = np.array([prod(self.images.sizes[i]) for i in which], float).cumsum()
+        areas = self._sizes[which].prod(1, dtype=float).cumsum()
         numbers = torch.rand((n, 1 + room.shape[1]), generator=generator, dtype=torch.float64)
         first, *others = numbers.numpy().T
         images = which[np.searchsorted(areas, first * areas[-1], side="right")]

@@ -116,7 +116,7 @@ class ImageReader(SampleReader):
         X = as_images(X, name, self._remedy())
         self._refuse_one(X, name)
         shape = getattr(X, "shape", ())[1:]
-        if self.takes_any_size and self.format is not None and not self.format.has_shape(shape):
+        if self._takes_other(shape):
             check = partial(check_array, input_name=name)  # of another number of features
         if getattr(X, "ndim", 2) <= 2:  # scikit-learn's messages for tables
             dataset = read_array(check, X, sample_weight, name)
@@ -129,6 +129,15 @@ class ImageReader(SampleReader):
             dataset = read_array(check, flat, sample_weight, name)
         format.describe(dataset.X.dtype, dataset, dataset.format.frame)
         return ImageDataset(dataset, format)
+
+    def _takes_other(self, shape):
+        """Say whether samples of a shape are images of another size than those of the training.
+
+        The number of features of a table cannot change, unless it is said to hold signals.
+        """
+        if self.format is None or not self.takes_any_size or self.format.has_shape(shape):
+            return False
+        return len(shape) > 1 or self.spatial_dims != "auto" or self.crop is not None
 
     def _remedy(self):
         """Say what to do with images of unequal sizes."""

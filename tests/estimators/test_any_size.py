@@ -124,6 +124,14 @@ def test_tiles_of_signals(small_tiles, rng):
         np.testing.assert_allclose(method(X), expected, atol=1e-4 * expected.std())
 
 
+def test_rows_of_tables_have_one_length_unless_they_are_signals(rng):
+    X, longer = rng.random((6, 20)), rng.random((2, 33))
+    with pytest.raises(ValueError, match="X has 33 features, but ConvAutoencoder is expecting 20"):
+        spatial(crop_size=None).fit(X).reconstruct(longer)
+    model = spatial(crop_size=None, spatial_dims=1).fit(X)
+    assert model.reconstruct(longer).shape == longer.shape
+
+
 def test_large_images_take_bounded_memory(small_tiles):
     model = unet().fit(np.zeros((3, 16, 16)), np.zeros((3, 16, 16)))
     small_tiles()
