@@ -1,10 +1,13 @@
 """The module of a regressor of images, and random changes of its training pairs. torch only."""
 
+import copy
+
 import torch
 from torch import nn
 
 from skae._modules.autoencoder import AutoencoderModule
 from skae._runtime import TRAINED, Random
+from skae.architectures._base import Layer
 
 FLIPS = {"horizontal": (-1,), "vertical": (-2,), "both": (-2, -1)}
 
@@ -67,6 +70,26 @@ def _shifted(images, axis, by):
     return images.take_along_dim(places.clamp(0, side - 1).view(shape), axis)
 
 
+class WithInput(Layer):
+    """A decoder with the channels of the input behind those of its output.
+
+    Parameters
+    ----------
+    decoder : UNetDecoder
+    mean, std : tensor of shape ()
+        By which the encoder standardizes the input.
+    """
+
+    def __init__(self, decoder, mean, std):
+        super().__init__()
+        self.decoder = decoder
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, maps):
+        return torch.cat([self.decoder(maps), maps[0] * self.std + self.mean], 1)
+
+
 class ImageToImageModule(AutoencoderModule):
     """A U-Net, its loss and the augmentation of its pairs.
 
@@ -84,6 +107,24 @@ class ImageToImageModule(AutoencoderModule):
     def __init__(self, *parts, augmentation, **facts):
         super().__init__(*parts, **facts)
         self.augmentation = augmentation
+
+    def choosing(self, temperature, rng):
+        """Return a module of the same parts that gives others of several possible answers.
+
+        Parameters
+        ----------
+        temperature : float
+        rng : RandomState or None
+            As for ``choose`` of the loss.
+
+        Returns
+        -------
+        ImageToImageModule
+        """
+        twin = copy.copy(self)
+        twin._modules = dict(self._modules)
+        twin.replace(output_activation=self.loss.choose(self.output_activation, temperature, rng))
+        return twin
 
     def training_inputs(self, x, target, state=TRAINED, training=True):
         del state

@@ -130,6 +130,12 @@ class UNet(Architecture, UNetParameters):
         return layers.in_fastest_layout(encoder, decoder)
 
 
+class HalfSizeUNet(UNet):
+    """A U-Net whose maps begin at half the size of the input: "auto" leaves the first ones out."""
+
+    _channel_choices = UNet._channel_choices[1:]
+
+
 def _scales(input_shape, output_shape):
     """Return by how much the sides of the output and of the input are larger, one of them 1."""
     size, target_size = input_shape[1:], output_shape[1:]
