@@ -68,9 +68,7 @@ class ImageToImageRegressor(
     target_shape : tuple of int or None, default=None
         Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
         ``image_shape``.
-    <unet>
-    <image_loss>
-    color_temperature : float, default=0.4
+    color_temperature : float, default=0.5
         With ``loss="color_distribution"``, what ``predict`` makes of the distribution over
         colors, from 0 for the most probable color of each place to 1 for the mean color. Less
         is more colorful, with larger errors. It can change after ``fit``.
@@ -78,6 +76,8 @@ class ImageToImageRegressor(
         With ``loss="color_distribution"``, whether ``predict`` draws colors at random from the
         distribution, by ``random_state``; at other temperatures than 0 the drawn color is mixed
         with others. It can change after ``fit``.
+    <unet>
+    <image_loss>
     <output_activation>
     <training>
 
@@ -116,7 +116,7 @@ class ImageToImageRegressor(
     max_shift: int = 0
     target_shape: tuple | None = None
     loss: str | dict | Callable = "absolute_error"
-    color_temperature: float = 0.4
+    color_temperature: float = 0.5
     sample_colors: bool = False
 
     _parameter_constraints = {

@@ -1,5 +1,7 @@
 """A distribution over colors at each place, for pictures made from gray ones. torch only."""
 
+from math import prod
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -35,9 +37,10 @@ class ColorDistribution(Loss):
 
     Parameters
     ----------
-    rebalancing : float, default=0.5
-        How much frequent colors weigh less: a color weighs one over a mean of its frequency in
-        the training pictures and an equal frequency for all, where this is the weight of its own.
+    rebalancing : float, default=0.2
+        How much frequent colors weigh less than rare ones in answers, from 0 to 1. A color weighs
+        one over this fraction of its frequency in the training pictures, plus the rest of the
+        same frequency for all colors. With 0 all weigh the same.
 
     References
     ----------
@@ -51,18 +54,11 @@ class ColorDistribution(Loss):
     takes_input = True
     input_range = target_range = (0.0, 1.0)
 
-    def __init__(self, rebalancing=0.5):
+    def __init__(self, rebalancing=0.2):
         super().__init__()
         self.rebalancing = rebalancing
 
     def check_shapes(self, input_shape, target_shape):
-        """Raise a ValueError unless inputs are gray pictures, and targets these in color.
-
-        Parameters
-        ----------
-        input_shape, target_shape : tuple of int
-            Channels and size of a sample.
-        """
         name, size = "loss='color_distribution'", " x ".join(map(str, input_shape[1:]))
         if len(input_shape) != 3 or input_shape[0] != 1:
             raise ValueError(
@@ -84,28 +80,33 @@ class ColorDistribution(Loss):
 
     @torch.no_grad()
     def setup(self, dataset):
-        """Learn which colors there are, and their weights, from the training pictures.
+        """Learn which colors there are, and their weights.
 
         Parameters
         ----------
-        dataset : ImageDataset
+        dataset : skae data set
+            The training pictures.
         """
-        n_channels, *size = dataset.sample_shape
+        _, *size = dataset.sample_shape
         self.scale = 2 if all(s % 2 == 0 and s >= MIN_HALVED_SIDE for s in size) else 1
-        n_pixels = size[0] * size[1]
-        sample = dataset.subsample(max(1, MAX_PIXELS // n_pixels))
-        rgb, _ = sample.get_batch(slice(None), torch.float32)
         colors = _all_colors()
-        frequency = sum(
-            _membership(self._places(some), colors).sum((0, 2, 3), dtype=torch.float64)
-            for some in rgb.split(max(1, CHUNK_PIXELS // n_pixels))
-        )
-        frequency = frequency / frequency.sum()
+        frequency = self._frequency(dataset, colors)
         occurs = frequency >= LEAST_FRACTION
         frequency = frequency[occurs] / frequency[occurs].sum()
         balanced = self.rebalancing * frequency + (1 - self.rebalancing) / len(frequency)
         self.register_buffer("colors", colors[occurs])
         self.register_buffer("log_weight", -balanced.log().float())
+
+    def _frequency(self, dataset, colors):
+        """Return how frequent colors are, as fractions of all places."""
+        n_pixels = prod(dataset.sample_shape[1:])
+        sample = dataset.subsample(max(1, MAX_PIXELS // n_pixels))
+        rgb, _ = sample.get_batch(slice(None), torch.float32)
+        count = sum(
+            _membership(self._places(some), colors).sum((0, 2, 3), dtype=torch.float64)
+            for some in rgb.split(max(1, CHUNK_PIXELS // n_pixels))
+        )
+        return count / count.sum()
 
     def _places(self, rgb):
         """Return a and b of each place, shape (n_samples, 2, height, width)."""
@@ -113,29 +114,12 @@ class ColorDistribution(Loss):
         return F.avg_pool2d(ab, self.scale) if self.scale > 1 else ab
 
     def output_shape(self, target_shape):
-        """Return the shape of what the decoder gives: a channel for each color."""
         return len(self.colors), *(side // self.scale for side in target_shape[1:])
 
     def make_activation(self):
-        """Return the module that makes pictures of outputs."""
         return ColorAnswer(self.colors, self.log_weight, self.scale)
 
     def choose(self, activation, temperature, rng=None):
-        """Return the module that makes pictures with other colors of outputs.
-
-        Parameters
-        ----------
-        activation : nn.Module
-            What ``make_activation`` returned.
-        temperature : float
-            As for `ColorAnswer`.
-        rng : RandomState or None, default=None
-            As for `ColorAnswer`.
-
-        Returns
-        -------
-        ColorAnswer
-        """
         del activation
         return ColorAnswer(self.colors, self.log_weight, self.scale, temperature, rng)
 
@@ -147,10 +131,12 @@ class ColorDistribution(Loss):
         prediction : tensor of shape (n_samples, n_colors + n_pixels, height, width)
             A channel for each color, and the pixels of each place of the gray picture.
         target : tensor of shape (n_samples, 3, *size)
+            Pictures in red, green and blue.
 
         Returns
         -------
         tensor of shape (n_samples,)
+            One value per picture.
         """
         logits = prediction[:, : len(self.colors)]
         membership = _membership(self._places(target), self.colors)
