@@ -3,9 +3,10 @@ Which color does a gray picture have?
 =====================================
 
 A gray picture does not say its colors. An `~skae.ImageToImageRegressor` learns from pairs of gray
-and color pictures which colors go with which shapes. This page compares it with two simpler
-answers: the gray picture itself, and a linear regression that predicts the color of each pixel
-from the gray pixels around it.
+and color pictures which colors go with which shapes. This page compares two of its losses: the
+absolute error, and a distribution over colors. Beside them are two simpler answers: the gray
+picture itself, and a linear regression that predicts the color of each pixel from the gray pixels
+around it.
 """
 
 # %%
@@ -27,7 +28,7 @@ from sklearn.datasets import load_sample_images
 from sklearn.linear_model import Ridge
 
 from skae import ImageToImageRegressor
-from skae.metrics import psnr_score, ssim_score
+from skae.metrics import colorfulness, psnr_score, ssim_score
 
 photographs = [np.asarray(photograph) for photograph in load_sample_images().images]
 
@@ -65,11 +66,14 @@ print(f"Fitted on {X_train.shape} and {Y_train.shape}, tested on {X_test.shape},
 # Fit and compare
 # ---------------
 #
-# The regression looks at the 5 x 5 gray pixels around each pixel. The network starts at the same
-# regression, and has 12 epochs to learn what is not linear. In training, half of the patches are
-# flipped left to right; not upside down, because the sky is above. The loss is the absolute
+# The regression looks at the 5 x 5 gray pixels around each pixel. The first network starts at the
+# same regression, and has 12 epochs to learn what is not linear. In training, half of the patches
+# are flipped left to right; not upside down, because the sky is above. The loss is the absolute
 # error, the default. Where several colors are possible, squared error leads to their mean, which
 # is grayish; absolute error leads to their median.
+#
+# The second network learns how probable each color is at each place. Its answer is chosen from
+# this distribution by ``color_temperature``, and has exactly the lightness of the gray picture.
 
 
 def surroundings(images, side=5):
@@ -83,18 +87,22 @@ def surroundings(images, side=5):
 ridge = Ridge().fit(surroundings(X_train[::2]), Y_train[::2].reshape(-1, 3))
 by_ridge = ridge.predict(surroundings(X_test)).reshape(Y_test.shape)
 
-model = ImageToImageRegressor(
-    channels=(16, 32, 64), flips="horizontal", max_epochs=12, random_state=0
-).fit(X_train, Y_train)
+params = {"flips": "horizontal", "max_epochs": 12, "random_state": 0}
+by_median = ImageToImageRegressor(channels=(16, 32, 64), **params).fit(X_train, Y_train)
+by_distribution = ImageToImageRegressor(channels=(32, 64), loss="color_distribution", **params).fit(
+    X_train, Y_train
+)
 
 predictions = {
     "gray": np.repeat(X_test[..., None], 3, axis=-1),
     "ridge regression": np.clip(np.rint(by_ridge), 0, 255).astype("uint8"),
-    "ImageToImageRegressor": model.predict(X_test),
+    "absolute error": by_median.predict(X_test),
+    "distribution": by_distribution.predict(X_test),
 }
 
 # %%
-# Half of the test patches are from one photograph, half from the other.
+# Half of the test patches are from one photograph, half from the other. Colorfulness is a
+# fraction of that of the true colors.
 
 
 def evaluate(images):
@@ -104,7 +112,8 @@ def evaluate(images):
     scores = {
         f"PSNR, {name}": psnr_score(Y_test[part], images[part]) for name, part in parts.items()
     }
-    return scores | {"SSIM": ssim_score(Y_test, images)}
+    color = colorfulness(images) / colorfulness(Y_test)
+    return scores | {"SSIM": ssim_score(Y_test, images), "colorfulness": color}
 
 
 table = pd.DataFrame({name: evaluate(images) for name, images in predictions.items()}).T
@@ -112,8 +121,8 @@ print(table.round(3).to_string())
 
 # %%
 # A linear regression cannot recognize things. It gives each shade of gray the average color that
-# it has over both photographs. On one of them this can be worse than no color at all. The network
-# also uses the texture, and is ahead on both.
+# it has over both photographs. On one of them this can be worse than no color at all. The networks
+# also use the texture, and are ahead on both.
 #
 # In pictures
 # -----------
@@ -123,17 +132,18 @@ print(table.round(3).to_string())
 # part of. Larger patches help, and take longer.
 
 shown = {**predictions, "true colors": Y_test}
-fig, axes = plt.subplots(2, len(shown), figsize=(8.4, 8.6), layout="constrained")
+fig, axes = plt.subplots(2, len(shown), figsize=(10, 8.6), layout="constrained")
 for column, (name, images) in zip(axes.T, shown.items(), strict=True):
-    column[0].set_title(name.replace("Regr", "-\nRegr"))
+    column[0].set_title(name.replace(" ", "\n"))
     for ax, picture in zip(column, np.split(put_together(images, n_columns=6), 2), strict=True):
         ax.imshow(picture)
         ax.set_axis_off()
 plt.show()
 
 # %%
-# The tree and the background of the flower are right. The petals are partly orange and partly
-# gray, and there is an orange haze on the water: colors are guesses that fit the training
+# The tree and the background of the flower are right. With the absolute error, petals are partly
+# orange and partly gray. With the distribution nearly all are orange: it is more colorful, with a
+# larger error. Both have an orange haze on the water: colors are guesses that fit the training
 # pictures, not facts about the picture. More pictures give more to guess from, and a larger
 # distance to the linear regression. Fitted on 10,000 pictures of CIFAR-10, of all kinds of
 # things, the defaults reach 25.2 dB on other pictures, where gray has 24.5 dB and the regression

@@ -1,10 +1,12 @@
 """Regression of images on images: colorizing, restoring, enlarging."""
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import like_input
@@ -12,18 +14,18 @@ from skae._data.image_pairs import ImagePairReader
 from skae._data.read_images import ImageReader
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
-from skae._estimators.predictor import reconstruct
+from skae._estimators.predictor import ChangedPredictor, reconstruct
 from skae._estimators.reading import make_reader
-from skae._modules.image_to_image import ImageToImageModule
-from skae._params import fit_context
+from skae._modules.image_to_image import ImageToImageModule, WithInput
+from skae._params import StrOptions, fit_context, real
 from skae._runtime import building
 from skae._training.session import FitSession, fit_method
 from skae.architectures import UNet
 from skae.architectures._dense import ACTIVATIONS
-from skae.architectures._unet import UNetParameters
+from skae.architectures._unet import HalfSizeUNet, UNetParameters
 from skae.bottlenecks import LinearBottleneck
 from skae.exceptions import PoorFitWarning, warn
-from skae.losses._mixed import LOSSES
+from skae.losses._mixed import IMAGE_LOSSES, make_loss
 
 #: Values of images that scales and the start at a linear regression are computed from.
 MAX_REGRESSED = 2**20
@@ -63,8 +65,16 @@ class ImageToImageRegressor(
     target_shape : tuple of int or None, default=None
         Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
         ``image_shape``.
+    color_temperature : float, default=0.5
+        With ``loss="color_distribution"``, what ``predict`` makes of the distribution over
+        colors, from 0 for the most probable color of each place to 1 for the mean color. Less
+        is more colorful, with larger errors. It can change after ``fit``.
+    sample_colors : bool, default=False
+        With ``loss="color_distribution"``, whether ``predict`` draws colors at random from the
+        distribution, by ``random_state``; at other temperatures than 0 the drawn color is mixed
+        with others. It can change after ``fit``.
     <unet>
-    <absolute_loss>
+    <image_loss>
     <output_activation>
     <training>
 
@@ -101,8 +111,13 @@ class ImageToImageRegressor(
 
     target_shape: tuple | None = None
     loss: str | dict | Callable = "absolute_error"
+    color_temperature: float = 0.5
+    sample_colors: bool = False
 
     _parameter_constraints = {
+        "loss": [StrOptions(set(IMAGE_LOSSES)), dict, callable],
+        "color_temperature": [real(0, 1, closed="both")],
+        "sample_colors": ["boolean"],
         "target_shape": ["array-like", None],
     }
     _architecture = UNet
@@ -172,41 +187,60 @@ class ImageToImageRegressor(
         return ImagePairReader(inputs, self.target_shape)
 
     def _check_ranges(self, dataset):
-        self._check_loss_range(dataset.targets, "loss", LOSSES, name="y")
+        self._check_loss_range(dataset, "loss", IMAGE_LOSSES, "input_range")
+        self._check_loss_range(dataset.targets, "loss", IMAGE_LOSSES, name="y")
+
+    def _make_loss(self):
+        return make_loss(self.loss, IMAGE_LOSSES)
+
+    def _without_effect(self):
+        reasons = super()._without_effect()
+        if self.loss != "color_distribution":
+            reasons |= dict.fromkeys(("color_temperature", "sample_colors"), f"loss={self.loss!r}")
+        return reasons
 
     def _make_module(self, dataset):
-        loss = self._make_loss()
+        loss, shapes = self._make_loss(), (dataset.sample_shape, dataset.targets.sample_shape)
+        loss.check_shapes(*shapes)
         loss.setup(dataset.targets)
         activation = self._output_activation(loss)
         with building(self._new_seed()):
-            architecture = self._make_architecture()
-            modules = architecture.build(dataset.sample_shape, dataset.targets.sample_shape)
-            encoder, decoder = (module.float() for module in modules)
+            encoder, decoder = self._build(loss, *shapes)
             sample = dataset.subsample(max(1, MAX_REGRESSED // _n_values(dataset)))
             x, target = (
                 part.get_batch(slice(None), torch.float32)[0] for part in (sample, sample.targets)
             )
             encoder.standardize(x)
-            if activation == "identity":
+            if activation == "identity" and not loss.from_logits:
                 decoder.standardize(target)
                 decoder.start_at_regression(encoder.blocks(x), target)
         n_components = encoder.eval()(x[:1])[-1].numel()
-        parts = encoder, LinearBottleneck(), decoder, ACTIVATIONS[activation]()
+        if loss.takes_input:
+            decoder = WithInput(decoder, encoder)
+        activation = loss.make_activation() or ACTIVATIONS[activation]()
+        parts = encoder, LinearBottleneck(), decoder, activation
         module = ImageToImageModule(
             *parts,
             loss,
-            augmentation=architecture.make_augmentation(dataset.sample_shape),
             has_missing=dataset.has_missing,
             cost=dataset.cost(parts),
+            **self._parts_to_renew(dataset),
         )
         return module.eval(), n_components
+
+    def _build(self, loss, input_shape, target_shape):
+        """Return the encoder and the decoder."""
+        output_shape = loss.output_shape(target_shape)
+        kind = self._architecture if output_shape[1:] == target_shape[1:] else HalfSizeUNet
+        architecture = kind(**self._parameters_of_the_architecture())
+        return [module.float() for module in architecture.build(input_shape, output_shape)]
 
     def _parts_to_renew(self, dataset):
         architecture = self._make_architecture()
         return {"augmentation": architecture.make_augmentation(dataset.sample_shape)}
 
     def _check_fit(self, dataset):
-        score = self._predictor.r2(dataset.subsample(MAX_CHECKED))
+        score = self._answers.r2(dataset.subsample(MAX_CHECKED))
         if score < 0:
             warn(
                 f"{type(self).__name__} predicts worse than the mean image would (R2 "
@@ -214,6 +248,13 @@ class ImageToImageRegressor(
                 "this check off.",
                 PoorFitWarning,
             )
+
+    @property
+    def _answers(self):
+        """The predictor that chooses answers as the parameters say now."""
+        rng = check_random_state(self.random_state) if self.sample_colors else None
+        choice = {"temperature": self.color_temperature, "rng": rng}
+        return ChangedPredictor(self._predictor, partial(ImageToImageModule.choosing, **choice))
 
     def predict(self, X):
         """Predict target images.
@@ -231,7 +272,7 @@ class ImageToImageRegressor(
         """
         check_is_fitted(self)
         format, images = self._reader.targets.format, self._read_inputs(X)
-        predicted = self._predictor.map(reconstruct, images, format.tensor_shape)
+        predicted = self._answers.map(reconstruct, images, format.tensor_shape)
         return like_input(format.in_frame(format.to_array(predicted)), X)
 
     def transform(self, X):
@@ -254,6 +295,7 @@ class ImageToImageRegressor(
 
     def _read_inputs(self, X):
         dataset = self._reader.read_inputs(X, estimator=self)
+        self._check_loss_range(dataset, "loss", IMAGE_LOSSES, "input_range")
         self._reader.inputs.warn_if_far(dataset)
         return dataset
 
@@ -276,7 +318,7 @@ class ImageToImageRegressor(
         check_is_fitted(self)
         dataset = self._reader.read(X, y, sample_weight=sample_weight, estimator=self)
         self._check_ranges(dataset)
-        return self._predictor.score(dataset)
+        return self._answers.score(dataset)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

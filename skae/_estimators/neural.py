@@ -65,10 +65,10 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
     def _check_ranges(self, dataset):
         """Raise an error if samples to train or validate on are out of a parameter's range."""
 
-    def _check_loss_range(self, dataset, parameter, losses, name="X"):
-        """Raise an error if targets are out of the range of the loss that a parameter names."""
+    def _check_loss_range(self, dataset, parameter, losses, which="target_range", name="X"):
+        """Raise an error if samples are out of a range of the loss that a parameter names."""
         loss = getattr(self, parameter)
-        bounds = losses[loss].target_range if isinstance(loss, str) else None
+        bounds = getattr(losses[loss], which) if isinstance(loss, str) else None
         ends = None if bounds is None else dataset.range()
         if ends is None:
             return

@@ -53,6 +53,17 @@ loss : {{"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ss
         channels, height, width) or (n_samples, n_steps, n_features). It returns one value
         per element or, except for sequences, one per sample."""
 
+IMAGE_LOSS = """\
+loss : {"squared_error", "absolute_error", "huber", "binary_cross_entropy", "ssim", \
+            "color_distribution"}, dict or callable, default="absolute_error"
+        Loss that compares an output with its target. "binary_cross_entropy" needs values
+        in [0, 1]. "ssim" is structural similarity. "color_distribution" colors gray pictures
+        vividly: it learns how probable each color is at each place. X is gray, y is RGB, both
+        in [0, 1] or unsigned integers. The lightness of X stays exactly. A dict is a weighted sum
+        of the other losses, such as ``{"ssim": 0.8, "absolute_error": 0.2}``. A callable takes
+        the output and the target, both tensors of shape (n_samples, channels, height, width) or
+        (n_samples, channels, length). It returns one value per element, or one per sample."""
+
 OUTPUT_ACTIVATION = """\
 output_activation : str, default="auto"
         Activation of the last layer: any activation of `skae.architectures.Dense`. "auto"
@@ -274,7 +285,7 @@ SHARED_DOCS = {
     "<no_linear_fraction>": LINEAR_FRACTION.format(0.0),
     "<neighbors>": NEIGHBORS,
     "<loss>": LOSS.format("squared_error"),
-    "<absolute_loss>": LOSS.format("absolute_error"),
+    "<image_loss>": IMAGE_LOSS,
     "<output_activation>": OUTPUT_ACTIVATION,
     "<training>": TRAINING,
     "<text_training>": "\n    ".join((_entries(TRAINING) | _entries(TEXT_TRAINING)).values()),

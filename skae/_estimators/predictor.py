@@ -198,6 +198,24 @@ def _computed(chunks):
             yield chunk
 
 
+class ChangedPredictor(Predictor):
+    """Passes samples through the module of another predictor, changed.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    change : callable
+        Takes the module, which stays as it is, and returns the changed one.
+    """
+
+    def __init__(self, predictor, change):
+        self.predictor, self.change = predictor, change
+
+    def module_for(self, dtype):
+        module, device = self.predictor.module_for(dtype)
+        return self.change(module), device
+
+
 class NetPredictor(Predictor):
     """Passes samples through the module of a net.
 

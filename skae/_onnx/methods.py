@@ -362,6 +362,12 @@ def of_regressor(model, method, precision):
     samples = samples_of(reader.inputs, precision)
     if method == "transform":
         return Method(samples, Applied(net, _smallest_maps), "codes")
+    if model.sample_colors:
+        raise ValueError(
+            "a graph draws no random colors: set sample_colors=False, so that predict gives the "
+            "annealed mean, or save the estimator by skae.save"
+        )
+    net = net.choosing(model.color_temperature, rng=None)
     targets = samples_of(reader.targets, precision)
     return Method(samples, Applied(net, reconstruct), "prediction", targets)
 

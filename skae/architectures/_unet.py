@@ -135,6 +135,12 @@ class UNet(ImageArchitecture, UNetParameters):
         return layers.in_fastest_layout(encoder, decoder)
 
 
+class HalfSizeUNet(UNet):
+    """A U-Net whose maps begin at half the size of the input: "auto" leaves the first ones out."""
+
+    _channel_choices = UNet._channel_choices[1:]
+
+
 class UNetEncoder(ConvEncoder):
     """Stages of convolutions that give the maps of all sizes.
 
@@ -158,7 +164,11 @@ class UNetEncoder(ConvEncoder):
 
     def blocks(self, x):
         """Return what the stages get of images."""
-        return pixel_unshuffle((x - self.mean) / self.std, self.scale)
+        x = (x - self.mean) / self.std
+        excess = [-side % self.scale for side in x.shape[2:]]
+        if any(excess):
+            x = F.pad(x, [n for side in reversed(excess) for n in (0, side)], mode="replicate")
+        return pixel_unshuffle(x, self.scale)
 
     def forward(self, x):
         x = self.blocks(x)

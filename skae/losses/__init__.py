@@ -6,6 +6,7 @@ that dense stacks can be trained without autograd. The loss of a sample is the m
 its elements, or their sum where ``reduction`` is "sum", as for likelihoods.
 """
 
+from skae.losses._color_distribution import ColorDistribution
 from skae.losses._elementwise import AbsoluteError, BinaryCrossEntropy, HuberLoss, SquaredError
 from skae.losses._likelihoods import BernoulliLikelihood, GaussianLikelihood
 from skae.losses._mixed import CallableLoss, MixedLoss, make_loss
@@ -16,6 +17,7 @@ __all__ = [
     "BernoulliLikelihood",
     "BinaryCrossEntropy",
     "CallableLoss",
+    "ColorDistribution",
     "GaussianLikelihood",
     "HuberLoss",
     "MixedLoss",

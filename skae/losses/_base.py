@@ -22,6 +22,10 @@ class Loss(nn.Module):
         Whether the loss takes the output before its activation.
     target_range : tuple (low, high) or None
         What targets have to be within.
+    input_range : tuple (low, high) or None
+        What inputs have to be within, if these are other samples than the targets.
+    takes_input : bool
+        Whether it takes the channels of the input behind those of the output.
     fraction : tensor of the shape of a sample or float
         How much each element counts as.
     writes_gradient : bool
@@ -38,6 +42,8 @@ class Loss(nn.Module):
     reduction = "mean"
     from_logits = False
     target_range = None
+    input_range = None
+    takes_input = False
     writes_gradient = False
     skips_unknown = False
     learns_variance = False
@@ -50,6 +56,15 @@ class Loss(nn.Module):
     def fraction(self):
         """How much each element counts as."""
         return 1.0
+
+    def check_shapes(self, input_shape, target_shape):
+        """Raise a ValueError if inputs and targets of these shapes do not suit the loss.
+
+        Parameters
+        ----------
+        input_shape, target_shape : tuple of int
+            Of a sample, where these differ.
+        """
 
     def setup(self, dataset):
         """Learn what is needed from the training data.
@@ -101,6 +116,21 @@ class Loss(nn.Module):
         """
         return values
 
+    def output_shape(self, target_shape):
+        """Return the shape of what the decoder gives for a sample, after ``setup``.
+
+        Parameters
+        ----------
+        target_shape : tuple of int
+            Of a target.
+
+        Returns
+        -------
+        tuple of int
+            The shape.
+        """
+        return target_shape
+
     def make_activation(self):
         """Return the module that turns outputs into predictions, None for a plain activation.
 
@@ -109,6 +139,26 @@ class Loss(nn.Module):
         nn.Module or None
             The module.
         """
+
+    def choose(self, activation, temperature, rng=None):
+        """Return the module that turns outputs into others of several possible predictions.
+
+        Parameters
+        ----------
+        activation : nn.Module
+            The one that does so by default.
+        temperature : float
+            Less makes the predictions more alike to the most probable one.
+        rng : RandomState or None, default=None
+            Source of random predictions, None for none.
+
+        Returns
+        -------
+        nn.Module
+            The module.
+        """
+        del temperature, rng
+        return activation
 
     def stack_key(self):
         """Return what must be equal for models to train as one.

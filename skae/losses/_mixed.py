@@ -11,6 +11,7 @@ from skae._names import did_you_mean
 from skae._params import callable_name, refuse_class
 from skae._runtime import Random
 from skae.losses._base import Loss, per_sample
+from skae.losses._color_distribution import ColorDistribution
 from skae.losses._elementwise import AbsoluteError, BinaryCrossEntropy, HuberLoss, SquaredError
 from skae.losses._ssim import StructuralDissimilarity
 
@@ -142,14 +143,19 @@ LOSSES = {
     "ssim": StructuralDissimilarity,
 }
 
+#: Those of images that are predicted from others.
+IMAGE_LOSSES = LOSSES | {"color_distribution": ColorDistribution}
 
-def make_loss(loss):
+
+def make_loss(loss, losses=LOSSES):
     """Return the loss module for a name, a mix of names, or a callable.
 
     Parameters
     ----------
     loss : str, dict or callable
-        A name of ``LOSSES``, the weights of several names, or a user's function.
+        A name of ``losses``, the weights of several names, or a user's function.
+    losses : dict, default=LOSSES
+        By name, the class.
 
     Returns
     -------
@@ -164,4 +170,4 @@ def make_loss(loss):
     if isinstance(loss, dict):
         return MixedLoss(loss)
     refuse_class("loss", loss)
-    return LOSSES[loss]() if isinstance(loss, str) else CallableLoss(loss)
+    return losses[loss]() if isinstance(loss, str) else CallableLoss(loss)

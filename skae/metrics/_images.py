@@ -10,9 +10,69 @@ from skae._data.image_format import MAX_INTENSITY
 from skae._data.read_images import ImageReader
 from skae.losses._ssim import structural_similarity
 
-__all__ = ["psnr_score", "ssim_score"]
+__all__ = ["colorfulness", "psnr_score", "ssim_score"]
 
 CHUNK = 256
+
+#: How much the mean color counts in colorfulness, beside how colors differ.
+MEAN_WEIGHT = 0.3
+
+
+def colorfulness(images, *, data_range=None, channels_first=False):
+    """Return how colorful pictures are, on average, by the measure of Hasler and Suesstrunk [1]_.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_samples, height, width, 3)
+        Red, green and blue.
+    data_range : float or None, default=None
+        As for `psnr_score`.
+    channels_first : bool, default=False
+        Whether the channels are the first axis of an image.
+
+    Returns
+    -------
+    colorfulness : float
+        0 for gray pictures. About 15 is slightly, 33 moderately, 59 quite and 109 extremely
+        colorful.
+
+    Raises
+    ------
+    ValueError
+        If the images have other than three channels, or their range is not clear.
+
+    References
+    ----------
+    .. [1] D. Hasler and S. Suesstrunk, "Measuring colorfulness in natural images", Human Vision
+       and Electronic Imaging 2003. :doi:`10.1117/12.477378`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.metrics import colorfulness
+    >>> gray = np.full((1, 8, 8, 3), 0.5)
+    >>> red = gray + [0.5, 0, 0]
+    >>> colorfulness(gray), round(colorfulness(red), 3)
+    (0.0, 42.765)
+    """
+    images, _, data_range = _check_images(images, images, data_range)
+    format = ImageReader(None, channels_first).format_of(images.shape[1:], "images")
+    if format.tensor_shape[0] != 3:
+        raise ValueError(f"colorfulness needs red, green and blue; got shape {images.shape}")
+    values = [
+        _colorfulness(np.moveaxis(part, format.channel_axis + 1, 0) * (255 / data_range))
+        for (part,) in _chunks(images)
+    ]
+    return float(np.concatenate(values).mean())
+
+
+def _colorfulness(rgb):
+    """Return the colorfulness of each of the images of an array of shape (3, n_images, ...)."""
+    red, green, blue = (channel.reshape(len(channel), -1) for channel in rgb)
+    opponents = red - green, (red + green) / 2 - blue
+    variance = sum(opponent.var(1) for opponent in opponents)
+    mean_square = sum(opponent.mean(1) ** 2 for opponent in opponents)
+    return np.sqrt(variance) + MEAN_WEIGHT * np.sqrt(mean_square)
 
 
 def psnr_score(y_true, y_pred, *, data_range=None):

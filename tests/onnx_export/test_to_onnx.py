@@ -8,13 +8,19 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from graph_models import QUICK, ROWS, TABLE, fitted, rng
+from graph_models import IMAGES, QUICK, ROWS, TABLE, fitted, rng
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skae import Autoencoder, OutlierDetector, Seq2SeqTranslator, TabularAutoencoder
+from skae import (
+    Autoencoder,
+    ImageToImageRegressor,
+    OutlierDetector,
+    Seq2SeqTranslator,
+    TabularAutoencoder,
+)
 from skae._onnx.exporting import onnx_input, to_onnx
 
 
@@ -58,6 +64,17 @@ def test_any_number_of_samples_gives_what_the_estimator_gives(name, method):
     for n in (1, 3, 1000):
         (got,) = run(graph, onnx_input(model, X[:n]))
         assert error(got, expected) < 1e-5
+
+
+def test_pictures_get_the_colors_of_the_temperature():
+    X, tint = IMAGES[:100], np.float32([1, 0.6, 0.3])
+    colors = ImageToImageRegressor((4,), loss="color_distribution", **QUICK)
+    colors.fit(X, X[..., None] * tint).set_params(color_temperature=0.2)
+    (got,) = run(to_onnx(colors), onnx_input(colors, X[:7]))
+    assert error(got, colors.predict(X)) < 1e-3
+    assert error(got, colors.set_params(color_temperature=1.0).predict(X)) > 1e-3
+    with pytest.raises(ValueError, match="set sample_colors=False"):
+        to_onnx(colors.set_params(sample_colors=True))
 
 
 def test_sequences_of_any_lengths_are_restored():
