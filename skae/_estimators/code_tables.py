@@ -52,10 +52,10 @@ class CodeTables:
             Takes levels, of shape (n_levels,), and gives the logarithms of their probabilities,
             of shape (n_maps, n_levels).
         """
-        levels = np.rint(codes / np.float64(step_size))
-        most = min(MAX_LEVEL, MAX_CELLS // (2 * levels.shape[1]))
+        levels = _levels(codes, step_size)
+        most = min(MAX_LEVEL, MAX_CELLS // (4 * levels.shape[1]))
         low, high = (int(np.clip(end, -most, most)) for end in (levels.min(), levels.max()))
-        margin = 1 + (high - low) // 8
+        margin = 4 + (high - low) // 2  # where the prior says what is likely
         support = np.arange(low - margin, high + margin + 1)
         counts = np.stack([_counts(column, support) for column in levels.T])
         base = np.exp(log_prior(support)) + LEAST / len(support)
@@ -72,8 +72,8 @@ class CodeTables:
 
     def symbols(self, codes):
         """Return the symbols of codes, int32, and the codes that are escaped."""
-        symbols = np.clip(np.rint(codes / np.float64(self.step_size)) - self.lowest, 0, None)
-        symbols = np.minimum(symbols, self._escape).astype(np.int32)
+        levels = _levels(codes, self.step_size) - self.lowest
+        symbols = levels.clip(0, self._escape).astype(np.int32)
         symbols[self._values(symbols, codes.dtype) != codes] = self._escape
         return symbols, codes[symbols == self._escape]
 
@@ -120,6 +120,11 @@ def _stream():
     except ModuleNotFoundError as error:
         raise missing("constriction", "compression") from error
     return stream
+
+
+def _levels(codes, step_size):
+    with np.errstate(over="ignore"):  # such levels are escaped
+        return np.rint(codes / np.float64(step_size))
 
 
 def _counts(levels, support):

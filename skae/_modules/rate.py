@@ -4,7 +4,6 @@ from math import log
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from skae._modules.autoencoder import weighted_mean
 from skae._runtime import TRAINED
@@ -18,6 +17,9 @@ SPEED = 10.0
 
 #: Bounds of the logarithms of scales, which keep probabilities finite.
 LOG_SCALES = log(0.05), log(1e4)
+
+#: Least probability of a level near 0; it falls with the square.
+FLOOR = 1e-6
 
 
 class RateBottleneck(LinearBottleneck):
@@ -50,7 +52,7 @@ class RateBottleneck(LinearBottleneck):
     def __init__(self, rate_weight, step_size, n_maps):
         super().__init__()
         self.rate_weight, self.step_size, self.n_maps = rate_weight, step_size, n_maps
-        scales = torch.tensor(START_SCALES).log().expand(n_maps, -1)
+        scales = torch.tensor(START_SCALES).log()[:, None].expand(-1, n_maps)
         zeros = torch.zeros_like(scales)
         start = torch.stack([zeros, zeros, scales]) / SPEED
         self.prior = nn.Parameter(start.flatten())  # flat, as it is no matrix of weights
@@ -84,13 +86,16 @@ class RateBottleneck(LinearBottleneck):
         tensor of shape (n_samples, n_components)
         """
         prior = self.prior.to(levels) * SPEED
-        weights, means, log_scales = prior.view(3, 1, self.n_maps, 1, len(START_SCALES))
-        x = levels.unflatten(1, (self.n_maps, -1)).unsqueeze(-1) - means
-        # Both ends of a step are on the lower side, where differences are exact.
-        slopes = torch.exp(-log_scales.clamp(*LOG_SCALES))
-        upper, lower = (F.logsigmoid((end - x.abs()) * slopes) for end in (0.5, -0.5))
-        parts = upper + torch.log(-torch.expm1(lower - upper))
-        return (parts + weights.log_softmax(-1)).logsumexp(-1).flatten(1)
+        weights, means, log_scales = prior.view(3, len(START_SCALES), 1, self.n_maps, 1)
+        levels = levels.unflatten(1, (self.n_maps, -1))
+        slopes, fractions = torch.exp(-log_scales.clamp(*LOG_SCALES)), weights.softmax(0)
+        found = FLOOR / (1 + levels.square())  # far out, where the mixture is 0
+        for slope, mean, fraction in zip(slopes, means, fractions, strict=True):
+            # Both ends of a step are on the lower side, where differences are exact.
+            x = (levels - mean).abs() * -slope
+            part = torch.sigmoid(x + slope / 2) - torch.sigmoid(x - slope / 2)
+            found = torch.addcmul(found, part, fraction)
+        return found.log().flatten(1)
 
     @torch.no_grad()
     def log_prior(self, levels):

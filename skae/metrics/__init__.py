@@ -1,6 +1,13 @@
 """Scores of predicted images and texts, for `sklearn.metrics.make_scorer`."""
 
-from skae.metrics._images import psnr_score, ssim_score
+from skae.metrics._images import ms_ssim_score, psnr_score, ssim_score
 from skae.metrics._texts import bleu_score, chrf_score, exact_match_score
 
-__all__ = ["bleu_score", "chrf_score", "exact_match_score", "psnr_score", "ssim_score"]
+__all__ = [
+    "bleu_score",
+    "chrf_score",
+    "exact_match_score",
+    "ms_ssim_score",
+    "psnr_score",
+    "ssim_score",
+]
