@@ -3,11 +3,12 @@
     python benchmarks/bench_compression.py --data DIR [--only digits small photographs]
 
 DIR holds ``mnist.npz`` and ``cifar10_10k.npz``. For each ``rate_weight``, a
-`CompressiveAutoencoder` is fitted on training pictures, and 400 others become bytes and
-pictures again. These are the bytes of ``compress`` for all of them together, with its header. JPEG
+`CompressiveAutoencoder` of dense layers is fitted on training pictures, and others become bytes and
+pictures again. The bytes are those of ``compress`` for all of them together, with its header. JPEG
 and WebP, from Pillow, get the test pictures as one sheet in which each begins at a multiple of 32
 pixels, so that one header serves all of them. Their figures are for the same number of bytes,
-between those of the two nearest qualities; "-" where their worst quality takes more bytes.
+between those of the two nearest qualities; "-" where their worst quality takes more bytes. The
+last column has the processor's seconds.
 
 bits
     Per pixel.
@@ -17,17 +18,18 @@ MS-SSIM
     Mean over the pictures: two scales for digits and small pictures, three for photographs.
 
 digits
-    MNIST, 28 x 28: 20,000 training images.
+    MNIST, 28 x 28: 20,000 training images, 200 test images. A row is an image.
 small
-    CIFAR-10, 32 x 32 in color: 10,000 training images.
+    CIFAR-10, 32 x 32 in color, 200 test images. A row is a block of 8 x 8 pixels, as in JPEG, and
+    30,000 of those of the 10,000 training images are fitted.
 photographs
-    Patches of 64 x 64 in color. Those for the fit are from four photographs of scikit-image and
-    scikit-learn, those for the test from three others. "blocks" cuts them into 8 x 8
-    pixels, as JPEG does, and its net is dense.
+    Patches of 64 x 64 in color, blocks as before. Those for the fit are from four photographs of
+    scikit-image and scikit-learn, the 100 for the test from three others.
 """
 
 import argparse
 import time
+from bisect import bisect
 from io import BytesIO
 from pathlib import Path
 
@@ -38,13 +40,12 @@ from skimage.data import stereo_motorcycle
 from sklearn.datasets import load_sample_image
 
 from skae import CompressiveAutoencoder
-from skae.architectures import Conv, Dense
+from skae.architectures import Dense
 from skae.metrics import ms_ssim_score
 
-N_TEST, SHEET_COLUMNS, GRID = 400, 20, 32
-PLAIN = {"check_baseline": False, "early_stopping": False, "random_state": 0}
-QUALITIES = {"JPEG": (*range(1, 20, 2), *range(20, 96, 5)), "WebP": range(0, 101, 5)}
-OPTIONS = {"JPEG": {"optimize": True}, "WebP": {"method": 6}}
+N_TEST, N_PATCHES, SHEET_COLUMNS, GRID, MAX_ROWS = 200, 100, 20, 32, 30_000
+QUALITIES = {"JPEG": (*range(1, 20, 2), *range(20, 96, 5)), "WebP": range(0, 101, 10)}
+OPTIONS = {"JPEG": {"optimize": True}, "WebP": {"method": 4}}
 
 
 # Pictures.
@@ -78,93 +79,61 @@ def photographs(data):
     others = skimage_data.coffee(), skimage_data.rocket(), load_sample_image("china.jpg")
     test = patches(others, step=48)
     order = np.random.default_rng(0).permutation(len(test))
-    return patches(fitted, step=16), test[order[: len(test) // 20 * 20]]
+    return patches(fitted, step=16), test[order[:N_PATCHES]]
 
 
 # Models.
 
 
-class Whole:
-    """Whole pictures by convolutions."""
+class Rows:
+    """Pictures, or blocks of them, as rows for dense layers.
 
-    def __init__(self, **params):
-        self.model = CompressiveAutoencoder(**PLAIN, **params)
+    Parameters
+    ----------
+    side : int
+        Of a block.
+    n_components, max_epochs : int
+    """
 
-    def fit(self, X):
-        self.model.fit(X)
-        return self
+    def __init__(self, side, n_components, max_epochs):
+        self.side, self.n_components, self.max_epochs = side, n_components, max_epochs
 
-    def round_trip(self, X):
-        packed = self.model.compress(X)
-        return self.model.decompress(packed), len(packed)
-
-
-class Blocks(Whole):
-    """Blocks of 8 x 8 pixels as rows."""
-
-    SIDE = 8
-
-    def fit(self, X):
-        rows = self._rows(X)
-        some = np.random.default_rng(0).permutation(len(rows))[:100_000]
-        return super().fit(rows[some])
-
-    def round_trip(self, X):
-        rows, n_bytes = super().round_trip(self._rows(X))
-        n, height, width, colors = X.shape
-        blocks = rows.reshape(n, height // self.SIDE, width // self.SIDE, *[self.SIDE] * 2, colors)
-        pictures = blocks.swapaxes(2, 3).reshape(X.shape)
-        return np.rint(255 * pictures).clip(0, 255).astype("uint8"), n_bytes
+    def round_trip(self, rate_weight, fitted, X):
+        """Return the test pictures after a way through bytes, and how many these are."""
+        model = CompressiveAutoencoder(
+            self.n_components,
+            rate_weight=rate_weight,
+            architecture=Dense((256,)),
+            batch_size=256,
+            max_epochs=self.max_epochs,
+            early_stopping=False,
+            check_baseline=False,
+            random_state=0,
+        )
+        rows = self._rows(fitted)
+        some = np.random.default_rng(0).permutation(len(rows))[:MAX_ROWS]
+        packed = model.fit(rows[some]).compress(self._rows(X))
+        restored = self._pictures(model.decompress(packed), X.shape)
+        return np.rint(255 * restored).clip(0, 255).astype("uint8"), len(packed)
 
     def _rows(self, X):
-        n, height, width, colors = X.shape
-        blocks = X.reshape(n, height // self.SIDE, self.SIDE, width // self.SIDE, self.SIDE, colors)
-        return blocks.swapaxes(2, 3).reshape(-1, self.SIDE**2 * colors) / np.float32(255)
+        n, height, width, *colors = X.shape
+        tall, wide = height // self.side, width // self.side
+        blocks = X.reshape(n, tall, self.side, wide, self.side, *colors).swapaxes(2, 3)
+        return blocks.reshape(n * tall * wide, -1) / np.float32(255)
+
+    def _pictures(self, rows, shape):
+        n, height, width, *colors = shape
+        tall, wide = height // self.side, width // self.side
+        blocks = rows.reshape(n, tall, wide, self.side, self.side, *colors)
+        return blocks.swapaxes(2, 3).reshape(shape)
 
 
-def blocks(weight):
-    return Blocks(
-        rate_weight=weight,
-        n_components=192,
-        architecture=Dense((192,)),
-        batch_size=512,
-        max_epochs=5,
-    )
-
-
-WEIGHTS = 0.003, 0.001, 0.0003
-
+#: By name: what loads the pictures, weights of the rate, and the model.
 TASKS = {
-    "digits": (
-        digits,
-        (0.01, 0.003, 0.001),
-        {
-            "dense code": lambda weight: Whole(
-                rate_weight=weight,
-                n_components=64,
-                architecture=Conv(hidden_layer_sizes=256),
-                batch_size=128,
-                max_epochs=3,
-                lr=4e-3,
-            ),
-        },
-    ),
-    "small": (small, WEIGHTS, {"blocks": blocks}),
-    "photographs": (
-        photographs,
-        WEIGHTS,
-        {
-            "blocks": blocks,
-            "spatial code": lambda weight: Whole(
-                rate_weight=weight,
-                n_components=24,
-                architecture=Conv((32, 48, 64), code="spatial", normalization=None),
-                batch_size=16,
-                max_epochs=5,
-                lr=4e-3,
-            ),
-        },
-    ),
+    "digits": (digits, (0.03, 0.01, 0.003), Rows(28, 64, max_epochs=8)),
+    "small": (small, (0.003, 0.001, 0.0003), Rows(8, 192, max_epochs=4)),
+    "photographs": (photographs, (0.003, 0.001, 0.0003), Rows(8, 192, max_epochs=4)),
 }
 
 
@@ -180,29 +149,34 @@ class Codec:
     """JPEG or WebP for a sheet of pictures: its scores for a number of bytes."""
 
     def __init__(self, name, X):
+        self.X, self.sizes, self.restored, self.known = X, [], [], {}
         n, height, width = X.shape[:3]
         edges = [(0, -side % GRID) for side in (height, width)]
         padded = np.pad(X, [(0, 0), *edges, *[(0, 0)] * (X.ndim - 3)], mode="edge")
         rows = padded.reshape(-1, SHEET_COLUMNS, *padded.shape[1:]).swapaxes(1, 2)
         sheet = rows.reshape(-1, SHEET_COLUMNS * padded.shape[2], *X.shape[3:])
-        self.sizes, self.scores = [], []
         for quality in QUALITIES[name]:
             file = BytesIO()
             Image.fromarray(sheet).save(file, name, quality=quality, **OPTIONS[name])
-            image = Image.open(file)
-            back = np.asarray(image.convert("RGB" if X.ndim == 4 else "L")).reshape(rows.shape)
-            back = back.swapaxes(1, 2).reshape(padded.shape)[:, :height, :width]
+            image = Image.open(file).convert("RGB" if X.ndim == 4 else "L")
+            back = np.asarray(image).reshape(rows.shape).swapaxes(1, 2).reshape(padded.shape)
+            self.restored.append(back[:, :height, :width])
             self.sizes.append(file.tell())
-            self.scores.append(scores(X, back))
 
     def at(self, n_bytes):
         """Return the PSNR and the MS-SSIM for a number of bytes, or two NaN."""
         if not self.sizes[0] <= n_bytes <= self.sizes[-1]:
             return np.nan, np.nan
-        logs = np.log(np.maximum.accumulate(self.sizes))
-        return tuple(
-            np.interp(np.log(n_bytes), logs, column) for column in np.transpose(self.scores)
-        )
+        i = bisect(self.sizes, n_bytes, hi=len(self.sizes) - 1)
+        ends = np.log(self.sizes[i - 1 : i + 1])
+        place = (np.log(n_bytes) - ends[0]) / (ends[1] - ends[0])
+        first, second = self._scores(i - 1), self._scores(i)
+        return first + place * (second - first)
+
+    def _scores(self, i):
+        if i not in self.known:
+            self.known[i] = np.array(scores(self.X, self.restored[i]))
+        return self.known[i]
 
 
 def least_file(name, X):
@@ -216,24 +190,21 @@ def least_file(name, X):
 
 
 def bench(task, data):
-    load, weights, models = TASKS[task]
+    load, weights, rows = TASKS[task]
     fitted, X = load(data)
-    n_pixels = X.shape[0] * X.shape[1] * X.shape[2]
     codecs = {name: Codec(name, X) for name in QUALITIES}
     least = ", ".join(f"{name} {least_file(name, X):.0f}" for name in QUALITIES)
     print(f"\n{task}: {len(fitted)} and {len(X)} of {X.shape[1:]}; least bytes of a file: {least}")
-    heads = "".join(f"{name:>9}{'MS-SSIM':>9}" for name in ("PSNR", *QUALITIES))
-    print(f"{'':14}{'weight':>8}{'bytes':>7}{'bits':>7}{heads}{'s':>6}")
-    for name, make in models.items():
-        for weight in weights:
-            start = time.process_time()
-            restored, n_bytes = make(weight).fit(fitted).round_trip(X)
-            seconds = time.process_time() - start
-            lines = [scores(X, restored), *(codec.at(n_bytes) for codec in codecs.values())]
-            figures = "".join(f"{psnr:9.2f}{ssim:9.4f}" for psnr, ssim in lines)
-            sizes = f"{n_bytes / len(X):7.1f}{8 * n_bytes / n_pixels:7.3f}"
-            figures = figures.replace("nan", "  -")
-            print(f"{name:14}{weight:8}{sizes}{figures}{seconds:6.0f}", flush=True)
+    heads = "".join(f"{name:>7}{'MS-SSIM':>9}" for name in ("PSNR", *QUALITIES))
+    print(f"{'weight':>7}{'bytes':>8}{'bits':>7}{heads}{'s':>6}", flush=True)
+    for weight in weights:
+        start = time.process_time()
+        restored, n_bytes = rows.round_trip(weight, fitted, X)
+        seconds = time.process_time() - start
+        lines = [scores(X, restored), *(codec.at(n_bytes) for codec in codecs.values())]
+        figures = "".join(f"{psnr:7.2f}{ssim:9.4f}" for psnr, ssim in lines).replace("nan", "  -")
+        sizes = f"{n_bytes / len(X):8.1f}{8 * n_bytes / np.prod(X.shape[:3]):7.3f}"
+        print(f"{weight:7}{sizes}{figures}{seconds:6.0f}", flush=True)
 
 
 def main():

@@ -112,8 +112,8 @@ def multi_scale_similarity(x, y, data_range):
     """Return the multi-scale structural similarity (MS-SSIM) of pairs of images [1]_.
 
     From one scale to the next, images are averaged over blocks of two pixels a side. There are
-    as many of the five scales as have windows of 11 pixels, at least one, and their exponents are
-    divided by their sum. A mean structure below 0 counts as 0.
+    as many of the five scales as have windows of 11 pixels, at least one. Exponents of fewer scales
+    are divided by their sum. A mean structure below 0 counts as 0.
 
     Parameters
     ----------
@@ -136,7 +136,8 @@ def multi_scale_similarity(x, y, data_range):
     while n_scales < len(EXPONENTS) and side // 2**n_scales > 2 * RADIUS:
         n_scales += 1
     halve = (F.avg_pool1d, F.avg_pool2d)[x.ndim - 3]
-    total, similarity = sum(EXPONENTS[:n_scales]), 1.0
+    total = 1.0 if n_scales == len(EXPONENTS) else sum(EXPONENTS[:n_scales])
+    similarity = 1.0
     for scale, exponent in enumerate(EXPONENTS[:n_scales], start=1):
         luminance, structure = _similarities(x, y, data_range)
         if scale == n_scales:

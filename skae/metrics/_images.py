@@ -120,7 +120,7 @@ def ms_ssim_score(
     It compares structures at five scales: the images, and images of half the size each time. An
     image of less than 176 pixels a side has fewer scales, down to 11 pixels or more each: four from
     88 pixels on, three from 44, two from 22, and otherwise one, which is `ssim_score`. The
-    exponents of its scales are divided by their sum. So compare scores of images of one size only.
+    exponents of fewer scales are divided by their sum. Compare scores of images of one size only.
 
     Parameters
     ----------
