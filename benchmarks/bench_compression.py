@@ -7,8 +7,9 @@ DIR holds ``mnist.npz`` and ``cifar10_10k.npz``. For each ``rate_weight``, a
 pictures again. The bytes are those of ``compress`` for all of them together, with its header. JPEG
 and WebP, from Pillow, get the test pictures as one sheet in which each begins at a multiple of 32
 pixels, so that one header serves all of them. Their figures are for the same number of bytes,
-between those of the two nearest qualities; "-" where their worst quality takes more bytes. The
-last column has the processor's seconds.
+between those of the two nearest qualities; "-" where their worst quality takes more bytes. JPEG and
+WebP halve the resolution of colors; "4:4:4" is JPEG that does not. The last column has the
+processor's seconds.
 
 bits
     Per pixel.
@@ -44,8 +45,12 @@ from skae.architectures import Dense
 from skae.metrics import ms_ssim_score
 
 N_TEST, N_PATCHES, SHEET_COLUMNS, GRID, MAX_ROWS = 200, 100, 20, 32, 30_000
-QUALITIES = {"JPEG": (*range(1, 20, 2), *range(20, 96, 5)), "WebP": range(0, 101, 10)}
-OPTIONS = {"JPEG": {"optimize": True}, "WebP": {"method": 4}}
+JPEG_QUALITIES = *range(1, 20, 2), *range(20, 96, 5)
+CODECS = {
+    "JPEG": ("JPEG", JPEG_QUALITIES, {"optimize": True}),
+    "4:4:4": ("JPEG", JPEG_QUALITIES, {"optimize": True, "subsampling": 0}),
+    "WebP": ("WebP", range(0, 101, 10), {"method": 4}),
+}
 
 
 # Pictures.
@@ -131,7 +136,7 @@ class Rows:
 
 #: By name: what loads the pictures, weights of the rate, and the model.
 TASKS = {
-    "digits": (digits, (0.03, 0.01, 0.003), Rows(28, 64, max_epochs=8)),
+    "digits": (digits, (0.03, 0.01, 0.003), Rows(28, 256, max_epochs=5)),
     "small": (small, (0.003, 0.001, 0.0003), Rows(8, 192, max_epochs=4)),
     "photographs": (photographs, (0.003, 0.001, 0.0003), Rows(8, 192, max_epochs=4)),
 }
@@ -155,9 +160,10 @@ class Codec:
         padded = np.pad(X, [(0, 0), *edges, *[(0, 0)] * (X.ndim - 3)], mode="edge")
         rows = padded.reshape(-1, SHEET_COLUMNS, *padded.shape[1:]).swapaxes(1, 2)
         sheet = rows.reshape(-1, SHEET_COLUMNS * padded.shape[2], *X.shape[3:])
-        for quality in QUALITIES[name]:
+        kind, qualities, options = CODECS[name]
+        for quality in qualities:
             file = BytesIO()
-            Image.fromarray(sheet).save(file, name, quality=quality, **OPTIONS[name])
+            Image.fromarray(sheet).save(file, kind, quality=quality, **options)
             image = Image.open(file).convert("RGB" if X.ndim == 4 else "L")
             back = np.asarray(image).reshape(rows.shape).swapaxes(1, 2).reshape(padded.shape)
             self.restored.append(back[:, :height, :width])
@@ -181,10 +187,11 @@ class Codec:
 
 def least_file(name, X):
     """Return the mean bytes of files of one picture at the worst quality."""
+    kind, qualities, options = CODECS[name]
     sizes = []
     for image in X[:100]:
         file = BytesIO()
-        Image.fromarray(image).save(file, name, quality=QUALITIES[name][0], **OPTIONS[name])
+        Image.fromarray(image).save(file, kind, quality=qualities[0], **options)
         sizes.append(file.tell())
     return np.mean(sizes)
 
@@ -192,10 +199,10 @@ def least_file(name, X):
 def bench(task, data):
     load, weights, rows = TASKS[task]
     fitted, X = load(data)
-    codecs = {name: Codec(name, X) for name in QUALITIES}
-    least = ", ".join(f"{name} {least_file(name, X):.0f}" for name in QUALITIES)
+    codecs = {name: Codec(name, X) for name in CODECS}
+    least = ", ".join(f"{name} {least_file(name, X):.0f}" for name in ("JPEG", "WebP"))
     print(f"\n{task}: {len(fitted)} and {len(X)} of {X.shape[1:]}; least bytes of a file: {least}")
-    heads = "".join(f"{name:>7}{'MS-SSIM':>9}" for name in ("PSNR", *QUALITIES))
+    heads = "".join(f"{name:>7}{'MS-SSIM':>9}" for name in ("PSNR", *CODECS))
     print(f"{'weight':>7}{'bytes':>8}{'bits':>7}{heads}{'s':>6}", flush=True)
     for weight in weights:
         start = time.process_time()

@@ -12,8 +12,8 @@ of photographs, and JPEG does very differently on them.
 # To bytes and back
 # -----------------
 #
-# ``rate_weight`` says how much a bit counts beside the squared error. Codes are rounded, and a range
-# coder makes bytes of them. The linear models are the same without hidden layers: rounded
+# ``rate_weight`` says how much a bit counts beside the squared error. Codes are rounded, and a
+# range coder makes bytes of them. The linear models are the same without hidden layers: rounded
 # codes as of PCA, with the same coder.
 #
 # JPEG gets all test pictures as one sheet, because the header of a file alone, more than 300

@@ -126,7 +126,7 @@ class CompressiveAutoencoder(LossParameters, ArchitectureParameters, BaseAutoenc
         dataset = self._read_new(X)
         codes = self._encoded(dataset)
         symbols, escaped = self.code_tables_.symbols(codes)
-        coded = self.code_tables_.encode(symbols)
+        coded = self.code_tables_.encode(symbols, self.code_tables_.classes(symbols))
         parts = self._fingerprint(), len(codes), dataset.lengths, escaped, coded
         return CompressedBytes(*parts).to_bytes()
 
@@ -183,9 +183,10 @@ class CompressiveAutoencoder(LossParameters, ArchitectureParameters, BaseAutoenc
     def _fingerprint(self):
         """Return a checksum of all that bytes are decoded by, and of how the coder uses it."""
         tables, module = self.code_tables_, self.net_.module_
-        n_levels = tables.frequencies.shape[1]
-        probe = np.arange(len(tables.frequencies), dtype=np.int32)[None] * 7 % n_levels
-        pieces = [tables.encode(probe), tables.frequencies.tobytes()]
+        n_classes, n_components, n_levels = tables.frequencies.shape
+        numbers = np.arange(n_classes * n_components, dtype=np.int32) * 7 % n_levels
+        probe = tables.encode(numbers.reshape(-1, n_components), np.arange(n_classes, dtype="i4"))
+        pieces = [probe, tables.frequencies.tobytes(), tables.class_frequencies.tobytes()]
         pieces.append(f"{tables.lowest} {tables.step_size!r}".encode())
         state = module.decoder.state_dict().values()
         pieces += [tensor.cpu().contiguous().numpy().tobytes() for tensor in state]

@@ -1,5 +1,7 @@
 """Tables of codes: whole numbers that fit the data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,8 @@ def test_frequencies_are_whole_numbers_of_one_sum(levels):
     tables = CodeTables.learn(codes_of(levels), STEP, flat_prior(4))
     assert tables.frequencies.dtype == np.uint32
     assert tables.frequencies.min() >= 1
-    assert (tables.frequencies.sum(1) == 2**TABLE_BITS).all()
+    assert (tables.frequencies.sum(2) == 2**TABLE_BITS).all()
+    assert tables.class_frequencies.sum() == 2**TABLE_BITS
 
 
 def test_bits_are_close_to_the_entropy(levels):
@@ -36,7 +39,7 @@ def test_bits_are_close_to_the_entropy(levels):
     tables = CodeTables.learn(codes_of(levels), STEP, flat_prior(4))
     new = np.rint(rng.standard_normal((2000, 4)) * [0.0, 0.5, 2.0, 30.0])
     each = [
-        CodeTables(STEP, tables.lowest, tables.frequencies[[i]]).bits(codes_of(new[:, [i]])).mean()
+        replace(tables, frequencies=tables.frequencies[:, [i]]).bits(codes_of(new[:, [i]])).mean()
         for i in range(4)
     ]
     entropies = 0.5 * np.log2(2 * np.pi * np.e * np.array([2.0, 30.0]) ** 2)
@@ -78,7 +81,8 @@ def test_all_codes_come_back_exactly(levels, dtype):
     codes[4, 0] = 10**6 * STEP
     symbols, escaped = tables.symbols(codes)
     assert len(escaped) == 5
-    back = tables.decode(tables.encode(symbols), len(symbols))
+    packed = tables.encode(symbols, tables.classes(symbols))
+    back = tables.decode(packed, len(symbols))
     assert np.array_equal(back, symbols)
     assert np.array_equal(tables.codes(back, escaped), codes)
     assert tables.bits(codes)[3] > 4 * 8 * codes.itemsize
@@ -87,6 +91,31 @@ def test_all_codes_come_back_exactly(levels, dtype):
 def test_tables_are_bounded_however_far_codes_are():
     codes = codes_of([[0.0], [1.0], [1e25]])
     tables = CodeTables.learn(codes, STEP, flat_prior(1))
-    assert tables.frequencies.shape[1] < 2**14
+    assert tables.frequencies.shape[2] < 2**14
     symbols, escaped = tables.symbols(codes)
     assert np.array_equal(tables.codes(symbols, escaped), codes)
+
+
+def test_classes_of_samples_take_fewer_bits():
+    """Samples of two kinds, of large and of small codes, as blocks of a photograph are."""
+    rng = np.random.default_rng(0)
+    stds = np.where(rng.random(3000) < 0.5, 0.3, 8.0)[:, None]
+    levels = np.rint(rng.standard_normal((3000, 20)) * stds)
+    tables = CodeTables.learn(codes_of(levels[:2000]), STEP, flat_prior(20))
+    assert len(tables.class_frequencies) > 1
+    new, small = codes_of(levels[2000:]), stds[2000:, 0] < 1
+    one = tables._of_classes(*_as_one_class(tables, levels[:2000]))
+    assert tables.bits(new).mean() < 0.9 * one.bits(new).mean()
+    assert tables.bits(new[small]).mean() < 0.3 * tables.bits(new[~small]).mean()
+
+
+def _as_one_class(tables, levels):
+    symbols, _ = tables.symbols(codes_of(levels))
+    n_levels = tables.frequencies.shape[2] - 1
+    counts = np.stack([np.bincount(column, minlength=n_levels)[:n_levels] for column in symbols.T])
+    return (
+        symbols,
+        np.zeros(len(symbols), int),
+        1,
+        (counts + 1e-3) / (counts + 1e-3).sum(1)[:, None],
+    )
