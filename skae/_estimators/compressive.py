@@ -71,7 +71,8 @@ class CompressiveAutoencoder(LossParameters, ArchitectureParameters, BaseAutoenc
 
     The tables are computed from at most 100,000 training rows; after ``partial_fit``, from
     those of the last call. Each begins with the prior that was learned in training, and follows
-    the data as far as leave-one-out predictions get better.
+    the data as far as leave-one-out predictions get better. With 1,000 rows or more there are
+    tables for up to eight classes of rows, and each row is stored by those that suit it best.
 
     Codes are stored exactly. What they decode to is computed in floating point, which
     may differ in the last digits between kinds of processors.
