@@ -122,7 +122,7 @@ for rate_weight in (0.01, 0.003, 0.001):
         rows, n_bytes = by_model(fitted, rows_of_test, rate_weight, layers, max_epochs=6)
         score = psnr(rows.reshape(test.shape), test)
         results.append(("photographs", name, n_bytes / n_patches, score))
-for quality in (5, 10, 20, 30, 50, 70):
+for quality in (5, 10, 20, 30, 50, 70, 85):
     back, n_bytes = by_jpeg(np.stack(strips), quality, n_columns=1)
     results.append(("photographs", "JPEG", n_bytes / n_patches, psnr(back, np.stack(strips))))
 
@@ -135,12 +135,25 @@ table = pd.DataFrame(results, columns=columns).sort_values(columns[:3])
 print(table.round(1).to_string(index=False))
 
 # %%
-# <text>
+# On digits, nine bytes of the autoencoder restore more than twenty bytes of JPEG, and 14 bytes more
+# than 26. Digits have few shapes, and a model that was fitted on digits does not have to store what
+# they have in common. JPEG knows nothing about digits, and is made for larger pictures.
+#
+# On photographs JPEG is ahead, by about one decibel at the same bytes, although this model is fitted
+# on parts of the same photographs. JPEG predicts the color of a block from the one before, while
+# the model stores each block by itself.
+#
+# Hidden layers gain only a tenth of a decibel here. What counts most is a linear transform that is
+# made for the data, and frequencies of codes that are learned from it.
+#
+# To restore pictures you need the decoder. It has to be stored once, with four bytes for each
+# weight, and frequencies, too. So a model is worth it for tens of thousands of pictures. And it is
+# for pictures like those of the fit: others take more bytes.
 #
 # In pictures
 # -----------
 #
-# Digits at about seven bytes, where JPEG takes a few more, and the curves.
+# Digits at about nine bytes, where JPEG takes a few more, and the curves.
 
 
 def nearest(method, n_bytes):
@@ -149,7 +162,7 @@ def nearest(method, n_bytes):
 
 
 shown = {
-    f"{name}, {nearest(name, 7):.1f} bytes": restored[name, nearest(name, 7)]
+    f"{name}, {nearest(name, 9):.1f} bytes": restored[name, nearest(name, 9)]
     for name in ("autoencoder", "linear", "JPEG")
 }
 fig = plt.figure(figsize=(9, 6.8), layout="constrained")
@@ -163,7 +176,6 @@ for ax, (pictures, part) in zip(bottom.subplots(1, 2), table.groupby("pictures")
         line = part[part.method == name]
         ax.plot(line["bytes"], line["PSNR in dB"], style, label=name)
     ax.set(title=pictures.capitalize(), xlabel="bytes per picture", ylabel="PSNR in dB")
-    ax.set_xscale("log")
-    ax.grid(alpha=0.3, which="both")
+    ax.grid(alpha=0.3)
     ax.legend(fontsize="small")
 plt.show()
