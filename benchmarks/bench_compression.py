@@ -7,7 +7,7 @@ DIR holds ``mnist.npz`` and ``cifar10_10k.npz``. For each ``rate_weight``, a
 pictures again. The bytes are those of ``compress`` for all of them together, with its header. JPEG
 and WebP, from Pillow, get the test pictures as one sheet in which each begins at a multiple of 32
 pixels, so that one header serves all of them. Their figures are for the same number of bytes,
-between those of the two nearest qualities; "-" where their worst quality takes more bytes. JPEG and
+between those of the two nearest qualities; "-" where none takes as many bytes. JPEG and
 WebP halve the resolution of colors; "4:4:4" is JPEG that does not. The last column has the
 processor's seconds.
 
