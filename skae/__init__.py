@@ -1,6 +1,7 @@
 """Autoencoders as scikit-learn estimators, trained by skorch on PyTorch."""
 
 from skae._estimators.autoencoder import Autoencoder
+from skae._estimators.compressive import CompressiveAutoencoder
 from skae._estimators.convolutional import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._estimators.ensemble import EnsembleAutoencoder
@@ -26,6 +27,7 @@ __all__ = [
     "BatchedHalvingGridSearchCV",
     "BatchedOptunaSearchCV",
     "BatchedRandomizedSearchCV",
+    "CompressiveAutoencoder",
     "ConvAutoencoder",
     "DenoisingAutoencoder",
     "EnsembleAutoencoder",

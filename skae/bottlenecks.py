@@ -1,8 +1,8 @@
 """Bottlenecks: the properties of the code.
 
-A bottleneck is a module between encoder and decoder, without parameters of its own.
-``forward`` turns the encoder's output into the code. In training the decoder gets what
-``draw`` returns, and the loss gets a penalty. ``step`` does the same with the derivatives
+A bottleneck is a module between encoder and decoder. Those of this file have no parameters of
+their own. ``forward`` turns the encoder's output into the code. In training the decoder gets
+what ``draw`` returns, and the loss gets a penalty. ``step`` does the same with the derivatives
 written out, for nets that are trained without autograd.
 """
 

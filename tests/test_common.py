@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import (
     Autoencoder,
+    CompressiveAutoencoder,
     ConvAutoencoder,
     DenoisingAutoencoder,
     EnsembleAutoencoder,
@@ -46,6 +47,7 @@ OBJECTIVES = [
     DenoisingAutoencoder,
     SparseAutoencoder,
     VariationalAutoencoder,
+    CompressiveAutoencoder,
 ]
 #: Each estimator, architecture and objective at least once: all of scikit-learn's checks.
 ESTIMATORS = [
@@ -56,6 +58,7 @@ ESTIMATORS = [
     DenoisingAutoencoder(**QUICK, architecture="tabular", corruption="swap"),
     SparseAutoencoder(**QUICK, sparsity="kl", architecture=Dense((), tied_weights=True)),
     VariationalAutoencoder(**QUICK, n_importance_samples=3, kl_warmup=0.5),
+    CompressiveAutoencoder(**QUICK),
     ConvAutoencoder(**QUICK, channels=(4,), code="spatial", normalization="batch"),
     ImageToImageRegressor((4,), **QUICK),
     RecurrentAutoencoder(**QUICK, hidden_layer_sizes=(8,), decoder_input="output"),

@@ -22,6 +22,7 @@ from skae._data.extent import Extent
 from skae._data.frames import FrameFormat
 from skae._data.labels import ClassReader, NumberReader
 from skae._data.reader import Reader
+from skae._estimators.code_tables import CodeTables
 from skae._estimators.ensemble import _Draw
 from skae._outliers.derived_columns import ConstantColumns, DerivedColumns, ModeledColumns
 from skae._outliers.differences import DifferenceColumn, Pair, UsualDifferenceColumn
@@ -48,7 +49,17 @@ BASES = (
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
-    *(Padded, Stretched, _Draw, KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
+    *(
+        Padded,
+        Stretched,
+        _Draw,
+        CodeTables,
+        KnownWords,
+        Lexicon,
+        Casing,
+        Normalizer,
+        SentenceSplitter,
+    ),
 )
 
 #: Those of skae that damage inputs.

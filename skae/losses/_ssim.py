@@ -9,6 +9,8 @@ from skae.losses._base import Loss
 SIGMA, RADIUS = 1.5, 5
 #: Fractions of the range that keep the quotients of the similarity finite.
 K1, K2 = 0.01, 0.03
+#: Of each scale, from fine to coarse: how much it counts.
+EXPONENTS = 0.0448, 0.2856, 0.3001, 0.2363, 0.1333
 
 
 class StructuralDissimilarity(Loss):
@@ -102,6 +104,52 @@ def structural_similarity(x, y, data_range):
        assessment: from error visibility to structural similarity", IEEE Transactions on
        Image Processing 13(4), 2004. :doi:`10.1109/TIP.2003.819861`
     """
+    luminance, structure = _similarities(x, y, data_range)
+    return (luminance * structure).flatten(1).mean(1)
+
+
+def multi_scale_similarity(x, y, data_range):
+    """Return the multi-scale structural similarity (MS-SSIM) of pairs of images [1]_.
+
+    From one scale to the next, images are averaged over blocks of two pixels a side. There are
+    as many of the five scales as have windows of 11 pixels, at least one. Exponents of fewer scales
+    are divided by their sum. A mean structure below 0 counts as 0.
+
+    Parameters
+    ----------
+    x, y : tensor of shape (n_samples, channels, *size)
+    data_range : float
+        Difference of the largest and the smallest value that images can have.
+
+    Returns
+    -------
+    tensor of shape (n_samples,)
+        1 for equal images.
+
+    References
+    ----------
+    .. [1] Z. Wang, E. P. Simoncelli and A. C. Bovik, "Multiscale structural similarity for image
+       quality assessment", Asilomar Conference on Signals, Systems and Computers, 2003.
+       :doi:`10.1109/ACSSC.2003.1292216`
+    """
+    n_scales, side = 1, min(x.shape[2:])
+    while n_scales < len(EXPONENTS) and side // 2**n_scales > 2 * RADIUS:
+        n_scales += 1
+    halve = (F.avg_pool1d, F.avg_pool2d)[x.ndim - 3]
+    total = 1.0 if n_scales == len(EXPONENTS) else sum(EXPONENTS[:n_scales])
+    similarity = 1.0
+    for scale, exponent in enumerate(EXPONENTS[:n_scales], start=1):
+        luminance, structure = _similarities(x, y, data_range)
+        if scale == n_scales:
+            structure = luminance * structure
+        each = structure.flatten(2).mean(2).clamp_min(0)
+        similarity = similarity * each ** (exponent / total)
+        x, y = halve(x, 2), halve(y, 2)
+    return similarity.mean(1)
+
+
+def _similarities(x, y, data_range):
+    """Return the similarity of luminance, and that of contrast and structure, of each window."""
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     # Variances do not depend on the offset, and are exact only without a large one.
     offset = y.mean(tuple(range(2, y.ndim)), keepdim=True)
@@ -112,8 +160,7 @@ def structural_similarity(x, y, data_range):
     variances = (xx - mean_x.square()).clamp_min(0) + (yy - mean_y.square()).clamp_min(0)
     mean_x, mean_y = mean_x + offset, mean_y + offset
     luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    structure = (2 * covariance + c2) / (variances + c2)
-    return (luminance * structure).flatten(1).mean(1)
+    return luminance, (2 * covariance + c2) / (variances + c2)
 
 
 def _blur(maps):

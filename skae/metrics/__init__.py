@@ -1,6 +1,6 @@
 """Scores of predicted images and texts, for `sklearn.metrics.make_scorer`."""
 
-from skae.metrics._images import colorfulness, psnr_score, ssim_score
+from skae.metrics._images import colorfulness, ms_ssim_score, psnr_score, ssim_score
 from skae.metrics._texts import bleu_score, chrf_score, exact_match_score
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "chrf_score",
     "colorfulness",
     "exact_match_score",
+    "ms_ssim_score",
     "psnr_score",
     "ssim_score",
 ]

@@ -8,9 +8,9 @@ import torch
 from skae._data.checks import as_array
 from skae._data.image_format import MAX_INTENSITY
 from skae._data.read_images import ImageReader
-from skae.losses._ssim import structural_similarity
+from skae.losses._ssim import multi_scale_similarity, structural_similarity
 
-__all__ = ["colorfulness", "psnr_score", "ssim_score"]
+__all__ = ["colorfulness", "ms_ssim_score", "psnr_score", "ssim_score"]
 
 CHUNK = 256
 
@@ -163,16 +163,77 @@ def ssim_score(
     >>> ssim_score(image, image)
     1.0
     """
+    layout = ImageReader(image_shape, channels_first, spatial_dims)
+    return _mean_score(structural_similarity, y_true, y_pred, data_range, layout)
+
+
+def ms_ssim_score(
+    y_true,
+    y_pred,
+    *,
+    data_range=None,
+    image_shape=None,
+    channels_first=False,
+    spatial_dims="auto",
+):
+    """Return the multi-scale structural similarity (MS-SSIM), averaged over images [1]_.
+
+    It compares structures at five scales: the images, and images of half the size each time. An
+    image of less than 176 pixels a side has fewer scales, down to 11 pixels or more each: four from
+    88 pixels on, three from 44, two from 22, and otherwise one, which is `ssim_score`. The
+    exponents of fewer scales are divided by their sum. Compare scores of images of one size only.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples, height, width) or \
+            (n_samples, height, width, channels)
+        Images, the true ones and the predicted ones.
+    data_range : float or None, default=None
+        As for `psnr_score`.
+    image_shape : tuple of int or None, default=None
+        Shape of the images, if they are flat.
+    channels_first : bool, default=False
+        Whether the channels are the first axis of an image.
+    spatial_dims : {1, 2} or "auto", default="auto"
+        1 for signals with channels.
+
+    Returns
+    -------
+    score : float
+        The higher, the better; 1 if all images are restored exactly.
+
+    Raises
+    ------
+    ValueError
+        As in `psnr_score`.
+
+    References
+    ----------
+    .. [1] Z. Wang, E. P. Simoncelli and A. C. Bovik, "Multiscale structural similarity for image
+       quality assessment", Asilomar Conference on Signals, Systems and Computers, 2003.
+       :doi:`10.1109/ACSSC.2003.1292216`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.metrics import ms_ssim_score
+    >>> image = np.eye(24)[None]
+    >>> ms_ssim_score(image, image)
+    1.0
+    """
+    layout = ImageReader(image_shape, channels_first, spatial_dims)
+    return _mean_score(multi_scale_similarity, y_true, y_pred, data_range, layout)
+
+
+def _mean_score(similarity, y_true, y_pred, data_range, layout):
+    """Return the mean over images of a function of pairs of tensors and the range of values."""
     y_true, y_pred, data_range = _check_images(y_true, y_pred, data_range)
-    reader = ImageReader(image_shape, channels_first, spatial_dims)
-    images = reader.format_of(y_true.shape[1:], "y_true")
+    images = layout.format_of(y_true.shape[1:], "y_true")
 
     def tensor(array):
         return images.to_tensor(torch.from_numpy(array.astype(np.float64)))
 
-    scores = [
-        structural_similarity(tensor(a), tensor(b), data_range) for a, b in _chunks(y_true, y_pred)
-    ]
+    scores = [similarity(tensor(a), tensor(b), data_range) for a, b in _chunks(y_true, y_pred)]
     return float(torch.cat(scores).mean())
 
 

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from sklearn.datasets import load_sample_image
 
 from skae.losses import MixedLoss, StructuralDissimilarity
 from skae.losses._mixed import make_loss
-from skae.metrics import exact_match_score, psnr_score, ssim_score
+from skae.metrics import exact_match_score, ms_ssim_score, psnr_score, ssim_score
 
 SKIMAGE = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
@@ -40,7 +41,73 @@ def test_scores_are_those_of_scikit_image(divisor, pairs):
     assert ssim_score(*gray) == pytest.approx(np.mean(ssim), rel=1e-6)
 
 
+def multi_scale_by_definition(y, noisy, exponents, data_range=1.0):
+    """MS-SSIM of two gray images as the paper has it, with windows and means by NumPy."""
+    place = np.arange(-5, 6)
+    window = np.exp(-(place**2) / (2 * 1.5**2))
+    window = np.outer(window, window) / window.sum() ** 2
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+
+    def blur(x):
+        return (sliding_window_view(x, (11, 11)) * window).sum((2, 3))
+
+    def halved(x):
+        height, width = (side // 2 for side in x.shape)
+        return x[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
+
+    score = 1.0
+    for scale, exponent in enumerate(exponents, start=1):
+        mean_y, mean_x = blur(y), blur(noisy)
+        covariance = blur(y * noisy) - mean_y * mean_x
+        variances = blur(y * y) - mean_y**2 + blur(noisy * noisy) - mean_x**2
+        structure = (2 * covariance + c2) / (variances + c2)
+        if scale == len(exponents):
+            structure *= (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+        score *= structure.mean() ** exponent
+        y, noisy = halved(y), halved(noisy)
+    return score
+
+
+EXPONENTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "n_scales"), [(176, 180, 5), (175, 180, 4), (60, 45, 3), (23, 22, 2)]
+)
+def test_ms_ssim_is_that_of_the_paper(height, width, n_scales, rng):
+    y = load_sample_image("flower.jpg")[100 : 100 + height, 200 : 200 + width, 0] / 255
+    noisy = y + 0.1 * rng.standard_normal(y.shape)
+    exponents = EXPONENTS[:n_scales]
+    if n_scales < 5:
+        exponents = exponents / exponents.sum()
+    expected = multi_scale_by_definition(y, noisy, exponents)
+    assert ms_ssim_score(y[None], noisy[None]) == pytest.approx(expected, rel=1e-9)
+    colors = np.stack([y, 1 - y], -1)[None], np.stack([noisy, 1 - y], -1)[None]
+    assert ms_ssim_score(*colors) == pytest.approx((expected + 1) / 2, rel=1e-9)
+
+
+def test_ms_ssim_in_closed_form():
+    """Of even images only the luminance counts, at the coarsest scale."""
+    dark, bright = np.full((1, 176, 176), 0.2), np.full((1, 176, 176), 0.6)
+    c1 = 0.01**2
+    luminance = (2 * 0.2 * 0.6 + c1) / (0.2**2 + 0.6**2 + c1)
+    assert ms_ssim_score(dark, bright) == pytest.approx(luminance**0.1333, rel=1e-6)
+
+
+def test_ms_ssim_of_one_scale_is_ssim(rng):
+    y = rng.random((3, 21, 30))
+    noisy = y + 0.1 * rng.standard_normal(y.shape)
+    assert ms_ssim_score(y, noisy) == pytest.approx(ssim_score(y, noisy), rel=1e-12)
+
+
+def test_ms_ssim_of_negatives_and_of_signals(rng):
+    y = rng.random((1, 88, 88))
+    assert ms_ssim_score(y, 1 - y) == 0  # a mean structure below 0 counts as 0
+    assert 0 < ms_ssim_score(y.reshape(1, -1), y.reshape(1, -1) + 0.1, spatial_dims=1) < 1
+
+
 def test_scores_of_equal_images(pairs):
+    assert ms_ssim_score(pairs[0], pairs[0]) == 1
     assert ssim_score(pairs[0], pairs[0]) == 1
     assert psnr_score(pairs[0], pairs[0]) == np.inf
 
@@ -51,13 +118,13 @@ def test_scores_of_signals_and_of_small_images(rng):
     assert 0 < ssim_score(y[:, :4], y[:, :4] + 0.1) < 1
 
 
-@pytest.mark.parametrize("score", [psnr_score, ssim_score])
+@pytest.mark.parametrize("score", [psnr_score, ssim_score, ms_ssim_score])
 def test_scores_refuse_other_shapes(score):
     with pytest.raises(ValueError, match=r"y_true is of shape \(2, 8, 8\), but y_pred of"):
         score(np.ones((2, 8, 8)), np.ones((2, 8, 7)))
 
 
-@pytest.mark.parametrize("score", [psnr_score, ssim_score])
+@pytest.mark.parametrize("score", [psnr_score, ssim_score, ms_ssim_score])
 @pytest.mark.parametrize(
     ("y", "predicted", "params", "message"),
     [

@@ -24,6 +24,7 @@ from sklearn.preprocessing import (
 from skae import (
     Autoencoder,
     BatchedGridSearchCV,
+    CompressiveAutoencoder,
     ConvAutoencoder,
     DenoisingAutoencoder,
     EnsembleAutoencoder,
@@ -97,6 +98,7 @@ MODELS = {
     "denoising": (lambda: DenoisingAutoencoder(2, **TINY).fit(X), X),
     "sparse": (lambda: SparseAutoencoder(9, sparse_output=True, **QUICK).fit(X), X),
     "variational": (lambda: VariationalAutoencoder(2, **TINY).fit(X), X),
+    "compressive": (lambda: CompressiveAutoencoder(4, rate_weight=0.01, **TINY).fit(X), X),
     "images": (
         lambda: ConvAutoencoder(3, channels=(4, 4), **QUICK).fit(IMAGES),
         IMAGES,
