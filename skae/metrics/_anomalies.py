@@ -17,10 +17,10 @@ _TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
 def pro_score(y_true, y_score, *, max_fpr=0.3):
     """Return the area under the curve of the per-region overlap.
 
-    The overlap of a threshold is the fraction of a defect whose pixels have a higher score, averaged
-    over defects [1]_. So small defects count as much as large ones, which outweigh them in the
-    area under the ROC curve of pixels. The overlap is averaged over false positive rates from 0 to
-    ``max_fpr``.
+    The overlap of a threshold is the fraction of a defect whose pixels have a higher score,
+    averaged over defects [1]_. So small defects count as much as large ones, which outweigh them
+    in the area under the ROC curve of pixels. The overlap is averaged over false positive rates
+    from 0 to ``max_fpr``.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def _checked(y_true, y_score):
     values = np.unique(y_true)
     if not np.array_equal(values, [0, 1]):
         raise ValueError(
-            "y_true must hold 1 for the pixels of defects and 0 for others, and both must be there; "
-            f"got {values[:5].tolist()}"
+            "y_true must hold 1 for the pixels of defects and 0 for others, and both must be "
+            f"there; got {values[:5].tolist()}"
         )
     return y_true.astype(bool), y_score
