@@ -27,7 +27,7 @@ from skae._outliers.false_discoveries import (
     warn_of_few,
     warn_of_training_rows,
 )
-from skae._outliers.image_scorer import ImageOutlierScorer, may_be_images
+from skae._outliers.image_scorer import ImageOutlierScorer, n_axes
 from skae._outliers.labels import ANOMALY, read_labels
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
@@ -341,7 +341,7 @@ class OutlierDetector(
 
     def _original(self, seed, X=None):
         """Return the estimator to fit clones of."""
-        if self.estimator is None and may_be_images(X):
+        if self.estimator is None and n_axes(X) in (3, 4):
             return ImageOutlierScorer(random_state=seed)
         if self.estimator is None:
             return TabularOutlierScorer(assume_clean=self.contamination == 0, random_state=seed)

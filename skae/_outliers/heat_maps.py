@@ -7,7 +7,7 @@ from sklearn.pipeline import Pipeline
 
 from skae._data.images import ImageFormat
 from skae._estimators.fitted import FittedAutoencoder
-from skae._outliers.image_scorer import ImageOutlierScorer
+from skae._outliers.image_scorer import ImageOutlierScorer, n_axes
 from skae._outliers.pixel_levels import PixelLevels
 
 #: Standard deviation of the Gaussian that errors are averaged by, as a fraction of the shorter side
@@ -24,7 +24,7 @@ def reads_images(estimator, X):
     if isinstance(estimator, (FittedAutoencoder, ImageOutlierScorer)):
         format = estimator._reader.format
         return isinstance(format, ImageFormat) and len(format.tensor_shape) == 3
-    return hasattr(estimator, "score_pixels") or np.ndim(X) == 4
+    return hasattr(estimator, "score_pixels") or n_axes(X) == 4
 
 
 class HeatMaps:

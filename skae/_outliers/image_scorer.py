@@ -69,11 +69,12 @@ class ImageOutlierScorer(OutlierScorer, FittedAttributes, CallbackSupportMixin, 
     What counts is how unusual a pixel and its surroundings are, in two ways:
 
     - Nets learn to find made defects in copies of the training images, an idea of [1]_ and [2]_:
-      long or round areas that are lighter or darker, are faded, or come from another image.
+      long or round areas that are lighter or darker, are faded, or come from another image. Whole
+      images that are lighter or darker are no defects to them.
       They find real defects if these are like some of the made ones.
     - The Mahalanobis distance of a patch of 7 x 7 pixels from the mean image, in the image and in
-      it at half and a quarter of its size. Unlike the error of PCA, it is large also for
-      patches that are too smooth. It assumes nothing about defects.
+      it at half and a quarter of its size. It assumes nothing about defects, but is large only for
+      patches that vary more than usual: the nets have to find those that are too smooth.
 
     Each is compared with that of normal pixels: how large a fraction of them is as far out? Means
     of each place are subtracted, so that edges that are always there are not unusual. The score of
@@ -331,14 +332,14 @@ class ImageOutlierScorer(OutlierScorer, FittedAttributes, CallbackSupportMixin, 
         return tags
 
 
-def may_be_images(X):
-    """Say whether samples can be images: an array, or a list of arrays, with three or four axes."""
-    if X is None or is_frame(X) or sparse.issparse(X):
-        return False
+def n_axes(X):
+    """Return the number of axes of samples, 0 if they are a list of unequal shapes."""
+    if is_frame(X) or sparse.issparse(X):
+        return 2
     try:
-        return np.ndim(X) in (3, 4)
-    except ValueError:  # of unequal shapes
-        return False
+        return np.ndim(X)
+    except ValueError:
+        return 0
 
 
 def _check_size(sample_shape):

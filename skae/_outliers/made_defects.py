@@ -16,6 +16,10 @@ STRENGTH = 0.3, 2.5
 #: Squares of noise along a side, by which outlines become irregular, and how much they do.
 N_NOISE, IRREGULARITY = 5, 0.3
 
+#: Standard deviations of what is added to all pixels of an image, and of the logarithm of what they
+#: are multiplied by: another light is no defect.
+BRIGHTNESS, CONTRAST = 0.25, 0.15
+
 #: Coverage of a pixel from which on it belongs to a defect.
 MIN_COVERAGE = 0.3
 
@@ -23,8 +27,9 @@ MIN_COVERAGE = 0.3
 def make_defects(images, n_damaged, rng):
     """Return images with made defects, and the pixels of these.
 
-    A defect is long or round, straight or bent, and has an irregular outline. It is lighter or
-    darker than the image, or its content is faded to one color, or it comes from another image.
+    Whole images become somewhat lighter or darker, of more or less contrast. A defect is long or
+    round, straight or bent, and has an irregular outline. It is lighter or darker than the image,
+    or its content is faded to one color, or it comes from another image.
 
     Parameters
     ----------
@@ -39,7 +44,7 @@ def make_defects(images, n_damaged, rng):
     damaged : ndarray of shape (n_damaged, channels, height, width)
     is_defect : ndarray of bool, shape (n_damaged, height, width)
     """
-    damaged = images[rng.randint(len(images), size=n_damaged)]
+    damaged = _relit(images[rng.randint(len(images), size=n_damaged)], rng)
     is_defect = np.zeros((n_damaged, *images.shape[2:]), bool)
     for image, place in zip(damaged, is_defect, strict=True):
         for _ in range(rng.randint(MAX_DEFECTS + 1)):
@@ -48,6 +53,12 @@ def make_defects(images, n_damaged, rng):
             image += coverage * (change(image, images, rng) - image)
             place |= coverage > MIN_COVERAGE
     return damaged, is_defect
+
+
+def _relit(images, rng):
+    """Return images in another light each."""
+    brightness, contrast = rng.standard_normal((2, len(images), 1, 1, 1)).astype(np.float32)
+    return images * np.exp(CONTRAST * contrast) + BRIGHTNESS * brightness
 
 
 def _coverage(shape, rng):

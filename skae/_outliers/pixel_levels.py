@@ -47,7 +47,8 @@ class PixelLevels:
         n_images = max(1, CHUNK_PIXELS // surprise[0].size)
         for start in range(0, len(logs), n_images):
             chunk = slice(start, start + n_images)
-            each = self.tails.surprise(self._rows(logs[chunk]))
+            # Of a fraction, which is 1 at most: what is very usual in one map makes up for nothing.
+            each = np.maximum(self.tails.surprise(self._rows(logs[chunk])), 0)
             surprise[chunk] = (each @ weights).reshape(surprise[chunk].shape)
         return surprise
 

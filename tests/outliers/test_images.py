@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from joblib import parallel_config
+from scipy.ndimage import gaussian_filter
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -14,6 +15,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 import skae
 from skae import ConvAutoencoder, ImageOutlierScorer, ImageToImageRegressor, OutlierDetector
+from skae._outliers.made_defects import make_defects
+from skae._outliers.patch_distances import PatchDistances
 from skae.metrics import pro_score
 
 SIDE = 16
@@ -157,6 +160,37 @@ def test_images_that_are_far_out_have_low_scores(scorer):
 def test_a_single_image_warns():
     with pytest.warns(skae.exceptions.PoorFitWarning, match="one sample"):
         ImageOutlierScorer(n_damaged=4, random_state=0).fit(NORMAL[:1])
+
+
+# Parts of the scorer.
+
+
+def test_made_defects_are_where_images_differ():
+    images = np.random.default_rng(0).normal(size=(4, 3, 32, 24)).astype(np.float32)
+    images = images + np.linspace(-2, 2, 24, dtype=np.float32)
+    damaged, is_defect = make_defects(images, 200, np.random.RandomState(0))
+    assert damaged.shape == (200, 3, 32, 24)
+    assert is_defect.shape == (200, 32, 24)
+    assert 0.15 < (~is_defect.any((1, 2))).mean() < 0.4  # about one in four
+    assert 0.01 < is_defect.mean() < 0.2
+    again, _ = make_defects(images, 200, np.random.RandomState(0))
+    np.testing.assert_array_equal(damaged, again)
+    whole = damaged[~is_defect.any((1, 2))]
+    # But for the light, images without defects are those given.
+    correlation = np.corrcoef(np.r_[whole, images].reshape(len(whole) + 4, -1))
+    np.testing.assert_allclose(correlation[:-4, -4:].max(1), 1, rtol=1e-5)
+
+
+def test_patches_that_are_rougher_than_usual_are_far():
+    rng = np.random.default_rng(0)
+    images = gaussian_filter(rng.normal(size=(40, 1, 32, 32)), 1, axes=(2, 3)).astype(np.float32)
+    images /= images.std()
+    new = images[:1].copy()
+    new[:, :, 20:28, 20:28] += rng.normal(size=(8, 8)).astype(np.float32)
+    distances = PatchDistances(images)
+    assert distances.scales == [1, 2, 4]
+    finest = distances.logs(new)[0, 0]
+    assert finest[22:26, 22:26].min() > np.quantile(finest, 0.9)
 
 
 # The detector.
