@@ -61,6 +61,9 @@ labels = detector.predict(X_new)
 print(f"{(labels[:30] == -1).sum()} of 30 defects, {(labels[30:] == -1).sum()} false alarms of 30")
 
 # %%
+# The right half of the wall is not quite like the left one, so there are more false alarms than in
+# images of the left half. The threshold holds for images that are like those of ``fit``.
+#
 # PCA on patches, as the baseline: the squared residual of the 8 x 8 pixels around each pixel.
 
 

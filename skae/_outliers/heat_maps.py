@@ -1,5 +1,7 @@
 """Heat maps of images: which pixels make each image unusual, by the scores of any estimator."""
 
+from functools import cached_property
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from sklearn.frozen import FrozenEstimator
@@ -36,33 +38,36 @@ class HeatMaps:
         Fitted: an autoencoder, or one with ``score_pixels``; maybe in a pipeline.
     normal : ndarray of shape (n_normal, ...)
         Normal images, as the estimator takes them.
-
-    Raises
-    ------
-    TypeError
-        If the estimator says nothing of pixels.
     """
 
     def __init__(self, estimator, normal):
-        self._estimator = estimator
-        maps = _pixel_errors(estimator, normal)
-        self._least = LEAST_ERROR * maps.mean() or 1.0 if self._has_errors else None
-        self._levels = PixelLevels(self._logs(maps))
-
-    @property
-    def _has_errors(self):
-        return isinstance(_last(self._estimator), FittedAutoencoder)
+        self._estimator, self._normal = estimator, normal
+        self._has_errors = isinstance(_last(estimator), FittedAutoencoder)
 
     def of(self, X):
-        """Return heat maps of images, an array of shape (n_samples, height, width)."""
-        logs = self._logs(_pixel_errors(self._estimator, X))
-        return np.maximum(self._levels.surprise(logs, np.ones(1)), 0)
+        """Return heat maps of images, an array of shape (n_samples, height, width).
 
-    def _logs(self, maps):
+        Raises
+        ------
+        TypeError
+            If the estimator says nothing of pixels.
+        """
+        least, levels = self._learned
+        logs = self._logs(_pixel_errors(self._estimator, X), least)
+        return levels.surprise(logs, np.ones(1))
+
+    @cached_property
+    def _learned(self):
+        """The least error that counts, and the levels of normal images."""
+        maps = _pixel_errors(self._estimator, self._normal)
+        least = LEAST_ERROR * maps.mean() or 1.0
+        return least, PixelLevels(self._logs(maps, least))
+
+    def _logs(self, maps, least):
         """Return errors as logarithms; scores of pixels are ones already."""
         if self._has_errors:
             blur = min(BLUR * min(maps.shape[1:]), MAX_BLUR)
-            maps = np.log(gaussian_filter(maps, blur, axes=(1, 2)) + self._least)
+            maps = np.log(gaussian_filter(maps, blur, axes=(1, 2)) + least)
         return maps[:, None]
 
 

@@ -337,7 +337,7 @@ def n_axes(X):
     if is_frame(X) or sparse.issparse(X):
         return 2
     try:
-        return np.ndim(X)
+        return np.asarray(X).ndim
     except ValueError:
         return 0
 
