@@ -63,8 +63,9 @@ class ImageOutlierScorer(OutlierScorer, FittedAttributes, CallbackSupportMixin, 
     """Outlier scores for images and for their pixels, learned from normal images alone.
 
     ``OutlierDetector()`` uses these scores for images. They are for textures with defects
-    anywhere, such as scratches, spots and missing parts, and for images of things that are in the
-    same place. Nothing has to be downloaded: all is learned from the training images.
+    anywhere, such as scratches, spots and missing parts. Nothing has to be downloaded: all is
+    learned from the training images. For things that are always in the same place, such as digits,
+    `ConvAutoencoder` tends to find defects better.
 
     What counts is how unusual a pixel and its surroundings are, in two ways:
 
