@@ -16,6 +16,7 @@ from skae._model_selection.halving import BatchedHalvingGridSearchCV
 from skae._model_selection.optuna_search import BatchedOptunaSearchCV
 from skae._onnx.exporting import onnx_input, to_onnx
 from skae._outliers.detector import OutlierDetector
+from skae._outliers.image_scorer import ImageOutlierScorer
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._persistence.files import load, save
 from skae._persistence.registry import register
@@ -31,6 +32,7 @@ __all__ = [
     "ConvAutoencoder",
     "DenoisingAutoencoder",
     "EnsembleAutoencoder",
+    "ImageOutlierScorer",
     "ImageToImageRegressor",
     "OutlierDetector",
     "RecurrentAutoencoder",

@@ -44,6 +44,7 @@ EXCEPTIONS = {
     "_model_selection/base.py": "estimators and spaces of the user",
     "_model_selection/fit_many.py": "estimators of the user",
     "_outliers/detector.py": "an estimator of the user",
+    "_outliers/heat_maps.py": "an estimator of the user",
     "_persistence/decoding.py": "objects of any class",
     "_persistence/encoding.py": "objects of any class",
     "inspection/_scoring.py": "estimators of the user",

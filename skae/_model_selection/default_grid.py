@@ -72,6 +72,7 @@ SPACES = {
         "n_neighbors": Choice(((1, 4, 16), (1,), (16,))),
         "assume_clean": Choice((False, True)),
     },
+    "ImageOutlierScorer": {"n_estimators": Choice((2, 4))},
     # Architectures, and the parameters of estimators that have those of one.
     "Dense": {
         "hidden_layer_sizes": Choice(((128, 64), (256,), (256, 128))),

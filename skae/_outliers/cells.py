@@ -92,7 +92,8 @@ def dense_table(X):
     if len(shape) != 2:
         raise ValueError(
             "Explanations are of tables: a DataFrame, or an array of shape (n_samples, "
-            "n_features). For images and sequences, reconstruction_errors of the autoencoder "
+            "n_features); or of images, with an estimator that says which pixels are unusual, such "
+            "as ImageOutlierScorer(). For sequences, reconstruction_errors of the autoencoder "
             "shows which parts are anomalous."
         )
     return nw.to_native(as_table(X), pass_through=True)

@@ -27,6 +27,7 @@ from skae._outliers.false_discoveries import (
     warn_of_few,
     warn_of_training_rows,
 )
+from skae._outliers.image_scorer import ImageOutlierScorer, n_axes
 from skae._outliers.labels import ANOMALY, read_labels
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.thresholds import offset_of, p_values
@@ -71,7 +72,8 @@ class OutlierDetector(
 
     The estimator gives each row a score: the higher, the more normal. The detector finds the
     threshold below which rows are outliers and computes p-values. It also shows which cells
-    make a row anomalous, and which values would be expected there.
+    make a row anomalous, and which values would be expected there. Of images, heat maps show which
+    pixels are unusual.
 
     One line finds outliers in new rows or in the training rows:
     ``OutlierDetector().fit(X).predict(X_new)``. Other estimators than the default tend to score
@@ -86,7 +88,8 @@ class OutlierDetector(
         `KernelDensity`, `IsolationForest`, ``LocalOutlierFactor(novelty=True)``, or a pipeline
         that ends in one. It is cloned. If its ``random_state`` is None, it is set from the
         ``random_state`` of the detector. None is `TabularOutlierScorer()`, for tables of all
-        kinds. To calibrate a fitted estimator, wrap it in a `FrozenEstimator` and call ``fit``
+        kinds, or `ImageOutlierScorer()` if X is an array of images, with three or four axes. To
+        calibrate a fitted estimator, wrap it in a `FrozenEstimator` and call ``fit``
         with rows that it was not trained on.
     contamination : "auto" or float, default="auto"
         Fraction of outliers among the training rows, in [0, 0.5], which sets the threshold.
@@ -139,6 +142,7 @@ class OutlierDetector(
     See Also
     --------
     TabularOutlierScorer : The default scores, for tables of all kinds.
+    ImageOutlierScorer : The default scores for images.
     EnsembleAutoencoder : Averages the scores of several autoencoders.
     skae.inspection.OutlierScoreDisplay : Draws scores, the threshold and p-values.
     skae.inspection.OutlierExplanationDisplay : Draws which cells make rows unusual.
@@ -218,7 +222,7 @@ class OutlierDetector(
 
     @classmethod
     def _parts(cls):
-        return {"estimator": [Autoencoder, TabularOutlierScorer]}
+        return {"estimator": [Autoencoder, TabularOutlierScorer, ImageOutlierScorer]}
 
     # Fitting.
 
@@ -289,7 +293,7 @@ class OutlierDetector(
         if is_known.any():
             learned = np.flatnonzero(~is_known)
             X, params = take_rows(X, learned), check_method_params(X, params, learned)
-        original = self._original(rng.randint(np.iinfo(np.int32).max))
+        original = self._original(rng.randint(np.iinfo(np.int32).max), X)
         routed = self._routed(params, original)
         folds = _folds(X, cv, routed.splitter.split, rng)
         facts = task_facts(self, given, y, params.get("sample_weight"))
@@ -318,7 +322,8 @@ class OutlierDetector(
         sampled = np.linspace(0, len(normal) - 1, min(MAX_NORMAL, len(normal))).astype(int)
         background = take_rows(X, normal[sampled])
         self._names, self.estimator_, self.offset_ = names, estimator, offset
-        self.__dict__.pop("_background", None)  # of an earlier fit
+        for of_earlier_fit in ("_background", "_heat_maps"):
+            self.__dict__.pop(of_earlier_fit, None)
         self.calibration_scores_, self.background_ = calibration_scores, background
         self._known_anomalies, self._training_scores = known, training_scores
 
@@ -334,8 +339,10 @@ class OutlierDetector(
             state = state | {"_names": list(map(value_of, names))}
         super().__setstate__(state)
 
-    def _original(self, seed):
+    def _original(self, seed, X=None):
         """Return the estimator to fit clones of."""
+        if self.estimator is None and n_axes(X) in (3, 4):
+            return ImageOutlierScorer(random_state=seed)
         if self.estimator is None:
             return TabularOutlierScorer(assume_clean=self.contamination == 0, random_state=seed)
         if not hasattr(self.estimator, "score_samples"):

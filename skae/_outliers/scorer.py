@@ -20,6 +20,7 @@ from skae._estimators.tabular import TabularAutoencoder
 from skae._outliers.derived_columns import DerivedColumns
 from skae._outliers.distances import CellDistance, NeighborDistances, deviations
 from skae._outliers.donors import Donors
+from skae._outliers.outlier_scorer import OutlierScorer
 from skae._outliers.suspects import find_suspects
 from skae._outliers.tails import TailScale
 from skae._params import (
@@ -53,7 +54,7 @@ CHUNK_ROWS = 2**12
 
 
 @parameter_class
-class TabularOutlierScorer(FittedAttributes, CallbackSupportMixin, ParameterMixin):
+class TabularOutlierScorer(OutlierScorer, FittedAttributes, CallbackSupportMixin, ParameterMixin):
     """Outlier scores for tables, from distances to other rows and from autoencoders.
 
     ``OutlierDetector()`` uses these scores by default. They work for all kinds of tables without

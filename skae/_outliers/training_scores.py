@@ -9,7 +9,7 @@ from skae._outliers.cells import take_rows
 from skae._outliers.explanation import MAX_CELLS
 from skae._outliers.known_anomalies import KnownAnomalies
 from skae._outliers.labels import ANOMALY
-from skae._outliers.scorer import TabularOutlierScorer
+from skae._outliers.outlier_scorer import OutlierScorer
 from skae._sklearn import num_samples
 
 #: Scores are clipped so that their differences are finite: log densities can be -inf.
@@ -43,7 +43,7 @@ def scores_of(estimator, X):
 
 def training_scores_of(estimator, X, of_all):
     """Return positions of training rows, all or those that were learned from, and their scores."""
-    if isinstance(estimator, TabularOutlierScorer) and not of_all:
+    if isinstance(estimator, OutlierScorer) and not of_all:
         return estimator.sample_indices_, estimator.training_scores_
     return np.arange(num_samples(X)), scores_of(estimator, X)
 

@@ -29,6 +29,8 @@ from skae._outliers.differences import DifferenceColumn, Pair, UsualDifferenceCo
 from skae._outliers.distances import MahalanobisDistance, NeighborDistances
 from skae._outliers.donors import Donors
 from skae._outliers.known_anomalies import KnownAnomalies, _ColumnReader
+from skae._outliers.patch_distances import PatchDistances
+from skae._outliers.pixel_levels import PixelLevels
 from skae._outliers.tails import TailScale
 from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeColumns
 from skae._persistence import sklearn_parts
@@ -49,17 +51,9 @@ BASES = (
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
-    *(
-        Padded,
-        Stretched,
-        _Draw,
-        CodeTables,
-        KnownWords,
-        Lexicon,
-        Casing,
-        Normalizer,
-        SentenceSplitter,
-    ),
+    *(PatchDistances, PixelLevels),
+    *(Padded, Stretched, _Draw, CodeTables),
+    *(KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
 )
 
 #: Those of skae that damage inputs.

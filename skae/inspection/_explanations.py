@@ -127,8 +127,9 @@ def _no_explanation(estimator, model, is_detector, drawn):
     name = type(estimator).__name__
     if is_detector:
         return (
-            f"OutlierDetector explains rows of tables, and {drawn.name} only with an autoencoder; "
-            f"its estimator is a {model.name}."
+            f"Of {drawn.name}, what is expected is drawn beside the errors, and only an "
+            f"autoencoder gives it: the estimator of this OutlierDetector is a {model.name}. "
+            "Of images, explain(X) gives heat maps, for imshow."
         )
     return (
         f"{name} does not say where in a sample an anomaly is. For rows of tables, give "

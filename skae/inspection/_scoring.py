@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.checks import as_numbers
 from skae._outliers.cells import take_rows
 from skae._outliers.detector import OutlierDetector
-from skae._outliers.scorer import TabularOutlierScorer
+from skae._outliers.outlier_scorer import OutlierScorer
 from skae._params import refuse_class
 from skae._sklearn import BaseSearchCV
 from skae.inspection._models import best_of
@@ -95,7 +95,7 @@ def _kept_scores(estimator):
             return _kept_scores(estimator.estimator)
         case OutlierDetector():
             return estimator.calibration_scores_
-        case TabularOutlierScorer():
+        case OutlierScorer():
             return estimator.training_scores_
     return None
 

@@ -65,11 +65,15 @@ def test_missing_values_of_new_rows():
         model.transform(np.full((2, 4), np.nan))
 
 
-@pytest.mark.parametrize("estimator", OF_ROWS + OF_TABLES, ids=str)
-def test_images_and_sequences_to_estimators_of_rows(estimator):
+@pytest.mark.parametrize("estimator", [*OF_ROWS, *OF_TABLES[:2]], ids=str)
+def test_images_to_estimators_of_rows(estimator):
     for images in (IMAGES, COLORS, torch.from_numpy(COLORS), list(IMAGES)):
         with pytest.raises(ValueError, match='ConvAutoencoder, or architecture="conv"'):
             estimator.fit(images)
+
+
+@pytest.mark.parametrize("estimator", OF_ROWS + OF_TABLES, ids=str)
+def test_sequences_to_estimators_of_rows(estimator):
     flat = [sequence[:, 0] for sequence in SEQUENCES]
     frames = [pd.DataFrame(sequence) for sequence in SEQUENCES]
     lists = [sequence.tolist() for sequence in flat]
