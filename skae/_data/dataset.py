@@ -200,6 +200,10 @@ class Dataset(data.Dataset):
         """Return the samples as training takes them."""
         return self
 
+    def new_results(self, some, dtype):
+        """Return what holds results for all samples, of which an array has some."""
+        return np.empty((len(self), *some.shape[1:]), dtype)
+
     def largest(self):
         """Return the `Largest` value, or None if there is no common unit."""
         return
@@ -457,10 +461,6 @@ class ArrayDataset(Dataset):
     def new_output(self, dtype):
         """Return an array for what a net makes of all samples, values of their shape."""
         return np.empty((len(self), *self.sample_shape), dtype)
-
-    def new_results(self, some, dtype):
-        """Return what holds results for all samples, of which an array has some."""
-        return np.empty((len(self), *some.shape[1:]), dtype)
 
     def write(self, output, which, values):
         """Write what a net makes of some samples to such an array."""

@@ -11,7 +11,7 @@ from skae._estimators.baseline import warn_if_poor
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import CodeParameters
-from skae._modules.autoencoder import AutoencoderModule, Center
+from skae._modules.autoencoder import AutoencoderModule, Center, ImageCenter
 from skae._modules.pca_start import standardize, start_at_pca
 from skae._modules.principal_axes import MAX_ROWS
 from skae._params import fit_context
@@ -135,7 +135,8 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
                 start_at_pca(*parts, n_components, dataset, is_standardized)
         if bottleneck.centers_input and not is_standardized:
             mean = dataset.subsample(MAX_ROWS).center.to(torch.float32)
-            encoder = Sequential(Center(mean), encoder)
+            center = ImageCenter if dataset.is_spatial else Center
+            encoder = Sequential(center(mean), encoder)
         parts = encoder, bottleneck, decoder, loss.make_activation() or ACTIVATIONS[activation]()
         facts = {"has_missing": dataset.has_missing, "cost": dataset.cost(parts)}
         facts["augmentation"] = architecture.make_augmentation(dataset.sample_shape)

@@ -121,10 +121,12 @@ class CompressiveAutoencoder(LossParameters, ArchitectureParameters, BaseAutoenc
 
         Raises
         ------
+        ValueError
+            If X holds images of another size than the fit.
         ModuleNotFoundError
             If the package ``constriction`` is not installed.
         """
-        dataset = self._read_new(X)
+        dataset = self._read_to_store(X)
         codes = self._encoded(dataset)
         symbols, escaped = self.code_tables_.symbols(codes)
         coded = self.code_tables_.encode(symbols, self.code_tables_.classes(symbols))
@@ -175,8 +177,18 @@ class CompressiveAutoencoder(LossParameters, ArchitectureParameters, BaseAutoenc
         bits : ndarray of shape (n_samples,)
             Rare samples take more.
         """
-        codes = self._encoded(self._read_new(X))
+        codes = self._encoded(self._read_to_store(X))
         return like_input(self.code_tables_.bits(codes), X)
+
+    def _read_to_store(self, X):
+        dataset = self._read_new(X)
+        if self._has_other_sizes(dataset):
+            raise ValueError(
+                f"{type(self).__name__} stores images of the size of the training alone, "
+                f"{self._reader.format.image_shape}, as each part of a code has frequencies of its "
+                "own. Cut X into images of that size."
+            )
+        return dataset
 
     def _encoded(self, dataset):
         return self._predictor.map(encode, dataset, (self.n_components_,))

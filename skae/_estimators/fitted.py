@@ -77,6 +77,10 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self._reader.warn_if_far(dataset)
         return dataset
 
+    def _has_other_sizes(self, dataset):
+        """Say whether there are images of other sizes than those of the training."""
+        return dataset.is_spatial and set(dataset.sizes) != {self._reader.sample_shape[1:]}
+
     def inverse_transform(self, X, lengths=None):
         """Decode codes.
 

@@ -176,7 +176,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
     def _read_targets(self, X):
         dataset = super()._read_targets(X)
-        if dataset.is_spatial and set(dataset.sizes) != {self._reader.sample_shape[1:]}:
+        if self._has_other_sizes(dataset):
             raise ValueError(
                 f"{type(self).__name__} scores images of the size of the training alone, "
                 f"{self._reader.format.image_shape}, as it draws codes of one length. "

@@ -29,9 +29,16 @@ class Center(Layer):
         self.register_buffer("mean", mean)
 
     def forward(self, x):
-        if x.shape[-self.mean.ndim :] == self.mean.shape:
-            return x - self.mean
-        return x - self.mean.flatten(1).mean(1).view(-1, *[1] * (x.ndim - 2))  # of other images
+        return x - self.mean
+
+
+class ImageCenter(Center):
+    """Subtract the mean image, of images of another size the mean of each channel."""
+
+    def forward(self, x):
+        if x.shape[1:] == self.mean.shape:
+            return super().forward(x)
+        return x - self.mean.flatten(1).mean(1).view(-1, *[1] * (x.ndim - 2))
 
 
 class TrainedModule(nn.Module):

@@ -245,3 +245,15 @@ def test_too_much_weight_of_the_rate_gives_a_warning():
         model = fitted(ROWS, rate_weight=1e3, check_baseline=True)
     assert model.n_active_units_ == 0
     assert len(model.compress(ROWS)) < HEADER.size + 60
+
+
+def test_images_of_other_sizes_are_refused(rng):
+    X = rng.random((20, 8, 8))
+    model = CompressiveAutoencoder(
+        2, architecture=Conv((4,), code="spatial"), max_epochs=1, check_baseline=False
+    ).fit(X)
+    for method in model.compress, model.bits_per_sample:
+        with pytest.raises(ValueError, match=r"size of the training alone, \(8, 8\)"):
+            method(rng.random((2, 16, 16)))
+        with pytest.raises(ValueError, match=r"size of the training alone, \(8, 8\)"):
+            method([rng.random((16, 16)), rng.random((8, 9))])
