@@ -65,7 +65,7 @@ class ImageToImageRegressor(
     target_shape : tuple of int or None, default=None
         Shape of an image of Y if Y is flat rows, such as (32, 32, 3). None is
         ``image_shape``.
-    color_temperature : float, default=0.5
+    color_temperature : float, default=0.6
         With ``loss="color_distribution"``, what ``predict`` makes of the distribution over
         colors, from 0 for the most probable color of each place to 1 for the mean color. Less
         is more colorful, with larger errors. It can change after ``fit``.
@@ -111,7 +111,7 @@ class ImageToImageRegressor(
 
     target_shape: tuple | None = None
     loss: str | dict | Callable = "absolute_error"
-    color_temperature: float = 0.5
+    color_temperature: float = 0.6
     sample_colors: bool = False
 
     _parameter_constraints = {
