@@ -38,7 +38,8 @@ RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 STEP_SHARE = 2
 
 #: How many multiplications take as long as a value that a layer gives: 70 is the best fit to the
-#: training times of twelve nets on one core, which it tells within a factor of two.
+#: training times of twelve nets on one core. It tells those of ten within a factor of two; small
+#: nets of tables take several times as long, as their steps are short.
 VALUE_WORK = 70
 
 FREE = Cost(n_multiplications=0, width=1, work=0)

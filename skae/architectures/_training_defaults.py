@@ -22,7 +22,7 @@ class TrainingBudget:
         Steps of the optimizer to take.
     max_work : float, default=inf
         Multiplications to take, where a value that a layer gives counts as 70. One core takes
-        about a minute for 1e12.
+        20 to 90 seconds for 1e12, depending on the layers.
     """
 
     batches_per_epoch: int
