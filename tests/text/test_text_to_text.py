@@ -62,6 +62,17 @@ def test_score_by_exact_match(speller):
     assert speller.score(MISSPELLED, [[word, "other"] for word in RIGHT]) == share
 
 
+def test_words_that_were_not_seen_are_transliterated(rng):
+    latin = [*"abvgde", "zh", *"ziklmnoprstuf", "kh", "ch", "sh", "shch", "ya"]
+    letters = dict(zip("абвгдежзиклмнопрстуфхчшщя", latin, strict=True))
+    words = ["".join(rng.choice(list(letters), rng.integers(3, 7))) for _ in range(1100)]
+    words = list(dict.fromkeys(words))
+    written = ["".join(letters[letter] for letter in word) for word in words]
+    how = {"architecture": RecurrentEncoderDecoder(48, dropout=0.0), "metric": "exact_match"}
+    model = quick(max_epochs=10, lr=0.01, batch_size=16, **how).fit(words[:900], written[:900])
+    assert model.score(words[900:], written[900:]) > 0.8
+
+
 def test_best_epoch_by_exact_match():
     model = quick(early_stopping=True, stop_by="exact_match", max_epochs=3)
     model.fit(MISSPELLED, RIGHT)
