@@ -176,6 +176,11 @@ class CompressiveAutoencoder(LossParameters, ArchitectureParameters, BaseAutoenc
         -------
         bits : ndarray of shape (n_samples,)
             Rare samples take more.
+
+        Raises
+        ------
+        ValueError
+            If X holds images of another size than the fit.
         """
         codes = self._encoded(self._read_to_store(X))
         return like_input(self.code_tables_.bits(codes), X)

@@ -284,6 +284,11 @@ class ImageOutlierScorer(OutlierScorer, FittedAttributes, CallbackSupportMixin, 
         -------
         scores : ndarray of shape (n_samples,)
             The score of the most unusual pixel of each image by each net, averaged over the nets.
+
+        Raises
+        ------
+        ValueError
+            If X holds images of another size or number of channels than the fit.
         """
         of_nets, of_patches = self._logs(X)
         return np.mean([_of_images(self._scores(odds, of_patches)) for odds in of_nets], axis=0)
@@ -301,6 +306,11 @@ class ImageOutlierScorer(OutlierScorer, FittedAttributes, CallbackSupportMixin, 
         scores : ndarray of shape (n_samples, height, width)
             A mean of logarithms of fractions: those of normal pixels that are as far out. They are
             continued beyond the training pixels.
+
+        Raises
+        ------
+        ValueError
+            If X holds images of another size or number of channels than the fit.
         """
         of_nets, of_patches = self._logs(X)
         return self._scores(np.mean(of_nets, axis=0), of_patches)

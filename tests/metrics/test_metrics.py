@@ -7,7 +7,13 @@ from sklearn.datasets import load_sample_image
 
 from skae.losses import MixedLoss, StructuralDissimilarity
 from skae.losses._mixed import make_loss
-from skae.metrics import exact_match_score, ms_ssim_score, psnr_score, ssim_score
+from skae.metrics import (
+    colorfulness,
+    exact_match_score,
+    ms_ssim_score,
+    psnr_score,
+    ssim_score,
+)
 
 SKIMAGE = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
@@ -181,6 +187,24 @@ def test_a_mix_adds_up(pairs):
 def test_mistaken_mixes_are_named(weights, message):
     with pytest.raises(ValueError, match=message):
         MixedLoss(weights)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_colorfulness_in_closed_form(dtype):
+    half_red = np.zeros((1, 4, 6, 3))
+    half_red[:, :2, :, 0] = half_red[:, 2:, :, 2] = 1  # and half blue
+    images = (half_red * (255 if dtype == "uint8" else 1)).astype(dtype)
+    std, mean = np.hypot(127.5, 191.25), np.hypot(127.5, 63.75)  # of red - green, yellow - blue
+    assert colorfulness(images) == pytest.approx(std + 0.3 * mean)
+    both = np.concatenate([images, images[..., [0, 0, 0]]])  # the mean of this one and a gray one
+    expected = (std + 0.3 * mean) / 2
+    assert colorfulness(both) == pytest.approx(expected)
+    assert colorfulness(both.transpose(0, 3, 1, 2), channels_first=True) == pytest.approx(expected)
+
+
+def test_colorfulness_needs_three_channels(rng):
+    with pytest.raises(ValueError, match="red, green and blue"):
+        colorfulness(rng.random((2, 8, 8, 4)))
 
 
 def test_exact_matches_are_the_same_text():
