@@ -62,6 +62,7 @@ PARAMETERS = {
     "max_rotation": "rotation rotate degrees random_rotation rotation_range",
     "max_crop": "crop crops random_crop random_resized_crop zoom zoom_range random_zoom",
     "max_brightness": "brightness brightness_range random_brightness color_jitter",
+    "shuffle_channels": "channel_shuffle channel_permutation random_channel_permutation",
     "random_state": "seed random_seed rng",
     "loss": "criterion loss_fn loss_func loss_function objective reconstruction_loss",
     "likelihood": "loss criterion loss_fn loss_function reconstruction_loss",

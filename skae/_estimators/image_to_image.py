@@ -236,8 +236,8 @@ class ImageToImageRegressor(
         return [module.float() for module in architecture.build(input_shape, output_shape)]
 
     def _parts_to_renew(self, dataset):
-        architecture = self._make_architecture()
-        return {"augmentation": architecture.make_augmentation(dataset.sample_shape)}
+        shapes = dataset.sample_shape, dataset.targets.sample_shape
+        return {"augmentation": self._make_architecture().make_augmentation(*shapes)}
 
     def _check_fit(self, dataset):
         score = self._answers.r2(dataset.subsample(MAX_CHECKED))

@@ -1,4 +1,4 @@
-"""Random changes of images in training: flips, shifts, rotations, crops, brightness. torch only."""
+"""Random changes of images in training: flips, shifts, crops, colors and more. torch only."""
 
 import torch
 from torch import nn
@@ -24,7 +24,11 @@ flips : {"horizontal", "vertical", "both"} or None, default=None
     max_brightness : float, default=0.0
         Multiply the values of each training image by a number that differs from 1 by up to
         this, in [0, 1]. Results stay in the range of the batch. Channels with two values,
-        such as masks, stay as they are."""
+        such as masks, stay as they are.
+    shuffle_channels : bool, default=False
+        Put the channels of training images, such as red, green and blue, in a random order.
+        Of pairs, the first channels change places, as many as both images have.
+        The net then works for colors that no training image has."""
 
 
 @parameter_class
@@ -36,6 +40,7 @@ class AugmentationParameters(ParameterMixin):
     max_rotation: float = 0.0
     max_crop: float = 0.0
     max_brightness: float = 0.0
+    shuffle_channels: bool = False
 
     _parameter_constraints = {
         "flips": [StrOptions(set(FLIPS)), None],
@@ -43,6 +48,7 @@ class AugmentationParameters(ParameterMixin):
         "max_rotation": [real(0, 180, closed="both")],
         "max_crop": [real(0, 1)],
         "max_brightness": [real(0, 1, closed="both")],
+        "shuffle_channels": ["boolean"],
     }
 
 
@@ -51,15 +57,23 @@ class ImageArchitecture(Architecture):
 
     #: What the data is read as.
     input_kind = "images"
-    training_parameters = ("flips", "max_shift", "max_rotation", "max_crop", "max_brightness")
+    training_parameters = (
+        "flips",
+        "max_shift",
+        "max_rotation",
+        "max_crop",
+        "max_brightness",
+        "shuffle_channels",
+    )
 
-    def make_augmentation(self, sample_shape):
+    def make_augmentation(self, *shapes):
         """Return what changes images at random in training.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            (channels, length) or (channels, height, width).
+        *shapes : tuple of int
+            (channels, length) or (channels, height, width) of a sample, and of its target
+            where there are pairs.
 
         Returns
         -------
@@ -69,15 +83,26 @@ class ImageArchitecture(Architecture):
         Raises
         ------
         ValueError
-            If signals are to be rotated.
+            If signals are to be rotated, or single channels to be shuffled.
         """
-        if self.max_rotation and len(sample_shape) < 3:
+        if self.max_rotation and len(shapes[0]) < 3:
             raise ValueError(
                 f"max_rotation={self.max_rotation} is for images, but the samples are signals, "
                 "which have one axis. Leave it 0; max_shift and max_crop move and stretch signals."
             )
-        numbers = [getattr(self, name) for name in self.training_parameters]
-        return Augmentation(*numbers) if any(numbers) else None
+        if self.shuffle_channels and min(n_channels for n_channels, *_ in shapes) < 2:
+            raise ValueError(
+                "shuffle_channels=True changes the order of channels, such as red, green and "
+                f"blue, but {_with_one_channel(shapes)} a single one. Leave it False."
+            )
+        values = [getattr(self, name) for name in self.training_parameters]
+        return Augmentation(*values) if any(values) else None
+
+
+def _with_one_channel(shapes):
+    if len(shapes) == 1:
+        return "the samples have"
+    return "X has" if shapes[0][0] == 1 else "y has"
 
 
 class Augmentation(Random, nn.Module):
@@ -85,22 +110,32 @@ class Augmentation(Random, nn.Module):
 
     Parameters
     ----------
-    flips, max_shift, max_rotation, max_crop, max_brightness
+    flips, max_shift, max_rotation, max_crop, max_brightness, shuffle_channels
         As for `AugmentationParameters`.
     """
 
-    def __init__(self, flips=None, max_shift=0, max_rotation=0.0, max_crop=0.0, max_brightness=0.0):
+    def __init__(
+        self,
+        flips=None,
+        max_shift=0,
+        max_rotation=0.0,
+        max_crop=0.0,
+        max_brightness=0.0,
+        shuffle_channels=False,
+    ):
         super().__init__()
         self.axes = FLIPS.get(flips, ())
         self.max_shift = max_shift
         self.max_rotation = max_rotation
         self.max_crop = max_crop
         self.max_brightness = max_brightness
+        self.shuffle_channels = shuffle_channels
 
     @property
     def draws_from_torch(self):
         """Whether random numbers come from torch's own generator."""
-        return bool(self.axes or self.max_shift or self._resamples or self.max_brightness)
+        changes = self.axes, self.max_shift, self._resamples, self.max_brightness
+        return any(changes) or self.shuffle_channels
 
     @property
     def _resamples(self):
@@ -128,6 +163,8 @@ class Augmentation(Random, nn.Module):
             parts = self._resample(parts)
         if self.max_brightness:
             parts = self._brighten(parts)
+        if self.shuffle_channels:
+            parts = self._shuffle(parts)
         return list(parts)
 
     def _flip(self, parts, axis):
@@ -157,6 +194,17 @@ class Augmentation(Random, nn.Module):
         return [
             torch.where(channels.are_masks, images, channels.fit(images * factor))
             for images, channels in found
+        ]
+
+    def _shuffle(self, parts):
+        """Return images with the channels that all of them have in another order."""
+        n_channels = min(images.shape[1] for images in parts)
+        x = parts[0]
+        order = torch.rand(len(x), n_channels, device=x.device).argsort(1)
+        order = order.view(*order.shape, *[1] * (x.ndim - 2))
+        return [
+            torch.cat([images.take_along_dim(order, 1), images[:, n_channels:]], 1)
+            for images in parts
         ]
 
 

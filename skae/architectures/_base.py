@@ -41,13 +41,13 @@ class Architecture:
         del input_shape
         return n_components
 
-    def make_augmentation(self, sample_shape):
+    def make_augmentation(self, *shapes):
         """Return what changes samples at random in training.
 
         Parameters
         ----------
-        sample_shape : tuple of int
-            Shape of one sample.
+        *shapes : tuple of int
+            Shape of one sample, and of its target where there are pairs.
 
         Returns
         -------
@@ -55,7 +55,7 @@ class Architecture:
             It takes batches, one or both halves of pairs, and returns a list of as many. None
             changes nothing.
         """
-        del sample_shape
+        del shapes
 
 
 #: What an architecture may have, ``build`` apart: hooks, and what layouts of X ask for.

@@ -195,6 +195,45 @@ def test_masks_keep_their_two_values(images):
     assert len(with_mask[:, :3].unique()) > 1000
 
 
+def test_channels_are_shuffled_alike_in_both_images(images):
+    more = torch.cat([images, images[:, :1] ** 2], 1)  # one that its target does not have
+    torch.manual_seed(0)
+    shuffled, target = Augmentation(shuffle_channels=True)(more, images)
+    assert torch.equal(shuffled[:, :3], target)
+    assert torch.equal(shuffled[:, 3], more[:, 3])
+    torch.testing.assert_close(target.sort(1).values, images.sort(1).values, rtol=0, atol=0)
+    means = target.mean((2, 3))
+    orders = {tuple(row.tolist()) for row in means.argsort(1)}
+    assert len(orders) > 3
+
+
+@pytest.mark.parametrize("shapes", [(1, 1), (3, 1), (1, 3)])
+def test_single_channels_are_not_shuffled(shapes):
+    X, y = (np.random.default_rng(0).random((20, 8, 8, n_channels)) for n_channels in shapes)
+    which = "X" if shapes[0] == 1 else "y"
+    with pytest.raises(ValueError, match=f"shuffle_channels=True .* but {which} has a single one"):
+        ImageToImageRegressor((4,), shuffle_channels=True, **QUICK).fit(X, y)
+
+
+def test_autoencoders_shuffle_channels(digits):
+    colored = np.stack([digits, digits**2, 1 - digits], -1)
+    make(shuffle_channels=True).fit(colored)
+    with pytest.raises(ValueError, match="but the samples have a single one"):
+        make(shuffle_channels=True).fit(digits)
+
+
+def test_colors_that_no_pair_had_are_kept():
+    rng = np.random.default_rng(0)
+    y = rng.random((200, 8, 8, 3)) * [1, 0.5, 0.1]  # never blue
+    x = y + rng.normal(scale=0.1, size=y.shape)
+    blue = y[:50, ..., ::-1]
+    params = {"max_epochs": 20, "linear_filter": 0, "random_state": 0, "check_baseline": False}
+    plain = ImageToImageRegressor((8,), **params).fit(x, y)
+    shuffled = ImageToImageRegressor((8,), shuffle_channels=True, **params).fit(x, y)
+    errors = [((model.predict(blue) - blue) ** 2).mean() for model in (plain, shuffled)]
+    assert errors[1] < 0.3 * errors[0]
+
+
 def test_signals_are_moved_and_stretched(digits):
     signals = digits.reshape(40, 64)
     params = {"flips": "horizontal", "max_shift": 2, "max_crop": 0.3, "max_brightness": 0.2}
@@ -220,6 +259,7 @@ def test_regressors_take_all(digits):
         {"max_rotation": 181},
         {"max_crop": 1.0},
         {"max_brightness": -0.1},
+        {"shuffle_channels": "yes"},
     ],
     ids=str,
 )
