@@ -12,11 +12,11 @@ from skae._data.batches import CHUNK_ELEMENTS
 from skae._data.dataset import as_tensor
 from skae._data.images import ImageDataset
 
-#: Side of crops by default, by the number of axes, and what it is a multiple of in small images.
-AUTO_SIDE, MULTIPLE = {1: 512, 2: 64}, 16
+#: What the side of crops is a multiple of in small images, by default.
+MULTIPLE = 16
 
 
-def size_of_crops(crop_size, dataset, name):
+def size_of_crops(crop_size, dataset, name, auto_sides):
     """Return the size of crops that training takes of images, None for whole images.
 
     Parameters
@@ -26,6 +26,8 @@ def size_of_crops(crop_size, dataset, name):
     dataset : ImageDataset
     name : str
         What errors call it.
+    auto_sides : tuple of int
+        Side that "auto" takes if signals and images are large enough.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def size_of_crops(crop_size, dataset, name):
     if crop_size is None or (isinstance(crop_size, str) and len(set(sizes)) == 1):
         return None
     if isinstance(crop_size, str):
-        side = min(AUTO_SIDE[len(sizes[0])], *map(min, sizes))
+        side = min(auto_sides[len(sizes[0]) - 1], *map(min, sizes))
         side -= side % MULTIPLE if side > MULTIPLE else 0
         return (side,) * len(sizes[0])
     crop = _checked(crop_size, len(sizes[0]))

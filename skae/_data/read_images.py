@@ -41,6 +41,8 @@ class ImageReader(SampleReader):
         unequal sizes, and the net takes images of any size.
     takes_any_size : bool, default=False
         Whether a net takes images of other sizes than those of the training.
+    auto_crop_sides : tuple of int, default=(512, 64)
+        Side of the crops that "auto" takes of signals and of images.
 
     Attributes
     ----------
@@ -54,10 +56,12 @@ class ImageReader(SampleReader):
     parameter: str = "image_shape"
     crop_size: Any = None
     takes_any_size: bool = False
+    auto_crop_sides: tuple = (512, 64)
     crop: tuple | None = None
 
     options: ClassVar[tuple] = (
-        *("image_shape", "channels_first", "spatial_dims", "crop_size", "takes_any_size"),
+        *("image_shape", "channels_first", "spatial_dims"),
+        *("crop_size", "takes_any_size", "auto_crop_sides"),
     )
 
     def learn(self, X, *, sample_weight=None, estimator=None, name="X"):
@@ -65,7 +69,8 @@ class ImageReader(SampleReader):
         reader, dataset = self.learn_whole(X, **how)
         if isinstance(X, Dataset):
             return reader, dataset
-        return reader.cropped(dataset, size_of_crops(self.crop_size, dataset, name))
+        crop = size_of_crops(self.crop_size, dataset, name, self.auto_crop_sides)
+        return reader.cropped(dataset, crop)
 
     def learn_whole(self, X, **how):
         """Do the same as ``learn``, for a training on whole images."""

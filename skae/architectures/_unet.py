@@ -86,6 +86,8 @@ class UNet(ImageArchitecture, UNetParameters):
     #: How to train it by default.
     training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
     takes_any_size = True
+    #: Side of crops of signals and images. Many small steps learn more than wide surroundings.
+    auto_crop_sides = 512, 32
     _n_full_size_stages = 1
     _min_side = 4
 

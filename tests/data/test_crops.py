@@ -114,14 +114,15 @@ def test_pairs_have_crops_of_the_same_places(scale):
 
 
 def test_the_default_size():
-    def size(images, crop_size="auto"):
+    def size(images, crop_size="auto", auto_sides=(512, 64)):
         _, dataset = ImageReader(crop_size=crop_size, takes_any_size=True).learn_whole(images)
-        return size_of_crops(crop_size, dataset, "X")
+        return size_of_crops(crop_size, dataset, "X", auto_sides)
 
     zeros = np.zeros
     assert size([zeros((90, 100)), zeros((80, 200))]) == (64, 64)
     assert size([zeros((90, 100)), zeros((39, 200))]) == (32, 32)
     assert size([zeros((90, 100)), zeros((9, 200))]) == (9, 9)
+    assert size([zeros((90, 100)), zeros((80, 200))], auto_sides=(512, 32)) == (32, 32)
     assert size([zeros(900), zeros(800)]) == (512,)
     assert size(zeros((3, 90, 100))) is None
     assert size(zeros((3, 90, 100)), 64) == (64, 64)
