@@ -1,15 +1,15 @@
 """Photographs restored by the regressor of images, beside filters that need no training.
 
     pip install bm3d  # optional, for one more line
-    python benchmarks/bench_photographs.py [--tasks color] [--passes 20] [--pictures DIR]
+    python benchmarks/bench_photographs.py [--tasks color] [--pictures DIR]
 
 Fitted on random crops of photographs that scikit-image and scikit-learn ship, judged on others,
-once with the defaults and ``shuffle_channels``, and once in ``--passes`` over 14 million pixels
-with a wider network. A network for noise gets copies with noise of every strength from 0 to 55 of
-255, and is not told which; the filters are told. One for holes gets photographs that were filled
-by a filter, with more holes, and where these are. One that enlarges gets small photographs. PSNR
-in decibels and SSIM are means over three test photographs, of bytes. With ``--pictures`` parts of
-the test photographs are written there, beside the best filter and the original.
+once with the defaults and ``shuffle_channels``, and once longer, by ``TASKS``. A network for noise
+gets copies with noise of every strength from 0 to 55 of 255, and is not told which; the filters
+are told. One for holes gets photographs that were filled by a filter, with more holes, and where
+these are. One that enlarges gets small photographs. PSNR in decibels and SSIM are means over three
+test photographs, of bytes. With ``--pictures`` parts of the test photographs are written there,
+beside the best filter and the original.
 """
 
 import argparse
@@ -31,35 +31,21 @@ from skae.metrics import psnr_score, ssim_score
 
 NOISE = 15, 25, 50
 
-#: Pixels of a pass over the training photographs and their copies.
-PASS = 14e6
+#: Copies of each photograph, with other damage, in a short and a long training.
+N_COPIES, N_COPIES_LONG = 3, 24
 
-#: How the regressor is fitted: by default, and longer with what such a training can use.
-DEFAULTS = "defaults"
-LONG = {
-    "channels": (32, 64, 128),
-    "normalization": None,
-    "crop_size": 48,
-    "batch_size": 16,
-    "flips": "both",
-}
+#: What a long training can use.
+WIDE = {"channels": (32, 64, 128), "normalization": None, "crop_size": 48, "batch_size": 16}
 
 
 def photographs():
     china, flower = load_sample_images().images
     left, _, _ = data.stereo_motorcycle()
-    train = [data.astronaut(), china, data.rocket(), left]
-    train += [
-        data.hubble_deep_field(),
-        data.immunohistochemistry(),
-        data.retina()[200:1200, 200:1200],
-    ]
+    colored = data.astronaut(), china, data.rocket(), left, data.immunohistochemistry()
+    gray = data.camera(), data.coins(), data.moon(), data.brick(), data.grass(), data.gravel()
+    train = [*colored, data.hubble_deep_field()[:600, :600], data.retina()[400:1000, 400:1000]]
+    train += [image[..., None].repeat(3, axis=2) for image in gray]
     return train, [data.coffee(), data.chelsea(), flower]
-
-
-def repeated(images):
-    """Return images as often as makes one pass over them one of ``PASS`` pixels, about."""
-    return images * round(PASS / sum(image.shape[0] * image.shape[1] for image in images))
 
 
 def in_bytes(image):
@@ -141,15 +127,14 @@ def filters_of_noise(std):
 class Task:
     """What is to be learned, and what it is judged on."""
 
-    X: list
-    Y: list
+    #: Makes pairs for the training with a number of copies of each photograph.
+    pairs: Callable
     #: By name, the damaged test photographs, and functions of them that need no training.
     tests: dict
     Y_test: list
     #: Makes the answer of damaged photographs and of what the regressor predicts.
     finish: Callable = lambda X, predicted: predicted
     has_colors: bool = True
-    loss: str = "squared_error"
 
 
 def noise(of_color):
@@ -157,9 +142,11 @@ def noise(of_color):
     if not of_color:
         train, test = ([gray(image) for image in some] for some in (train, test))
     rng = np.random.default_rng(0)
-    Y = repeated(train)
-    strengths = rng.uniform(0, 55, len(Y))
-    X = [add_noise(image, std, rng) for image, std in zip(Y, strengths, strict=True)]
+
+    def pairs(n_copies):
+        Y = train * n_copies
+        return [add_noise(image, rng.uniform(0, 55), rng) for image in Y], Y
+
     axis = -1 if of_color else None
     tests = {}
     for std in NOISE:
@@ -168,7 +155,7 @@ def noise(of_color):
             for name, function in filters_of_noise(std).items()
         }
         tests[f"noise of {std}"] = [add_noise(image, std, rng) for image in test], filters
-    return Task(X, Y, tests, test, has_colors=of_color)
+    return Task(pairs, tests, test, has_colors=of_color)
 
 
 def sizes(factor):
@@ -179,9 +166,11 @@ def sizes(factor):
         how.name.lower(): partial(in_all, partial(larger, factor=factor, how=how))
         for how in (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
     }
-    Y = repeated(Y)
-    X = [smaller(image, factor) for image in Y]
-    return Task(X, Y, {f"x{factor}": (X_test, filters)}, Y_test)
+
+    def pairs(n_copies):
+        return [smaller(image, factor) for image in Y] * n_copies, Y * n_copies
+
+    return Task(pairs, {f"x{factor}": (X_test, filters)}, Y_test)
 
 
 def inpainting():
@@ -192,11 +181,11 @@ def inpainting():
         missing = holes(image.shape[:2], rng, pixels_each)
         return np.dstack([filled(image, missing), np.uint8(255) * missing])
 
-    train = [image[:500, :640] for image in train]
-    Y = train * 3
-    X = [damaged(image, 600) for image in Y]
+    def pairs(n_copies):
+        Y = train * n_copies
+        return [damaged(image, 600) for image in Y], Y
+
     X_test = [damaged(image, 4000) for image in test]
-    n_times = len(repeated(Y)) // len(Y)
     without = {
         "as it is": lambda X: [np.where(x[..., 3:] > 0, 0, x[..., :3]) for x in X],
         "biharmonic": lambda X: [x[..., :3] for x in X],
@@ -205,14 +194,17 @@ def inpainting():
     def finish(X, predicted):
         return [np.where(x[..., 3:] > 0, y, x[..., :3]) for x, y in zip(X, predicted, strict=True)]
 
-    return Task(X * n_times, Y * n_times, {"holes": (X_test, without)}, test, finish)
+    return Task(pairs, {"holes": (X_test, without)}, test, finish)
 
 
 def jpeg():
     train, test = photographs()
     rng = np.random.default_rng(0)
-    Y = repeated(train)
-    X = [as_jpeg(image, int(q)) for image, q in zip(Y, rng.integers(5, 40, len(Y)), strict=True)]
+
+    def pairs(n_copies):
+        Y = train * n_copies
+        return [as_jpeg(image, int(rng.integers(5, 40))) for image in Y], Y
+
     filters = {
         "median": partial(in_all, lambda x: median_filter(x, (3, 3, 1))),
         "total variation": partial(
@@ -226,26 +218,27 @@ def jpeg():
         f"quality {quality}": ([as_jpeg(image, quality) for image in test], filters)
         for quality in (10, 20, 30)
     }
-    return Task(X, Y, tests, test, loss="absolute_error")
+    return Task(pairs, tests, test)
 
 
 def in_all(function, images):
     return [function(image) for image in images]
 
 
+#: By name: the task, and parameters of a long training with copies.
 TASKS = {
-    "color": partial(noise, True),
-    "gray": partial(noise, False),
-    "x2": partial(sizes, 2),
-    "x3": partial(sizes, 3),
-    "holes": inpainting,
-    "jpeg": jpeg,
+    "color": (partial(noise, True), N_COPIES_LONG, WIDE | {"max_epochs": 3}),
+    "gray": (partial(noise, False), N_COPIES_LONG, WIDE | {"max_epochs": 3}),
+    "x2": (partial(sizes, 2), N_COPIES, {"max_epochs": 20}),
+    "x3": (partial(sizes, 3), N_COPIES, {"max_epochs": 40}),
+    "holes": (inpainting, N_COPIES, {"max_epochs": 12}),
+    "jpeg": (jpeg, N_COPIES_LONG, {"max_epochs": 3}),
 }
 
 
-def bench(name, n_passes, pictures):
-    task = TASKS[name]()
-    best = {}
+def bench(name, pictures):
+    make, n_copies_long, params = TASKS[name]
+    task, best = make(), {}
     for test, (X, filters) in task.tests.items():
         title = f"{name}, {test}"
         if np.shape(X[0]) == np.shape(task.Y_test[0]):
@@ -255,22 +248,18 @@ def bench(name, n_passes, pictures):
             best[test] = function(X)
             seconds = time.process_time() - start
             report(f"{title}: {filter_name}", task.Y_test, best[test], seconds)
-    for epochs in (DEFAULTS, n_passes):
+    long = params | {"flips": "both", "loss": "squared_error"}
+    for how, n_copies, params in (("defaults", N_COPIES, {}), ("longer", n_copies_long, long)):
+        pairs = task.pairs(n_copies)
         start = time.process_time()
-        model = fitted(task, epochs)
+        model = ImageToImageRegressor(**params, shuffle_channels=task.has_colors, random_state=0)
+        model.fit(*pairs)
         seconds = time.process_time() - start
         for test, (X, _) in task.tests.items():
             restored = task.finish(X, model.predict(X))
-            title = f"{name}, {test}: regressor, {epochs}"
-            report(title, task.Y_test, restored, seconds)
+            report(f"{name}, {test}: regressor, {how}", task.Y_test, restored, seconds)
             if pictures is not None:
                 draw(pictures / f"{name}_{test}", X, best[test], restored, task.Y_test)
-
-
-def fitted(task, epochs):
-    params = {} if epochs == DEFAULTS else LONG | {"max_epochs": epochs, "loss": task.loss}
-    model = ImageToImageRegressor(**params, shuffle_channels=task.has_colors, random_state=0)
-    return model.fit(task.X, task.Y)
 
 
 def report(title, Y, restored, seconds=0.0):
@@ -297,12 +286,11 @@ def draw(path, damaged, filtered, restored, clean):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--passes", type=int, default=20)
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
     print(f"{'means of three photographs':46}{'cpu s':>7}{'PSNR':>8}{'SSIM':>9}")
     for name in args.tasks:
-        bench(name, args.passes, args.pictures)
+        bench(name, args.pictures)
 
 
 if __name__ == "__main__":
