@@ -1,6 +1,6 @@
 """Colors of gray pictures from a few given pixels, beside propagation of these without a net.
 
-    python benchmarks/bench_color_hints.py --data DIR [--images 4000] [--epochs 20] [--test 1000]
+    python benchmarks/bench_color_hints.py --data DIR [--images 4000] [--epochs 12] [--test 1000]
 
 DIR holds ``cifar10_10k.npz``. Nets with and without ``max_hints`` are fitted on the first images
 of the CIFAR-10 subset and judged on test images, whose true colors are given at 0 to 30 random
@@ -8,6 +8,8 @@ pixels, the same ones for all methods.
 
 nearest hint
     Each pixel takes a and b, of CIE L*a*b*, of the nearest given pixel.
+pull and push
+    What the nets get beside the gray picture: a and b, spread by smaller and smaller maps.
 optimization
     Neighbors of similar brightness get similar colors: the linear system of A. Levin, D. Lischinski
     and Y. Weiss, "Colorization using optimization", ACM Transactions on Graphics 23, 2004, solved
@@ -20,15 +22,18 @@ values from 0 to 1 at given pixels, before ``predict`` writes them into the answ
 
 import argparse
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy import sparse
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse.linalg import splu
 from skimage.color import gray2rgb, lab2rgb, rgb2lab
 
 from skae import ImageToImageRegressor
+from skae._modules.hints import spread
 from skae.metrics import colorfulness
 
 COUNTS = 0, 1, 3, 10, 30
@@ -55,7 +60,9 @@ def hints_of(y, count, rng):
 def colored(gray, ab):
     """Return pictures of the lightness of gray ones."""
     light = rgb2lab(gray2rgb(gray))[..., :1]
-    return lab2rgb(np.concatenate([light, ab], -1))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Conversion from CIE-LAB", UserWarning)  # it clips
+        return lab2rgb(np.concatenate([light, ab], -1))
 
 
 def nearest_hint(gray, hints):
@@ -63,6 +70,14 @@ def nearest_hint(gray, hints):
     is_unknown = np.isnan(hints[..., 0])
     where = distance_transform_edt(is_unknown, return_distances=False, return_indices=True)
     return rgb2lab(np.nan_to_num(hints))[..., 1:][tuple(where)]
+
+
+def pull_and_push(gray, hints):
+    """Return a and b as nets with ``max_hints`` get them."""
+    is_given = ~np.isnan(hints[..., :1])
+    values = np.where(is_given, rgb2lab(np.nan_to_num(hints))[..., 1:], 0)
+    known = torch.from_numpy(np.concatenate([values, is_given], -1)).movedim(-1, 0)
+    return spread(known[None])[0, :2].movedim(0, -1).numpy()
 
 
 def optimization(gray, hints):
@@ -114,7 +129,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--test", type=int, default=1000)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--max-hints", type=int, nargs="+", default=[0, 30])
     parser.add_argument("--losses", nargs="+", default=["absolute_error", "color_distribution"])
     args = parser.parse_args()
@@ -124,9 +139,15 @@ def main():
     def line(name, n, seconds, *scored):
         print(f"{name:40}{n:6}{seconds:6.0f}{score(y_test, *scored)}", flush=True)
 
+    def report(model, seconds, name, counts):
+        line(name, 0, seconds, model.predict(X_test))
+        for n in counts[1:]:
+            before = without_writing(model, X_test, given[n])
+            line(name, n, 0, model.predict(X_test, hints=given[n]), given[n], before)
+
     print(f"{'':40}{'hints':>6}{'s':>6}{'PSNR':>8}{'color':>8}{'given':>8}")
     line("gray", 0, 0, gray2rgb(X_test))
-    for method in (nearest_hint, optimization):
+    for method in (nearest_hint, pull_and_push, optimization):
         for n in COUNTS[1:]:
             start = time.perf_counter()
             ab = np.stack([method(*pair) for pair in zip(X_test, given[n], strict=True)])
@@ -147,11 +168,10 @@ def main():
             start = time.perf_counter()
             model.fit(X, y)
             seconds = time.perf_counter() - start
-            name = f"{loss}, max_hints={max_hints}"
-            line(name, 0, seconds, model.predict(X_test))
-            for n in COUNTS[1:] if max_hints else ():
-                before = without_writing(model, X_test, given[n])
-                line(name, n, 0, model.predict(X_test, hints=given[n]), given[n], before)
+            report(model, seconds, f"{loss}, max_hints={max_hints}", COUNTS if max_hints else (0,))
+        if loss == "color_distribution":
+            model.set_params(color_temperature=1.0)
+            report(model, 0, "the same, color_temperature=1", COUNTS)
 
 
 if __name__ == "__main__":

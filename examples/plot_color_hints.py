@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from scipy.ndimage import distance_transform_edt
-from skimage.color import gray2rgb, lab2rgb, rgb2lab
+from skimage.color import gray2rgb, rgb2ycbcr, ycbcr2rgb
 from sklearn.datasets import load_sample_images
 
 from skae import ImageToImageRegressor
@@ -51,7 +51,7 @@ model = ImageToImageRegressor(
     loss="color_distribution",
     max_hints=100,
     flips="horizontal",
-    max_epochs=10,
+    max_epochs=12,
     random_state=0,
 ).fit(y_train @ to_gray, y_train)
 
@@ -74,8 +74,9 @@ def by_nearest_hint(gray, hints):
     """Return a gray picture in the color of the nearest hint."""
     is_unknown = np.isnan(hints[..., 0])
     nearest = distance_transform_edt(is_unknown, return_distances=False, return_indices=True)
-    color = rgb2lab(np.nan_to_num(hints))[tuple(nearest)]
-    return lab2rgb(np.concatenate([rgb2lab(gray2rgb(gray))[..., :1], color[..., 1:]], axis=-1))
+    colors = rgb2ycbcr(np.nan_to_num(hints))[tuple(nearest)]
+    colors[..., 0] = rgb2ycbcr(gray2rgb(gray))[..., 0]
+    return ycbcr2rgb(colors).clip(0, 1)
 
 
 predictions, rows = {}, {}
@@ -94,8 +95,10 @@ for n_hints in (0, 10, 100):
 print(pd.DataFrame(rows).T.round(2).to_string())
 
 # %%
-# The colors of the nearest hint end halfway to the next hint, wherever things end. The net keeps
-# them within things.
+# The colors of the nearest hint end halfway to the next hint, so that parts of the flower turn
+# green. The net lets colors end where things end, and is ahead. With a hundred hints for the temple
+# it is ahead by little: an orange haze stays on the water where no hint is near, and small things
+# of many colors would need a hint each.
 
 shown = {**predictions, "true colors": y_test}
 fig, axes = plt.subplots(2, len(shown), figsize=(11, 8), layout="constrained")
@@ -110,13 +113,12 @@ for column, (name, images) in zip(axes.T, shown.items(), strict=True):
 # ------------
 #
 # Hints need not be true. Only their hue and chroma count with this loss: the lightness is that of
-# the gray picture. Petals can have any color that the training pictures have somewhere. A hint for
-# the background keeps it as it is.
+# the gray picture. Petals, marked by +, get other colors. Two hints, marked by x, keep the
+# background green near them. Colors that no training picture has, such as violet here, come out as
+# the nearest that there is.
 
-petals, background = [(150, 60), (250, 60), (110, 120), (170, 130), (350, 80)], [(40, 150)]
-    [(150, 60), (250, 60), (110, 120), (170, 130), (350, 80)],
-    [(40, 150), (260, 175)],
-)
+petals = [(150, 60), (250, 60), (110, 120), (170, 130), (350, 80)]
+background = [(40, 150), (260, 175)]
 colors = {"orange": (0.9, 0.5, 0.2), "blue": (0.4, 0.5, 0.9), "green": (0.5, 0.7, 0.3)}
 fig, axes = plt.subplots(1, len(colors), figsize=(8, 5.4), layout="constrained")
 for ax, (name, color) in zip(axes, colors.items(), strict=True):

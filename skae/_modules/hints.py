@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae.architectures._unet import pixel_unshuffle
+from skae.architectures._unet import pixel_unshuffle, units
 
 #: Side of the largest patch that a hint of the training has, and the least side of an image, in
 #: such patches.
@@ -52,12 +52,9 @@ class Hints(NoHints):
     def __init__(self, max_hints, x, target, loss):
         super().__init__()
         self.max_hints = max_hints
-        values = self._values(x, target, loss)
-        axes = [0, *range(2, values.ndim)]
-        std, mean = torch.std_mean(values.double(), axes, correction=0, keepdim=True)
-        is_constant = std <= 1e-6 * mean.abs()
-        self.register_buffer("mean", mean.float())
-        self.register_buffer("std", torch.where(is_constant, 1.0, std).float())
+        mean, std = units(loss.hint_values(target))
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
         self.n_channels = self.beside(x[:1], target[:1], loss).shape[1] - x.shape[1]
 
     def drawn(self, x, target, loss, generator=None):
@@ -65,8 +62,6 @@ class Hints(NoHints):
 
     def beside(self, x, given, loss):
         """Return inputs with channels of hints behind their own.
-
-        These are values that are spread from the hints over the image, and how near a hint is.
 
         Parameters
         ----------
@@ -80,16 +75,16 @@ class Hints(NoHints):
         -------
         tensor of shape (n_samples, channels + n_channels, *size)
         """
-        values, is_given = self._values(x, given, loss), ~given[:, :1].isnan()
-        values = torch.where(is_given, (values - self.mean) / self.std, 0.0)
-        channels, size = spread(torch.cat([values, is_given.to(values)], 1)), x.shape[2:]
+        channels, size = self._channels(loss.hint_values(given)), x.shape[2:]
         if channels.shape[-1] > size[-1]:
             return torch.cat([x, pixel_unshuffle(channels, channels.shape[-1] // size[-1])], 1)
         return torch.cat([x, F.interpolate(channels, size)], 1)
 
-    def _values(self, x, given, loss):
-        """Return what given pixels say, and the input there: other things may look different."""
-        return torch.cat([loss.hint_values(given), F.interpolate(x, given.shape[2:])], 1)
+    def _channels(self, values):
+        """Return values from hints spread over images, and a channel of how near the hints are."""
+        is_given = ~values.isnan()
+        standardized = torch.where(is_given, (values - self.mean) / self.std, 0.0)
+        return spread(torch.cat([standardized, is_given[:, :1].to(values.dtype)], 1))
 
     def draw(self, target, generator=None):
         """Return targets with NaN in all pixels that are not drawn as hints.

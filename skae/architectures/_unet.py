@@ -167,7 +167,7 @@ class UNetEncoder(ConvEncoder):
     @torch.no_grad()
     def standardize(self, x):
         """Learn the mean and standard deviation of the input images."""
-        self.mean, self.std = _units(x)
+        self.mean, self.std = units(x)
 
     def blocks(self, x):
         """Return what the stages get of images."""
@@ -242,7 +242,7 @@ class UNetDecoder(Layer):
     @torch.no_grad()
     def standardize(self, target):
         """Learn the mean and standard deviation of the target images."""
-        self.mean, self.std = _units(target)
+        self.mean, self.std = units(target)
 
     def forward(self, maps):
         return self.joined(maps, tuple(maps[0].shape[2:]) == self.size)
@@ -282,7 +282,7 @@ def _register_units(module):
     module.register_buffer("std", torch.ones(()))
 
 
-def _units(x):
+def units(x):
     """Return the mean and standard deviation of all values, 1 if they are all the same."""
     std, mean = torch.std_mean(x.double(), correction=0)
     is_constant = std <= 1e-6 * mean.abs()
