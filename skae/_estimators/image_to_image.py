@@ -307,7 +307,7 @@ class ImageToImageRegressor(
         if not module.hints.n_channels:
             raise ValueError(
                 f"This {type(self).__name__} was fitted without hints. To give hints to predict, "
-                "fit with max_hints=10, for instance, the most that an image gets in training."
+                "fit with max_hints=30, for instance, the most that an image gets in training."
             )
         return images.paired(read_hints(hints, images, self._reader, module.loss.target_range))
 

@@ -153,7 +153,7 @@ def test_predictions_without_hints_are_about_as_good_as_those_of_other_nets(fitt
 
 def test_without_hints_fits_are_what_they_were(pictures):
     X, y, _ = pictures
-    with pytest.raises(ValueError, match=r"fit with max_hints=10"):
+    with pytest.raises(ValueError, match=r"fit with max_hints=30"):
         make(max_hints=0).fit(X, y).predict(X, hints=y)
 
 
