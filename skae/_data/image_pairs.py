@@ -76,6 +76,11 @@ class ImagePairReader(Reader):
                 )
         return dataset
 
+    def target_size(self, size):
+        """Return the size of what is predicted for an image of a size."""
+        up, down = self._scales
+        return tuple(side * up // down for side in size)
+
     @property
     def _scales(self):
         return scales(self.inputs.sample_shape[1:], self.targets.sample_shape[1:])

@@ -11,13 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import like_input
 from skae._data.image_pairs import ImagePairReader
+from skae._data.pixel_hints import read_hints
 from skae._data.read_images import ImageReader
 from skae._estimators.neural import NeuralEstimator
 from skae._estimators.parameters import FlatArchitecture, LossParameters, estimator
 from skae._estimators.predictor import ChangedPredictor, reconstruct
 from skae._estimators.reading import make_reader
+from skae._modules.hints import Hints, NoHints
 from skae._modules.image_to_image import ImageToImageModule, WithInput
-from skae._params import StrOptions, fit_context, real
+from skae._params import StrOptions, fit_context, integer, real
 from skae._runtime import building
 from skae._training.session import FitSession, fit_method
 from skae.architectures import UNet
@@ -73,6 +75,10 @@ class ImageToImageRegressor(
         With ``loss="color_distribution"``, whether ``predict`` draws colors at random from the
         distribution, by ``random_state``; at other temperatures than 0 the drawn color is mixed
         with others. It can change after ``fit``.
+    max_hints : int, default=0
+        Pixels of the answer that training gives to the net, at most, so that ``predict`` takes
+        ``hints`` [3]_. Each training image has a random number of them at random places, often
+        few or none. 0 is for nets that take none.
     <unet>
     <image_loss>
     <output_activation>
@@ -94,6 +100,8 @@ class ImageToImageRegressor(
     <schedules>
     .. [2] O. Ronneberger, P. Fischer and T. Brox, "U-Net: convolutional networks for
        biomedical image segmentation", MICCAI 2015. :arxiv:`1505.04597`
+    .. [3] R. Zhang et al., "Real-time user-guided image colorization with learned deep priors",
+       ACM Transactions on Graphics 36, 2017. :arxiv:`1705.02999`
 
     Examples
     --------
@@ -113,15 +121,17 @@ class ImageToImageRegressor(
     loss: str | dict | Callable = "absolute_error"
     color_temperature: float = 0.6
     sample_colors: bool = False
+    max_hints: int = 0
 
     _parameter_constraints = {
         "loss": [StrOptions(set(IMAGE_LOSSES)), dict, callable],
         "color_temperature": [real(0, 1, closed="both")],
         "sample_colors": ["boolean"],
+        "max_hints": [integer(0)],
         "target_shape": ["array-like", None],
     }
     _architecture = UNet
-    _net_parameters = ("loss", "output_activation", "target_shape")
+    _net_parameters = ("loss", "output_activation", "target_shape", "max_hints")
 
     @fit_method
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
@@ -205,35 +215,39 @@ class ImageToImageRegressor(
         loss.setup(dataset.targets)
         activation = self._output_activation(loss)
         with building(self._new_seed()):
-            encoder, decoder = self._build(loss, *shapes)
             sample = dataset.subsample(max(1, MAX_REGRESSED // _n_values(dataset)))
             x, target = (
                 part.get_batch(slice(None), torch.float32)[0] for part in (sample, sample.targets)
             )
+            hints = Hints(self.max_hints, x, target, loss) if self.max_hints else NoHints()
+            encoder, decoder = self._build(loss, *shapes, hints.n_channels)
             encoder.standardize(x)
             if activation == "identity" and not loss.from_logits:
                 decoder.standardize(target)
-                decoder.start_at_regression(encoder.blocks(x), target)
+                blocks = encoder.blocks(hints.drawn(x, target, loss))
+                decoder.start_at_regression(blocks, target)
         n_components = encoder.eval()(x[:1])[-1].numel()
         if loss.takes_input:
-            decoder = WithInput(decoder, encoder)
+            decoder = WithInput(decoder, encoder, x.shape[1])
         activation = loss.make_activation() or ACTIVATIONS[activation]()
         parts = encoder, LinearBottleneck(), decoder, activation
         module = ImageToImageModule(
             *parts,
             loss,
+            hints=hints,
             has_missing=dataset.has_missing,
             cost=dataset.cost(parts),
             **self._parts_to_renew(dataset),
         )
         return module.eval(), n_components
 
-    def _build(self, loss, input_shape, target_shape):
+    def _build(self, loss, input_shape, target_shape, n_hint_channels):
         """Return the encoder and the decoder."""
         output_shape = loss.output_shape(target_shape)
         kind = self._architecture if output_shape[1:] == target_shape[1:] else HalfSizeUNet
         architecture = kind(**self._parameters_of_the_architecture())
-        return [module.float() for module in architecture.build(input_shape, output_shape)]
+        parts = architecture.build(input_shape, output_shape, n_hint_channels)
+        return [module.float() for module in parts]
 
     def _parts_to_renew(self, dataset):
         shapes = dataset.sample_shape, dataset.targets.sample_shape
@@ -256,24 +270,46 @@ class ImageToImageRegressor(
         choice = {"temperature": self.color_temperature, "rng": rng}
         return ChangedPredictor(self._predictor, partial(ImageToImageModule.choosing, **choice))
 
-    def predict(self, X):
+    def predict(self, X, hints=None):
         """Predict target images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...) or list of arrays
             Images or signals, of any size. Large images pass through the net in tiles.
+        hints : array-like of shape (n_samples, ...), list or None, default=None
+            Given pixels of the predicted images, in their shape and units, with NaN in all other
+            pixels, or a masked array. In a list, None stands for an image without hints. It
+            needs a fit with ``max_hints``. The result has the given pixels; with
+            ``loss="color_distribution"`` it has their hue and chroma.
 
         Returns
         -------
         y : ndarray of shape (n_samples, ...) or list of ndarray
             In the shape of ``y`` at fit, but of the size that belongs to X. Unsigned integers are
             rounded, and clipped to their range; other types are floats in the precision of X.
+
+        Raises
+        ------
+        ValueError
+            If X or the hints are invalid, or the fit was without ``max_hints``.
         """
         check_is_fitted(self)
-        format, images = self._reader.targets.format, self._read_inputs(X)
-        predicted = self._answers.map(reconstruct, images, format.tensor_shape)
+        format, images, function = self._reader.targets.format, self._read_inputs(X), reconstruct
+        if hints is not None:
+            images, function = self._with_hints(images, hints), ImageToImageModule.hinted
+        predicted = self._answers.map(function, images, format.tensor_shape)
         return like_input(format.in_frame(format.to_array(predicted)), X)
+
+    def _with_hints(self, images, hints):
+        """Return images with hints as their targets."""
+        module = self.net_.module_
+        if not module.hints.n_channels:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted without hints. To give hints to predict, "
+                "fit with max_hints=30, for instance, the most that an image gets in training."
+            )
+        return images.paired(read_hints(hints, images, self._reader, module.loss.target_range))
 
     def transform(self, X):
         """Encode images: return the smallest maps.

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from skae._modules.autoencoder import AutoencoderModule
+from skae._runtime import TRAINED
 from skae.architectures._base import Layer
 from skae.architectures._conv_layers import smaller
 from skae.architectures._tiles import Tiles, is_local, reach
@@ -21,11 +22,14 @@ class WithInput(Layer):
     decoder : UNetDecoder
     encoder : UNetEncoder
         Whose answers are as large as its input.
+    n_channels : int
+        Of the input.
     """
 
-    def __init__(self, decoder, encoder):
+    def __init__(self, decoder, encoder, n_channels):
         super().__init__()
         self.decoder, self.scale = decoder, encoder.scale
+        self.n_channels = n_channels
         self.register_buffer("mean", encoder.mean)
         self.register_buffer("std", encoder.std)
 
@@ -47,14 +51,34 @@ class WithInput(Layer):
         return self._with_input(self.decoder.joined(maps, is_as_in_training), maps)
 
     def _with_input(self, output, maps):
-        return torch.cat([output, maps[0] * self.std + self.mean], 1)
+        n_values = self.n_channels * self.scale ** (output.ndim - 2)
+        return torch.cat([output, maps[0][:, :n_values] * self.std + self.mean], 1)
 
 
 class ImageToImageModule(AutoencoderModule):
     """A U-Net and its loss, for images of any size.
 
     What passes from encoder to decoder is a list of maps, the last of which is the code.
+
+    Parameters
+    ----------
+    *parts, **options
+        As for `AutoencoderModule`.
+    hints : NoHints
+        Pixels of the answer that can be given beside the input.
     """
+
+    def __init__(self, *parts, hints, **options):
+        super().__init__(*parts, **options)
+        self.hints = hints
+
+    def training_inputs(self, x, target, state=TRAINED, training=True):
+        x, target, cell_weight = super().training_inputs(x, target, state, training)
+        return self.hints.drawn(x, target, self.loss, state.generator), target, cell_weight
+
+    def hinted(self, x, given):
+        """Return answers for images of which some pixels are given, NaN in all others."""
+        return self.loss.with_hints(self(self.hints.beside(x, given, self.loss)), given)
 
     def forward(self, x):
         is_as_in_training = self._size(x) == self.decoder.size

@@ -91,13 +91,15 @@ class UNet(ImageArchitecture, UNetParameters):
     _n_full_size_stages = 1
     _min_side = 4
 
-    def build(self, input_shape, output_shape):
+    def build(self, input_shape, output_shape, n_hint_channels=0):
         """Build the encoder and the decoder.
 
         Parameters
         ----------
         input_shape, output_shape : tuple of int
             (channels, length) or (channels, height, width).
+        n_hint_channels : int, default=0
+            Further channels that can come behind those of an input, and are 0 if they do not.
 
         Returns
         -------
@@ -118,7 +120,11 @@ class UNet(ImageArchitecture, UNetParameters):
         up_scale, down_scale = scales(input_shape[1:], output_shape[1:])
         n_inputs, *size = input_shape
         n_dims = len(size)
-        reduced = n_inputs * down_scale**n_dims, *(side // down_scale for side in size)
+        n_hints = n_hint_channels * down_scale**n_dims
+        reduced = (
+            n_inputs * down_scale**n_dims + n_hints,
+            *(side // down_scale for side in size),
+        )
         plan = self._plan(reduced)
         layers = ConvLayers(self, n_dims)
         down = layers.encoder_stages(plan)
@@ -131,7 +137,8 @@ class UNet(ImageArchitecture, UNetParameters):
         filtered = None
         if self.linear_filter:
             filtered = LinearFilter(self.linear_filter, reduced[0], n_values, n_dims)
-        encoder = UNetEncoder(down, down_scale, self.mixed_precision)
+        how = down, down_scale, self.mixed_precision
+        encoder = HintedEncoder(*how, n_inputs, n_hints) if n_hints else UNetEncoder(*how)
         places = plan.sizes[0], prod(plan.strides)
         decoder = UNetDecoder(up, last, up_scale, filtered, self.mixed_precision, *places)
         return layers.in_fastest_layout(encoder, decoder)
@@ -162,11 +169,13 @@ class UNetEncoder(ConvEncoder):
     @torch.no_grad()
     def standardize(self, x):
         """Learn the mean and standard deviation of the input images."""
-        self.mean, self.std = _units(x)
+        self.mean, self.std = units(x)
 
     def blocks(self, x):
         """Return what the stages get of images."""
-        x = (x - self.mean) / self.std
+        return self._in_blocks((x - self.mean) / self.std)
+
+    def _in_blocks(self, x):
         excess = [-side % self.scale for side in x.shape[2:]]
         if any(excess):
             x = F.pad(x, [n for side in reversed(excess) for n in (0, side)], mode="replicate")
@@ -175,6 +184,33 @@ class UNetEncoder(ConvEncoder):
     def forward(self, x):
         x = self.blocks(x)
         return [x, *self.maps(x)]
+
+
+class HintedEncoder(UNetEncoder):
+    """Stages that also get what is known of the output.
+
+    Parameters
+    ----------
+    stages, scale, mixed_precision
+        As for `UNetEncoder`.
+    n_channels : int
+        Of the images.
+    n_hints : int
+        How many values of hints a place gets.
+    """
+
+    def __init__(self, stages, scale, mixed_precision, n_channels, n_hints):
+        super().__init__(stages, scale, mixed_precision)
+        self.n_channels, self.n_hints = n_channels, n_hints
+
+    def blocks(self, x):
+        image, hints = x.tensor_split([self.n_channels], dim=1)
+        image = super().blocks(image)
+        if hints.shape[1]:
+            hints = self._in_blocks(hints)
+        else:
+            hints = image.new_zeros(len(image), self.n_hints, *image.shape[2:])
+        return torch.cat([image, hints], 1)
 
 
 class UNetDecoder(Layer):
@@ -208,7 +244,7 @@ class UNetDecoder(Layer):
     @torch.no_grad()
     def standardize(self, target):
         """Learn the mean and standard deviation of the target images."""
-        self.mean, self.std = _units(target)
+        self.mean, self.std = units(target)
 
     def forward(self, maps):
         return self.joined(maps, tuple(maps[0].shape[2:]) == self.size)
@@ -248,7 +284,7 @@ def _register_units(module):
     module.register_buffer("std", torch.ones(()))
 
 
-def _units(x):
+def units(x):
     """Return the mean and standard deviation of all values, 1 if they are all the same."""
     std, mean = torch.std_mean(x.double(), correction=0)
     is_constant = std <= 1e-6 * mean.abs()

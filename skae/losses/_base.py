@@ -160,6 +160,38 @@ class Loss(nn.Module):
         del temperature, rng
         return activation
 
+    def hint_values(self, hints):
+        """Return what a net gets of given pixels of the targets.
+
+        Parameters
+        ----------
+        hints : tensor of shape (n_samples, channels, *size)
+            NaN where nothing is given.
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_values, *size)
+            NaN at the same places.
+        """
+        return hints
+
+    def with_hints(self, prediction, hints):
+        """Return predictions that have the given pixels.
+
+        Parameters
+        ----------
+        prediction : tensor of shape (n_samples, channels, *size)
+            Predicted images.
+        hints : tensor of the same shape
+            NaN where nothing is given.
+
+        Returns
+        -------
+        tensor of the same shape
+            The predictions elsewhere.
+        """
+        return torch.where(hints.isnan(), prediction, hints)
+
     def stack_key(self):
         """Return what must be equal for models to train as one.
 

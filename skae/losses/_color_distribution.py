@@ -124,6 +124,39 @@ class ColorDistribution(Loss):
         how = self.colors, self.log_weight, self.scale, temperature
         return ColorAnswer(*how) if rng is None else ColorSample(*how, rng)
 
+    def hint_values(self, hints):
+        """Return a and b of given pixels: their lightness is that of the gray picture.
+
+        Parameters
+        ----------
+        hints : tensor of shape (n_samples, 3, *size)
+            Red, green and blue, NaN where nothing is given.
+
+        Returns
+        -------
+        tensor of shape (n_samples, 2, *size)
+            NaN at the same places.
+        """
+        return rgb_to_lab(hints)[:, 1:]
+
+    def with_hints(self, prediction, hints):
+        """Return pictures with the hue and chroma of given pixels, and their own lightness.
+
+        Parameters
+        ----------
+        prediction : tensor of shape (n_samples, 3, *size)
+            Predicted pictures.
+        hints : tensor of the same shape
+            NaN where nothing is given.
+
+        Returns
+        -------
+        tensor of the same shape
+            The predictions elsewhere.
+        """
+        colored = lab_to_rgb(rgb_to_lab(prediction)[:, :1], self.hint_values(hints))
+        return torch.where(hints.isnan(), prediction, colored)
+
     def forward(self, prediction, target):
         """Return the cross-entropy of each picture, a mean over its places.
 

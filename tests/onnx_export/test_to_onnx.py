@@ -77,6 +77,13 @@ def test_pictures_get_the_colors_of_the_temperature():
         to_onnx(colors.set_params(sample_colors=True))
 
 
+def test_nets_that_take_hints_are_graphs_without():
+    X = IMAGES[:50]
+    model = ImageToImageRegressor((4,), max_hints=5, **QUICK).fit(X[:, ::2, ::2], X)
+    (got,) = run(to_onnx(model), onnx_input(model, X[:7, ::2, ::2]))
+    assert error(got, model.predict(X[:, ::2, ::2])) < 1e-5
+
+
 def test_sequences_of_any_lengths_are_restored():
     model, X = fitted("sequences")
     graph, expected = to_onnx(model, "reconstruct"), padded(model.reconstruct(X))

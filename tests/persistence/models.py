@@ -128,6 +128,10 @@ MODELS = {
         lambda: ImageToImageRegressor(channels=(4, 8), **QUICK).fit(IMAGES, 1 - IMAGES),
         IMAGES,
     ),
+    "pairs of images with hints": (
+        lambda: ImageToImageRegressor((4,), max_hints=3, **QUICK).fit(IMAGES, 1 - IMAGES),
+        IMAGES,
+    ),
     "translator": (
         lambda: Seq2SeqTranslator(
             architecture=Transformer(8, n_heads=2, n_encoder_layers=1, n_decoder_layers=1), **QUICK
