@@ -6,6 +6,8 @@ from ctypes import CDLL
 from functools import cache
 from threading import Lock
 
+from skae._runtime import computing
+
 #: Parameters of ``mallopt``, from malloc.h.
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 #: The largest thresholds that glibc comes to by itself.
@@ -13,7 +15,7 @@ USUAL_TRIM, USUAL_MMAP = 2**26, 2**25
 #: The highest threshold of newer versions of glibc, an int; older ones stay at the usual one.
 MOST = 2**30
 
-#: Guards the number of trainings that keep memory.
+#: Guards the number of trainings that keep memory. No process forks meanwhile.
 _LOCK = Lock()
 _n_keeping = 0
 
@@ -28,13 +30,13 @@ def freed_memory_kept():
     allocators, and one that the user has set by environment variables, stay as they are.
     """
     global _n_keeping
-    with _LOCK:
+    with computing, _LOCK:
         _n_keeping += 1
         _set_mallopt(trim=-1, mmap=MOST)
     try:
         yield
     finally:
-        with _LOCK:
+        with computing, _LOCK:
             _n_keeping -= 1
             if not _n_keeping:
                 _set_mallopt(trim=USUAL_TRIM, mmap=USUAL_MMAP)
