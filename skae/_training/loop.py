@@ -16,6 +16,7 @@ from skae._training.callbacks import (
     keeps_to_itself,
     wants_batches,
 )
+from skae._training.memory import freed_memory_kept
 from skae._training.optimizers import LR_SCHEDULES
 from skae._training.step import NetStep
 
@@ -84,7 +85,7 @@ class TrainingRun:
             If training is interrupted before the first epoch.
         """
         start = perf_counter()
-        with gradients(), self.net.threads():
+        with gradients(), self.net.threads(), freed_memory_kept():
             try:
                 self.begin()
                 while self.has_epochs_before(until):
