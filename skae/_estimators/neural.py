@@ -15,7 +15,7 @@ from skae._training.loop import TrainingRun
 from skae._training.net import Net
 from skae._training.optimizers import optimizer_params
 from skae._training.session import SessionEstimator
-from skae.architectures._training_defaults import TrainingDefaults
+from skae.architectures._training_defaults import training_defaults
 
 #: With fewer samples than this, early stopping would have too few to go by.
 MIN_HOLD_OUT = 20
@@ -137,7 +137,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
 
     def _training_defaults(self):
         """Return the optimizer, its learning rate and parameters, and the budget."""
-        defaults = self._make_architecture().training_defaults or TrainingDefaults()
+        defaults = training_defaults(self._make_architecture())
         own = {name: getattr(self, name) for name in ("optimizer", "lr", "optimizer_params")}
         return replace(defaults, **own)
 

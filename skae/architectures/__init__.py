@@ -46,7 +46,8 @@ of numbers.
     have fewer rows than ``tokens``: each is that of several rows of tokens that follow each other.
 
 The optional attribute ``training_defaults``, a `TrainingDefaults`, says how to train an
-architecture where parameters are "auto". See `Conv`, `Transformer` and `RecurrentEncoderDecoder`.
+architecture where parameters are "auto". See `Transformer` and `RecurrentEncoderDecoder`. Without
+it, architectures for images train in more and smaller batches than others.
 """
 
 from skae.architectures._attention import DecoderState

@@ -14,7 +14,7 @@ class Architecture:
 
     #: What the data is read as.
     input_kind = "arrays"
-    #: How to train it by default, a `TrainingDefaults`, or None for what suits most.
+    #: How to train it by default, a `TrainingDefaults`, or None for what suits its input.
     training_defaults = None
     #: Whether a code is made of maps, whose numbers have places.
     code_has_places = False

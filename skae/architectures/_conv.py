@@ -23,7 +23,6 @@ from skae.architectures._conv_layers import (
     SpatialEncoder,
 )
 from skae.architectures._dense import ACTIVATIONS, AUTO_SHORTCUT
-from skae.architectures._training_defaults import IMAGE_BUDGET, TrainingDefaults
 
 CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
@@ -240,9 +239,6 @@ class Conv(ImageArchitecture, ConvParameters):
     >>> code.shape, decoder(code).shape
     (torch.Size([5, 4]), torch.Size([5, 1, 27, 20]))
     """
-
-    #: How to train it by default.
-    training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
 
     @property
     def code_has_places(self):

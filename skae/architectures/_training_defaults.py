@@ -90,7 +90,7 @@ DEFAULT_BUDGET = TrainingBudget(
 
 #: Convolutions learn more from many small steps than from more epochs of large ones, also in time.
 IMAGE_BUDGET = TrainingBudget(
-    batches_per_epoch=300, batch_sizes=(32, 512), epochs=(4, 100), max_steps=4000, max_work=1e12
+    batches_per_epoch=300, batch_sizes=(32, 64), epochs=(4, 100), max_steps=4000, max_work=1e12
 )
 
 
@@ -116,3 +116,18 @@ class TrainingDefaults:
     lr: float | None = None
     budget: TrainingBudget = DEFAULT_BUDGET
     optimizer_params: dict | None = None
+
+
+#: By kind of input, how to train architectures that do not say so themselves.
+_DEFAULTS = {"images": TrainingDefaults(budget=IMAGE_BUDGET)}
+
+
+def training_defaults(architecture):
+    """Return how to train an architecture, a `TrainingDefaults`.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    """
+    suits_input = _DEFAULTS.get(architecture.input_kind, TrainingDefaults())
+    return architecture.training_defaults or suits_input

@@ -13,7 +13,6 @@ from skae.architectures._augmentation import ImageArchitecture
 from skae.architectures._base import Layer
 from skae.architectures._conv import LAYERS, NORMALIZATION, RESIDUAL_BLOCKS, ConvLayerParameters
 from skae.architectures._conv_layers import ConvEncoder, ConvLayers, precision
-from skae.architectures._training_defaults import IMAGE_BUDGET, TrainingDefaults
 
 UNET_CHANNELS = """\
 channels : tuple of int or "auto", default="auto"
@@ -83,8 +82,6 @@ class UNet(ImageArchitecture, UNetParameters):
     (torch.Size([5, 16, 8, 10]), torch.Size([5, 3, 30, 40]))
     """
 
-    #: How to train it by default.
-    training_defaults = TrainingDefaults(budget=IMAGE_BUDGET)
     takes_any_size = True
     #: Side of crops of signals and images. Many small steps learn more than wide surroundings.
     auto_crop_sides = 512, 32
