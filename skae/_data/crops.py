@@ -1,7 +1,7 @@
 """Random crops of images, which training takes in place of whole images."""
 
 from itertools import product
-from math import prod
+from math import inf, prod
 from numbers import Integral
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from skae._data.images import ImageDataset
 MULTIPLE = 16
 
 
-def size_of_crops(crop_size, dataset, name, auto_sides):
+def size_of_crops(crop_size, dataset, name, auto_sides, most_pixels=inf):
     """Return the size of crops that training takes of images, None for whole images.
 
     Parameters
@@ -28,6 +28,8 @@ def size_of_crops(crop_size, dataset, name, auto_sides):
         What errors call it.
     auto_sides : tuple of int
         Side that "auto" takes if signals and images are large enough.
+    most_pixels : int or float, default=inf
+        Of images that "auto" leaves whole if all are of one size.
 
     Returns
     -------
@@ -39,9 +41,10 @@ def size_of_crops(crop_size, dataset, name, auto_sides):
         If an image is smaller than that.
     """
     sizes = dataset.sizes
-    if crop_size is None or (isinstance(crop_size, str) and len(set(sizes)) == 1):
+    is_auto = isinstance(crop_size, str)
+    if crop_size is None or (is_auto and len(set(sizes)) == 1 and prod(sizes[0]) <= most_pixels):
         return None
-    if isinstance(crop_size, str):
+    if is_auto:
         side = min(auto_sides[len(sizes[0]) - 1], *map(min, sizes))
         side -= side % MULTIPLE if side > MULTIPLE else 0
         return (side,) * len(sizes[0])

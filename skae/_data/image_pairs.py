@@ -36,8 +36,8 @@ class ImagePairReader(Reader):
         _check_lengths(X, y)
         up, down = _common_scales(X, y)
         if X.crop is not None:
-            size = tuple(side * up // down for side in _divisible(inputs, down))
-            targets, y = targets.cropped(y, size)
+            inputs, X = _divisible(inputs, X, down)
+            targets, y = targets.cropped(y, tuple(side * up // down for side in inputs.crop))
         reader = replace(self, inputs=inputs, targets=targets)
         return reader, reader._paired(X, y, (up, down))
 
@@ -168,11 +168,14 @@ def _in_words(size):
     return " x ".join(map(str, size))
 
 
-def _divisible(reader, down):
-    """Return the size of crops of X, which have to be multiples of a number."""
-    if any(side % down for side in reader.crop):
-        raise ValueError(
-            f"crop_size={reader.crop_size!r} takes crops of {_in_words(reader.crop)}, but the "
-            f"images of X are {down} times larger than those of y. Give a multiple of {down}."
-        )
-    return reader.crop
+def _divisible(reader, X, down):
+    """Return a reader and images for crops whose sides are multiples of a number."""
+    size = tuple(side - side % down for side in reader.crop)
+    if size == reader.crop:
+        return reader, X
+    if isinstance(reader.crop_size, str):
+        return reader.cropped(X, size)
+    raise ValueError(
+        f"crop_size={reader.crop_size!r} takes crops of {_in_words(reader.crop)}, but the images "
+        f"of X are {down} times larger than those of y. Give a multiple of {down}."
+    )

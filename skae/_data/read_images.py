@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from math import prod
+from math import inf, prod
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -43,6 +43,8 @@ class ImageReader(SampleReader):
         Whether a net takes images of other sizes than those of the training.
     auto_crop_sides : tuple of int, default=(512, 64)
         Side of the crops that "auto" takes of signals and of images.
+    most_pixels : int or float, default=inf
+        Of images of one size that "auto" leaves whole.
 
     Attributes
     ----------
@@ -57,11 +59,12 @@ class ImageReader(SampleReader):
     crop_size: Any = None
     takes_any_size: bool = False
     auto_crop_sides: tuple = (512, 64)
+    most_pixels: float = inf
     crop: tuple | None = None
 
     options: ClassVar[tuple] = (
         *("image_shape", "channels_first", "spatial_dims"),
-        *("crop_size", "takes_any_size", "auto_crop_sides"),
+        *("crop_size", "takes_any_size", "auto_crop_sides", "most_pixels"),
     )
 
     def learn(self, X, *, sample_weight=None, estimator=None, name="X"):
@@ -69,8 +72,8 @@ class ImageReader(SampleReader):
         reader, dataset = self.learn_whole(X, **how)
         if isinstance(X, Dataset):
             return reader, dataset
-        crop = size_of_crops(self.crop_size, dataset, name, self.auto_crop_sides)
-        return reader.cropped(dataset, crop)
+        auto = self.auto_crop_sides, self.most_pixels
+        return reader.cropped(dataset, size_of_crops(self.crop_size, dataset, name, *auto))
 
     def learn_whole(self, X, **how):
         """Do the same as ``learn``, for a training on whole images."""

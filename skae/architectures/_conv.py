@@ -64,8 +64,8 @@ kernel_size : int, default=3
         Size of random crops of the images to train on, others in each epoch. "auto" takes
         crops of images of unequal sizes, if the net takes any size then, as it does unless
         codes are dense: of 64 x 64 pixels (a U-Net of 32 x 32) or, of signals, 512 values,
-        or fewer if an image is smaller. It takes whole images if all are of one size, and
-        so does None.
+        or fewer if an image is smaller. It takes whole images if all are of one size (a
+        U-Net, if they have at most 131,072 pixels), and so does None.
     image_shape : tuple of int or None, default=None
         Shape of flat images, such as (28, 28) or (32, 32, 3). None takes the
         shape of X; flat samples are then signals.

@@ -85,6 +85,8 @@ class UNet(ImageArchitecture, UNetParameters):
     takes_any_size = True
     #: Side of crops of signals and images. Many small steps learn more than wide surroundings.
     auto_crop_sides = 512, 32
+    #: Of images that training takes as a whole by default: a batch of larger ones fills the memory.
+    most_pixels = 2**17
     _n_full_size_stages = 1
     _min_side = 4
 

@@ -114,9 +114,9 @@ def test_pairs_have_crops_of_the_same_places(scale):
 
 
 def test_the_default_size():
-    def size(images, crop_size="auto", auto_sides=(512, 64)):
+    def size(images, crop_size="auto", auto_sides=(512, 64), **how):
         _, dataset = ImageReader(crop_size=crop_size, takes_any_size=True).learn_whole(images)
-        return size_of_crops(crop_size, dataset, "X", auto_sides)
+        return size_of_crops(crop_size, dataset, "X", auto_sides, **how)
 
     zeros = np.zeros
     assert size([zeros((90, 100)), zeros((80, 200))]) == (64, 64)
@@ -125,6 +125,8 @@ def test_the_default_size():
     assert size([zeros((90, 100)), zeros((80, 200))], auto_sides=(512, 32)) == (32, 32)
     assert size([zeros(900), zeros(800)]) == (512,)
     assert size(zeros((3, 90, 100))) is None
+    assert size(zeros((3, 90, 100)), most_pixels=9000) is None
+    assert size(zeros((3, 90, 100)), most_pixels=8999) == (64, 64)
     assert size(zeros((3, 90, 100)), 64) == (64, 64)
     assert size(zeros((3, 90, 100)), (64, 32)) == (64, 32)
 

@@ -18,7 +18,7 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae.architectures import Conv, _tiles
+from skae.architectures import Conv, UNet, _tiles
 from skae.model_selection import BatchedGridSearchCV
 
 QUICK = {"max_epochs": 1, "check_baseline": False, "random_state": 0}
@@ -259,6 +259,24 @@ def test_one_large_photograph(photos):
     assert model.reconstruct([photos[0]]).shape == (1, *photos[0].shape)
     model = unet().fit(photos[0][np.newaxis], photos[0][np.newaxis, :, :, 0])
     assert model.predict(photos[0][np.newaxis]).shape == (1, *photos[0].shape[:2])
+
+
+def test_the_regressor_takes_crops_of_large_images_by_default(photos, monkeypatch):
+    X = np.stack([photo[:30, :45] for photo in photos])
+    params = {"channels": (4, 6), **QUICK}
+    whole, of_crops = ImageToImageRegressor(**params), ImageToImageRegressor(**params)
+    assert whole.fit(X, X).n_features_in_ == 30 * 45 * 3
+    monkeypatch.setattr(UNet, "most_pixels", 30 * 45 - 1)
+    assert of_crops.fit(X, X).n_features_in_ == 16 * 16 * 3
+    assert of_crops.predict(X).shape == X.shape
+
+
+def test_default_crops_are_multiples_of_the_scale(photos):
+    X = [photo[:33, :45] for photo in photos]
+    y = [photo[::3, ::3] for photo in X] + [X[0][:30:3, :30:3]]
+    model = ImageToImageRegressor(channels=(4, 6), **QUICK).fit([*X, X[0][:30, :30]], y)
+    assert model.n_features_in_ == 15 * 15 * 3
+    assert [image.shape for image in model.predict(X)] == [image.shape for image in y[:-1]]
 
 
 def test_images_are_held_out_as_a_whole(photos):
