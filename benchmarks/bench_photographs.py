@@ -35,7 +35,7 @@ NOISE = 15, 25, 50
 N_COPIES, N_COPIES_LONG = 3, 24
 
 #: What a long training can use.
-WIDE = {"channels": (32, 64, 128), "normalization": None, "crop_size": 48, "batch_size": 16}
+WIDE = {"channels": (32, 64, 128)}
 
 
 def photographs():
