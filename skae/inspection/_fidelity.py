@@ -47,9 +47,10 @@ class FidelityDisplay:
     display. All parameters are stored as attributes.
 
     Each panel but the last has the distribution of a column, in percent of the rows, and the
-    distance of the two distributions in its title. Durations are in seconds. The last panel shows
-    by how much the association of each pair of columns differs from that in the real table, with
-    the mean in its title: the darker, the more it differs.
+    distance of the two distributions in its title. Its outer bars also hold the numbers that are
+    beyond nearly all real ones, and durations are in seconds. The last panel shows by how much the
+    association of each pair of columns differs from that in the real table, with the mean in its
+    title: the darker, the more it differs.
 
     Parameters
     ----------

@@ -219,7 +219,8 @@ class _Comparison:
     """
 
     def __init__(self, tables, kinds, rng):
-        self.kinds, self.rng = kinds, rng
+        self.kinds = kinds
+        self.seed = rng.randint(2**31 - 1)
         self.has_test = "test" in tables
         self.pairs_of_tables = [("real", "synthetic"), ("real", "test")]
         if not self.has_test:
@@ -239,7 +240,7 @@ class _Comparison:
         scores = {
             "column_distance": distances.mean(),
             "pair_difference": [_mean_of_pairs(of_pairs) for of_pairs in pairs],
-            "detection_auroc": self._each(self.few, detection_auroc, MAX_ROWS, self.rng),
+            "detection_auroc": self._detection(),
             "closest_record_distance": self._closest(),
             "copied_fraction": self._copied(),
         }
@@ -252,23 +253,28 @@ class _Comparison:
             self._marginals(),
         )
 
-    def _each(self, tables, score, *args):
-        """Return a score of synthetic rows and of real ones."""
-        return [score(tables[a], tables[b], *args) for a, b in self.pairs_of_tables]
+    def _rng(self):
+        """Return the same source of randomness for each score: none depends on another table."""
+        return np.random.RandomState(self.seed)
 
     def _distances(self, name):
-        return self._each({t: table[name] for t, table in self.tables.items()}, column_distance)
+        of = {key: table[name] for key, table in self.tables.items()}
+        return [column_distance(of[a], of[b]) for a, b in self.pairs_of_tables]
+
+    def _detection(self):
+        tables = [(self.few[a], self.few[b]) for a, b in self.pairs_of_tables]
+        return [detection_auroc(*pair, MAX_ROWS, self._rng()) for pair in tables]
 
     def _pair_differences(self):
         """Return the differences of associations, of synthetic rows and of real ones."""
         names = dict.fromkeys(name for pair in self.pairs_of_tables for name in pair)
-        of = {name: associations(drawn(self.few[name], MAX_ROWS, self.rng)) for name in names}
+        of = {name: associations(drawn(self.few[name], MAX_ROWS, self._rng())) for name in names}
         return [(of[a] - of[b]).abs() for a, b in self.pairs_of_tables]
 
     def _closest(self):
         real = self.few["real"]
         rows = self.few["synthetic"], self.few.get("test")
-        return [closest_distance(real, one, self.rng) for one in rows]
+        return [closest_distance(real, one, self._rng()) for one in rows]
 
     def _copied(self):
         copied = copied_fraction(self.tables["real"], self.tables["synthetic"])
@@ -277,11 +283,9 @@ class _Comparison:
         return [copied, repeated_fraction(self.tables["real"])]
 
     def _target_scores(self, target):
-        few = {name: drawn(table, MAX_ROWS, self.rng) for name, table in self.few.items()}
+        few = {name: drawn(table, MAX_ROWS, self._rng()) for name, table in self.few.items()}
         task = TargetTask(target, few)
-        parts = task.split(few)
-        seed = self.rng.randint(2**31 - 1)
-        return {task.name: [task.score(parts[name], parts["test"], seed) for name in SOURCES]}
+        return {task.name: [task.score(few, name, self.seed) for name in SOURCES]}
 
     def _columns(self, distances):
         missing = {name: self.tables[name].isna().mean() for name in SOURCES}

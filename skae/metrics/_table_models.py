@@ -67,19 +67,30 @@ class TargetTask:
         """What the score is called."""
         return f"target_{self.metric}"
 
-    def split(self, tables):
-        """Return the other columns of each table and the target, of rows where that is known.
+    def score(self, tables, train, seed):
+        """Return the score on the table "test" of a model that is trained on another table.
+
+        Rows whose target is missing are left out.
+
+        Parameters
+        ----------
+        tables : dict of DataFrame
+        train : str
+            The table to train on.
+        seed : int
 
         Raises
         ------
         ValueError
-            If there are no such rows, or all test rows are of one class.
+            If the target is missing in all rows, or all test rows are of one class.
         """
-        features = in_ranks({n: table.drop(columns=[self.target]) for n, table in tables.items()})
-        parts = {n: self._known(features[n], table[self.target], n) for n, table in tables.items()}
-        if self.metric != "r2" and len(np.unique(parts["test"][1])) == 1:
+        both = {name: tables[name] for name in (train, "test")}
+        features = in_ranks({n: table.drop(columns=[self.target]) for n, table in both.items()})
+        X, y = self._known(features[train], tables[train][self.target], train)
+        X_test, y_test = self._known(features["test"], tables["test"][self.target], "test")
+        if self.metric != "r2" and len(np.unique(y_test)) == 1:
             raise ValueError(f"The target {self.target!r} of test has one value only.")
-        return parts
+        return float(self._score(X, y, X_test, y_test, seed))
 
     def _known(self, X, y, name):
         known = y.notna().to_numpy()
@@ -89,26 +100,16 @@ class TargetTask:
         y = y if self.metric == "r2" else pd.Index(self.classes).get_indexer(y)
         return _unnamed(X[known]), y
 
-    def score(self, train, test, seed):
-        """Return the score on test of a model that is trained on train.
-
-        Parameters
-        ----------
-        train, test : tuple of DataFrame and ndarray
-            Of those that ``split`` returns.
-        seed : int
-        """
-        (X, y), (X_test, y_test) = train, test
+    def _score(self, X, y, X_test, y_test, seed):
         if self.metric == "r2":
             trees = HistGradientBoostingRegressor(**TREES, random_state=seed)
-            return float(r2_score(y_test, trees.fit(X, y).predict(X_test)))
+            return r2_score(y_test, trees.fit(X, y).predict(X_test))
         if len(np.unique(y)) == 1:  # there is nothing to learn
-            constant = np.full(len(y_test), y[0])
-            return 0.5 if self.metric == "auroc" else float(accuracy_score(y_test, constant))
+            return 0.5 if self.metric == "auroc" else np.mean(y_test == y[0])
         trees = HistGradientBoostingClassifier(**TREES, random_state=seed).fit(X, y)
         if self.metric == "accuracy":
-            return float(accuracy_score(y_test, trees.predict(X_test)))
-        return float(roc_auc_score(y_test, trees.predict_proba(X_test)[:, 1]))
+            return accuracy_score(y_test, trees.predict(X_test))
+        return roc_auc_score(y_test, trees.predict_proba(X_test)[:, 1])
 
 
 def _unnamed(table):
