@@ -127,19 +127,22 @@ def _with_index(column, index):
     return array
 
 
-def as_table(X):
-    """Return a DataFrame as narwhals has it, and anything else as an array of two axes."""
-    table = narwhals_frame(X)
+def as_table(X, name="X"):
+    """Return a DataFrame as narwhals has it, and anything else as an array of two axes.
+
+    Errors call it ``name``.
+    """
+    table = narwhals_frame(X, name)
     if table is None:
         table = np.asarray(X)
         table = np.array(X, dtype=object) if table.dtype.kind in "US" else table
         if table.ndim != 2:
-            raise ValueError(f"A table has two axes, rows and columns; X has {table.ndim}.")
+            raise ValueError(f"A table has two axes, rows and columns; {name} has {table.ndim}.")
     if not all(table.shape):
         what = "rows" if table.shape[1] else "columns"
         raise ValueError(
-            f"X has 0 {'sample' if what == 'rows' else 'feature'}(s) (shape={table.shape}) while a "
-            f"minimum of 1 is required: the table has no {what}."
+            f"{name} has 0 {'sample' if what == 'rows' else 'feature'}(s) (shape={table.shape}) "
+            f"while a minimum of 1 is required: the table has no {what}."
         )
     return table
 

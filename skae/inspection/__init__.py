@@ -2,6 +2,7 @@
 
 from skae.inspection._attention import AttentionDisplay
 from skae.inspection._components import ComponentsDisplay
+from skae.inspection._fidelity import FidelityDisplay
 from skae.inspection._latent_space import LatentSpaceDisplay
 from skae.inspection._latent_traversal import LatentTraversalDisplay
 from skae.inspection._loss_curve import LossCurveDisplay
@@ -13,6 +14,7 @@ from skae.inspection._series_score import SeriesScoreDisplay
 __all__ = [
     "AttentionDisplay",
     "ComponentsDisplay",
+    "FidelityDisplay",
     "LatentSpaceDisplay",
     "LatentTraversalDisplay",
     "LossCurveDisplay",

@@ -1,14 +1,17 @@
-"""Scores of predicted images and texts, for `sklearn.metrics.make_scorer`, and of anomaly maps."""
+"""Scores of predicted images and texts, of anomaly maps, and of generated tables."""
 
 from skae.metrics._anomalies import pro_score
+from skae.metrics._fidelity import FidelityReport, fidelity_report
 from skae.metrics._images import colorfulness, ms_ssim_score, psnr_score, ssim_score
 from skae.metrics._texts import bleu_score, chrf_score, exact_match_score
 
 __all__ = [
+    "FidelityReport",
     "bleu_score",
     "chrf_score",
     "colorfulness",
     "exact_match_score",
+    "fidelity_report",
     "ms_ssim_score",
     "pro_score",
     "psnr_score",

@@ -17,6 +17,7 @@ from skae import Autoencoder
 from skae.inspection import (
     AttentionDisplay,
     ComponentsDisplay,
+    FidelityDisplay,
     LatentSpaceDisplay,
     LatentTraversalDisplay,
     LossCurveDisplay,
@@ -25,10 +26,12 @@ from skae.inspection import (
     ReconstructionDisplay,
     SeriesScoreDisplay,
 )
+from skae.metrics import fidelity_report
 
 DISPLAYS = [getattr(skae.inspection, name) for name in skae.inspection.__all__]
 BAD = "$\\nosuch$"
 ROWS = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 2)), columns=[BAD, "a_b"])
+REPORT = fidelity_report(pd.concat([ROWS, ROWS]), pd.concat([ROWS, -ROWS]))
 STEPS = [np.arange(3.0), np.arange(2.0)]
 
 #: A display of each kind, with names that no parser of formulas understands.
@@ -37,6 +40,7 @@ MADE = {
     "components": lambda ax=None: ComponentsDisplay.from_predictions(
         [2, 1], [0.3, 0.2], baseline_scores=[0.1, 0.2], name=BAD, ax=ax
     ),
+    "fidelity": lambda ax=None: FidelityDisplay.from_report(REPORT, name=BAD, ax=ax),
     "codes": lambda ax=None: LatentSpaceDisplay.from_predictions(
         ROWS.to_numpy(), [BAD, "_b", None] * 3, y_name=BAD, ax=ax
     ),
