@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
+from skae.inspection._models import can_sample
 from skae.inspection._plotting import (
     BLUE,
     ORANGE,
@@ -131,7 +132,7 @@ class FidelityDisplay:
             If the estimator draws no rows, or these cannot be compared with X.
         """
         pyplot()
-        if not callable(getattr(estimator, "sample", None)):
+        if not can_sample(estimator):
             raise TypeError(
                 f"{type(estimator).__name__} has no method sample, so it draws no rows. Give a "
                 "VariationalAutoencoder, or use from_predictions with rows from elsewhere."

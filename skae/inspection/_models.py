@@ -233,6 +233,11 @@ def decodes(model):
     return hasattr(model, "inverse_transform")
 
 
+def can_sample(model):
+    """Say whether an estimator draws samples."""
+    return hasattr(model, "sample")
+
+
 def can_transform(model):
     """Say whether an object makes codes of samples."""
     return hasattr(model, "transform") or hasattr(model, "fit_transform")
