@@ -276,11 +276,13 @@ def draw(path, damaged, filtered, restored, clean):
     for i, images in enumerate(zip(damaged, filtered, restored, clean, strict=True)):
         size = images[-1].shape[:2]
         shown = [
-            transform.resize(image[..., :3] if image.ndim == 3 else image, size, order=0)
+            transform.resize(image[..., :3], size, order=0, preserve_range=True)
+            if image.ndim == 3
+            else image
             for image in images
         ]
         row = np.concatenate([image[60:220, 100:300] for image in shown], axis=1)
-        Image.fromarray(in_bytes(255 * row)).save(f"{path}_{i}.png".replace(" ", "_"))
+        Image.fromarray(in_bytes(row)).save(f"{path}_{i}.png".replace(" ", "_"))
 
 
 def main():
