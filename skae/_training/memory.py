@@ -26,8 +26,9 @@ def freed_memory_kept():
 
     A step of a net frees nearly all the memory that it takes. By default, glibc gives most of it
     back to the system, depending on what the process did before. The next step then gets each page
-    anew, which can take a third of its time. Threads can be inside at the same time. Other
-    allocators, and one that the user has set by environment variables, stay as they are.
+    anew, which can take a third of its time. When the last training ends, the system gets back
+    what is free. Threads can be inside at the same time. Other allocators, and one that the user
+    has set by environment variables, stay as they are.
     """
     global _n_keeping
     with computing, _LOCK:
@@ -40,24 +41,34 @@ def freed_memory_kept():
             _n_keeping -= 1
             if not _n_keeping:
                 _set_mallopt(trim=USUAL_TRIM, mmap=USUAL_MMAP)
+                _glibc().malloc_trim(USUAL_TRIM)
 
 
 def _set_mallopt(trim, mmap):
-    mallopt = _mallopt()
+    mallopt = _glibc().mallopt
     mallopt(TRIM_THRESHOLD, trim)
     mallopt(MMAP_THRESHOLD, mmap) or mallopt(MMAP_THRESHOLD, USUAL_MMAP)
 
 
+class _LeftAlone:
+    """In place of glibc where its malloc stays as it is."""
+
+    @staticmethod
+    def mallopt(parameter, value):
+        return 1
+
+    @staticmethod
+    def malloc_trim(pad):
+        return 0
+
+
 @cache
-def _mallopt():
-    """Return the function of glibc that sets malloc, or one that does nothing."""
+def _glibc():
+    """Return the functions of glibc that set malloc, or such that do nothing."""
     if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
-        return _nothing
+        return _LeftAlone
     try:
-        return CDLL(None).mallopt
+        functions = CDLL(None)
+        return functions if functions["mallopt"] and functions["malloc_trim"] else _LeftAlone
     except (TypeError, OSError, AttributeError):  # not glibc
-        return _nothing
-
-
-def _nothing(parameter, value):
-    return 1
+        return _LeftAlone

@@ -41,17 +41,29 @@ print(faults.in_epoch)
 """
 
 
-@pytest.fixture
-def thresholds(monkeypatch):
-    """The thresholds that are set, by parameter, as of a glibc that takes what it is given."""
-    given = {}
+class Glibc:
+    """A glibc that takes all thresholds up to a highest one."""
 
-    def mallopt(parameter, value):
-        given[parameter] = value
+    def __init__(self, highest=MOST):
+        self.highest, self.thresholds, self.n_trims = highest, {}, 0
+
+    def mallopt(self, parameter, value):
+        if value > self.highest:
+            return 0
+        self.thresholds[parameter] = value
         return 1
 
-    monkeypatch.setattr(memory, "_mallopt", lambda: mallopt)
-    return given
+    def malloc_trim(self, pad):
+        assert pad == USUAL_TRIM
+        self.n_trims += 1
+        return 1
+
+
+@pytest.fixture
+def glibc(monkeypatch):
+    glibc = Glibc()
+    monkeypatch.setattr(memory, "_glibc", lambda: glibc)
+    return glibc
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators stay as they are")
@@ -65,32 +77,31 @@ def test_steps_get_no_new_pages():
     assert int(done.stdout) < 2000
 
 
-def test_memory_is_given_back_when_the_last_training_ends(thresholds):
-    kept = {TRIM_THRESHOLD: -1, MMAP_THRESHOLD: MOST}
+KEPT = {TRIM_THRESHOLD: -1, MMAP_THRESHOLD: MOST}
+USUAL = {TRIM_THRESHOLD: USUAL_TRIM, MMAP_THRESHOLD: USUAL_MMAP}
+
+
+def test_memory_is_given_back_when_the_last_training_ends(glibc):
     with freed_memory_kept():
         with freed_memory_kept():
-            assert thresholds == kept
-        assert thresholds == kept
-    assert thresholds == {TRIM_THRESHOLD: USUAL_TRIM, MMAP_THRESHOLD: USUAL_MMAP}
+            assert glibc.thresholds == KEPT
+        assert glibc.thresholds == KEPT
+        assert glibc.n_trims == 0
+    assert glibc.thresholds == USUAL
+    assert glibc.n_trims == 1
 
 
-def test_memory_is_given_back_after_an_error(thresholds):
+def test_memory_is_given_back_after_an_error(glibc):
     with pytest.raises(KeyboardInterrupt), freed_memory_kept():
         raise KeyboardInterrupt
-    assert thresholds == {TRIM_THRESHOLD: USUAL_TRIM, MMAP_THRESHOLD: USUAL_MMAP}
+    assert glibc.thresholds == USUAL
+    assert glibc.n_trims == 1
 
 
-def test_older_versions_get_the_highest_threshold_they_take(monkeypatch):
-    taken = []
-
-    def mallopt(parameter, value):
-        is_taken = parameter == TRIM_THRESHOLD or value <= USUAL_MMAP
-        taken.extend([(parameter, value)] * is_taken)
-        return int(is_taken)
-
-    monkeypatch.setattr(memory, "_mallopt", lambda: mallopt)
+def test_older_versions_get_the_highest_threshold_they_take(glibc):
+    glibc.highest = USUAL_TRIM - 1
     with freed_memory_kept():
-        assert taken == [(TRIM_THRESHOLD, -1), (MMAP_THRESHOLD, USUAL_MMAP)]
+        assert glibc.thresholds == {TRIM_THRESHOLD: -1, MMAP_THRESHOLD: USUAL_MMAP}
 
 
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
@@ -100,10 +111,10 @@ def test_settings_of_the_user_stay(monkeypatch, name):
 
     monkeypatch.setattr(memory, "CDLL", load)
     monkeypatch.setenv(name, "1")
-    memory._mallopt.cache_clear()
+    memory._glibc.cache_clear()
     with freed_memory_kept():
         pass
-    memory._mallopt.cache_clear()
+    memory._glibc.cache_clear()
 
 
 @pytest.mark.parametrize("error", [TypeError, OSError, AttributeError])
@@ -115,7 +126,7 @@ def test_systems_without_glibc(monkeypatch, error):
         if name.startswith(("MALLOC_", "GLIBC_TUNABLES")):
             monkeypatch.delenv(name)
     monkeypatch.setattr(memory, "CDLL", load)
-    memory._mallopt.cache_clear()
+    memory._glibc.cache_clear()
     with freed_memory_kept():
         pass
-    memory._mallopt.cache_clear()
+    memory._glibc.cache_clear()
