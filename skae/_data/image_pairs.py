@@ -170,7 +170,7 @@ def _in_words(size):
 
 def _divisible(reader, X, down):
     """Return a reader and images for crops whose sides are multiples of a number."""
-    size = tuple(side - side % down for side in reader.crop)
+    size = tuple(max(down, side - side % down) for side in reader.crop)
     if size == reader.crop:
         return reader, X
     if isinstance(reader.crop_size, str):

@@ -279,6 +279,14 @@ def test_default_crops_are_multiples_of_the_scale(photos):
     assert [image.shape for image in model.predict(X)] == [image.shape for image in y[:-1]]
 
 
+def test_default_crops_are_not_smaller_than_the_scale(rng):
+    X = [rng.random((80, 120)), rng.random((120, 80))]
+    y = [photo[::40, ::40] for photo in X]
+    model = ImageToImageRegressor(channels=(4,), linear_filter=0, **QUICK).fit(X, y)
+    assert model.n_features_in_ == 40 * 40
+    assert [image.shape for image in model.predict(X)] == [(2, 3), (3, 2)]
+
+
 def test_images_are_held_out_as_a_whole(photos):
     model = spatial(early_stopping=True, validation_fraction=0.3, max_epochs=2).fit(photos)
     assert "valid_loss" in model.history_[-1]
