@@ -122,13 +122,8 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         activation = self._output_activation(loss)
         is_linear = activation == "identity"
         with building(self._new_seed()):
-            encoder, decoder = build_modules(
-                architecture,
-                dataset.sample_shape,
-                bottleneck.encoder_width(n_components),
-                n_components,
-                dataset.column_layout,
-            )
+            widths = bottleneck.encoder_width(n_components), n_components + dataset.n_conditions
+            encoder, decoder = self._halves(architecture, dataset, *widths)
             is_standardized = standardize(encoder, decoder, dataset, is_linear)
             if is_linear:
                 parts = encoder, bottleneck, decoder, loss
@@ -143,6 +138,11 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         facts |= self._more_parts(dataset, parts, loss)
         module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
         return module.eval(), n_components
+
+    def _halves(self, architecture, dataset, encoder_width, code_width):
+        """Return an encoder and a decoder for a dataset."""
+        widths = encoder_width, code_width
+        return build_modules(architecture, dataset.sample_shape, *widths, dataset.column_layout)
 
     def _join(self, *parts, **facts):
         return AutoencoderModule(*parts, **facts)

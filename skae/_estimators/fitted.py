@@ -132,6 +132,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 lengths = expected_lengths(self.length_regressor_, codes)
             lengths = read_lengths(lengths, codes.shape[0])
         codes = self._reader.format.codes(codes, self._reader.sample_shape, lengths)
+        codes = codes.conditioned(self._reader.conditions)
         return codes.format.to_array(self._predictor.map(function, codes))
 
     def reconstruct(self, X):

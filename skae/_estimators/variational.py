@@ -10,8 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import as_data, like_input
 from skae._estimators.base import BaseAutoencoder
+from skae._estimators.conditional import Conditional, given_condition
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
+from skae._estimators.predictor import encode
+from skae._modules.conditional import ConditionalVariationalModule
 from skae._modules.variational import VariationalModule
 from skae._params import StrOptions, integer, real
 from skae._runtime import TorchGenerators, make_generator, threads
@@ -27,7 +30,7 @@ MIN_ACTIVITY = 0.01
 
 
 @estimator
-class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
+class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencoder):
     """Autoencoder with a distribution over codes, from which new rows can be drawn.
 
     The encoder gives a normal distribution over codes for each row, which training keeps
@@ -132,6 +135,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             reasons |= dict.fromkeys(("kl_warmup", "free_bits"), "beta=0")
         return reasons
 
+    @given_condition
     def transform(self, X, return_std=False):
         """Encode the rows of X.
 
@@ -155,6 +159,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         dataset = self._reader.read(X, estimator=self)
         return mean, like_input(self._predictor.map(_code_std, dataset, (self.n_components_,)), X)
 
+    @given_condition
     def score_samples(self, X):
         """Score rows by a lower bound on their log-likelihood.
 
@@ -196,6 +201,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
         return _bound_of(mean_bound, noise)
 
+    @given_condition
     def elbo(self, X):
         """Return the evidence lower bound of each row.
 
@@ -215,6 +221,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         """
         return self._bounds(VariationalModule.elbo, X, self._balanced_noise())
 
+    @given_condition
     def log_likelihood(self, X, n_samples=500):
         """Estimate the log-likelihood of each row by importance sampling.
 
@@ -273,13 +280,25 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         function = _bound_of(bound, noise)
         return like_input(self._predictor.map(function, self._read_targets(X), (), nan=-inf), X)
 
-    def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
+    def sample(
+        self,
+        n_samples=None,
+        *,
+        conditions=None,
+        density=None,
+        noise=True,
+        lengths=None,
+        random_state=None,
+    ):
         """Draw new rows.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows. None draws one for each of the conditions, or one if there are none.
+        conditions : array-like, dict or scalar or None, default=None
+            Conditions to draw for, if ``fit`` was given one: one row for each new row, or one for
+            all. A dict holds one row.
         density : object with ``sample`` or None, default=None
             Distribution to draw codes from, fitted to codes of ``transform``, such as
             `~sklearn.mixture.GaussianMixture` or `~sklearn.neighbors.KernelDensity`.
@@ -303,9 +322,16 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         TypeError
             If ``n_samples`` is not an integer, or the density has no method ``sample``.
         ValueError
-            If ``n_samples`` is less than 1, or if the density does not return codes.
+            If ``n_samples`` is less than 1, if the density does not return codes, or if a
+            condition was not seen in ``fit``.
         """
-        check_is_fitted(self)
+        given, conditions = self._given_codes(conditions, "conditions")
+        if n_samples is None:
+            n_samples = 1 if conditions is None else len(conditions)
+        rows = given._sample(n_samples, density, noise, lengths, random_state)
+        return self._joined(rows, conditions)
+
+    def _sample(self, n_samples, density, noise, lengths, random_state):
         rng = check_random_state(self.random_state if random_state is None else random_state)
         codes = self._draw_codes(n_samples, density, rng).astype(self._reader.dtype)
         _, device = self._predictor.module_for(torch.from_numpy(codes).dtype)
@@ -351,7 +377,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
     def _join(self, *parts, **facts):
         facts["n_importance_samples"] = self.n_importance_samples
-        return VariationalModule(*parts, **facts)
+        kind = VariationalModule if self._condition_reader is None else ConditionalVariationalModule
+        return kind(*parts, **facts)
 
     def _parts_to_renew(self, dataset):
         own = {"n_importance_samples": self.n_importance_samples}
@@ -370,13 +397,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     def _describe(self, dataset, validation):
         super()._describe(dataset, validation)
         sample = dataset.subsample(MAX_DESCRIBED_ROWS)
-        total = squares = 0.0
-        with self._predictor.inference(sample) as (module, chunks):
-            for _, x, _, _ in chunks:
-                codes = module.encode(x).cpu().double()
-                total, squares = total + codes.sum(0), squares + codes.square().sum(0)
-        variance = squares / len(sample) - (total / len(sample)) ** 2
-        self.n_active_units_ = int((variance > MIN_ACTIVITY).sum())
+        codes = self._predictor.map(encode, sample, (self.n_components_,))
+        self.n_active_units_ = int((codes.var(0, dtype=np.float64) > MIN_ACTIVITY).sum())
         if self.likelihood == "gaussian":
             self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
 
