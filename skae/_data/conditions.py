@@ -148,7 +148,7 @@ class ConditionReader:
         reader = ConditionReader(columns, gaps, frame)
         return reader, X, reader._conditions(given, "condition")
 
-    def split(self, X, condition=None):
+    def split(self, X, condition=None, name="condition"):
         """Return samples without the columns of the condition, and their `Conditions`.
 
         Parameters
@@ -156,21 +156,23 @@ class ConditionReader:
         X : DataFrame, or samples of any other kind
         condition : object, default=None
             As for ``read``. None takes the columns of X.
+        name : str, default="condition"
+            What errors call it.
         """
         table = narwhals_frame(X) if self.frame is not None else None
         names = [] if table is None else [name for name in self.names if name in table.columns]
         if condition is not None and not self._names_columns(condition):
-            return _without(table, names) if names else X, self.read(condition)
+            return _without(table, names) if names else X, self.read(condition, name)
         if self.frame is None:
             raise ValueError(
-                "The model was fitted with a condition for each sample, and condition is None. "
-                f"Give condition, {_kinds(self.columns)}."
+                f"The model was fitted with a condition for each sample, and {name} is None. Give "
+                f"{name}, {_kinds(self.columns)}."
             )
         missing = [name for name in self.names if name not in names]
         if missing:
             raise ValueError(
                 f"The model was fitted with a condition, columns {self.names} of a DataFrame, and "
-                f"X lacks {missing}. Give a DataFrame that has them, or give condition."
+                f"X lacks {missing}. Give a DataFrame that has them, or give {name}."
             )
         return _without(table, names), self._conditions(_columns(table, names), "X")
 
@@ -230,13 +232,12 @@ class ConditionReader:
                     f"{name} has no value in column {column.name!r} of sample {row}, as no sample "
                     "of the fit had. Give one."
                 )
-            known = list(column.values[:MAX_LISTED])
-            more = ", ..." if len(column.values) > MAX_LISTED else ""
             value = column_values(given[:, i])[row]
+            more = ", ..." if len(column.values) > MAX_LISTED else ""
             raise ValueError(
-                f"{name} holds {_plain(value)!r} in column {column.name!r} of sample {row}, which "
-                f"was not seen in the fit. Known are {', '.join(repr(_plain(v)) for v in known)}"
-                f"{more}."
+                f"{name} holds {_shown(value)} in column {column.name!r} of sample {row}, which "
+                "was not seen in the fit. Known are "
+                f"{', '.join(map(_shown, column.values[:MAX_LISTED]))}{more}."
             )
 
     def joined(self, rows, conditions):
@@ -297,7 +298,8 @@ def _as_frame(values, name):
     elif nw.dependencies.is_into_series(values):
         column = nw.from_native(values, series_only=True)
         values = pd.DataFrame({column.name or name: column.to_pandas().array})
-    values = as_data(values, name) if np.ndim(values) else [values]
+    is_one = pd.api.types.is_scalar(values) or isinstance(values, np.ndarray) and not values.ndim
+    values = [values] if is_one else as_data(values, name)
     if is_frame(values):
         table = narwhals_frame(values, name)
     else:
@@ -312,10 +314,7 @@ def _from_array(values, name):
     if isinstance(values, np.ma.MaskedArray):
         values = np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
     if not isinstance(values, np.ndarray):
-        try:
-            values = np.array(values, dtype=object)
-        except ValueError as error:
-            raise ValueError(f"{name} holds rows of different lengths: {error}") from error
+        values = np.array(values, dtype=object)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not values.shape[1]:
         raise ValueError(
@@ -342,10 +341,11 @@ def _kinds(columns):
     if len(columns.columns) > 1:
         return f"a row with {columns.names} for each sample"
     if column.is_category:
-        return f"such as {_plain(column.values[0])!r}, for each sample"
+        return f"such as {_shown(column.values[0])}, for each sample"
     return "a number for each sample"
 
 
-def _plain(value):
-    """Return a value as Python's own type prints."""
-    return value.item() if isinstance(value, np.generic) else value
+def _shown(value):
+    """Return a value as users write it: integers of columns that were read as floats, too."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)

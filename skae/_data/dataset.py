@@ -195,7 +195,7 @@ class Dataset(data.Dataset):
         return twin
 
     def conditioned(self, conditions):
-        """Return the same samples with `Conditions` in the place of labels, unless they are None."""
+        """Return the same samples with `Conditions` in the place of labels, if there are some."""
         if conditions is None:
             return self
         twin = self.labeled(conditions.for_samples(len(self)))

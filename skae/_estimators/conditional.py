@@ -58,9 +58,7 @@ class Conditional:
     # Training.
 
     @fit_method
-    def fit(
-        self, X, y=None, sample_weight=None, *, X_val=None, condition=None, condition_val=None
-    ):
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None, condition=None, condition_val=None):
         """Train on X.
 
         Parameters
@@ -168,13 +166,19 @@ class Conditional:
         else:
             self._check_has_condition()
             X, conditions = self._condition_reader.split(X, condition)
-        return super()._read_samples((X,), sample_weight, resume).conditioned(conditions)
+        dataset = super()._read_samples((X,), sample_weight, resume)
+        if len(conditions) != len(dataset):
+            raise ValueError(
+                f"condition holds {len(conditions)} rows, but X has {len(dataset)} samples. Give "
+                "one row for each; names of columns are for an X that is a DataFrame."
+            )
+        return dataset.conditioned(conditions)
 
     def _read_validation(self, data):
         X, condition = data
         if self._condition_reader is None:
             return super()._read_validation((X,))
-        X, conditions = self._condition_reader.split(X, condition)
+        X, conditions = self._condition_reader.split(X, condition, "condition_val")
         return super()._read_validation((X,)).conditioned(conditions)
 
     def _halves(self, architecture, dataset, encoder_width, code_width):
@@ -221,7 +225,7 @@ class Conditional:
             names = self._condition_reader.names
             raise ValueError(
                 f"The model was fitted with a condition, {names}, and {name} is None. Give {name}, "
-                "one row for each code or one for all."
+                "one row for each sample, or one for all."
             )
         conditions = self._condition_reader.read(condition, name)
         return self._bound(conditions), conditions

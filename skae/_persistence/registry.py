@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from skae import corruptions
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import CategoryColumn, NumberColumn, TableColumns
+from skae._data.conditions import ConditionReader
 from skae._data.cost import Cost
 from skae._data.dataset import ArrayFormat
 from skae._data.dtypes import ColumnType, ObjectType
@@ -47,7 +48,7 @@ from skae.architectures._recurrent_layers import Padded, Stretched
 BASES = (
     *(nn.Module, BaseEstimator, Net, Muon, Reader, ClassReader, NumberReader, ArrayFormat, Extent),
     *(ColumnLayout, ColumnType, Cost, FrameFormat, ObjectType),
-    *(CategoryColumn, NumberColumn, TableColumns),
+    *(CategoryColumn, NumberColumn, TableColumns, ConditionReader),
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
