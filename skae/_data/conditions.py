@@ -71,9 +71,15 @@ class Conditions:
                 f"There are {len(self)} conditions for {n_samples} samples. Give one for each, or "
                 "a single one for all."
             )
-        each = np.zeros(n_samples, int)
-        given = None if self.given is None else self.given[each]
-        return Conditions(self.table.select(each), self.gaps, given, to)
+        return self._taken(np.zeros(n_samples, int), to)
+
+    def repeated(self, n_times):
+        """Return the conditions of samples each of which is there several times, side by side."""
+        return self._taken(np.repeat(np.arange(len(self)), n_times))
+
+    def _taken(self, index, to=None):
+        given = None if self.given is None else self.given[index]
+        return Conditions(self.table.select(index), self.gaps, given, to)
 
     def to_be(self, others):
         """Return the same, of samples that are to be decoded for other conditions."""

@@ -2,11 +2,14 @@
 
 import inspect
 from functools import wraps
+from numbers import Integral
 
+from sklearn.utils import check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.conditions import ConditionReader
+from skae._data.given import like_input
 from skae._data.ignored import warn_if_y_is_meant
 from skae._estimators.fitted import FittedAutoencoder
 from skae._modules.conditional import ConditionalDecoder, ConditionalEncoder
@@ -289,6 +292,44 @@ class Conditional:
         """
         given, rows, conditions = self._given(X, condition)
         return self._joined(super(Conditional, given).impute(rows), conditions)
+
+    def interpolate(self, X_a, X_b, n_steps=10, *, condition=None):
+        """Return what is between pairs of samples: what codes on the line between theirs decode to.
+
+        Parameters
+        ----------
+        X_a, X_b : <X>
+            The samples of each pair: the first of X_a and the first of X_b, and so on.
+        n_steps : int, default=10
+            Number of codes on each line. The first and the last are those of the pair, so that
+            they decode to its reconstructions.
+        condition : array-like, dict or scalar or None, default=None
+            Condition of both samples of each pair, if ``fit`` was given one, as for
+            ``reconstruct``. None takes the columns of X_a and X_b, if ``fit`` was given names of
+            columns, and decodes under the condition of X_a.
+
+        Returns
+        -------
+        X_between : <output>
+            ``n_pairs * n_steps`` samples in the form of the training samples, those of the first
+            pair first. An array can be reshaped to (n_pairs, n_steps, ...). Lengths of sequences
+            go from one to the other, too.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are not as many samples in X_a as in X_b, or if ``n_steps`` is not an integer
+            of at least 2.
+        """
+        check_scalar(n_steps, "n_steps", Integral, min_val=2)
+        model_a, a, conditions = self._given(X_a, condition)
+        model_b, b, _ = self._given(X_b, condition)
+        ends = model_a._code_and_length(a), model_b._code_and_length(b)
+        if conditions is None:
+            return like_input(self._between(*ends, n_steps), X_a)
+        conditions = conditions.for_samples(len(ends[0][0])).repeated(n_steps)
+        samples = self._bound(conditions)._between(*ends, n_steps)
+        return self._joined(like_input(samples, X_a), conditions)
 
     def inverse_transform(self, X, lengths=None, *, condition=None):
         """Decode codes.

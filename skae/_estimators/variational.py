@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import as_data, like_input
 from skae._estimators.base import BaseAutoencoder
+from skae._estimators.code_prior import draw_from, fit_mixture
 from skae._estimators.conditional import Conditional, given_condition
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
@@ -66,6 +67,12 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     n_importance_samples : int, default=1
         Draws of the code for each row in training. With more than one the bound is the
         importance-weighted one, which is tighter [5]_, and an epoch takes longer.
+    prior : {"normal", "mixture"}, default="normal"
+        Distribution that ``sample`` draws codes from. "normal" is the standard normal
+        distribution, the prior of the training. "mixture" is a mixture of normal distributions
+        that is fitted after the training, to codes of at most 10,000 training samples [6]_: it
+        helps where codes are not distributed as the prior, such as with a ``beta`` below 1.
+        Scores do not depend on it.
     <architecture>
     <training>
 
@@ -76,6 +83,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         rows [5]_. The others carry no information on a row.
     noise_variance_ : float
         Variance of the Gaussian likelihood. Only for ``likelihood="gaussian"``.
+    prior_ : GaussianMixture or None
+        The fitted mixture, None for ``prior="normal"``.
     <fitted>
 
     See Also
@@ -96,6 +105,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
        autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
        ICLR 2016. :arxiv:`1509.00519`
+    .. [6] P. Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020.
+       :arxiv:`1903.12436`
 
     Examples
     --------
@@ -115,6 +126,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     kl_warmup: float = 0.0
     free_bits: float = 0.0
     n_importance_samples: int = 1
+    prior: str = "normal"
 
     _parameter_constraints = {
         "likelihood": [StrOptions(set(LIKELIHOODS))],
@@ -123,6 +135,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         "kl_warmup": [real(0, 1, closed="both")],
         "free_bits": [real(0)],
         "n_importance_samples": [integer(1)],
+        "prior": [StrOptions({"normal", "mixture"})],
     }
     _loss_parameter, _losses = "likelihood", LIKELIHOODS
     _net_parameters = ("n_components", "likelihood", "noise_variance")
@@ -302,7 +315,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         density : object with ``sample`` or None, default=None
             Distribution to draw codes from, fitted to codes of ``transform``, such as
             `~sklearn.mixture.GaussianMixture` or `~sklearn.neighbors.KernelDensity`.
-            None is the prior, the standard normal distribution.
+            None is the prior.
         noise : bool, default=True
             Whether to draw from the likelihood, as the model assumes for the data. If not,
             the rows are the expected values given their codes, which look better for images.
@@ -349,6 +362,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
+        if density is None and self.prior_ is not None:
+            return draw_from(self.prior_, n_samples, rng)
         if density is None:
             return rng.standard_normal((n_samples, self.n_components_))
         if isinstance(density, type) or not hasattr(density, "sample"):
@@ -399,6 +414,10 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         sample = dataset.subsample(MAX_DESCRIBED_ROWS)
         codes = self._predictor.map(encode, sample, (self.n_components_,))
         self.n_active_units_ = int((codes.var(0, dtype=np.float64) > MIN_ACTIVITY).sum())
+        self.prior_ = None
+        if self.prior == "mixture":
+            parts = self._predictor, dataset, self.n_components_
+            self.prior_ = fit_mixture(*parts, self._score_seed)
         if self.likelihood == "gaussian":
             self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
 

@@ -222,6 +222,19 @@ def test_importance_weighted_bound(digits, quick):
     assert np.isfinite(model.score_samples(X[:50], condition=y[:50])).all()
 
 
+def test_lines_between_samples_keep_the_condition(sites, of_sites, digits, of_digits):
+    X, y = digits
+    line = of_digits.interpolate(X[:2], X[2:4], 5, condition=3)
+    assert line.shape == (10, 64)
+    ends = of_digits.reconstruct(X[[0, 2]], condition=3)
+    np.testing.assert_allclose(line[[0, 4]], ends)
+    table = of_sites.interpolate(sites[:3], sites[3:6], 4)
+    assert table["site"].tolist() == sites["site"][:3].repeat(4).tolist()
+    pd.testing.assert_frame_equal(
+        table[::4].reset_index(drop=True), of_sites.reconstruct(sites[:3])
+    )
+
+
 # As other estimators.
 
 
