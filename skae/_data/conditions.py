@@ -85,6 +85,15 @@ class Conditions:
         """Return the same, of samples that are to be decoded for other conditions."""
         return Conditions(self.table, self.gaps, self.given, others)
 
+    def categories(self):
+        """Return the numbers of categories, an array of int, of shape (n_samples, n_columns).
+
+        Missing ones are -1. Columns of numbers are not there.
+        """
+        which = slice(None) if self.table.index is None else self.table.index
+        is_category = self.table.format.columns.is_category
+        return np.nan_to_num(self.table.X[which][:, is_category], nan=-1).astype(int)
+
     def get_batch(self, which):
         """Return what a net gets, a float32 tensor of shape (n_taken, width)."""
         x, _ = self.table.get_batch(which, torch.float32)

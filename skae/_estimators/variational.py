@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import as_data, like_input
 from skae._estimators.base import BaseAutoencoder
-from skae._estimators.code_prior import draw_from, fit_mixture
+from skae._estimators.code_prior import MixturePrior
 from skae._estimators.conditional import Conditional, given_condition
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
@@ -67,12 +67,17 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     n_importance_samples : int, default=1
         Draws of the code for each row in training. With more than one the bound is the
         importance-weighted one, which is tighter [5]_, and an epoch takes longer.
-    prior : {"normal", "mixture"}, default="normal"
+    tc_weight : float, default=1.0
+        Weight of the total correlation of the units, a part of the divergence, relative to its
+        other parts [6]_: more of it gives units that are more independent of each other, at
+        less cost to what they tell of a row than a larger ``beta``.
+    prior : {"auto", "normal", "mixture"}, default="auto"
         Distribution that ``sample`` draws codes from. "normal" is the standard normal
         distribution, the prior of the training. "mixture" is a mixture of normal distributions
-        that is fitted after the training, to codes of at most 10,000 training samples [6]_: it
-        helps where codes are not distributed as the prior, such as with a ``beta`` below 1.
-        Scores do not depend on it.
+        that is fitted after the training, to codes of at most 10,000 training samples [7]_, and
+        one for each category of a condition: it helps where codes are not distributed as the
+        prior, such as with a ``beta`` below 1. "auto" is "mixture" for models that are fitted with
+        a condition, else "normal". Scores do not depend on it.
     <architecture>
     <training>
 
@@ -83,8 +88,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         rows [5]_. The others carry no information on a row.
     noise_variance_ : float
         Variance of the Gaussian likelihood. Only for ``likelihood="gaussian"``.
-    prior_ : GaussianMixture or None
-        The fitted mixture, None for ``prior="normal"``.
+    prior_ : object or None
+        The fitted mixtures, None if codes are drawn from the standard normal distribution.
     <fitted>
 
     See Also
@@ -105,7 +110,9 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
        autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
        ICLR 2016. :arxiv:`1509.00519`
-    .. [6] P. Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020.
+    .. [6] R. T. Q. Chen, X. Li, R. Grosse and D. Duvenaud, "Isolating sources of
+       disentanglement in variational autoencoders", NeurIPS 2018. :arxiv:`1802.04942`
+    .. [7] P. Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020.
        :arxiv:`1903.12436`
 
     Examples
@@ -126,7 +133,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     kl_warmup: float = 0.0
     free_bits: float = 0.0
     n_importance_samples: int = 1
-    prior: str = "normal"
+    tc_weight: float = 1.0
+    prior: str = "auto"
 
     _parameter_constraints = {
         "likelihood": [StrOptions(set(LIKELIHOODS))],
@@ -135,7 +143,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         "kl_warmup": [real(0, 1, closed="both")],
         "free_bits": [real(0)],
         "n_importance_samples": [integer(1)],
-        "prior": [StrOptions({"normal", "mixture"})],
+        "tc_weight": [real(0)],
+        "prior": [StrOptions({"auto", "normal", "mixture"})],
     }
     _loss_parameter, _losses = "likelihood", LIKELIHOODS
     _net_parameters = ("n_components", "likelihood", "noise_variance")
@@ -145,7 +154,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         if self.likelihood == "bernoulli":
             reasons["noise_variance"] = "likelihood='bernoulli'"
         if self.beta == 0:
-            reasons |= dict.fromkeys(("kl_warmup", "free_bits"), "beta=0")
+            reasons |= dict.fromkeys(("kl_warmup", "free_bits", "tc_weight"), "beta=0")
         return reasons
 
     @given_condition
@@ -362,8 +371,11 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
-        if density is None and self.prior_ is not None:
-            return draw_from(self.prior_, n_samples, rng)
+        prior = vars(self).get("prior_")  # an older file has none
+        if density is None and prior is not None:
+            conditions = self._reader.conditions
+            conditions = conditions and conditions.for_samples(n_samples)
+            return prior.sample(n_samples, rng, conditions)
         if density is None:
             return rng.standard_normal((n_samples, self.n_components_))
         if isinstance(density, type) or not hasattr(density, "sample"):
@@ -388,7 +400,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
 
     def _make_bottleneck(self, n_components, sample_shape):
         del n_components, sample_shape
-        return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits)
+        return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits, self.tc_weight)
 
     def _join(self, *parts, **facts):
         facts["n_importance_samples"] = self.n_importance_samples
@@ -405,6 +417,12 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
                 "free_bits is a change of the divergence, which the importance-weighted bound does "
                 f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
             )
+        if self.tc_weight != 1 and (self.free_bits or self.n_importance_samples > 1):
+            other = "free_bits" if self.free_bits else "n_importance_samples"
+            raise ValueError(
+                "tc_weight weighs a part of the divergence of one code for each sample, which "
+                f"{other}={getattr(self, other)} changes: use tc_weight=1, or leave {other} out."
+            )
         super()._set_up(dataset, resume, is_partial, defaults)
         if not resume:
             self._score_seed = self._new_seed()
@@ -415,9 +433,9 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         codes = self._predictor.map(encode, sample, (self.n_components_,))
         self.n_active_units_ = int((codes.var(0, dtype=np.float64) > MIN_ACTIVITY).sum())
         self.prior_ = None
-        if self.prior == "mixture":
+        if self.prior == "mixture" or (self.prior == "auto" and dataset.n_conditions):
             parts = self._predictor, dataset, self.n_components_
-            self.prior_ = fit_mixture(*parts, self._score_seed)
+            self.prior_ = MixturePrior.fit(*parts, self._score_seed)
         if self.likelihood == "gaussian":
             self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
 

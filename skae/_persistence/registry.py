@@ -23,6 +23,7 @@ from skae._data.extent import Extent
 from skae._data.frames import FrameFormat
 from skae._data.labels import ClassReader, NumberReader
 from skae._data.reader import Reader
+from skae._estimators.code_prior import MixturePrior
 from skae._estimators.code_tables import CodeTables
 from skae._estimators.ensemble import _Draw
 from skae._outliers.derived_columns import ConstantColumns, DerivedColumns, ModeledColumns
@@ -53,7 +54,7 @@ BASES = (
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
     *(PatchDistances, PixelLevels),
-    *(Padded, Stretched, _Draw, CodeTables),
+    *(Padded, Stretched, _Draw, CodeTables, MixturePrior),
     *(KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
 )
 
