@@ -2,8 +2,8 @@
 Draw the digit that is asked for
 ================================
 
-A `~skae.VariationalAutoencoder` that is fitted with a ``condition`` draws samples for given values of
-it. Here the condition is the digit that an image shows. The codes then hold what the digit does
+A `~skae.VariationalAutoencoder` that is fitted with a ``condition`` draws samples for given values
+of it. Here the condition is the digit that an image shows. The codes then hold what the digit does
 not say: how it is written. This page draws digits, checks them by a classifier, writes them in the
 hand of others, and looks at what the codes still tell about the digit.
 """

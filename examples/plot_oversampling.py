@@ -12,8 +12,8 @@ with two simple ways: class weights, and duplicates.
 # A table with a rare class
 # -------------------------
 #
-# Each training table has 250 rows of benign tumors. In the first part 12 rows are of malignant ones,
-# in the second part 100. The test rows, which no model sees, are the same number of both.
+# Each training table has 250 rows of benign tumors, and 12 rows of malignant ones in the first part
+# or 100 in the second. The test rows, which no model sees, are 100 of both.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -9,9 +9,14 @@ from skae._modules.variational import VariationalModule
 from skae._runtime import TRAINED
 from skae.architectures._base import Layer, hooks, run, start_hooks
 
+#: Width of the hidden layer that puts a condition together with the output of an encoder.
+WIDTH = 128
+
 
 class ConditionalEncoder(Layer):
-    """An encoder, to whose output a linear map of the condition is added.
+    """An encoder, whose output is changed by the condition: linearly, and by a hidden layer.
+
+    The hidden layer is behind the encoder, so that this can be of any kind. It starts at 0.
 
     Parameters
     ----------
@@ -28,7 +33,11 @@ class ConditionalEncoder(Layer):
         super().__init__()
         self.encoder = encoder
         self.shift = nn.Linear(n_conditions, width, bias=False)
-        nn.init.zeros_(self.shift.weight)
+        self.change = nn.Sequential(
+            nn.Linear(width + n_conditions, WIDTH), nn.SiLU(), nn.Linear(WIDTH, width)
+        )
+        for parameter in (self.shift.weight, *self.change[-1].parameters()):
+            nn.init.zeros_(parameter)
 
     @property
     def standardizes(self):
@@ -69,7 +78,10 @@ class ConditionalEncoder(Layer):
         tensor of shape (n_samples, width)
         """
         encoded = run(self.encoder, x, state=state)
-        return encoded if condition is None else encoded + self.shift(condition)
+        if condition is None:
+            condition = encoded.new_zeros(len(encoded), self.shift.in_features)
+        shifted = encoded + self.shift(condition)
+        return shifted + self.change(torch.cat([shifted, condition], 1))
 
 
 class ConditionalDecoder(Layer):
