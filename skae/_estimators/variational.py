@@ -157,8 +157,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
             reasons |= dict.fromkeys(("kl_warmup", "free_bits", "tc_weight"), "beta=0")
         return reasons
 
-    @given_condition
-    def transform(self, X, return_std=False):
+    def transform(self, X, return_std=False, *, condition=None, to=None):
         """Encode the rows of X.
 
         Parameters
@@ -167,6 +166,13 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
             Rows.
         return_std : bool, default=False
             Whether to return the standard deviations of the codes, too.
+        condition : array-like, dict or scalar or None, default=None
+            Condition of the samples, if ``fit`` was given one: one row for each, or one for all.
+            A dict holds one row. None takes the columns of X, if ``fit`` was given names of
+            columns.
+        to : array-like, dict or scalar or None, default=None
+            Another condition, in the same forms, that the samples are brought to first, as
+            ``reconstruct`` does: the codes of all are then made under one condition.
 
         Returns
         -------
@@ -175,10 +181,13 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         Z_std : ndarray of shape (n_samples, n_components)
             Standard deviations of the posterior distribution. Only if ``return_std``.
         """
-        mean = super().transform(X)
+        if to is not None:
+            X, condition = self.reconstruct(X, condition=condition, to=to), to
+        given, X, _ = self._given(X, condition)
+        mean = super(Conditional, given).transform(X)
         if not return_std:
             return mean
-        dataset = self._reader.read(X, estimator=self)
+        dataset = given._reader.read(X, estimator=given)
         return mean, like_input(self._predictor.map(_code_std, dataset, (self.n_components_,)), X)
 
     @given_condition

@@ -109,6 +109,18 @@ def test_samples_as_they_would_be_elsewhere(sites, of_sites):
     )
 
 
+def test_codes_of_samples_as_they_would_be_elsewhere(sites, of_sites, digits, of_digits):
+    X, y = digits
+    moved = of_digits.reconstruct(X[:9], condition=y[:9], to=3)
+    expected = of_digits.transform(moved, condition=3)
+    np.testing.assert_allclose(of_digits.transform(X[:9], condition=y[:9], to=3), expected)
+    elsewhere = {"site": "Bern", "age": 40}
+    codes, std = of_sites.transform(sites, return_std=True, to=elsewhere)
+    assert codes.shape == std.shape == (600, 2)
+    is_oslo = sites[["site"]] == "Oslo"
+    assert LinearRegression().fit(is_oslo, codes).score(is_oslo, codes) < 0.01
+
+
 # Tables that hold their condition.
 
 
@@ -380,6 +392,7 @@ def test_a_model_without_condition(digits, quick):
     for call in (
         lambda: model.transform(X, condition=y),
         lambda: model.reconstruct(X, to=3),
+        lambda: model.transform(X, to=3),
         lambda: model.sample(conditions=3),
         lambda: model.inverse_transform(np.zeros((1, 3)), condition=3),
     ):
