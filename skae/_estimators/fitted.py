@@ -122,8 +122,11 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float64)
 
-    def _decode(self, function, codes, lengths=None):
-        """Map a function over codes, and return samples in the user's form."""
+    def _decode(self, function, codes, lengths=None, nan=None):
+        """Map a function over codes, and return samples in the user's form.
+
+        ``nan`` is as for `Predictor.map`.
+        """
         is_sequence = self._reader.has_lengths
         if lengths is not None and not is_sequence:
             raise ValueError("lengths are for sequences; leave them out for other samples")
@@ -132,7 +135,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 lengths = expected_lengths(self.length_regressor_, codes)
             lengths = read_lengths(lengths, codes.shape[0])
         codes = self._reader.format.codes(codes, self._reader.sample_shape, lengths)
-        return codes.format.to_array(self._predictor.map(function, codes))
+        return codes.format.to_array(self._predictor.map(function, codes, nan=nan))
 
     def reconstruct(self, X):
         """Encode and decode X.

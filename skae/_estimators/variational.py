@@ -319,7 +319,9 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         """
         check_is_fitted(self)
         rng = check_random_state(self.random_state if random_state is None else random_state)
-        codes = self._draw_codes(n_samples, density, rng).astype(self._reader.dtype)
+        draws_cells = self._likelihood == "mixture"  # in single precision, as it takes many steps
+        dtype = np.float32 if draws_cells else self._reader.dtype
+        codes = self._draw_codes(n_samples, density, rng).astype(dtype)
         _, device = self._predictor.module_for(torch.from_numpy(codes).dtype)
         seed = rng.randint(np.iinfo(np.int32).max)
         generator = make_generator(seed, device)
@@ -331,7 +333,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
                     return module.sample(code, target, generator)
                 return module.decode(code, target)
 
-        return self._reader.format.in_frame(self._decode(draw, codes, lengths))
+        nan = np.nan if draws_cells else None  # which are missing cells
+        return self._reader.format.in_frame(self._decode(draw, codes, lengths, nan))
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
