@@ -20,6 +20,7 @@ from skae._data.dataset import ArrayFormat
 from skae._data.dtypes import ColumnType, ObjectType
 from skae._data.extent import Extent
 from skae._data.frames import FrameFormat
+from skae._data.grids import DateGrid, NumberGrid
 from skae._data.labels import ClassReader, NumberReader
 from skae._data.reader import Reader
 from skae._estimators.code_tables import CodeTables
@@ -47,7 +48,7 @@ from skae.architectures._recurrent_layers import Padded, Stretched
 BASES = (
     *(nn.Module, BaseEstimator, Net, Muon, Reader, ClassReader, NumberReader, ArrayFormat, Extent),
     *(ColumnLayout, ColumnType, Cost, FrameFormat, ObjectType),
-    *(CategoryColumn, NumberColumn, TableColumns),
+    *(CategoryColumn, NumberColumn, TableColumns, NumberGrid, DateGrid),
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
