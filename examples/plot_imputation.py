@@ -12,9 +12,9 @@ interval that holds the true value.
 # A table with missing cells
 # --------------------------
 #
-# Ten measurements of 569 tumors and the diagnosis. The concavity is the one that we want to know, and
-# it is missing in nearly half of the rows: the larger the tumor, the more often. A tenth of the other
-# cells is missing, too. Because we remove the cells ourselves, we know the true values.
+# Ten measurements of 569 tumors and the diagnosis. The concavity is the one that we want to know.
+# It is missing in nearly half of the rows: the larger the tumor, the more often. A tenth of the
+# other cells is missing, too. Because we remove the cells ourselves, we know the true values.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -86,9 +86,9 @@ plt.show()
 # What follows for the mean
 # -------------------------
 #
-# Each of ten completed tables gives a mean and its standard error. `~skae.pool_estimates` joins them by
-# Rubin's rules: the less is known of the missing cells, the more the means differ, and the wider
-# is the interval.
+# Each of ten completed tables gives a mean and its standard error. `~skae.pool_estimates` joins
+# them by Rubin's rules: the less is known of the missing cells, the more the means differ, and the
+# wider is the interval.
 
 
 def mean_and_variance(values):
@@ -126,10 +126,10 @@ plt.show()
 #
 # - The known cells alone are those of small tumors, so their mean is far too low, and its interval
 #   does not know it.
-# - Filled once, the table gives about the right mean. But its interval is too short: it takes filled
-#   cells for measured ones.
+# - Filled once, the table gives about the right mean. But its interval is too short: it takes
+#   filled cells for measured ones.
 # - The pooled interval is a little wider than that of all true values, as it should be.
 #
-# All of this holds if cells are missing at random: whether a cell is missing may depend on the other
-# cells of the row, as it does here on the area, but not on the missing value itself. No imputer can
-# know this from the table alone.
+# All of this holds if cells are missing at random: whether a cell is missing may depend on the
+# other cells of the row, as it does here on the area, but not on the missing value itself. No
+# imputer can know this from the table alone.
