@@ -47,6 +47,10 @@ MAX_AT_ONCE = 4_096
 #: Rows from which on texts that all differ are taken for names or ids.
 MIN_IDS = 20
 
+#: Values of a column that are restored exactly, at most, and the difference of cells that rounding
+#: leaves.
+MAX_REPEATED, SAME_CELL = 1_000, 1e-6
+
 #: Seconds from 1970 to the first and the last day that Python's dates know.
 MIN_SECONDS, MAX_SECONDS = -62_135_596_800.0, 253_402_300_799.0
 
@@ -115,6 +119,7 @@ class NumberColumn(Column):
                     self.scale = _scale(known, (high - low) / NORMAL_RANGE, least)
                 else:
                     self.rounding = least
+        self.repeated = _repeated(known)
         # A small error far out in a tail is a large one once that is stretched.
         cells = self._scaled(ends)
         self.least = cells.min(initial=-TAIL) - 1
@@ -134,7 +139,20 @@ class NumberColumn(Column):
         with np.errstate(over="ignore"):
             cells = np.clip(np.asarray(cells, np.float64), self.least, self.most)
             values = stretch(cells) * self.scale + self.center
-        return np.clip(values, -np.finfo(float).max, np.finfo(float).max)
+        values = np.clip(values, -np.finfo(float).max, np.finfo(float).max)
+        return self._exact(values, cells)
+
+    def _exact(self, values, cells):
+        """Return values, those exactly as they were seen whose cells are the same but for rounding.
+        """
+        if not len(self.repeated):
+            return values
+        known = self._scaled(self.repeated)
+        after = np.searchsorted(known, cells).clip(1, max(1, len(known) - 1))
+        nearest = after - (cells - known[after - 1] < known[after % len(known)] - cells)
+        nearest = nearest.clip(0, len(known) - 1)
+        is_same = np.abs(known[nearest] - cells) <= SAME_CELL * (1 + np.abs(cells))
+        return np.where(is_same, self.repeated[nearest], values)
 
     def codes(self, values):
         """Return values as numbers, float64."""
@@ -150,6 +168,15 @@ class NumberColumn(Column):
                 "if they are missing."
             )
         return values
+
+
+def _repeated(known):
+    """Return the values that occur more than once, in order, the most frequent if many do."""
+    values, counts = np.unique(known, return_counts=True)
+    many = np.flatnonzero(counts > 1)
+    if len(many) > MAX_REPEATED:
+        many = np.sort(many[np.argsort(-counts[many], kind="stable")[:MAX_REPEATED]])
+    return values[many]
 
 
 def _scale(known, range_, least):

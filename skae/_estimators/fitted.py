@@ -14,7 +14,7 @@ from skae._data.arrays import read_array
 from skae._data.given import as_data, like_input
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
-from skae._estimators.predictor import decode, encode, reconstruct
+from skae._estimators.predictor import complete, decode, encode, reconstruct
 from skae._estimators.reading import make_reader
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 
@@ -170,7 +170,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         samples = as_data(X)
         dataset = self._reader.read(samples, estimator=self)
-        restored = dataset.format.to_array(self._reconstruct(dataset))
+        restored = dataset.format.to_array(self._predictor.map(complete, dataset))
         imputed = dataset.format.complete(samples, dataset.format.in_frame(restored))
         return like_input(imputed, X)
 

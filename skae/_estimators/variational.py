@@ -12,15 +12,21 @@ from skae._data.given import as_data, like_input
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
+from skae._modules.table_generation import TableVariationalModule
 from skae._modules.variational import VariationalModule
 from skae._params import StrOptions, integer, real
 from skae._runtime import TorchGenerators, make_generator, threads
+from skae.architectures._tabular import Tabular
 from skae.bottlenecks import GaussianBottleneck
 from skae.exceptions import PosteriorCollapseWarning, warn
-from skae.losses._likelihoods import LIKELIHOODS
+from skae.losses._likelihoods import LIKELIHOODS, GaussianLikelihood
+from skae.losses._table_likelihood import TableLikelihood
 
 #: Draws of the code for each row, for the evidence lower bound.
 N_SCORE_DRAWS = 32
+
+#: All values of the parameter, by which ranges of values are checked.
+ALL_LIKELIHOODS = LIKELIHOODS | {"auto": GaussianLikelihood, "mixture": TableLikelihood}
 
 #: A unit is active if its posterior mean varies more than this over the rows.
 MIN_ACTIVITY = 0.01
@@ -44,9 +50,13 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     ----------
     n_components : int or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of features.
-    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+    likelihood : {"auto", "gaussian", "bernoulli", "mixture"}, default="auto"
         Distribution of a feature given the code. "gaussian" is for measurements,
-        "bernoulli" for ones and zeros; it also takes values between them.
+        "bernoulli" for ones and zeros; it also takes values between them. "mixture" is for tables:
+        each number has a mixture of logistic distributions of its quantiles, so that rows that
+        are drawn have the values that the column can hold, and cells are drawn one after the
+        other, each given those before [6]_. "auto" is "mixture" for the architecture
+        "tabular", otherwise "gaussian".
     noise_variance : float or "learned", default="learned"
         Variance of the Gaussian likelihood, the same for all features. "learned" balances
         reconstruction and prior by the data.
@@ -93,6 +103,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
        autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
        ICLR 2016. :arxiv:`1509.00519`
+    .. [6] B. Uria, I. Murray and H. Larochelle, "A deep and tractable density estimator",
+       ICML 2014. :arxiv:`1310.1757`
 
     Examples
     --------
@@ -106,7 +118,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     (3, 64)
     """
 
-    likelihood: str = "gaussian"
+    likelihood: str = "auto"
     noise_variance: float | str = "learned"
     beta: float = 1.0
     kl_warmup: float = 0.0
@@ -114,20 +126,20 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     n_importance_samples: int = 1
 
     _parameter_constraints = {
-        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "likelihood": [StrOptions(set(ALL_LIKELIHOODS))],
         "noise_variance": [real(0, closed="neither"), StrOptions({"learned"})],
         "beta": [real(0)],
         "kl_warmup": [real(0, 1, closed="both")],
         "free_bits": [real(0)],
         "n_importance_samples": [integer(1)],
     }
-    _loss_parameter, _losses = "likelihood", LIKELIHOODS
+    _loss_parameter, _losses = "likelihood", ALL_LIKELIHOODS
     _net_parameters = ("n_components", "likelihood", "noise_variance")
 
     def _without_effect(self):
         reasons = super()._without_effect()
-        if self.likelihood == "bernoulli":
-            reasons["noise_variance"] = "likelihood='bernoulli'"
+        if self._likelihood != "gaussian":
+            reasons["noise_variance"] = f"likelihood={self._likelihood!r}"
         if self.beta == 0:
             reasons |= dict.fromkeys(("kl_warmup", "free_bits"), "beta=0")
         return reasons
@@ -340,10 +352,28 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             )
         return codes
 
+    @property
+    def _likelihood(self):
+        """What "auto" stands for, or the likelihood that is set."""
+        if self.likelihood != "auto":
+            return self.likelihood
+        return "mixture" if isinstance(self._make_architecture(), Tabular) else "gaussian"
+
     def _make_loss(self):
-        if self.likelihood == "gaussian" and self.noise_variance != "learned":
+        if self._likelihood == "gaussian" and self.noise_variance != "learned":
             return LIKELIHOODS["gaussian"](float(self.noise_variance))
-        return LIKELIHOODS[self.likelihood]()
+        return ALL_LIKELIHOODS[self._likelihood]()
+
+    def _make_table_loss(self):
+        return self._make_loss() if self._likelihood == "mixture" else super()._make_table_loss()
+
+    def _build_halves(self, architecture, dataset, widths, loss):
+        encoder, decoder = super()._build_halves(architecture, dataset, widths, loss)
+        if self._likelihood == "mixture":
+            (n_outputs,) = loss.output_shape(dataset.sample_shape)
+            layout = dataset.column_layout
+            decoder = architecture.build_cell_decoder(widths[1], layout, n_outputs)
+        return encoder, decoder
 
     def _make_bottleneck(self, n_components, sample_shape):
         del n_components, sample_shape
@@ -351,7 +381,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
     def _join(self, *parts, **facts):
         facts["n_importance_samples"] = self.n_importance_samples
-        return VariationalModule(*parts, **facts)
+        is_table = self._likelihood == "mixture"
+        return (TableVariationalModule if is_table else VariationalModule)(*parts, **facts)
 
     def _parts_to_renew(self, dataset):
         own = {"n_importance_samples": self.n_importance_samples}
@@ -364,6 +395,11 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
                 f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
             )
         super()._set_up(dataset, resume, is_partial, defaults)
+        if self.likelihood == "mixture" and not isinstance(self._make_architecture(), Tabular):
+            raise ValueError(
+                "likelihood='mixture' is for tables: use it with architecture=\"tabular\" or a "
+                "skae.architectures.Tabular, or another likelihood."
+            )
         if not resume:
             self._score_seed = self._new_seed()
 
@@ -377,7 +413,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
                 total, squares = total + codes.sum(0), squares + codes.square().sum(0)
         variance = squares / len(sample) - (total / len(sample)) ** 2
         self.n_active_units_ = int((variance > MIN_ACTIVITY).sum())
-        if self.likelihood == "gaussian":
+        if self._likelihood == "gaussian":
             self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
 
     def _check_fit(self, dataset):

@@ -153,6 +153,10 @@ class AutoencoderModule(TrainedModule):
     def forward(self, x):
         return self.decode_latent(self.latent(x), x)
 
+    def complete(self, x):
+        """Return what stands for the missing values of samples, shape of ``x``."""
+        return self(x)
+
     def training_inputs(self, x, target, state=TRAINED, training=True):
         """Return what the encoder gets, its target, and the weight of each element or None."""
         if training and self.augmentation is not None:
