@@ -6,9 +6,11 @@ from skae._estimators.convolutional import ConvAutoencoder
 from skae._estimators.denoising import DenoisingAutoencoder
 from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.image_to_image import ImageToImageRegressor
+from skae._estimators.pooling import pool_estimates
 from skae._estimators.recurrent import RecurrentAutoencoder
 from skae._estimators.sparse import SparseAutoencoder
 from skae._estimators.tabular import TabularAutoencoder
+from skae._estimators.tabular_imputer import TabularImputer
 from skae._estimators.variational import VariationalAutoencoder
 from skae._model_selection.fit_many import fit_many
 from skae._model_selection.grid import BatchedGridSearchCV, BatchedRandomizedSearchCV
@@ -39,11 +41,13 @@ __all__ = [
     "Seq2SeqTranslator",
     "SparseAutoencoder",
     "TabularAutoencoder",
+    "TabularImputer",
     "TabularOutlierScorer",
     "VariationalAutoencoder",
     "fit_many",
     "load",
     "onnx_input",
+    "pool_estimates",
     "register",
     "save",
     "to_onnx",

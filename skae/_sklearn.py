@@ -37,6 +37,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_n_features as check_n_features
@@ -63,6 +64,7 @@ __all__ = [
     "insert_error_scores",
     "make_constraint",
     "num_samples",
+    "output_library",
     "parts_of_estimators",
     "routing_enabled",
     "safe_indexing",
@@ -91,6 +93,11 @@ METRICS = {
 def has_callbacks(estimator):
     """Say whether an estimator has callbacks of scikit-learn, its own or those of its caller."""
     return bool(vars(estimator).get("_skl_callbacks"))
+
+
+def output_library(estimator):
+    """Return the library of DataFrames that ``set_output`` has chosen, or "default"."""
+    return _get_output_config("transform", estimator)["dense"]
 
 
 def parts_of_estimators():

@@ -25,6 +25,7 @@ from skae import (
     Seq2SeqTranslator,
     SparseAutoencoder,
     TabularAutoencoder,
+    TabularImputer,
     TabularOutlierScorer,
     VariationalAutoencoder,
 )
@@ -68,6 +69,9 @@ ESTIMATORS = [
         n_estimators=2,
         bootstrap=True,
         max_features=0.5,
+    ),
+    TabularImputer(
+        VariationalAutoencoder(**QUICK, architecture="tabular"), n_draws=2, add_indicator=True
     ),
 ]
 #: Each pair of them, and what parameters change most: they fit, encode and round-trip.
@@ -172,6 +176,7 @@ def test_checks_of_any_input(estimator, check):
         RecurrentEncoderDecoder,
         Seq2SeqTranslator,
         TabularAutoencoder,
+        TabularImputer,
         TabularOutlierScorer,
         Transformer,
     ],
@@ -190,8 +195,11 @@ def test_repr_names_the_parameters_that_differ(estimator):
     assert type(estimator).__name__ in estimator._repr_html_()
 
 
+META = [EnsembleAutoencoder, OutlierDetector, TabularImputer, TabularOutlierScorer]
+
+
 @pytest.mark.parametrize("wrong", [PCA(), StandardScaler(), PCA, "pca", []], ids=repr)
-@pytest.mark.parametrize("meta", [EnsembleAutoencoder, OutlierDetector, TabularOutlierScorer])
+@pytest.mark.parametrize("meta", META)
 def test_wrong_estimators_are_shown_before_fit_refuses_them(meta, wrong):
     assert meta.__name__ in meta(wrong)._repr_html_()
     assert meta.__name__ in make_pipeline(meta(wrong))._repr_html_()

@@ -46,8 +46,16 @@ class ArrayFormat:
         """Return an array of shape (n_samples, ...) with its axes as the user has them."""
         return output
 
-    def to_array(self, output):
-        """Return an array in the user's shape and type."""
+    def to_array(self, output, rng=None):
+        """Return an array in the user's shape and type.
+
+        Parameters
+        ----------
+        output : ndarray
+        rng : RandomState or None, default=None
+            Draws what the net leaves open. None takes what is most probable.
+        """
+        del rng
         return output
 
     def sample_to_user_axes(self, output):

@@ -1,7 +1,7 @@
 """DataFrames of pandas, polars and pyarrow, made like those of the user."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import narwhals as nw
@@ -103,6 +103,10 @@ class FrameFormat:
                 return make(dtype=object)
         frame = nw.from_numpy(array, backend=self.library)
         return frame.rename(dict(zip(frame.columns, self.columns, strict=True))).to_native()
+
+    def labels(self, values):
+        """Return values as names of columns, which only pandas lets be anything but text."""
+        return pd.Index(values) if self.library.is_pandas() else list(map(str, values))
 
     def assemble(self, columns):
         """Return columns as a DataFrame of this format.
@@ -222,6 +226,46 @@ def _completed_column(column, other):
     known = nw.new_series("", ~missing, backend=kind.library)
     others = nw.from_native(kind.make(others), series_only=True)
     return column.zip_with(known, others).to_native()
+
+
+def selected(X, positions):
+    """Return the columns of a table, or of an array, at positions, an array of int."""
+    frame = narwhals_frame(X)
+    return X[:, positions] if frame is None else frame[:, positions.tolist()].to_native()
+
+
+def with_flags(X, flags, names):
+    """Return a table with further columns.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+    flags : ndarray of bool, shape (n_samples, n_flags)
+        In an array, they become zeros and ones.
+    names : list of str
+        Of the new columns, if X is a DataFrame.
+
+    Returns
+    -------
+    DataFrame or ndarray
+        Like X.
+    """
+    frame = narwhals_frame(X)
+    if frame is None:
+        dtype = X.dtype if X.dtype.kind in "fiu" else object  # such as dates
+        return np.hstack([X.astype(dtype), flags.astype(dtype)])
+    old, library = FrameFormat.of(X), frame.implementation
+    columns = [nw.new_series("", flag, backend=library) for flag in flags.T]
+    columns = [column.to_native() for column in (*frame.iter_columns(), *columns)]
+    return replace(old, columns=[*old.columns, *names]).assemble(columns)
+
+
+def in_library(X, library):
+    """Return a DataFrame as one of "pandas" or "polars", anything else as it is."""
+    frame = narwhals_frame(X)
+    if frame is None or library == "default" or frame.implementation.value == library:
+        return X
+    return frame.to_pandas() if library == "pandas" else frame.to_polars()
 
 
 def plain_samples(X):

@@ -115,15 +115,13 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         architecture = self._make_architecture()
         n_components = self._n_components(architecture, dataset)
         bottleneck = self._make_bottleneck(n_components, dataset.sample_shape)
-        loss = self._make_loss()
-        if dataset.column_layout is not None:
-            loss = TabularLoss(loss)
+        loss = self._make_loss() if dataset.column_layout is None else self._make_table_loss()
         loss.setup(dataset)
         activation = self._output_activation(loss)
         is_linear = activation == "identity"
         with building(self._new_seed()):
             widths = bottleneck.encoder_width(n_components), n_components + dataset.n_conditions
-            encoder, decoder = self._halves(architecture, dataset, *widths)
+            encoder, decoder = self._halves(architecture, dataset, widths, loss)
             is_standardized = standardize(encoder, decoder, dataset, is_linear)
             if is_linear:
                 parts = encoder, bottleneck, decoder, loss
@@ -139,9 +137,13 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
         return module.eval(), n_components
 
-    def _halves(self, architecture, dataset, encoder_width, code_width):
-        """Return an encoder and a decoder for a dataset."""
-        widths = encoder_width, code_width
+    def _halves(self, architecture, dataset, widths, loss):
+        """Return the encoder and the decoder as the module has them."""
+        return self._build_halves(architecture, dataset, widths, loss)
+
+    def _build_halves(self, architecture, dataset, widths, loss):
+        """Return the encoder and the decoder, of a number of outputs and of inputs."""
+        del loss
         return build_modules(architecture, dataset.sample_shape, *widths, dataset.column_layout)
 
     def _join(self, *parts, **facts):
@@ -162,6 +164,10 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
     def _make_loss(self):
         """Return the module that computes the loss of reconstructions."""
         raise NotImplementedError
+
+    def _make_table_loss(self):
+        """Return the module that computes the loss of the rows of a table."""
+        return TabularLoss(self._make_loss())
 
     def _output_activation(self, loss):
         return loss.output_activation

@@ -15,7 +15,7 @@ from skae._data.arrays import read_array
 from skae._data.given import as_data, like_input
 from skae._data.sequences import read_lengths
 from skae._estimators.method_docs import fill_method_docs
-from skae._estimators.predictor import decode, encode, reconstruct
+from skae._estimators.predictor import complete, decode, encode, reconstruct
 from skae._estimators.reading import make_reader
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
 
@@ -147,8 +147,11 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float64)
 
-    def _decode(self, function, codes, lengths=None):
-        """Map a function over codes, and return samples in the user's form."""
+    def _decode(self, function, codes, lengths=None, nan=None):
+        """Map a function over codes, and return samples in the user's form.
+
+        ``nan`` is as for `Predictor.map`.
+        """
         is_sequence = self._reader.has_lengths
         if lengths is not None and not is_sequence:
             raise ValueError("lengths are for sequences; leave them out for other samples")
@@ -158,7 +161,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             lengths = read_lengths(lengths, codes.shape[0])
         codes = self._reader.format.codes(codes, self._reader.sample_shape, lengths)
         codes = codes.conditioned(self._reader.conditions)
-        return codes.format.to_array(self._predictor.map(function, codes))
+        return codes.format.to_array(self._predictor.map(function, codes, nan=nan))
 
     def interpolate(self, X_a, X_b, n_steps=10):
         """Return what is between pairs of samples: what codes on the line between theirs decode to.
@@ -239,7 +242,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         samples = as_data(X)
         dataset = self._reader.read(samples, estimator=self)
-        restored = dataset.format.to_array(self._reconstruct(dataset))
+        restored = dataset.format.to_array(self._predictor.map(complete, dataset))
         imputed = dataset.format.complete(samples, dataset.format.in_frame(restored))
         return like_input(imputed, X)
 

@@ -15,16 +15,22 @@ from skae._estimators.conditional import Conditional, given_condition
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
 from skae._estimators.predictor import encode
-from skae._modules.conditional import ConditionalVariationalModule
+from skae._modules.conditional import CONDITIONAL
+from skae._modules.table_generation import TableVariationalModule
 from skae._modules.variational import VariationalModule
 from skae._params import StrOptions, integer, real
 from skae._runtime import TorchGenerators, make_generator, threads
+from skae.architectures._tabular import Tabular
 from skae.bottlenecks import GaussianBottleneck
 from skae.exceptions import PosteriorCollapseWarning, warn
-from skae.losses._likelihoods import LIKELIHOODS
+from skae.losses._likelihoods import LIKELIHOODS, GaussianLikelihood
+from skae.losses._table_likelihood import TableLikelihood
 
 #: Draws of the code for each row, for the evidence lower bound.
 N_SCORE_DRAWS = 32
+
+#: All values of the parameter, by which ranges of values are checked.
+ALL_LIKELIHOODS = LIKELIHOODS | {"auto": GaussianLikelihood, "mixture": TableLikelihood}
 
 #: A unit is active if its posterior mean varies more than this over the rows.
 MIN_ACTIVITY = 0.01
@@ -48,9 +54,13 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     ----------
     n_components : int or "auto", default="auto"
         Length of the code. "auto" is the square root of the number of features.
-    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+    likelihood : {"auto", "gaussian", "bernoulli", "mixture"}, default="auto"
         Distribution of a feature given the code. "gaussian" is for measurements,
-        "bernoulli" for ones and zeros; it also takes values between them.
+        "bernoulli" for ones and zeros; it also takes values between them. "mixture" is for tables:
+        each number has a mixture of logistic distributions of its quantiles, so that rows that
+        are drawn have the values that the column can hold, and cells are drawn one after the
+        other, each given those before [6]_. "auto" is "mixture" for the architecture
+        "tabular", otherwise "gaussian".
     noise_variance : float or "learned", default="learned"
         Variance of the Gaussian likelihood, the same for all features. "learned" balances
         reconstruction and prior by the data.
@@ -69,12 +79,12 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         importance-weighted one, which is tighter [5]_, and an epoch takes longer.
     tc_weight : float, default=1.0
         Weight of the total correlation of the units, a part of the divergence, relative to its
-        other parts [6]_: more of it gives units that are more independent of each other, at
+        other parts [7]_: more of it gives units that are more independent of each other, at
         less cost to what they tell of a row than a larger ``beta``.
     prior : {"auto", "normal", "mixture"}, default="auto"
         Distribution that ``sample`` draws codes from. "normal" is the standard normal
         distribution, the prior of the training. "mixture" is a mixture of normal distributions
-        that is fitted after the training, to codes of at most 10,000 training samples [7]_, and
+        that is fitted after the training, to codes of at most 10,000 training samples [8]_, and
         one for each category of a condition: it helps where codes are not distributed as the
         prior, such as with a ``beta`` below 1. "auto" is "mixture" for models that are fitted with
         a condition, else "normal". Scores do not depend on it.
@@ -110,9 +120,11 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
        autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
        ICLR 2016. :arxiv:`1509.00519`
-    .. [6] R. T. Q. Chen, X. Li, R. Grosse and D. Duvenaud, "Isolating sources of
+    .. [6] B. Uria, I. Murray and H. Larochelle, "A deep and tractable density estimator",
+       ICML 2014. :arxiv:`1310.1757`
+    .. [7] R. T. Q. Chen, X. Li, R. Grosse and D. Duvenaud, "Isolating sources of
        disentanglement in variational autoencoders", NeurIPS 2018. :arxiv:`1802.04942`
-    .. [7] P. Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020.
+    .. [8] P. Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020.
        :arxiv:`1903.12436`
 
     Examples
@@ -127,7 +139,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     (3, 64)
     """
 
-    likelihood: str = "gaussian"
+    likelihood: str = "auto"
     noise_variance: float | str = "learned"
     beta: float = 1.0
     kl_warmup: float = 0.0
@@ -137,7 +149,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     prior: str = "auto"
 
     _parameter_constraints = {
-        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "likelihood": [StrOptions(set(ALL_LIKELIHOODS))],
         "noise_variance": [real(0, closed="neither"), StrOptions({"learned"})],
         "beta": [real(0)],
         "kl_warmup": [real(0, 1, closed="both")],
@@ -146,13 +158,13 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         "tc_weight": [real(0)],
         "prior": [StrOptions({"auto", "normal", "mixture"})],
     }
-    _loss_parameter, _losses = "likelihood", LIKELIHOODS
+    _loss_parameter, _losses = "likelihood", ALL_LIKELIHOODS
     _net_parameters = ("n_components", "likelihood", "noise_variance")
 
     def _without_effect(self):
         reasons = super()._without_effect()
-        if self.likelihood == "bernoulli":
-            reasons["noise_variance"] = "likelihood='bernoulli'"
+        if self._likelihood != "gaussian":
+            reasons["noise_variance"] = f"likelihood={self._likelihood!r}"
         if self.beta == 0:
             reasons |= dict.fromkeys(("kl_warmup", "free_bits", "tc_weight"), "beta=0")
         return reasons
@@ -364,7 +376,9 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
 
     def _sample(self, n_samples, density, noise, lengths, random_state):
         rng = check_random_state(self.random_state if random_state is None else random_state)
-        codes = self._draw_codes(n_samples, density, rng).astype(self._reader.dtype)
+        draws_cells = self._likelihood == "mixture"  # in single precision, as it takes many steps
+        dtype = np.float32 if draws_cells else self._reader.dtype
+        codes = self._draw_codes(n_samples, density, rng).astype(dtype)
         _, device = self._predictor.module_for(torch.from_numpy(codes).dtype)
         seed = rng.randint(np.iinfo(np.int32).max)
         generator = make_generator(seed, device)
@@ -376,7 +390,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
                     return module.sample(code, target, generator)
                 return module.decode(code, target)
 
-        return self._reader.format.in_frame(self._decode(draw, codes, lengths))
+        nan = np.nan if draws_cells else None  # which are missing cells
+        return self._reader.format.in_frame(self._decode(draw, codes, lengths, nan))
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
@@ -402,10 +417,28 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
             )
         return codes
 
+    @property
+    def _likelihood(self):
+        """What "auto" stands for, or the likelihood that is set."""
+        if self.likelihood != "auto":
+            return self.likelihood
+        return "mixture" if isinstance(self._make_architecture(), Tabular) else "gaussian"
+
     def _make_loss(self):
-        if self.likelihood == "gaussian" and self.noise_variance != "learned":
+        if self._likelihood == "gaussian" and self.noise_variance != "learned":
             return LIKELIHOODS["gaussian"](float(self.noise_variance))
-        return LIKELIHOODS[self.likelihood]()
+        return ALL_LIKELIHOODS[self._likelihood]()
+
+    def _make_table_loss(self):
+        return self._make_loss() if self._likelihood == "mixture" else super()._make_table_loss()
+
+    def _build_halves(self, architecture, dataset, widths, loss):
+        encoder, decoder = super()._build_halves(architecture, dataset, widths, loss)
+        if self._likelihood == "mixture":
+            (n_outputs,) = loss.output_shape(dataset.sample_shape)
+            layout = dataset.column_layout
+            decoder = architecture.build_cell_decoder(widths[1], layout, n_outputs)
+        return encoder, decoder
 
     def _make_bottleneck(self, n_components, sample_shape):
         del n_components, sample_shape
@@ -413,7 +446,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
 
     def _join(self, *parts, **facts):
         facts["n_importance_samples"] = self.n_importance_samples
-        kind = VariationalModule if self._condition_reader is None else ConditionalVariationalModule
+        kind = TableVariationalModule if self._likelihood == "mixture" else VariationalModule
+        kind = kind if self._condition_reader is None else CONDITIONAL[kind]
         return kind(*parts, **facts)
 
     def _parts_to_renew(self, dataset):
@@ -433,6 +467,11 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
                 f"{other}={getattr(self, other)} changes: use tc_weight=1, or leave {other} out."
             )
         super()._set_up(dataset, resume, is_partial, defaults)
+        if self.likelihood == "mixture" and not isinstance(self._make_architecture(), Tabular):
+            raise ValueError(
+                "likelihood='mixture' is for tables: use it with architecture=\"tabular\" or a "
+                "skae.architectures.Tabular, or another likelihood."
+            )
         if not resume:
             self._score_seed = self._new_seed()
 
@@ -445,7 +484,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         if self.prior == "mixture" or (self.prior == "auto" and dataset.n_conditions):
             parts = self._predictor, dataset, self.n_components_
             self.prior_ = MixturePrior.fit(*parts, self._score_seed)
-        if self.likelihood == "gaussian":
+        if self._likelihood == "gaussian":
             self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
 
     def _check_fit(self, dataset):

@@ -147,11 +147,18 @@ class AutoencoderModule(TrainedModule):
         return self.output_activation(self._decoded(latent, target, TRAINED))
 
     def _decoded(self, latent, target, state):
-        inputs = (latent, target) if self.takes_target else (latent,)
-        return run(self.decoder, *inputs, state=state)
+        return self._run_decoder(latent, *((target,) if self.takes_target else ()), state=state)
+
+    def _run_decoder(self, latent, *more, state):
+        """Call the decoder on codes, and on what it gets beside them."""
+        return run(self.decoder, latent, *more, state=state)
 
     def forward(self, x):
         return self.decode_latent(self.latent(x), x)
+
+    def complete(self, x):
+        """Return what stands for the missing values of samples, shape of ``x``."""
+        return self(x)
 
     def training_inputs(self, x, target, state=TRAINED, training=True):
         """Return what the encoder gets, its target, and the weight of each element or None."""

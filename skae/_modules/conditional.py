@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from skae._modules.table_generation import TableVariationalModule
 from skae._modules.variational import VariationalModule
 from skae._runtime import TRAINED
 from skae.architectures._base import Layer, hooks, run, start_hooks
@@ -101,6 +102,11 @@ class ConditionalDecoder(Layer):
         self.decoder, self.n_conditions = decoder, n_conditions
 
     @property
+    def n_components(self):
+        """Length of the codes, of a decoder that has it."""
+        return self.decoder.n_components - self.n_conditions
+
+    @property
     def takes_target(self):
         return hooks(self.decoder).takes_target
 
@@ -121,7 +127,7 @@ class ConditionalDecoder(Layer):
     def start_at(self, weight, bias):
         start_hooks(self.decoder).start_at(weight, bias)
 
-    def forward(self, code, condition=None, *target, state=TRAINED):
+    def forward(self, code, condition=None, *more, state=TRAINED):
         """Return what codes decode to under conditions, without these under a condition of 0.
 
         Parameters
@@ -129,14 +135,14 @@ class ConditionalDecoder(Layer):
         code : tensor of shape (n_samples, n_components)
         condition : tensor of shape (n, n_conditions) or None, default=None
             With as many rows as there are samples, or as a part that is repeated has.
-        *target : tensor
-            For decoders that take it.
+        *more : tensor
+            What the decoder gets beside.
         state : TrainState, default=TrainState()
         """
         if condition is None:
             condition = code.new_zeros(len(code), self.n_conditions)
         condition = condition.repeat(len(code) // len(condition), 1)
-        return run(self.decoder, torch.cat([code, condition], 1), *target, state=state)
+        return run(self.decoder, torch.cat([code, condition], 1), *more, state=state)
 
 
 class Conditional(nn.Module):
@@ -165,11 +171,12 @@ class Conditional(nn.Module):
         return self.given(labels).objective(x, target, weight, cell_weight, state)
 
     def encoded(self, x, state=TRAINED):
-        return run(self.encoder, x, self.condition, state=state)
+        # Some modules encode the first samples of a batch alone.
+        condition = None if self.condition is None else self.condition[: len(x)]
+        return run(self.encoder, x, condition, state=state)
 
-    def _decoded(self, latent, target, state):
-        targets = (target,) if self.takes_target else ()
-        return run(self.decoder, latent, self.new_condition, *targets, state=state)
+    def _run_decoder(self, latent, *more, state):
+        return run(self.decoder, latent, self.new_condition, *more, state=state)
 
 
 class ConditionalVariationalModule(Conditional, VariationalModule):
@@ -180,3 +187,14 @@ class ConditionalVariationalModule(Conditional, VariationalModule):
     .. [1] K. Sohn, H. Lee and X. Yan, "Learning structured output representation using deep
        conditional generative models", NIPS 2015.
     """
+
+
+class ConditionalTableModule(Conditional, TableVariationalModule):
+    """The same for tables whose cells are drawn one after another."""
+
+
+#: By module of a variational autoencoder, the one that takes conditions.
+CONDITIONAL = {
+    VariationalModule: ConditionalVariationalModule,
+    TableVariationalModule: ConditionalTableModule,
+}

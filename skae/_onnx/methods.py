@@ -359,7 +359,8 @@ def _by_codes(model, method, net, samples, precision):
     if is_sequence:
         n_features = model._reader.sample_shape[1]
         decoded = DecodedSequences(net, model.length_regressor_, n_features)
-    return Method(Codes(model.n_components_, precision), decoded, "reconstruction", samples)
+    codes = Codes(model.n_components_, precision)
+    return Method(codes, decoded, "reconstruction", samples.for_new_rows())
 
 
 def of_regressor(model, method, precision):

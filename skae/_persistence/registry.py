@@ -21,6 +21,7 @@ from skae._data.dataset import ArrayFormat
 from skae._data.dtypes import ColumnType, ObjectType
 from skae._data.extent import Extent
 from skae._data.frames import FrameFormat
+from skae._data.grids import DateGrid, NumberGrid
 from skae._data.labels import ClassReader, NumberReader
 from skae._data.reader import Reader
 from skae._estimators.code_prior import MixturePrior
@@ -49,7 +50,7 @@ from skae.architectures._recurrent_layers import Padded, Stretched
 BASES = (
     *(nn.Module, BaseEstimator, Net, Muon, Reader, ClassReader, NumberReader, ArrayFormat, Extent),
     *(ColumnLayout, ColumnType, Cost, FrameFormat, ObjectType),
-    *(CategoryColumn, NumberColumn, TableColumns, ConditionReader),
+    *(CategoryColumn, NumberColumn, TableColumns, NumberGrid, DateGrid, ConditionReader),
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from skae._params import ParameterMixin, StrOptions, integer, parameter_class, real
-from skae.architectures._base import Architecture, Layer, Sequential, start_hooks
+from skae._runtime import TRAINED
+from skae.architectures._base import Architecture, Layer, Sequential, run, start_hooks
 from skae.architectures._dense import ACTIVATIONS, Dense, Shortcut
 
 TABLE = """\
@@ -22,6 +23,9 @@ hidden_layer_sizes : tuple of int or int, default=(128, 64)
         booleans always count. "from_dtype" adds the columns of dtype "category".
     max_categories : int, default=100
         Most categories that a column can have. If it has more, the rarest are merged into one.
+    clip_to_range : bool, default=True
+        Whether the numbers and dates of rows that are made stay between the smallest and the
+        largest of the training rows. If not, they can lie beyond.
     activation : str, default="relu"
         Activation after each hidden layer, one of those of `skae.architectures.Dense`.
     dropout : float, default=0.0
@@ -40,6 +44,7 @@ class TabularParameters(ParameterMixin):
     hidden_layer_sizes: tuple | int = field(default=(128, 64), kw_only=False)
     categorical_features: Any = "from_dtype"
     max_categories: int = 100
+    clip_to_range: bool = True
     activation: str = "relu"
     dropout: float = 0.0
     normalization: str | None = None
@@ -49,6 +54,7 @@ class TabularParameters(ParameterMixin):
         "hidden_layer_sizes": ["array-like", Integral],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "max_categories": [integer(2)],
+        "clip_to_range": ["boolean"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [real(0, 1)],
         "normalization": [StrOptions({"batch", "layer"}), None],
@@ -114,13 +120,39 @@ class Tabular(Architecture, TabularParameters):
             If a parameter is out of its range.
         """
         self._validate_params()
-        names = ("hidden_layer_sizes", "activation", "dropout", "normalization", "shortcut")
-        dense = Dense(**{name: getattr(self, name) for name in names})
         indicators = Indicators(column_layout.starts)
         n_inputs = input_shape[0] + len(indicators.starts)
-        encoder, _ = dense.build((n_inputs,), encoder_width, code_width)
-        _, decoder = dense.build(input_shape, encoder_width, code_width)
+        encoder, _ = self._dense.build((n_inputs,), encoder_width, code_width)
+        _, decoder = self._dense.build(input_shape, encoder_width, code_width)
         return TableEncoder(indicators, encoder), decoder
+
+    def build_cell_decoder(self, code_width, column_layout, n_outputs):
+        """Build a decoder that also takes the cells of a row that are known.
+
+        Parameters
+        ----------
+        code_width : int
+            Length of the code.
+        column_layout : object
+            As for ``build``.
+        n_outputs : int
+            Number of outputs.
+
+        Returns
+        -------
+        CellDecoder
+            The decoder.
+        """
+        n_columns = len(column_layout.sizes)
+        n_features = 1 + int(column_layout.sizes.sum()) + 2 * n_columns
+        n_inputs = code_width + n_features
+        _, layers = self._dense.build((n_outputs,), 1, n_inputs)
+        return CellDecoder(layers, code_width, n_features)
+
+    @property
+    def _dense(self):
+        names = ("hidden_layer_sizes", "activation", "dropout", "normalization", "shortcut")
+        return Dense(**{name: getattr(self, name) for name in names})
 
 
 class Indicators(Layer):
@@ -173,6 +205,32 @@ class TableEncoder(Sequential):
         n = len(self[0].starts)
         weight = torch.cat([weight, weight.new_zeros(len(weight), n)], 1)
         start_hooks(self[1]).start_at(weight, bias)
+
+
+class CellDecoder(Layer):
+    """Decoder of codes that also takes what is known of a row.
+
+    Parameters
+    ----------
+    layers : nn.Module
+        Maps ``(n_samples, n_components + n_features)`` to outputs.
+    n_components : int
+        Length of the code.
+    n_features : int
+        Number of features of known cells.
+    """
+
+    takes_state = True
+
+    def __init__(self, layers, n_components, n_features):
+        super().__init__()
+        self.layers = layers
+        self.n_components, self.n_features = n_components, n_features
+
+    def forward(self, code, features=None, state=TRAINED):
+        if features is None:  # nothing is known
+            features = code.new_zeros(*code.shape[:-1], self.n_features)
+        return run(self.layers, torch.cat([code, features.to(code)], -1), state=state)
 
 
 def _first_layers(module):

@@ -61,14 +61,13 @@ class TabularLoss(Loss):
         self.column_layout = dataset.column_layout
         self.softmax = CategorySoftmax(self.column_layout)
         columns = self.column_layout.columns
-        widths = torch.tensor(self.column_layout.widths)
-        unseen = torch.log(len(dataset) + widths) / widths
         weight = torch.ones(len(self.column_layout.sizes))
         if self.reduction == "mean":
             weight = torch.tensor([self._weight(dataset, i) for i in range(len(weight))])
         self.register_buffer("column_fraction", torch.from_numpy(dataset.fraction))
         self.register_buffer("weight", weight[columns].float())
-        self.register_buffer("unseen", unseen[self.softmax.group].float())
+        unseen = unseen_cost(len(dataset), self.column_layout)
+        self.register_buffer("unseen", unseen[self.softmax.group])
 
     def _weight(self, dataset, i):
         """Return one over the loss of the best constant prediction of a column."""
@@ -161,6 +160,15 @@ class TabularLoss(Loss):
             for group in (logits + noise).split(self.column_layout.widths, -1)
         ]
         return torch.cat([self.number_loss.sample(numbers, generator), *drawn], -1)
+
+
+def unseen_cost(n_samples, column_layout):
+    """Return what an element of each column of categories costs if its category is new, a tensor.
+
+    All elements of the column together cost as much as a category seen less than once.
+    """
+    widths = torch.tensor(column_layout.widths)
+    return (torch.log(n_samples + widths) / widths).float()
 
 
 class CategorySoftmax(nn.Module):

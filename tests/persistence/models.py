@@ -34,6 +34,7 @@ from skae import (
     Seq2SeqTranslator,
     SparseAutoencoder,
     TabularAutoencoder,
+    TabularImputer,
     TabularOutlierScorer,
     VariationalAutoencoder,
 )
@@ -137,6 +138,12 @@ MODELS = {
             architecture=Transformer(8, n_heads=2, n_encoder_layers=1, n_decoder_layers=1), **QUICK
         ).fit(ENGLISH, FRENCH),
         ENGLISH[:5],
+    ),
+    "imputer": (
+        lambda: TabularImputer(
+            VariationalAutoencoder(architecture="tabular", **QUICK), add_indicator=True
+        ).fit(TABLE),
+        TABLE,
     ),
     "scorer": (lambda: TabularOutlierScorer(n_estimators=2, random_state=0).fit(TABLE), TABLE),
     "detector": (
