@@ -188,6 +188,24 @@ def test_missing_cells_are_filled_beside_the_condition(sites, quick):
     pd.testing.assert_frame_equal(filled[1:], table[1:])
 
 
+def test_cells_that_are_drawn_depend_on_the_condition(rng):
+    site = rng.choice(["Bern", "Oslo"], 500)
+    number = rng.normal(size=500) + 4.0 * (site == "Oslo")
+    kind = np.where(rng.uniform(size=500) < np.where(site == "Oslo", 0.9, 0.1), "a", "b")
+    table = pd.DataFrame({"number": number, "kind": kind, "site": site})
+    params = {"max_epochs": 20, "check_baseline": False, "random_state": 0}
+    model = VariationalAutoencoder(2, architecture="tabular", **params)
+    model.fit(table, condition="site")
+    drawn = model.sample(conditions=np.repeat(["Bern", "Oslo"], 300)).groupby("site")
+    means = drawn["number"].mean()
+    assert abs(means["Bern"]) < 0.7
+    assert abs(means["Oslo"] - 4) < 0.7
+    is_a = drawn["kind"].agg(lambda values: (values == "a").mean())
+    assert is_a["Bern"] < 0.3 < 0.7 < is_a["Oslo"]
+    moved = model.reconstruct(table, to="Oslo")
+    assert (moved["number"] > 2).mean() > 0.9
+
+
 # Values beside other data.
 
 
