@@ -8,7 +8,6 @@ import torch
 from skae._modules.autoencoder import weighted_mean
 from skae._modules.variational import VariationalModule
 from skae._runtime import TRAINED
-from skae.architectures._base import run
 
 #: Steps in which the cells of a row are drawn, at most; of wider tables, several columns at once.
 MAX_STEPS = 64
@@ -54,6 +53,11 @@ class TableVariationalModule(VariationalModule):
         """Column of each element, a tensor."""
         return self.loss.column_layout.columns
 
+    @property
+    def n_components(self):
+        """Length of the code."""
+        return self.decoder.code_width
+
     # Training.
 
     def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED, labels=None):
@@ -81,7 +85,7 @@ class TableVariationalModule(VariationalModule):
         """Return what the decoder makes of codes, which the first rows have, and known cells."""
         has_no_code = torch.arange(len(latent), device=latent.device) >= n_with_code
         features = torch.cat([has_no_code[:, None], self._features(*given)], 1)
-        return run(self.decoder, latent, features, state=state)
+        return self._run_decoder(latent, features, state=state)
 
     def _features(self, x, known):
         """Return known cells as the decoder gets them, shape (n_samples, n_features).
@@ -101,7 +105,7 @@ class TableVariationalModule(VariationalModule):
     def complete(self, x):
         """Return rows with the expected values of cells, given those that are not missing."""
         known = ~x[:, self.loss.column_layout.starts.to(x.device)].isnan()
-        latent = x.new_zeros(len(x), self.decoder.n_components)
+        latent = x.new_zeros(len(x), self.n_components)
         return self.output_activation(self._output(latent, Given(x, known), 0))
 
     def sample(self, code, target=None, generator=None):
@@ -133,7 +137,7 @@ class TableVariationalModule(VariationalModule):
         x, known = given
         n_columns, device = known.shape[1], x.device
         n_with_code = 0 if code is None else len(x)
-        latent = x.new_zeros(len(x), self.decoder.n_components) if code is None else code
+        latent = x.new_zeros(len(x), self.n_components) if code is None else code
         order = torch.rand(known.shape, generator=generator, device=device).argsort(1)
         step_of = order.argsort(1) // -(-n_columns // MAX_STEPS)
         for step in range(int(step_of.max()) + 1):
