@@ -184,17 +184,17 @@ class Conditional:
         X, conditions = self._condition_reader.split(X, condition, "condition_val")
         return super()._read_validation((X,)).conditioned(conditions)
 
-    def _halves(self, architecture, dataset, widths, loss):
+    def _halves(self, architecture, dataset, encoder_width, code_width, loss):
         if dataset.n_conditions and architecture.code_has_places:
             raise ValueError(
                 "condition is given beside the code, but the units of a spatial code have places: "
                 "take a dense code."
             )
-        encoder, decoder = super()._halves(architecture, dataset, widths, loss)
+        halves = super()._halves(architecture, dataset, encoder_width, code_width, loss)
         if not dataset.n_conditions:
-            return encoder, decoder
-        encoder = ConditionalEncoder(encoder, dataset.n_conditions, widths[0])
-        return encoder, ConditionalDecoder(decoder, dataset.n_conditions)
+            return halves
+        encoder = ConditionalEncoder(halves[0], dataset.n_conditions, encoder_width)
+        return encoder, ConditionalDecoder(halves[1], dataset.n_conditions)
 
     # What a fitted model is given.
 

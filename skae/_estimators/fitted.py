@@ -147,10 +147,10 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float64)
 
-    def _decode(self, function, codes, lengths=None, nan=None):
+    def _decode(self, function, codes, lengths=None, *, nan=None, rng=None):
         """Map a function over codes, and return samples in the user's form.
 
-        ``nan`` is as for `Predictor.map`.
+        ``nan`` is as for `Predictor.map`, ``rng`` as for ``to_array`` of formats.
         """
         is_sequence = self._reader.has_lengths
         if lengths is not None and not is_sequence:
@@ -161,7 +161,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             lengths = read_lengths(lengths, codes.shape[0])
         codes = self._reader.format.codes(codes, self._reader.sample_shape, lengths)
         codes = codes.conditioned(self._reader.conditions)
-        return codes.format.to_array(self._predictor.map(function, codes, nan=nan))
+        return codes.format.to_array(self._predictor.map(function, codes, nan=nan), rng=rng)
 
     def interpolate(self, X_a, X_b, n_steps=10):
         """Return what is between pairs of samples: what codes on the line between theirs decode to.

@@ -147,10 +147,10 @@ class AutoencoderModule(TrainedModule):
         return self.output_activation(self._decoded(latent, target, TRAINED))
 
     def _decoded(self, latent, target, state):
-        return self._run_decoder(latent, *((target,) if self.takes_target else ()), state=state)
+        more = (target,) if self.takes_target else ()
+        return self._run_decoder(latent, *more, state=state)
 
     def _run_decoder(self, latent, *more, state):
-        """Call the decoder on codes, and on what it gets beside them."""
         return run(self.decoder, latent, *more, state=state)
 
     def forward(self, x):

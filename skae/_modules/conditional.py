@@ -102,9 +102,9 @@ class ConditionalDecoder(Layer):
         self.decoder, self.n_conditions = decoder, n_conditions
 
     @property
-    def n_components(self):
-        """Length of the codes, of a decoder that has it."""
-        return self.decoder.n_components - self.n_conditions
+    def code_width(self):
+        """Length of the code, without the condition."""
+        return self.decoder.code_width - self.n_conditions
 
     @property
     def takes_target(self):
@@ -127,7 +127,7 @@ class ConditionalDecoder(Layer):
     def start_at(self, weight, bias):
         start_hooks(self.decoder).start_at(weight, bias)
 
-    def forward(self, code, condition=None, *more, state=TRAINED):
+    def forward(self, code, condition=None, *target, state=TRAINED):
         """Return what codes decode to under conditions, without these under a condition of 0.
 
         Parameters
@@ -135,14 +135,14 @@ class ConditionalDecoder(Layer):
         code : tensor of shape (n_samples, n_components)
         condition : tensor of shape (n, n_conditions) or None, default=None
             With as many rows as there are samples, or as a part that is repeated has.
-        *more : tensor
-            What the decoder gets beside.
+        *target : tensor
+            For decoders that take it.
         state : TrainState, default=TrainState()
         """
         if condition is None:
             condition = code.new_zeros(len(code), self.n_conditions)
         condition = condition.repeat(len(code) // len(condition), 1)
-        return run(self.decoder, torch.cat([code, condition], 1), *more, state=state)
+        return run(self.decoder, torch.cat([code, condition], 1), *target, state=state)
 
 
 class Conditional(nn.Module):
@@ -171,7 +171,6 @@ class Conditional(nn.Module):
         return self.given(labels).objective(x, target, weight, cell_weight, state)
 
     def encoded(self, x, state=TRAINED):
-        # Some modules encode the first samples of a batch alone.
         condition = None if self.condition is None else self.condition[: len(x)]
         return run(self.encoder, x, condition, state=state)
 
@@ -190,11 +189,4 @@ class ConditionalVariationalModule(Conditional, VariationalModule):
 
 
 class ConditionalTableModule(Conditional, TableVariationalModule):
-    """The same for tables whose cells are drawn one after another."""
-
-
-#: By module of a variational autoencoder, the one that takes conditions.
-CONDITIONAL = {
-    VariationalModule: ConditionalVariationalModule,
-    TableVariationalModule: ConditionalTableModule,
-}
+    """Module of a conditional variational autoencoder of tables; parameters as for its bases."""
