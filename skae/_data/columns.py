@@ -147,6 +147,11 @@ class NumberColumn(Column):
         del values
         return NumberGrid(known, clip)
 
+    @property
+    def ends(self):
+        """The smallest and the largest value, an array."""
+        return np.array([self.grid.low, self.grid.high])
+
     def read(self, values):
         """Return the cells of values, float64."""
         return self._scaled(self.codes(values))
@@ -246,6 +251,10 @@ class DateColumn(NumberColumn):
         super().__init__(name, values, clip)
         known = values[~np.isnat(values)]
         self.is_blurred = self.rounding > 0 and known.min() < known.max()
+
+    @property
+    def ends(self):
+        return super().ends.astype(self.dtype)
 
     def _grid(self, values, known, clip):
         del known

@@ -213,8 +213,8 @@ class CellDecoder(Layer):
     Parameters
     ----------
     layers : nn.Module
-        Maps ``(n_samples, n_components + n_features)`` to outputs.
-    n_components : int
+        Maps ``(n_samples, code_width + n_features)`` to outputs.
+    code_width : int
         Length of the code.
     n_features : int
         Number of features of known cells.
@@ -222,10 +222,10 @@ class CellDecoder(Layer):
 
     takes_state = True
 
-    def __init__(self, layers, n_components, n_features):
+    def __init__(self, layers, code_width, n_features):
         super().__init__()
         self.layers = layers
-        self.n_components, self.n_features = n_components, n_features
+        self.code_width, self.n_features = code_width, n_features
 
     def forward(self, code, features=None, state=TRAINED):
         if features is None:  # nothing is known

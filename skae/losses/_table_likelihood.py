@@ -78,6 +78,12 @@ class TableLikelihood(Loss):
         n_categories = target_shape[0] - layout.n_numbers
         return (3 * N_PARTS * layout.n_numbers + n_categories + len(layout.sizes),)
 
+    def suitable_decoder(self, decoder, architecture, code_width):
+        """Return a decoder that also takes the cells of a row that are known."""
+        layout = self.column_layout
+        (n_outputs,) = self.output_shape((int(layout.sizes.sum()),))
+        return architecture.build_cell_decoder(code_width, layout, n_outputs)
+
     def make_activation(self):
         """Return the module that turns outputs into the most likely values of cells."""
         return ExpectedCells(self)
