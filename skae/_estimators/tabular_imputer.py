@@ -18,6 +18,7 @@ from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.reading import learn
 from skae._estimators.tabular import TabularAutoencoder
 from skae._estimators.variational import VariationalAutoencoder
+from skae._modules.table_generation import Given
 from skae._params import (
     FittedAttributes,
     ParameterMixin,
@@ -27,6 +28,7 @@ from skae._params import (
     refuse_class,
     unchanged_on_error,
 )
+from skae._runtime import TorchGenerators, make_generator
 from skae._sklearn import num_samples, output_library
 from skae._training.tasks import Subtask, meta_task, task_facts
 from skae.architectures import Tabular
@@ -319,12 +321,23 @@ class TabularImputer(
     def _draws(self, X, n_draws, random_state):
         """Yield completed tables with all columns."""
         rng = check_random_state(self._seed if random_state is None else random_state)
-        model, complete = self.estimator_, self._reader.format.complete
-        mean, std = model.transform(X, return_std=True)
+        model = self.estimator_
+        dataset = model._reader.read(X, estimator=model)
         for _ in range(n_draws):
-            codes = _Given(mean + std * rng.standard_normal(mean.shape))
-            rows = model.sample(len(mean), density=codes, random_state=_seed(rng))
-            yield complete(X, rows)
+            seed = _seed(rng)
+            _, device = model._predictor.module_for(dataset.dtype)
+            generator = make_generator(seed, device)
+            drawing = model.net_.drawing(TorchGenerators(seed, device))
+
+            def draw(module, x, target, generator=generator, drawing=drawing):
+                del target
+                starts = module.loss.column_layout.starts.to(x.device)
+                with drawing():
+                    given = Given(x, ~x[:, starts].isnan())
+                    return module.draw(given, generator, with_missing=False)
+
+            rows = dataset.format.to_array(model._predictor.map(draw, dataset))
+            yield dataset.format.complete(X, dataset.format.in_frame(rows))
 
     @available_if(_can_draw)
     def draw_imputations(self, X, n_imputations=5, random_state=None):
@@ -392,18 +405,6 @@ class TabularImputer(
         tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-class _Given:
-    """A distribution that draws given codes."""
-
-    def __init__(self, codes):
-        self.codes = codes
-
-    def sample(self, n_samples):
-        """Return the codes."""
-        del n_samples
-        return self.codes
 
 
 def _is_of_tables(estimator):
