@@ -87,6 +87,7 @@ PARAMETERS = {
     "noise_level": "noise noise_std noise_factor noise_variance corruption_level noise_rate sigma",
     "corruption": "noise_type",
     "beta": "kl_weight beta_weight kld_weight",
+    "tc_weight": "beta_tc tc_beta total_correlation lambda_tc",
     "contamination": "nu threshold outlier_fraction fraction anomaly_rate",
     "categorical_features": "categorical cat_features categorical_columns cat_cols",
     "cv": "n_folds folds n_splits",
@@ -117,7 +118,7 @@ REMEDIES = {
     "noise noise_level noise_std noise_factor corruption corruption_level": (
         "DenoisingAutoencoder has noise."
     ),
-    "beta kl_weight likelihood prior": "VariationalAutoencoder has it.",
+    "beta kl_weight likelihood prior tc_weight": "VariationalAutoencoder has it.",
     "sparsity k l1 l1_penalty sparsity_weight": "SparseAutoencoder has sparse codes.",
     "kernel_size kernel channels filters image_shape": "ConvAutoencoder has it, and Conv.",
     "cell rnn_type": "RecurrentAutoencoder has it, and Recurrent.",

@@ -581,6 +581,9 @@ class GaussianBottleneck(Bottleneck):
     free_bits : float, default=0.0
         Divergence of each unit, in nats on average over the batch, that costs nothing
         [3]_.
+    tc_weight : float, default=1.0
+        Weight of the total correlation of the units, a part of the divergence, relative to the
+        other parts [4]_. It is estimated from the other samples of a batch.
 
     References
     ----------
@@ -590,6 +593,8 @@ class GaussianBottleneck(Bottleneck):
        variational framework", ICLR 2017.
     .. [3] D. P. Kingma et al., "Improved variational inference with inverse
        autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
+    .. [4] R. T. Q. Chen, X. Li, R. Grosse and D. Duvenaud, "Isolating sources of
+       disentanglement in variational autoencoders", NeurIPS 2018. :arxiv:`1802.04942`
 
     Examples
     --------
@@ -600,13 +605,16 @@ class GaussianBottleneck(Bottleneck):
     tensor([[0.5000]])
     """
 
-    def __init__(self, beta=1.0, warmup=0.0, free_bits=0.0):
+    def __init__(self, beta=1.0, warmup=0.0, free_bits=0.0, tc_weight=1.0):
         super().__init__()
         self.beta = beta
         self.warmup = warmup
         self.free_bits = free_bits
+        self.tc_weight = tc_weight
 
     def stack_key(self):
+        if self.tc_weight != 1:
+            return None
         return (self.beta == 0, self.free_bits == 0)
 
     def numbers(self, state=TRAINED):
@@ -661,7 +669,12 @@ class GaussianBottleneck(Bottleneck):
             return mean, 0.0
         code = mean + (log_variance / 2).exp() * normal_like(mean, state.generator)
         divergence = _batch_mean(self.divergence(encoded), weight)
-        return code, self._penalty(divergence, weight, self.numbers(state))
+        beta, _ = numbers = self.numbers(state)
+        penalty = self._penalty(divergence, weight, numbers)
+        if self.tc_weight != 1:
+            correlation = total_correlation(code, mean, log_variance, weight)
+            penalty = penalty + beta * (self.tc_weight - 1) * correlation
+        return code, penalty
 
     def _penalty(self, divergence, weight, numbers):
         beta, free_bits = numbers
@@ -673,6 +686,8 @@ class GaussianBottleneck(Bottleneck):
         mean, log_variance = self.posterior(encoded)
         if self.beta == 0:
             return mean.contiguous(), 0.0, _pass_to_mean
+        if self.tc_weight != 1:
+            return super().step(encoded, weight, state, numbers)
         beta, free_bits = numbers = self.numbers(state) if numbers is None else numbers
         n_samples, n_units = mean.shape[-2:]
         std = (log_variance / 2).exp_()
@@ -720,6 +735,40 @@ class GaussianBottleneck(Bottleneck):
         weight = torch.cat([mean_weight, torch.zeros_like(mean_weight)])
         bias = torch.cat([-mean_weight @ axes.mean, posterior_variance.log()])
         return (weight, bias), (decoder_weight, axes.mean)
+
+
+def total_correlation(code, mean, log_variance, weight=None):
+    """Estimate how far the units of codes are from being independent, in nats [1]_.
+
+    It is the divergence of the distribution of codes from the product of those of their units.
+    The posterior distributions of a batch stand for those of all samples, so the estimate is too
+    high where codes are far from each other.
+
+    Parameters
+    ----------
+    code : tensor of shape (n_samples, n_components)
+        Drawn from the posterior distributions.
+    mean, log_variance : tensor of shape (n_samples, n_components)
+        Parameters of these.
+    weight : tensor of shape (n_samples,) or None, default=None
+        Weights of the samples.
+
+    Returns
+    -------
+    tensor of shape ()
+
+    References
+    ----------
+    .. [1] R. T. Q. Chen, X. Li, R. Grosse and D. Duvenaud, "Isolating sources of
+       disentanglement in variational autoencoders", NeurIPS 2018. :arxiv:`1802.04942`
+    """
+    # Of each code (first axis) under the posterior of each sample (second axis).
+    log_density = -((code[:, None] - mean).square() / log_variance.exp() + log_variance) / 2
+    fraction = code.new_ones(len(code)) if weight is None else weight
+    log_fraction = (fraction / fraction.sum()).log()
+    together = (log_density.sum(-1) + log_fraction).logsumexp(1)
+    each = (log_density + log_fraction[:, None]).logsumexp(1).sum(-1)
+    return (fraction * (together - each)).mean()
 
 
 def _generators(state):

@@ -8,9 +8,11 @@ date in seconds since 1970, a duration in seconds, a category by its position am
 seen.
 """
 
+import copy
 from collections.abc import Hashable
 from dataclasses import replace
 from functools import cached_property
+from itertools import count, islice
 from numbers import Number
 
 import narwhals as nw
@@ -24,8 +26,10 @@ from skae._data.dtypes import (
     column_values,
     in_range,
     inferred,
+    time_zone,
 )
 from skae._data.frames import FrameFormat, aligned, as_table, is_id
+from skae._data.grids import DateGrid, NumberGrid
 from skae._data.plain import objects_of, plain_value, plain_values, value_of
 from skae.exceptions import DataWarning, warn
 
@@ -78,6 +82,9 @@ def scaled(numbers, center, scale, rounding):
 class Column:
     """What the columns of a table have in common: a name, which need not be text."""
 
+    #: Whether it is a name or id that is different in every row, so that new rows get new ones.
+    names_rows = False
+
     def __getstate__(self):
         return vars(self) | {"name": plain_value(self.name)}
 
@@ -93,6 +100,15 @@ class NumberColumn(Column):
     name : str or int
     values : ndarray
         Those that it is learned from.
+    clip : bool, default=True
+        Whether what is restored stays between the smallest and the largest of them.
+
+    Attributes
+    ----------
+    is_id : bool
+        Whether its name says that it is an id, and all values differ.
+    grid : NumberGrid
+        Which values it can hold.
     """
 
     width = 1
@@ -100,7 +116,7 @@ class NumberColumn(Column):
     #: Whether values differ by less than floats can tell.
     is_blurred = False
 
-    def __init__(self, name, values):
+    def __init__(self, name, values, clip=True):
         self.name = name
         known = self.codes(values)
         known = known[~np.isnan(known)]
@@ -124,6 +140,17 @@ class NumberColumn(Column):
         cells = self._scaled(ends)
         self.least = cells.min(initial=-TAIL) - 1
         self.most = cells.max(initial=TAIL) + 1
+        self.grid = None if self.is_empty else self._grid(values, known, clip)
+        self.names_rows = self.is_id and len(known) >= MIN_IDS and self.grid.is_whole
+
+    def _grid(self, values, known, clip):
+        del values
+        return NumberGrid(known, clip)
+
+    @property
+    def ends(self):
+        """The smallest and the largest value, an array."""
+        return np.array([self.grid.low, self.grid.high])
 
     def read(self, values):
         """Return the cells of values, float64."""
@@ -132,8 +159,14 @@ class NumberColumn(Column):
     def _scaled(self, numbers):
         return scaled(numbers, self.center, self.scale, self.rounding)
 
-    def restore(self, cells):
-        """Return the values of cells, float64, close to the range of the values seen."""
+    def restore(self, cells, rng=None):
+        """Return the values of cells, float64, such as the column can hold."""
+        del rng
+        values = self._restored(cells)
+        return values if self.is_empty else self.grid.nearest(values)
+
+    def _restored(self, cells):
+        """Return the values of cells, close to the range of those seen."""
         if self.is_empty:
             return np.full(len(cells), np.nan)
         with np.errstate(over="ignore"):
@@ -153,6 +186,20 @@ class NumberColumn(Column):
         nearest = nearest.clip(0, len(known) - 1)
         is_same = np.abs(known[nearest] - cells) <= SAME_CELL * (1 + np.abs(cells))
         return np.where(is_same, self.repeated[nearest], values)
+
+    def new_ids(self, n):
+        """Return ``n`` whole numbers that come after the largest one seen, float64."""
+        return self.grid.high + 10.0**-self.grid.decimals * np.arange(1, n + 1)
+
+    def widened(self, cells):
+        """Return a column that has seen the cells of more rows."""
+        if self.is_empty or np.isnan(cells).all():
+            return self
+        twin = copy.copy(self)
+        twin.least = min(self.least, np.nanmin(cells) - 1)
+        twin.most = max(self.most, np.nanmax(cells) + 1)
+        twin.grid = self.grid.widened(twin._restored(cells))
+        return twin
 
     def codes(self, values):
         """Return values as numbers, float64."""
@@ -194,17 +241,29 @@ class DateColumn(NumberColumn):
     ----------
     name : str or int
     values : ndarray of dtype datetime64 or timedelta64
+    clip : bool, default=True
+        As for `NumberColumn`.
+    zone : str or None, default=None
+        Time zone of the column, in which days can be whole.
     """
 
-    def __init__(self, name, values):
-        self.dtype = values.dtype
-        super().__init__(name, values)
+    def __init__(self, name, values, clip=True, zone=None):
+        self.dtype, self.zone = values.dtype, zone
+        super().__init__(name, values, clip)
         known = values[~np.isnat(values)]
         self.is_blurred = self.rounding > 0 and known.min() < known.max()
 
-    def restore(self, cells):
+    @property
+    def ends(self):
+        return super().ends.astype(self.dtype)
+
+    def _grid(self, values, known, clip):
+        del known
+        return DateGrid(values[~np.isnat(values)], clip, self.zone)
+
+    def _restored(self, cells):
         """Return the values of cells, in the unit that they had."""
-        seconds = np.clip(super().restore(cells), MIN_SECONDS, MAX_SECONDS)
+        seconds = np.clip(super()._restored(cells), MIN_SECONDS, MAX_SECONDS)
         per_second = np.timedelta64(1, "s") / self.unit
         most = np.iinfo(np.int64).max // 2 if per_second > 1e6 else np.inf
         units = np.clip(np.round(seconds * per_second), -most, most)
@@ -250,6 +309,8 @@ class CategoryColumn(Column):
         All that were seen.
     numbers : ndarray of int
         The category of each.
+    counts : ndarray of int
+        How often each was seen.
     is_id : bool
         Whether it is text that is different in every row.
     new_chance : float
@@ -279,7 +340,7 @@ class CategoryColumn(Column):
         rank = {value: i for i, value in enumerate(order)}
         in_order = _sorted_positions(uniques, rank)
         uniques, counts = uniques[in_order], counts[in_order]
-        self.values = pd.Index(uniques, dtype=object)
+        self.values, self.counts = pd.Index(uniques, dtype=object), counts
         self.numbers = np.arange(len(uniques))
         shown = self.numbers
         if len(uniques) > max_categories:
@@ -292,6 +353,7 @@ class CategoryColumn(Column):
         self._types = {_type_name(value) for value in uniques}
         is_text = bool(len(uniques)) and self._types.isdisjoint({"numbers", "booleans"})
         self.is_id = is_text and counts.max() == 1
+        self.names_rows = self.is_id and len(uniques) >= MIN_IDS
         n_single = (counts == 1).sum()
         self.new_chance = n_single / counts.sum() if n_single > 2 else 0.0
 
@@ -334,11 +396,34 @@ class CategoryColumn(Column):
             _refuse(self.name, " and ".join(sorted(self._types)), values)
         return seen, self.values.get_indexer(pd.Index(uniques, dtype=object))
 
-    def restore(self, cells):
-        """Return the values of cells, an array of objects; None is missing or unseen."""
+    def restore(self, cells, rng=None):
+        """Return the values of cells, an array of objects; None is missing or unseen.
+
+        Of rare values that were joined, it is the most frequent one, or one that ``rng`` draws by
+        how often they were seen.
+        """
         known = np.asarray(cells) >= 0
         numbers = np.where(known, cells, len(self.shown)).astype(int)
-        return np.append(self.shown, None)[numbers]
+        restored = np.append(self.shown, None)[numbers]
+        if rng is not None and len(self.values) > len(self.shown):
+            joined = np.flatnonzero(self.numbers == len(self.shown) - 1)
+            where, counts = np.flatnonzero(numbers == len(self.shown) - 1), self.counts[joined]
+            drawn = rng.choice(joined, len(where), p=counts / counts.sum())
+            restored[where] = self.values.to_numpy()[drawn]
+        return restored
+
+    def new_ids(self, n):
+        """Return ``n`` texts that were not seen, the name of the column with a number."""
+        if self._types != {"text"}:
+            return np.full(n, None)
+        known, numbers = set(self.values), count(1)
+        texts = (f"{self.name} {number}" for number in numbers)
+        return np.array(list(islice((text for text in texts if text not in known), n)), object)
+
+    def widened(self, cells):
+        """Return the same: categories are those of the first rows."""
+        del cells
+        return self
 
     def _factorize(self, values):
         """Return which of its different values each is, -1 for missing ones, and these."""
@@ -378,7 +463,7 @@ class TableColumns:
         self.frame = frame
 
     @classmethod
-    def learn(cls, X, categorical_features="from_dtype", max_categories=100):
+    def learn(cls, X, categorical_features="from_dtype", max_categories=100, clip_to_range=True):
         """Find out what the columns are.
 
         Parameters
@@ -389,6 +474,8 @@ class TableColumns:
             Which columns are categories: by a mask, by number or by name. Text and booleans
             always are. "from_dtype" adds those of dtype "category".
         max_categories : int, default=100
+        clip_to_range : bool, default=True
+            Whether numbers and dates that are restored stay between the smallest and the largest.
 
         Raises
         ------
@@ -409,7 +496,9 @@ class TableColumns:
         for i, (name, values) in enumerate(zip(names, _values(X), strict=True)):
             is_category = declared[i] if listed[i] is None else listed[i]
             order = () if frame is None else types[i].categories
-            column = _learned(name, values, is_category, max_categories, order)
+            kind = None if frame is None else types[i]
+            how = {"clip": clip_to_range, "zone": time_zone(values, kind)}
+            column = _learned(name, values, is_category, (max_categories, order), **how)
             if declared[i] and not column.is_category:  # numbers, and so they come back
                 types[i] = types[i].of_values(np.fromiter(order, object) if order else values)
             is_object = not (column.is_category or declared[i])
@@ -488,7 +577,13 @@ class TableColumns:
         low, high, half = in_range(np.array([-np.inf, np.inf, 0.5]), self.types[i].dtype)
         return low, high, half != 0.5
 
-    def restore(self, cells, index=None, dtype=np.float64):
+    def widened(self, cells):
+        """Return columns that have seen the cells of more rows, which widen their ranges."""
+        twin = copy.copy(self)
+        twin.columns = [column.widened(cells[:, i]) for i, column in enumerate(self.columns)]
+        return twin
+
+    def restore(self, cells, index=None, dtype=np.float64, *, rng=None, are_new=False):
         """Return a table like the one that was learned from.
 
         Parameters
@@ -499,18 +594,38 @@ class TableColumns:
         index : pd.Index or None, default=None
         dtype : dtype, default=float64
             Precision of an array that is made.
+        rng : RandomState or None, default=None
+            Draws one of the categories that were joined into one. None takes the most frequent.
+        are_new : bool, default=False
+            Whether the rows are none that the user gave. Then names and ids that are different in
+            every row are new ones.
 
         Returns
         -------
         DataFrame or ndarray
         """
-        values = [column.restore(cells[:, i]) for i, column in enumerate(self.columns)]
+        values = [column.restore(cells[:, i], rng) for i, column in enumerate(self.columns)]
+        types = self.types
+        if are_new:
+            values, types = self._with_new_ids(values)
         pairs = zip(values, self.objects, strict=True)
         values = [objects.make(column) if objects else column for column, objects in pairs]
         if self.frame is None:
-            return array_of(values, self.types if self.types.kind in "OmM" else np.dtype(dtype))
-        made = [kind.make(column) for kind, column in zip(self.types, values, strict=True)]
+            return array_of(values, types if types.kind in "OmM" else np.dtype(dtype))
+        made = [kind.make(column) for kind, column in zip(types, values, strict=True)]
         return replace(self.frame, index=index).assemble(made)
+
+    def _with_new_ids(self, values):
+        """Return values with new ids where they are not missing, and the types that hold them."""
+        values, types = list(values), self.types
+        for i, column in enumerate(self.columns):
+            if column.names_rows:
+                new = column.new_ids(len(values[i]))
+                values[i] = np.where(pd.isna(values[i]), values[i], new)
+                if self.frame is not None:
+                    changed = types[i].with_categories(values[i])
+                    types = [*types[:i], changed, *types[i + 1 :]]
+        return values, types
 
 
 def _numbers_of(X):
@@ -534,12 +649,14 @@ def _warn_of_ids(columns, n_rows):
         )
 
 
-def _learned(name, values, is_category, max_categories, order):
+def _learned(name, values, is_category, categories, clip, zone):
     """Return what is learned of one column."""
     found = values if is_category else inferred(values)
     if is_category or found.dtype.kind not in "iufmM":
-        return CategoryColumn(name, values, max_categories, order)
-    return (DateColumn if found.dtype.kind in "mM" else NumberColumn)(name, found)
+        return CategoryColumn(name, values, *categories)
+    if found.dtype.kind in "mM":
+        return DateColumn(name, found, clip, zone)
+    return NumberColumn(name, found, clip)
 
 
 def _values(X):

@@ -160,6 +160,10 @@ class CropDataset(ImageDataset):
         labels = self.images.labels
         return None if labels is None else labels.select(self.places[:, 0])
 
+    @property
+    def n_conditions(self):
+        return self.images.n_conditions
+
     def get_labels(self, which):
         labels = self.images.labels
         return None if labels is None else labels.get_batch(self._at(which)[:, 0])

@@ -46,8 +46,16 @@ class ArrayFormat:
         """Return an array of shape (n_samples, ...) with its axes as the user has them."""
         return output
 
-    def to_array(self, output):
-        """Return an array in the user's shape and type."""
+    def to_array(self, output, rng=None):
+        """Return an array in the user's shape and type.
+
+        Parameters
+        ----------
+        output : ndarray
+        rng : RandomState or None, default=None
+            Draws what the net leaves open. None takes what is most probable.
+        """
+        del rng
         return output
 
     def sample_to_user_axes(self, output):
@@ -109,6 +117,8 @@ class Dataset(data.Dataset):
     sample_weight = None
     #: `Labels` of the samples, where a net learns them.
     labels = None
+    #: How many numbers stand for the condition of a sample, 0 where there is none.
+    n_conditions = 0
     #: What stands for a value of 1.
     scale = 1
     #: How much of a feature an element counts as.
@@ -192,9 +202,37 @@ class Dataset(data.Dataset):
         twin.labels = labels
         return twin
 
+    def conditioned(self, conditions):
+        """Return the same samples with `Conditions` in the place of labels, if there are some."""
+        if conditions is None:
+            return self
+        twin = self.labeled(conditions.for_samples(len(self)))
+        twin.n_conditions = conditions.width
+        return twin
+
     def get_labels(self, which):
         """Return the labels of some samples as a tensor, or None if there are none."""
         return None if self.labels is None else self.labels.get_batch(which)
+
+    def bound(self, function, which):
+        """Return a function of a module and samples with the module given their conditions.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a module, samples and targets.
+        which : slice or ndarray of int
+            The samples that it will be called with.
+        """
+        if not self.n_conditions:
+            return function
+        conditions = self.get_labels(which)
+        others = conditions if self.labels.to is None else self.labels.to.get_batch(which)
+
+        def of_given(module, x, target):
+            return function(module.given(conditions.to(x), others.to(x)), x, target)
+
+        return of_given
 
     def in_training(self):
         """Return the samples as training takes them."""

@@ -158,6 +158,30 @@ class ObjectType:
         return (values.astype("M8[D]") if self.kind == "date" else values).tolist()
 
 
+def time_zone(values, kind):
+    """Return the name of the time zone of a column, or None if it has none.
+
+    Parameters
+    ----------
+    values : ndarray
+        As ``column_values`` gives them.
+    kind : ColumnType or None
+        Type of a column of a DataFrame.
+    """
+    zone = None
+    if kind is not None and isinstance(kind.native, pd.DatetimeTZDtype):
+        zone = kind.native.tz  # narwhals does not know all of them
+    elif kind is not None and kind.dtype == nw.Datetime:
+        zone = kind.dtype.time_zone
+    elif values.dtype.kind == "O":
+        known = values[pd.notna(values)][:1].tolist()
+        zone = next((date.tzinfo for date in known if isinstance(date, datetime)), None)
+    try:
+        return None if zone is None else str(pd.Timestamp(0, tz=str(zone)).tz)
+    except (KeyError, ValueError):  # one that has no name
+        return None
+
+
 def column_values(column):
     """Return a column of a DataFrame, a Series of narwhals, as an array.
 

@@ -110,7 +110,8 @@ class ImageFormat(ArrayFormat):
             output = np.moveaxis(output, 1, self.channel_axis + 1)
         return np.ascontiguousarray(output).reshape(len(output), *shape)
 
-    def to_array(self, output):
+    def to_array(self, output, rng=None):
+        del rng
         if isinstance(output, list):
             return [self.to_array(image[None])[0] for image in output]
         if self.dtype is not None:

@@ -70,6 +70,8 @@ class SampleReader(Reader):
         ``learn``.
     extent : Extent or None
         Of the values of the training samples, where others can be far from them.
+    conditions : Conditions or None
+        Of the samples that it will read, None for those of models without.
     """
 
     format: Any = field(default=None, kw_only=True, repr=False)
@@ -77,6 +79,7 @@ class SampleReader(Reader):
     dtype: type | None = field(default=None, kw_only=True, repr=False)
     features: Features | None = field(default=None, kw_only=True, repr=False)
     extent: Extent | None = field(default=None, kw_only=True, repr=False, compare=False)
+    conditions: Any = field(default=None, kw_only=True, repr=False, compare=False)
 
     #: Fields that architectures may have as attributes.
     options: ClassVar[tuple] = ()
@@ -159,7 +162,11 @@ class SampleReader(Reader):
         check = partial(_validate, estimator)
         if estimator is None:
             check = partial(check_array, input_name=name)
-        return self._converted(X, sample_weight, check, name)
+        return self._converted(X, sample_weight, check, name).conditioned(self.conditions)
+
+    def given(self, conditions):
+        """Return a reader of samples that have some `Conditions`."""
+        return replace(self, conditions=conditions)
 
     def _converted(self, X, sample_weight, check, name):
         X = as_data(X, name)

@@ -108,7 +108,8 @@ class SequenceFormat(ArrayFormat):
             return output[:, 0]
         return np.ascontiguousarray(output.T) if self.channels_first else output
 
-    def to_array(self, output):
+    def to_array(self, output, rng=None):
+        del rng
         return self.to_user_axes(output)
 
     def in_frame(self, array):

@@ -1,5 +1,6 @@
 """Tables of numbers, categories and dates, with missing cells, as tensors."""
 
+import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -36,7 +37,11 @@ class TableFormat(ArrayFormat):
         How the columns lie in a tensor.
     order : ndarray of int
         Which column is where in it: numbers are first.
+    are_new : bool
+        Whether the rows are none that the user gave.
     """
+
+    are_new = False
 
     def __init__(self, columns, frame):
         super().__init__(frame)
@@ -53,15 +58,21 @@ class TableFormat(ArrayFormat):
         arranged[:, self.order] = sums
         return arranged
 
-    def to_array(self, output):
+    def for_new_rows(self):
+        twin = super().for_new_rows()
+        twin.are_new = True
+        return twin
+
+    def to_array(self, output, rng=None):
         """Return numbers and most probable categories as a table like the user's."""
         index = None if self.frame is None else self.frame.index
         cells = np.empty((len(output), len(self.order)))
         pieces = np.split(output, self.column_layout.starts.numpy()[1:], axis=1)
         for column, piece in zip(self.order, pieces, strict=True):
             is_category = self.columns.columns[column].is_category
-            cells[:, column] = piece.argmax(1) if is_category else piece[:, 0]
-        return self.columns.restore(cells, index, output.dtype)
+            cells[:, column] = _most_probable(piece) if is_category else piece[:, 0]
+        how = {"rng": rng, "are_new": self.are_new}
+        return self.columns.restore(cells, index, output.dtype, **how)
 
     def in_frame(self, array):
         return super().in_frame(array) if isinstance(array, np.ndarray) else array
@@ -72,22 +83,34 @@ class TableFormat(ArrayFormat):
         return super().complete(X, restored)
 
 
+def _most_probable(piece):
+    """Return the number of the most probable category in each row, NaN where it is missing."""
+    return np.where(np.isnan(piece[:, 0]), np.nan, piece.argmax(1))
+
+
 @dataclass(frozen=True)
 class TableReader(SampleReader):
     """Reads tables of numbers, categories and dates.
 
     Parameters
     ----------
-    categorical_features, max_categories
+    categorical_features, max_categories, clip_to_range
         As for `skae.architectures.Tabular`.
     """
 
     categorical_features: object = "from_dtype"
     max_categories: int = 100
+    clip_to_range: bool = True
 
-    options: ClassVar[tuple] = ("categorical_features", "max_categories")
+    options: ClassVar[tuple] = ("categorical_features", "max_categories", "clip_to_range")
     allows_missing: ClassVar[bool] = True
     allows_text: ClassVar[bool] = True
+
+    def widened(self, dataset):
+        reader = super().widened(dataset)
+        format = copy.copy(reader.format)
+        format.columns = format.columns.widened(dataset.X)
+        return replace(reader, format=format)
 
     def convert(self, X, sample_weight, check, name):
         columns = self.format and self.format.columns
@@ -108,7 +131,8 @@ class TableReader(SampleReader):
         weight = read_weights(sample_weight, nw.to_native(X, pass_through=True))
         # Of all rows, whatever their weight: the members of an ensemble read them alike.
         if columns is None:
-            columns = TableColumns.learn(X, self.categorical_features, self.max_categories)
+            options = (getattr(self, name) for name in self.options)
+            columns = TableColumns.learn(X, *options)
         frame = FrameFormat.of(X)
         if frame is not None and columns.names is not None:
             frame = replace(frame, columns=columns.frame.columns)

@@ -120,8 +120,8 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         activation = self._output_activation(loss)
         is_linear = activation == "identity"
         with building(self._new_seed()):
-            widths = bottleneck.encoder_width(n_components), n_components
-            encoder, decoder = self._build_halves(architecture, dataset, widths, loss)
+            widths = bottleneck.encoder_width(n_components), n_components + dataset.n_conditions
+            encoder, decoder = self._halves(architecture, dataset, *widths, loss)
             is_standardized = standardize(encoder, decoder, dataset, is_linear)
             if is_linear:
                 parts = encoder, bottleneck, decoder, loss
@@ -137,10 +137,12 @@ class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
         module = self._join(*parts, loss, self._make_corruption(dataset), **facts)
         return module.eval(), n_components
 
-    def _build_halves(self, architecture, dataset, widths, loss):
-        """Return the encoder and the decoder, of a number of outputs and of inputs."""
-        del loss
-        return build_modules(architecture, dataset.sample_shape, *widths, dataset.column_layout)
+    def _halves(self, architecture, dataset, encoder_width, code_width, loss):
+        """Return an encoder and a decoder for a dataset, of whose outputs a loss is computed."""
+        widths = encoder_width, code_width
+        parts = architecture, dataset.sample_shape, *widths, dataset.column_layout
+        encoder, decoder = build_modules(*parts)
+        return encoder, loss.suitable_decoder(decoder, architecture, code_width)
 
     def _join(self, *parts, **facts):
         return AutoencoderModule(*parts, **facts)

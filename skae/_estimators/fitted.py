@@ -2,10 +2,11 @@
 
 from functools import partial
 from math import inf
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +18,30 @@ from skae._estimators.method_docs import fill_method_docs
 from skae._estimators.predictor import complete, decode, encode, reconstruct
 from skae._estimators.reading import make_reader
 from skae._estimators.sequence_lengths import MAX_SEQUENCES, expected_lengths, fit_lengths
+
+
+def line(first, last, n_steps):
+    """Return numbers on the line between pairs, those of the first pair first.
+
+    Parameters
+    ----------
+    first, last : ndarray of shape (n_pairs, ...), or None
+    n_steps : int
+
+    Returns
+    -------
+    ndarray of shape (n_pairs * n_steps, ...), or None
+        None for None.
+    """
+    if first is None:
+        return None
+    if len(first) != len(last):
+        raise ValueError(
+            f"X_a has {len(first)} samples, but X_b has {len(last)}: give pairs, as many of each."
+        )
+    steps = np.linspace(first, last, n_steps, axis=1)
+    return steps.reshape(-1, *steps.shape[2:])
+
 
 #: Statistics of a fit are computed on at most this many rows.
 MAX_DESCRIBED_ROWS = 100_000
@@ -122,8 +147,11 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float64)
 
-    def _decode(self, function, codes, lengths=None):
-        """Map a function over codes, and return samples in the user's form."""
+    def _decode(self, function, codes, lengths=None, *, nan=None, rng=None):
+        """Map a function over codes, and return samples in the user's form.
+
+        ``nan`` is as for `Predictor.map`, ``rng`` as for ``to_array`` of formats.
+        """
         is_sequence = self._reader.has_lengths
         if lengths is not None and not is_sequence:
             raise ValueError("lengths are for sequences; leave them out for other samples")
@@ -132,7 +160,51 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 lengths = expected_lengths(self.length_regressor_, codes)
             lengths = read_lengths(lengths, codes.shape[0])
         codes = self._reader.format.codes(codes, self._reader.sample_shape, lengths)
-        return codes.format.to_array(self._predictor.map(function, codes))
+        codes = codes.conditioned(self._reader.conditions)
+        return codes.format.to_array(self._predictor.map(function, codes, nan=nan), rng=rng)
+
+    def interpolate(self, X_a, X_b, n_steps=10):
+        """Return what is between pairs of samples: what codes on the line between theirs decode to.
+
+        Parameters
+        ----------
+        X_a, X_b : <X>
+            The samples of each pair: the first of X_a and the first of X_b, and so on.
+        n_steps : int, default=10
+            Number of codes on each line. The first and the last are those of the pair, so that
+            they decode to its reconstructions.
+
+        Returns
+        -------
+        X_between : <output>
+            ``n_pairs * n_steps`` samples in the form of the training samples, those of the first
+            pair first. An array can be reshaped to (n_pairs, n_steps, ...). Lengths of sequences
+            go from one to the other, too.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are not as many samples in X_a as in X_b, or if ``n_steps`` is not an integer
+            of at least 2.
+        """
+        check_is_fitted(self)
+        check_scalar(n_steps, "n_steps", Integral, min_val=2)
+        ends = self._code_and_length(X_a), self._code_and_length(X_b)
+        return like_input(self._between(*ends, n_steps), X_a)
+
+    def _between(self, first, last, n_steps):
+        """Return samples between pairs, of whose ends the codes and the lengths are given."""
+        codes, lengths = (line(*ends, n_steps) for ends in zip(first, last, strict=True))
+        lengths = None if lengths is None else np.rint(lengths).astype(int)
+        samples = self._decode(decode, codes.astype(first[0].dtype), lengths)
+        return self._reader.format.in_frame(samples)
+
+    def _code_and_length(self, X):
+        """Return the codes of samples, and their lengths if they are sequences."""
+        dataset = self._read_new(X)
+        if self._has_other_sizes(dataset):
+            raise ValueError("interpolate takes images of the size of the training images alone.")
+        return self._predictor.map(encode, dataset, (self.n_components_,)), dataset.lengths
 
     def reconstruct(self, X):
         """Encode and decode X.

@@ -80,7 +80,8 @@ class Predictor:
             output, write = dataset.targets.new_output(dtype), dataset.targets.write
         with self.inference(dataset) as (module, chunks):
             for which, x, target, _ in chunks:
-                result = self.finite(function, module, x, target, nan).cpu().numpy()
+                given = dataset.bound(function, which)
+                result = self.finite(given, module, x, target, nan).cpu().numpy()
                 if output is None:
                     output = dataset.new_results(result, dtype)
                 write(output, which, result)
@@ -169,8 +170,8 @@ class Predictor:
         with self.inference(dataset, dtype) as (module, chunks):
             mean = (targets if factor == 1 else targets.scaled(factor)).mean()
             residual, total = np.zeros(mean.shape), np.zeros(mean.shape)
-            for _, x, target, weight in chunks:
-                predicted = self.finite(restored, module, x, target)
+            for which, x, target, weight in chunks:
+                predicted = self.finite(dataset.bound(restored, which), module, x, target)
                 weight = 1.0 if weight is None else along(weight, target)
                 predicted, target = (y.cpu().double() * factor for y in (predicted, target))
                 n = target.shape[1]  # fewer than all steps if the sequences are short

@@ -6,12 +6,19 @@ from numbers import Integral
 import numpy as np
 import torch
 from sklearn.utils import check_array, check_random_state, check_scalar
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import as_data, like_input
+from skae._data.given_cells import in_single_precision, read_given
 from skae._estimators.base import BaseAutoencoder
+from skae._estimators.code_prior import MixturePrior
+from skae._estimators.conditional import Conditional, given_condition
 from skae._estimators.fitted import MAX_DESCRIBED_ROWS
 from skae._estimators.parameters import ArchitectureParameters, estimator
+from skae._estimators.predictor import encode
+from skae._estimators.unlikely_cells import warn_if_unlikely
+from skae._modules.conditional import ConditionalTableModule, ConditionalVariationalModule
 from skae._modules.table_generation import TableVariationalModule
 from skae._modules.variational import VariationalModule
 from skae._params import StrOptions, integer, real
@@ -28,12 +35,20 @@ N_SCORE_DRAWS = 32
 #: All values of the parameter, by which ranges of values are checked.
 ALL_LIKELIHOODS = LIKELIHOODS | {"auto": GaussianLikelihood, "mixture": TableLikelihood}
 
+#: The modules of models: whether cells of tables are drawn, and whether there is a condition.
+MODULES = {
+    (False, False): VariationalModule,
+    (False, True): ConditionalVariationalModule,
+    (True, False): TableVariationalModule,
+    (True, True): ConditionalTableModule,
+}
+
 #: A unit is active if its posterior mean varies more than this over the rows.
 MIN_ACTIVITY = 0.01
 
 
 @estimator
-class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
+class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencoder):
     """Autoencoder with a distribution over codes, from which new rows can be drawn.
 
     The encoder gives a normal distribution over codes for each row, which training keeps
@@ -55,7 +70,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         "bernoulli" for ones and zeros; it also takes values between them. "mixture" is for tables:
         each number has a mixture of logistic distributions of its quantiles, so that rows that
         are drawn have the values that the column can hold, and cells are drawn one after the
-        other, each given those before [6]_. "auto" is "mixture" for the architecture
+        other, each given those before [8]_. "auto" is "mixture" for the architecture
         "tabular", otherwise "gaussian".
     noise_variance : float or "learned", default="learned"
         Variance of the Gaussian likelihood, the same for all features. "learned" balances
@@ -73,6 +88,17 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     n_importance_samples : int, default=1
         Draws of the code for each row in training. With more than one the bound is the
         importance-weighted one, which is tighter [5]_, and an epoch takes longer.
+    tc_weight : float, default=1.0
+        Weight of the total correlation of the units, a part of the divergence, relative to its
+        other parts [6]_: more of it gives units that are more independent of each other, at
+        less cost to what they tell of a row than a larger ``beta``.
+    prior : {"auto", "normal", "mixture"}, default="auto"
+        Distribution that ``sample`` draws codes from. "normal" is the standard normal
+        distribution, the prior of the training. "mixture" is a mixture of normal distributions
+        that is fitted after the training, to codes of at most 10,000 training samples [7]_, and
+        one for each category of a condition: it helps where codes are not distributed as the
+        prior, such as with a ``beta`` below 1. "auto" is "mixture" for models that are fitted with
+        a condition, else "normal". Scores do not depend on it.
     <architecture>
     <training>
 
@@ -83,6 +109,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         rows [5]_. The others carry no information on a row.
     noise_variance_ : float
         Variance of the Gaussian likelihood. Only for ``likelihood="gaussian"``.
+    prior_ : object or None
+        The fitted mixtures, None if codes are drawn from the standard normal distribution.
     <fitted>
 
     See Also
@@ -103,7 +131,11 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
        autoregressive flow", NIPS 2016. :arxiv:`1606.04934`
     .. [5] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders",
        ICLR 2016. :arxiv:`1509.00519`
-    .. [6] B. Uria, I. Murray and H. Larochelle, "A deep and tractable density estimator",
+    .. [6] R. T. Q. Chen, X. Li, R. Grosse and D. Duvenaud, "Isolating sources of
+       disentanglement in variational autoencoders", NeurIPS 2018. :arxiv:`1802.04942`
+    .. [7] P. Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020.
+       :arxiv:`1903.12436`
+    .. [8] B. Uria, I. Murray and H. Larochelle, "A deep and tractable density estimator",
        ICML 2014. :arxiv:`1310.1757`
 
     Examples
@@ -124,6 +156,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     kl_warmup: float = 0.0
     free_bits: float = 0.0
     n_importance_samples: int = 1
+    tc_weight: float = 1.0
+    prior: str = "auto"
 
     _parameter_constraints = {
         "likelihood": [StrOptions(set(ALL_LIKELIHOODS))],
@@ -132,6 +166,8 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         "kl_warmup": [real(0, 1, closed="both")],
         "free_bits": [real(0)],
         "n_importance_samples": [integer(1)],
+        "tc_weight": [real(0)],
+        "prior": [StrOptions({"auto", "normal", "mixture"})],
     }
     _loss_parameter, _losses = "likelihood", ALL_LIKELIHOODS
     _net_parameters = ("n_components", "likelihood", "noise_variance")
@@ -141,10 +177,10 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         if self._likelihood != "gaussian":
             reasons["noise_variance"] = f"likelihood={self._likelihood!r}"
         if self.beta == 0:
-            reasons |= dict.fromkeys(("kl_warmup", "free_bits"), "beta=0")
+            reasons |= dict.fromkeys(("kl_warmup", "free_bits", "tc_weight"), "beta=0")
         return reasons
 
-    def transform(self, X, return_std=False):
+    def transform(self, X, return_std=False, *, condition=None, to=None):
         """Encode the rows of X.
 
         Parameters
@@ -153,6 +189,13 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
             Rows.
         return_std : bool, default=False
             Whether to return the standard deviations of the codes, too.
+        condition : array-like, dict or scalar or None, default=None
+            Condition of the samples, if ``fit`` was given one: one row for each, or one for all.
+            A dict holds one row. None takes the columns of X, if ``fit`` was given names of
+            columns.
+        to : array-like, dict or scalar or None, default=None
+            Another condition, in the same forms, that the samples are brought to first, as
+            ``reconstruct`` does: the codes of all are then made under one condition.
 
         Returns
         -------
@@ -161,12 +204,16 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         Z_std : ndarray of shape (n_samples, n_components)
             Standard deviations of the posterior distribution. Only if ``return_std``.
         """
-        mean = super().transform(X)
+        if to is not None:
+            X, condition = self.reconstruct(X, condition=condition, to=to), to
+        given, X, _ = self._given(X, condition)
+        mean = super(Conditional, given).transform(X)
         if not return_std:
             return mean
-        dataset = self._reader.read(X, estimator=self)
+        dataset = given._reader.read(X, estimator=given)
         return mean, like_input(self._predictor.map(_code_std, dataset, (self.n_components_,)), X)
 
+    @given_condition
     def score_samples(self, X):
         """Score rows by a lower bound on their log-likelihood.
 
@@ -208,6 +255,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
 
         return _bound_of(mean_bound, noise)
 
+    @given_condition
     def elbo(self, X):
         """Return the evidence lower bound of each row.
 
@@ -227,6 +275,7 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         """
         return self._bounds(VariationalModule.elbo, X, self._balanced_noise())
 
+    @given_condition
     def log_likelihood(self, X, n_samples=500):
         """Estimate the log-likelihood of each row by importance sampling.
 
@@ -285,17 +334,31 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         function = _bound_of(bound, noise)
         return like_input(self._predictor.map(function, self._read_targets(X), (), nan=-inf), X)
 
-    def sample(self, n_samples=1, *, density=None, noise=True, lengths=None, random_state=None):
+    def sample(
+        self,
+        n_samples=None,
+        *,
+        conditions=None,
+        density=None,
+        noise=True,
+        lengths=None,
+        random_state=None,
+    ):
         """Draw new rows.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows. None draws one for each of the conditions, or one if there are none.
+        conditions : array-like, dict or scalar or None, default=None
+            Conditions to draw for, if ``fit`` was given one: one row for each new row, or one for
+            all. A dict holds one row. Of a table that was fitted without a condition, any columns
+            can be given, by a DataFrame or a dict; the other cells are drawn. Missing cells
+            are not given.
         density : object with ``sample`` or None, default=None
             Distribution to draw codes from, fitted to codes of ``transform``, such as
             `~sklearn.mixture.GaussianMixture` or `~sklearn.neighbors.KernelDensity`.
-            None is the prior, the standard normal distribution.
+            None is the prior.
         noise : bool, default=True
             Whether to draw from the likelihood, as the model assumes for the data. If not,
             the rows are the expected values given their codes, which look better for images.
@@ -315,15 +378,22 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
         TypeError
             If ``n_samples`` is not an integer, or the density has no method ``sample``.
         ValueError
-            If ``n_samples`` is less than 1, or if the density does not return codes.
+            If ``n_samples`` is less than 1, if the density does not return codes, or if a
+            condition was not seen in ``fit``.
         """
-        check_is_fitted(self)
-        rng = check_random_state(self.random_state if random_state is None else random_state)
-        codes = self._draw_codes(n_samples, density, rng).astype(self._reader.dtype)
-        _, device = self._predictor.module_for(torch.from_numpy(codes).dtype)
-        seed = rng.randint(np.iinfo(np.int32).max)
-        generator = make_generator(seed, device)
-        drawing = self.net_.drawing(TorchGenerators(seed, device))
+        if conditions is not None and self._draws_cells and self._condition_reader is None:
+            return self._sample_given(n_samples, conditions, random_state)
+        given, conditions = self._given_codes(conditions, "conditions")
+        if n_samples is None:
+            n_samples = 1 if conditions is None else len(conditions)
+        rows = given._sample(n_samples, density, noise, lengths, random_state)
+        return self._joined(rows, conditions)
+
+    def _sample(self, n_samples, density, noise, lengths, random_state):
+        rng = self._source(random_state)
+        dtype = np.float32 if self._draws_cells else self._reader.dtype  # it takes many steps
+        codes = self._draw_codes(n_samples, density, rng).astype(dtype)
+        generator, drawing = self._drawing(rng, codes.dtype)
 
         def draw(module, code, target):
             with drawing():
@@ -331,10 +401,97 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
                     return module.sample(code, target, generator)
                 return module.decode(code, target)
 
-        return self._reader.format.in_frame(self._decode(draw, codes, lengths))
+        nan = np.nan if self._draws_cells else None  # which are missing cells
+        return self._reader.format.in_frame(self._decode(draw, codes, lengths, nan=nan, rng=rng))
+
+    def _source(self, random_state):
+        return check_random_state(self.random_state if random_state is None else random_state)
+
+    def _drawing(self, rng, dtype):
+        """Return a generator for draws of a module of a precision, and a context of drawing."""
+        _, device = self._predictor.module_for(torch.from_numpy(np.empty(0, dtype)).dtype)
+        seed = rng.randint(np.iinfo(np.int32).max)
+        drawing = self.net_.drawing(TorchGenerators(seed, device))
+        return make_generator(seed, device), drawing
+
+    # Cells of tables.
+
+    @property
+    def _draws_cells(self):
+        """Whether cells of tables are drawn one after the other."""
+        return self._likelihood == "mixture"
+
+    def _sample_given(self, n_samples, conditions, random_state):
+        """Return rows of a table of which some cells are given."""
+        check_is_fitted(self)
+        n_samples = n_samples and int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
+        rows = read_given(self._reader, conditions, n_samples)
+        warn_if_unlikely(self._predictor, rows)
+        return self._drawn(rows, self._source(random_state))
+
+    def _drawn(self, rows, rng, *, with_missing=True):
+        """Return rows of a table whose missing cells are drawn."""
+        generator, drawing = self._drawing(rng, np.float32)
+
+        def draw(module, x, target):
+            del target
+            with drawing():
+                drawn = module.draw_missing(x, generator, with_missing=with_missing)
+            return drawn[..., None]  # of the shape of x, results would be missing where x is
+
+        output = self._predictor.map(draw, rows, (*rows.sample_shape, 1), nan=np.nan)[..., 0]
+        return rows.format.in_frame(rows.format.to_array(output, rng=rng))
+
+    @available_if(lambda self: self._draws_cells)
+    def draw_imputations(self, X, n_imputations=5, *, condition=None, random_state=None):
+        """Draw several completed tables, for multiple imputation [1]_.
+
+        The missing cells of a row are drawn one after the other, each given the known ones and those
+        drawn before. This method needs an architecture for tables.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Rows, with NaN, None or NA where a cell is missing.
+        n_imputations : int, default=5
+            Number of tables.
+        condition : array-like, dict or scalar or None, default=None
+            Condition of the samples, if ``fit`` was given one, as for ``transform``.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness. None is the estimator's ``random_state``.
+
+        Returns
+        -------
+        tables : list of DataFrame or ndarray of shape (n_samples, n_features)
+            The tables, in the type of X. Known cells are as they are in X.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n_imputations`` is not an integer of at least 1, or X cannot be read.
+
+        References
+        ----------
+        .. [1] D. B. Rubin, "Multiple imputation for nonresponse in surveys", Wiley, 1987.
+        """
+        check_scalar(n_imputations, "n_imputations", Integral, min_val=1)
+        given, rows, conditions = self._given(as_data(X), condition)
+        dataset = in_single_precision(given._reader.read(rows, estimator=given))
+        rng = self._source(random_state)
+        tables = []
+        for _ in range(int(n_imputations)):
+            drawn = given._drawn(dataset, rng, with_missing=False)
+            completed = self._joined(dataset.format.complete(rows, drawn), conditions)
+            tables.append(like_input(completed, X))
+        return tables
 
     def _draw_codes(self, n_samples, density, rng):
         n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
+        prior = vars(self).get("prior_")  # an older file has none
+        if density is None and prior is not None:
+            conditions = self._reader.conditions
+            conditions = conditions and conditions.for_samples(n_samples)
+            return prior.sample(n_samples, rng, conditions)
         if density is None:
             return rng.standard_normal((n_samples, self.n_components_))
         if isinstance(density, type) or not hasattr(density, "sample"):
@@ -367,22 +524,14 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
     def _make_table_loss(self):
         return self._make_loss() if self._likelihood == "mixture" else super()._make_table_loss()
 
-    def _build_halves(self, architecture, dataset, widths, loss):
-        encoder, decoder = super()._build_halves(architecture, dataset, widths, loss)
-        if self._likelihood == "mixture":
-            (n_outputs,) = loss.output_shape(dataset.sample_shape)
-            layout = dataset.column_layout
-            decoder = architecture.build_cell_decoder(widths[1], layout, n_outputs)
-        return encoder, decoder
-
     def _make_bottleneck(self, n_components, sample_shape):
         del n_components, sample_shape
-        return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits)
+        return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits, self.tc_weight)
 
     def _join(self, *parts, **facts):
         facts["n_importance_samples"] = self.n_importance_samples
-        is_table = self._likelihood == "mixture"
-        return (TableVariationalModule if is_table else VariationalModule)(*parts, **facts)
+        has_condition = self._condition_reader is not None
+        return MODULES[self._draws_cells, has_condition](*parts, **facts)
 
     def _parts_to_renew(self, dataset):
         own = {"n_importance_samples": self.n_importance_samples}
@@ -394,25 +543,36 @@ class VariationalAutoencoder(ArchitectureParameters, BaseAutoencoder):
                 "free_bits is a change of the divergence, which the importance-weighted bound does "
                 f"not have: use n_importance_samples=1 with free_bits={self.free_bits}"
             )
-        super()._set_up(dataset, resume, is_partial, defaults)
+        if self.tc_weight != 1 and (self.free_bits or self.n_importance_samples > 1):
+            other = "free_bits" if self.free_bits else "n_importance_samples"
+            raise ValueError(
+                "tc_weight weighs a part of the divergence of one code for each sample, which "
+                f"{other}={getattr(self, other)} changes: use tc_weight=1, or leave {other} out."
+            )
         if self.likelihood == "mixture" and not isinstance(self._make_architecture(), Tabular):
             raise ValueError(
                 "likelihood='mixture' is for tables: use it with architecture=\"tabular\" or a "
                 "skae.architectures.Tabular, or another likelihood."
             )
+        if self._draws_cells and self.n_importance_samples > 1:
+            raise ValueError(
+                f"n_importance_samples={self.n_importance_samples} is not for the likelihood "
+                "'mixture' of tables, whose cells are drawn one after the other: use 1, or "
+                "likelihood='gaussian'."
+            )
+        super()._set_up(dataset, resume, is_partial, defaults)
         if not resume:
             self._score_seed = self._new_seed()
 
     def _describe(self, dataset, validation):
         super()._describe(dataset, validation)
         sample = dataset.subsample(MAX_DESCRIBED_ROWS)
-        total = squares = 0.0
-        with self._predictor.inference(sample) as (module, chunks):
-            for _, x, _, _ in chunks:
-                codes = module.encode(x).cpu().double()
-                total, squares = total + codes.sum(0), squares + codes.square().sum(0)
-        variance = squares / len(sample) - (total / len(sample)) ** 2
-        self.n_active_units_ = int((variance > MIN_ACTIVITY).sum())
+        codes = self._predictor.map(encode, sample, (self.n_components_,))
+        self.n_active_units_ = int((codes.var(0, dtype=np.float64) > MIN_ACTIVITY).sum())
+        self.prior_ = None
+        if self.prior == "mixture" or (self.prior == "auto" and dataset.n_conditions):
+            parts = self._predictor, dataset, self.n_components_
+            self.prior_ = MixturePrior.fit(*parts, self._score_seed)
         if self._likelihood == "gaussian":
             self.noise_variance_ = self.net_.module_.loss.log_noise_variance.exp().item()
 

@@ -147,8 +147,11 @@ class AutoencoderModule(TrainedModule):
         return self.output_activation(self._decoded(latent, target, TRAINED))
 
     def _decoded(self, latent, target, state):
-        inputs = (latent, target) if self.takes_target else (latent,)
-        return run(self.decoder, *inputs, state=state)
+        more = (target,) if self.takes_target else ()
+        return self._run_decoder(latent, *more, state=state)
+
+    def _run_decoder(self, latent, *more, state):
+        return run(self.decoder, latent, *more, state=state)
 
     def forward(self, x):
         return self.decode_latent(self.latent(x), x)

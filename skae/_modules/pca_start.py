@@ -1,6 +1,9 @@
 """Start a net at the principal components of its data."""
 
+import torch
+
 from skae._modules.alignment import align
+from skae._modules.condition_effects import ConditionEffects, axes_beside_conditions
 from skae._modules.principal_axes import principal_axes
 from skae.architectures._base import hooks, start_hooks
 
@@ -34,7 +37,8 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, dataset, is_s
     """Make encoder and decoder the best linear ones, if both can start at linear maps.
 
     What training adds from there on is what PCA cannot. A loss that learns the variance
-    of the noise starts at what the linear model leaves of it.
+    of the noise starts at what the linear model leaves of it. Beside conditions, the principal
+    components are those of what these leave unexplained.
 
     Parameters
     ----------
@@ -55,18 +59,31 @@ def start_at_pca(encoder, bottleneck, decoder, loss, n_components, dataset, is_s
     starts_linear = decoder.starts_linear and (encoder.starts_linear or axes is not None)
     if not starts_linear and not loss.learns_variance:
         return
-    axes = principal_axes(dataset, n_components) if axes is None else axes
+    axes, effects = _axes_and_effects(dataset, n_components, axes)
     if axes is None:
         return
     start = bottleneck.linear_start(axes) if starts_linear else None
     if start is not None:
+        start = start if effects is None else effects.added_to(start)
         start = start[0], loss.to_logits(*start[1])
         if is_standardized:
             start = _of_size_1(start, bottleneck, axes)
+        start = start if effects is None else effects.centered(start)
         encoder.start_at(*start[0])
         decoder.start_at(*start[1])
     is_linear = start is not None and encoder.starts_linear
     loss.start_at(axes.noise_variance if is_linear else axes.mean_variance)
+
+
+def _axes_and_effects(dataset, n_components, aligned):
+    """Return principal axes, if there are no aligned ones, and the effects of conditions."""
+    n_conditions = dataset.n_conditions
+    if aligned is not None:
+        n_features = len(aligned.mean)
+        return aligned, ConditionEffects.none(n_features, n_conditions) if n_conditions else None
+    if n_conditions:
+        return axes_beside_conditions(dataset, n_components)
+    return principal_axes(dataset, n_components), None
 
 
 def _of_size_1(start, bottleneck, axes):
@@ -76,4 +93,6 @@ def _of_size_1(start, bottleneck, axes):
         bias = bias - weight @ axes.mean
     size = axes.variances.mean().sqrt() if bottleneck.is_scale_free else 1.0
     size = size if size > 0 else 1.0
-    return (weight / size, bias / size), (decoder_weight * size, decoder_bias)
+    codes = decoder_weight[:, : len(axes.components)] * size
+    decoder_weight = torch.cat([codes, decoder_weight[:, len(axes.components) :]], 1)
+    return (weight / size, bias / size), (decoder_weight, decoder_bias)

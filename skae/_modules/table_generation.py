@@ -8,7 +8,6 @@ import torch
 from skae._modules.autoencoder import weighted_mean
 from skae._modules.variational import VariationalModule
 from skae._runtime import TRAINED
-from skae.architectures._base import run
 
 #: Steps in which the cells of a row are drawn, at most; of wider tables, several columns at once.
 MAX_STEPS = 64
@@ -54,6 +53,11 @@ class TableVariationalModule(VariationalModule):
         """Column of each element, a tensor."""
         return self.loss.column_layout.columns
 
+    @property
+    def n_components(self):
+        """Length of the code."""
+        return self.decoder.code_width
+
     # Training.
 
     def objective(self, x, target, weight=None, cell_weight=None, state=TRAINED, labels=None):
@@ -81,7 +85,7 @@ class TableVariationalModule(VariationalModule):
         """Return what the decoder makes of codes, which the first rows have, and known cells."""
         has_no_code = torch.arange(len(latent), device=latent.device) >= n_with_code
         features = torch.cat([has_no_code[:, None], self._features(*given)], 1)
-        return run(self.decoder, latent, features, state=state)
+        return self._run_decoder(latent, features, state=state)
 
     def _features(self, x, known):
         """Return known cells as the decoder gets them, shape (n_samples, n_features).
@@ -100,9 +104,41 @@ class TableVariationalModule(VariationalModule):
 
     def complete(self, x):
         """Return rows with the expected values of cells, given those that are not missing."""
-        known = ~x[:, self.loss.column_layout.starts.to(x.device)].isnan()
-        latent = x.new_zeros(len(x), self.decoder.n_components)
+        known = self.is_known(x)
+        latent = x.new_zeros(len(x), self.n_components)
         return self.output_activation(self._output(latent, Given(x, known), 0))
+
+    def is_known(self, x):
+        """Return which cells of rows are not missing, shape (n_samples, n_columns)."""
+        return ~x[:, self.loss.column_layout.starts.to(x.device)].isnan()
+
+    def draw_missing(self, x, generator=None, *, with_missing=True):
+        """Draw what is missing in rows, given their other cells; parameters as for ``draw``."""
+        return self.draw(Given(x, self.is_known(x)), generator, with_missing=with_missing)
+
+    def log_lifts(self, x):
+        """Return by how much other known cells make each known cell more probable.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_samples, n_elements)
+            Rows, NaN where a cell is missing.
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_columns)
+            Logarithms of the quotients of two probabilities, 0 for missing cells.
+        """
+        known = self.is_known(x)
+        latent = x.new_zeros(len(x), self.n_components)
+        alone = self.loss.column_losses(self._output(latent, Given(x, known & False), 0), x)
+        lifts = torch.zeros_like(alone)
+        for column in known.any(0).nonzero().flatten():
+            others = known.clone()
+            others[:, column] = False
+            losses = self.loss.column_losses(self._output(latent, Given(x, others), 0), x)
+            lifts[:, column] = alone[:, column] - losses[:, column]
+        return lifts * known
 
     def sample(self, code, target=None, generator=None):
         """Draw rows given the code, NaN where a cell is missing."""
@@ -133,7 +169,7 @@ class TableVariationalModule(VariationalModule):
         x, known = given
         n_columns, device = known.shape[1], x.device
         n_with_code = 0 if code is None else len(x)
-        latent = x.new_zeros(len(x), self.decoder.n_components) if code is None else code
+        latent = x.new_zeros(len(x), self.n_components) if code is None else code
         order = torch.rand(known.shape, generator=generator, device=device).argsort(1)
         step_of = order.argsort(1) // -(-n_columns // MAX_STEPS)
         for step in range(int(step_of.max()) + 1):

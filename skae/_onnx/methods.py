@@ -13,6 +13,7 @@ from skae._data.read_sequences import SequenceReader
 from skae._data.tables import TableReader
 from skae._estimators.members import Members
 from skae._estimators.predictor import decode, encode, reconstruct
+from skae._modules.conditional import Conditional
 from skae._onnx.double_nets import in_double
 from skae._onnx.known_anomalies import LoweredScores
 from skae._onnx.recurrent import with_operators
@@ -320,6 +321,11 @@ def samples_of(reader, precision):
 def of_autoencoder(model, method, precision):
     """Return a method of a fitted autoencoder as a `Method`."""
     net, samples = net_of(model, precision), samples_of(model._reader, precision)
+    if isinstance(net, Conditional):
+        raise ValueError(
+            f"to_onnx knows no graph of a {type(model).__name__} that was fitted with a condition: "
+            "a graph has one input. Save it by skae.save."
+        )
     if method == "score_samples":
         return Method(samples, Scores(Applied(net, model._score_function())), "scores")
     return _by_codes(model, method, net, samples, precision)
@@ -353,7 +359,8 @@ def _by_codes(model, method, net, samples, precision):
     if is_sequence:
         n_features = model._reader.sample_shape[1]
         decoded = DecodedSequences(net, model.length_regressor_, n_features)
-    return Method(Codes(model.n_components_, precision), decoded, "reconstruction", samples)
+    codes = Codes(model.n_components_, precision)
+    return Method(codes, decoded, "reconstruction", samples.for_new_rows())
 
 
 def of_regressor(model, method, precision):

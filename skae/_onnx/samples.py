@@ -40,6 +40,10 @@ class Rows(nn.Module):
         """Return the samples as a net gets them."""
         return X.to(self.precision)
 
+    def for_new_rows(self):
+        """Return what makes samples that the user did not give."""
+        return self
+
     def restore(self, output):
         """Return an output of the net with the axes and the type that samples have."""
         return output
@@ -136,18 +140,21 @@ class Sequences(Rows):
 class Cells(Rows):
     """Tables, coded as numbers as `skae._onnx.table_coding` says; parameters as for `Rows`."""
 
-    def __init__(self, reader, precision):
+    def __init__(self, reader, precision, are_new=False):
         super().__init__(reader, precision)
-        format = reader.format
+        self.reader, format = reader, reader.format
         self.table = format.columns
         self.read = nn.Sequential(cells_of_codes(self.table.columns), Elements(format))
-        self.codes_of = CodesOfElements(format)
+        self.codes_of = CodesOfElements(format, are_new)
 
     def example(self, n_samples):
         return torch.zeros(n_samples, len(self.table.columns), dtype=torch.float64)
 
     def forward(self, X):
         return self.read(X.double()).to(self.precision)
+
+    def for_new_rows(self):
+        return Cells(self.reader, self.precision, are_new=True)
 
     def restore(self, output):
         return self.codes_of(output)

@@ -11,12 +11,7 @@ import torch
 from torch import nn
 
 from skae._data.columns import MAX_SECONDS, MAX_STRETCH, MIN_SECONDS, TAIL, UNSEEN, DateColumn
-
-
-def double(value):
-    """Return a number as a tensor of float64."""
-    return torch.tensor(value, dtype=torch.float64)
-
+from skae._onnx.grids import double, grid_module
 
 #: From here on 1 does not count beside the square of a number.
 LARGE = 1e9
@@ -223,24 +218,53 @@ class CodesOfElements(nn.Module):
     ----------
     format : TableFormat
         That of a `TableColumns`.
+    are_new : bool, default=False
+        As for ``TableColumns.restore``. New ids that are text are -1, as they are in no list.
     """
 
-    def __init__(self, format):
+    def __init__(self, format, are_new=False):
         super().__init__()
-        columns, layout = format.columns.columns, format.column_layout
+        layout = format.column_layout
         starts, sizes = layout.starts.tolist(), layout.sizes.tolist()
         self.slices = [slice(a, a + n) for a, n in zip(starts, sizes, strict=True)]
-        parts = [
-            _Shown(columns[i]) if columns[i].is_category else _Restored(format.columns, i)
-            for i in format.order
-        ]
-        self.parts = nn.ModuleList(parts)
+        self.parts = nn.ModuleList(_part(format.columns, i, are_new) for i in format.order)
         self.in_user_order = Columns(np.argsort(format.order))
 
     def forward(self, output):
         output = output.double()
         pairs = zip(self.parts, self.slices, strict=True)
         return self.in_user_order(torch.stack([part(output[:, one]) for part, one in pairs], 1))
+
+
+def _part(columns, i, are_new):
+    """Return a module that makes the codes of a column of its elements."""
+    column = columns.columns[i]
+    if are_new and column.names_rows:
+        return _NewNames(column) if column.is_category else _NewNumbers(column)
+    return _Shown(column) if column.is_category else _Restored(columns, i)
+
+
+class _NewNames(nn.Module):
+    """The code of names that are in no list, for all rows."""
+
+    def __init__(self, column):
+        super().__init__()
+        self.code = float(column.codes(column.new_ids(1))[0])
+
+    def forward(self, elements):
+        return torch.full_like(elements[:, 0], self.code)
+
+
+class _NewNumbers(nn.Module):
+    """Numbers that come after those seen, a new one for each row."""
+
+    def __init__(self, column):
+        super().__init__()
+        first, second = column.new_ids(2)
+        self.register_buffer("line", double([first - (second - first), second - first]))
+
+    def forward(self, elements):
+        return self.line[0] + self.line[1] * torch.ones_like(elements[:, 0]).cumsum(0)
 
 
 class _Shown(nn.Module):
@@ -261,7 +285,7 @@ class _Shown(nn.Module):
 
 
 class _Restored(nn.Module):
-    """Numbers of cells, close to the range of those seen; integers and dates are rounded.
+    """Numbers of cells such as the column can hold: in its range, and rounded.
 
     Parameters
     ----------
@@ -285,11 +309,16 @@ class _Restored(nn.Module):
             per_unit = 1.0
         self.register_buffer("limits", double(limits))
         self.register_buffer("per_unit", double(per_unit))
+        self.grid = nn.Identity() if column.is_empty else grid_module(column)
 
     def forward(self, elements):
         cells = elements[:, 0]
         if self.is_empty:
             return torch.full_like(cells, math.nan)
+        return self.grid(self._close(cells))
+
+    def _close(self, cells):
+        """Return numbers close to the range of those seen."""
         cells = torch.minimum(torch.maximum(cells, self.ends[0]), self.ends[1])
         values = TAIL * sinh(cells / TAIL) * self.scale + self.center
         values = torch.minimum(torch.maximum(values, self.limits[0]), self.limits[1])

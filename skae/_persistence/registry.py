@@ -15,13 +15,16 @@ from torch.optim.lr_scheduler import LRScheduler
 from skae import corruptions
 from skae._data.column_layout import ColumnLayout
 from skae._data.columns import CategoryColumn, NumberColumn, TableColumns
+from skae._data.conditions import ConditionReader
 from skae._data.cost import Cost
 from skae._data.dataset import ArrayFormat
 from skae._data.dtypes import ColumnType, ObjectType
 from skae._data.extent import Extent
 from skae._data.frames import FrameFormat
+from skae._data.grids import DateGrid, NumberGrid
 from skae._data.labels import ClassReader, NumberReader
 from skae._data.reader import Reader
+from skae._estimators.code_prior import MixturePrior
 from skae._estimators.code_tables import CodeTables
 from skae._estimators.ensemble import _Draw
 from skae._outliers.derived_columns import ConstantColumns, DerivedColumns, ModeledColumns
@@ -47,12 +50,12 @@ from skae.architectures._recurrent_layers import Padded, Stretched
 BASES = (
     *(nn.Module, BaseEstimator, Net, Muon, Reader, ClassReader, NumberReader, ArrayFormat, Extent),
     *(ColumnLayout, ColumnType, Cost, FrameFormat, ObjectType),
-    *(CategoryColumn, NumberColumn, TableColumns),
+    *(CategoryColumn, NumberColumn, TableColumns, NumberGrid, DateGrid, ConditionReader),
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
     *(PatchDistances, PixelLevels),
-    *(Padded, Stretched, _Draw, CodeTables),
+    *(Padded, Stretched, _Draw, CodeTables, MixturePrior),
     *(KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
 )
 

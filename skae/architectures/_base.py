@@ -68,6 +68,7 @@ OPTIONAL = (
     "spatial_dims",
     "categorical_features",
     "max_categories",
+    "clip_to_range",
 )
 
 

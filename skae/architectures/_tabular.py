@@ -23,6 +23,9 @@ hidden_layer_sizes : tuple of int or int, default=(128, 64)
         booleans always count. "from_dtype" adds the columns of dtype "category".
     max_categories : int, default=100
         Most categories that a column can have. If it has more, the rarest are merged into one.
+    clip_to_range : bool, default=True
+        Whether the numbers and dates of rows that are made stay between the smallest and the
+        largest of the training rows. If not, they can lie beyond.
     activation : str, default="relu"
         Activation after each hidden layer, one of those of `skae.architectures.Dense`.
     dropout : float, default=0.0
@@ -41,6 +44,7 @@ class TabularParameters(ParameterMixin):
     hidden_layer_sizes: tuple | int = field(default=(128, 64), kw_only=False)
     categorical_features: Any = "from_dtype"
     max_categories: int = 100
+    clip_to_range: bool = True
     activation: str = "relu"
     dropout: float = 0.0
     normalization: str | None = None
@@ -50,6 +54,7 @@ class TabularParameters(ParameterMixin):
         "hidden_layer_sizes": ["array-like", Integral],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "max_categories": [integer(2)],
+        "clip_to_range": ["boolean"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [real(0, 1)],
         "normalization": [StrOptions({"batch", "layer"}), None],
@@ -208,8 +213,8 @@ class CellDecoder(Layer):
     Parameters
     ----------
     layers : nn.Module
-        Maps ``(n_samples, n_components + n_features)`` to outputs.
-    n_components : int
+        Maps ``(n_samples, code_width + n_features)`` to outputs.
+    code_width : int
         Length of the code.
     n_features : int
         Number of features of known cells.
@@ -217,10 +222,10 @@ class CellDecoder(Layer):
 
     takes_state = True
 
-    def __init__(self, layers, n_components, n_features):
+    def __init__(self, layers, code_width, n_features):
         super().__init__()
         self.layers = layers
-        self.n_components, self.n_features = n_components, n_features
+        self.code_width, self.n_features = code_width, n_features
 
     def forward(self, code, features=None, state=TRAINED):
         if features is None:  # nothing is known

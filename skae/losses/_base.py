@@ -131,6 +131,26 @@ class Loss(nn.Module):
         """
         return target_shape
 
+    def suitable_decoder(self, decoder, architecture, code_width):
+        """Return a decoder whose outputs the loss takes, after ``setup``.
+
+        Parameters
+        ----------
+        decoder : nn.Module
+            The one that the architecture has built.
+        architecture : Architecture
+            It can build others.
+        code_width : int
+            Number of inputs of the decoder.
+
+        Returns
+        -------
+        nn.Module
+            The decoder, or another.
+        """
+        del architecture, code_width
+        return decoder
+
     def make_activation(self):
         """Return the module that turns outputs into predictions, None for a plain activation.
 

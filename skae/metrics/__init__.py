@@ -1,6 +1,7 @@
-"""Scores of predicted images and texts, of anomaly maps, and of generated tables."""
+"""Scores of predicted images and texts, of anomaly maps, of generated tables, and of codes."""
 
 from skae.metrics._anomalies import pro_score
+from skae.metrics._disentanglement import mutual_information_gap
 from skae.metrics._fidelity import FidelityReport, fidelity_report
 from skae.metrics._images import colorfulness, ms_ssim_score, psnr_score, ssim_score
 from skae.metrics._texts import bleu_score, chrf_score, exact_match_score
@@ -13,6 +14,7 @@ __all__ = [
     "exact_match_score",
     "fidelity_report",
     "ms_ssim_score",
+    "mutual_information_gap",
     "pro_score",
     "psnr_score",
     "ssim_score",

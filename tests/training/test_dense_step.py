@@ -115,6 +115,7 @@ BOTTLENECKS = {
     "beta": GaussianBottleneck(beta=0.3),
     "no beta": GaussianBottleneck(beta=0.0),
     "free bits": GaussianBottleneck(free_bits=0.03),
+    "total correlation": GaussianBottleneck(tc_weight=4.0),
     "its own": Squashed(),
 }
 
