@@ -33,7 +33,6 @@ from skae._training.tasks import Subtask, meta_task, task_facts
 from skae.architectures import Tabular
 from skae.exceptions import UnusedParameterWarning, warn
 
-
 #: Steps of the training of the default estimator, at least, and epochs for them, at most.
 MIN_STEPS, MAX_EPOCHS = 4_000, 400
 
