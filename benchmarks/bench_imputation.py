@@ -3,7 +3,7 @@
     python benchmarks/bench_imputation.py cells --data DIR [--tables adult ...]
         [--kinds mcar mnar] [--levels 10 30 50] [--methods TabularImputer ...]
     python benchmarks/bench_imputation.py seconds --data DIR [--rows 30000] [--methods ...]
-    python benchmarks/bench_imputation.py coverage [--repeats 200] [--seed 0]
+    python benchmarks/bench_imputation.py coverage [--repeats 200] [--seed 0] [--max-epochs 100]
 
 DIR holds ``adult_train.csv.gz``, ``adult_test.csv.gz`` and the folder ``adbench``.
 
@@ -37,7 +37,7 @@ from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skae import TabularAutoencoder, TabularImputer, pool_estimates
+from skae import TabularAutoencoder, TabularImputer, VariationalAutoencoder, pool_estimates
 
 #: Rows of Adult, to fit and to fill: the forests and the regressions take long.
 N_ADULT = 5_000, 2_000
@@ -283,7 +283,11 @@ def coverage(args):
     intervals, true = {}, np.array(list(TRUE.values()))
     for repeat in range(args.repeats):
         table, given = made(np.random.default_rng([args.seed, repeat]))
-        imputer = TabularImputer(random_state=repeat).fit(given)
+        model = None
+        if args.max_epochs is not None:
+            model = VariationalAutoencoder(architecture="tabular", early_stopping=False)
+            model.set_params(max_epochs=args.max_epochs)
+        imputer = TabularImputer(model, random_state=repeat).fit(given)
         ways = {
             "complete tables": [table],
             "complete rows": [given.dropna()],
@@ -291,7 +295,7 @@ def coverage(args):
         }
         for way, tables in ways.items():
             intervals.setdefault(way, []).append(interval(tables))
-        if (repeat + 1) % 50 == 0 or repeat + 1 == args.repeats:
+        if (repeat + 1) % 10 == 0 or repeat + 1 == args.repeats:
             _print_coverage(intervals, true)
 
 
@@ -315,6 +319,7 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--rows", type=int, default=30_000)
     parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--max-epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("what", choices=["cells", "seconds", "coverage"])
     args = parser.parse_args()

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.frames import FrameFormat, completed, in_library, selected, with_flags
 from skae._data.given import as_data
 from skae._data.tables import TableReader
+from skae._estimators.ensemble import EnsembleAutoencoder
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.reading import learn
 from skae._estimators.tabular import TabularAutoencoder
@@ -32,10 +33,17 @@ from skae._training.tasks import Subtask, meta_task, task_facts
 from skae.architectures import Tabular
 from skae.exceptions import UnusedParameterWarning, warn
 
+#: Steps of the training of the default estimator, at least, and epochs for them, at most.
+MIN_STEPS, MAX_EPOCHS = 4_000, 400
+
 
 def _can_draw(imputer):
     """Say whether the estimator is one that imputations can be drawn from."""
-    return imputer.estimator is None or isinstance(imputer.estimator, VariationalAutoencoder)
+    given = imputer.estimator
+    members = given._given() if isinstance(given, EnsembleAutoencoder) else [given]
+    return given is None or all(
+        isinstance(one, VariationalAutoencoder) and one._draws_cells for one in members
+    )
 
 
 @parameter_class
@@ -58,8 +66,10 @@ class TabularImputer(
     Parameters
     ----------
     estimator : autoencoder or None, default=None
-        An autoencoder for tables. None is ``VariationalAutoencoder(architecture="tabular")``.
-        Draws and probabilities need a `VariationalAutoencoder`.
+        An autoencoder for tables. None is ``VariationalAutoencoder(architecture="tabular")`` that
+        learns from all rows, and longer where there are few. Draws and probabilities need a
+        `VariationalAutoencoder`, or an `EnsembleAutoencoder` of such: its members draw in turn,
+        so that draws also differ by what the training leaves open.
     n_draws : int, default=20
         Number of draws for each missing cell, for standard deviations and probabilities.
     add_indicator : bool, default=False
@@ -150,7 +160,7 @@ class TabularImputer(
 
     @classmethod
     def _parts(cls):
-        return {"estimator": [VariationalAutoencoder, TabularAutoencoder]}
+        return {"estimator": [VariationalAutoencoder, TabularAutoencoder, EnsembleAutoencoder]}
 
     # Fitting.
 
@@ -183,8 +193,9 @@ class TabularImputer(
 
     def _fit(self, X, task):
         rng, estimator = check_random_state(self.random_state), self._original()
-        dataset = learn(self, X)
-        seed = _seed(rng)
+        dataset, seed = learn(self, X), _seed(rng)
+        if self.estimator is None:
+            estimator.set_params(max_epochs=_max_epochs(len(dataset)))
         if estimator.random_state is None:
             estimator.set_params(random_state=seed)
         if self.verbose:
@@ -200,7 +211,8 @@ class TabularImputer(
     def _original(self):
         """Return a copy of the autoencoder, not fitted."""
         if self.estimator is None:
-            return VariationalAutoencoder(architecture=Tabular(**self._how_to_read()))
+            architecture = Tabular(**self._how_to_read())
+            return VariationalAutoencoder(architecture=architecture, early_stopping=False)
         refuse_class("estimator", self.estimator)
         if not _is_of_tables(self.estimator):
             raise ValueError(
@@ -317,14 +329,13 @@ class TabularImputer(
         return selected(dataset.format.in_frame(std), self._kept)
 
     def _draws(self, X, n_draws, random_state):
-        """Yield completed tables with all columns."""
+        """Return completed tables with all columns."""
         rng = check_random_state(self._seed if random_state is None else random_state)
-        model, complete = self.estimator_, self._reader.format.complete
-        mean, std = model.transform(X, return_std=True)
-        for _ in range(n_draws):
-            codes = _Given(mean + std * rng.standard_normal(mean.shape))
-            rows = model.sample(len(mean), density=codes, random_state=_seed(rng))
-            yield complete(X, rows)
+        model, tables = self.estimator_, []
+        members = model.estimators_ if isinstance(model, EnsembleAutoencoder) else [model]
+        for i in range(n_draws):
+            tables += members[i % len(members)].draw_imputations(X, 1, random_state=rng)
+        return tables
 
     @available_if(_can_draw)
     def draw_imputations(self, X, n_imputations=5, random_state=None):
@@ -394,21 +405,15 @@ class TabularImputer(
         return tags
 
 
-class _Given:
-    """A distribution that draws given codes."""
-
-    def __init__(self, codes):
-        self.codes = codes
-
-    def sample(self, n_samples):
-        """Return the codes."""
-        del n_samples
-        return self.codes
-
-
 def _is_of_tables(estimator):
     """Say whether an object is an autoencoder that reads tables with missing cells."""
     return isinstance(estimator, FittedAutoencoder) and estimator._reader_class is TableReader
+
+
+def _max_epochs(n_samples):
+    """Return how long to train the default estimator: small tables take more epochs."""
+    n_epochs = MIN_STEPS * 32 // n_samples  # of the smallest batches
+    return "auto" if n_epochs < 100 else min(n_epochs, MAX_EPOCHS)
 
 
 def _seed(rng):

@@ -219,6 +219,18 @@ def test_draws(imputer):
     assert not other.equals(second)
 
 
+def test_members_of_ensembles_draw_in_turn():
+    ensemble = EnsembleAutoencoder(VARIATIONAL, n_estimators=2, bootstrap=True)
+    imputer = TabularImputer(ensemble, n_draws=3, random_state=0).fit(X)
+    assert not imputer.transform(X).isna().to_numpy().any()
+    rng = np.random.RandomState(0)
+    members = imputer.estimator_.estimators_
+    expected = [one.draw_imputations(X, 1, random_state=rng)[0] for one in (*members, members[0])]
+    for drawn, of_member in zip(imputer.draw_imputations(X, 3, 0), expected, strict=True):
+        pd.testing.assert_frame_equal(drawn, of_member)
+    assert imputer.category_probabilities(X)["kind"].shape == (120, 2)
+
+
 def test_means_of_draws_are_less_biased_than_those_of_known_cells():
     """With cells that are missing where another column is large; known cells mislead."""
     rng, n = np.random.default_rng(0), 600
@@ -279,6 +291,7 @@ def test_in_pipelines():
     [
         TabularAutoencoder(**QUICK),
         EnsembleAutoencoder(TabularAutoencoder(**QUICK), n_estimators=2),
+        VariationalAutoencoder(architecture="tabular", likelihood="gaussian", **QUICK),
     ],
     ids=str,
 )
