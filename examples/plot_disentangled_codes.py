@@ -79,8 +79,9 @@ print(pd.DataFrame({"gap": gaps, "error": errors}).round(2).to_string())
 #
 # Each row varies one unit, and the others stay at their medians. In a plain model, units move the
 # thing across the picture in all directions. With a larger weight fewer units are in use, and what
-# they do has a name: one moves the thing sideways, one up and down. A third is its size, of which it
-# draws little. The price is a larger error. The shape, which changes few pixels, is not worth a unit.
+# they do has a name: one moves the thing sideways, one up and down. A third is its size, of which
+# it draws little. The price is a larger error. The shape, which changes few pixels, is not worth a
+# unit.
 
 for name, model in models.items():
     display = LatentTraversalDisplay.from_estimator(model, X_test, layout="rows")
