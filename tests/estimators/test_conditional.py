@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -335,6 +337,19 @@ def test_searches_and_pipelines(sites, quick):
     pipeline.fit(rest, variationalautoencoder__condition=table["site"])
     model = pipeline[-1]
     assert model.sample(conditions="Oslo").shape == (1, 5)
+
+
+def test_metadata_routing(digits, quick):
+    X, y = digits
+    with config_context(enable_metadata_routing=True):
+        model = VariationalAutoencoder(**quick)
+        model.set_fit_request(condition=True).set_score_request(condition=True)
+        model.set_transform_request(condition=True)
+        pipeline = make_pipeline(StandardScaler(), model).fit(X, condition=y)
+        assert pipeline.transform(X, condition=y).shape == (900, 3)
+        search = BatchedGridSearchCV(model, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, condition=y)
+        scores = cross_val_score(model, X, cv=2, params={"condition": y})
+    assert np.isfinite([search.best_score_, *scores]).all()
 
 
 def test_the_modules_take_a_condition(digits, of_digits):
