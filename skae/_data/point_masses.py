@@ -50,7 +50,7 @@ def _mass(value, some):
 
 def _width(distances):
     """Return how far from a value means become it, by the distances of others; 0 without any."""
-    distances = distances[distances > 0]
+    distances = distances[(distances > 0) & np.isfinite(distances)]
     if not len(distances):
         return 0.0
     near, median = np.quantile(distances, [NEAREST, 0.5])
