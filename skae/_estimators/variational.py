@@ -448,8 +448,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     def draw_imputations(self, X, n_imputations=5, *, condition=None, random_state=None):
         """Draw several completed tables, for multiple imputation [1]_.
 
-        The missing cells of a row are drawn one after the other, each given the known ones and those
-        drawn before. This method needs an architecture for tables.
+        The missing cells of a row are drawn one after the other, each given the known ones and
+        those drawn before. This method needs an architecture for tables.
 
         Parameters
         ----------
