@@ -70,6 +70,10 @@ class Members:
         """Return the mean reconstruction."""
         return self._mean(module(seen) for module, seen in self._shown(x))
 
+    def complete(self, x):
+        """Return the mean of what stands for the missing values of samples."""
+        return self._mean(module.complete(seen) for module, seen in self._shown(x))
+
     def each(self, x):
         """Return the reconstructions of all members, shape (n_taken, n_members, ...)."""
         return torch.stack([module(seen) for module, seen in self._shown(x)], 1)
