@@ -319,12 +319,8 @@ class TabularImputer(
     def _draws(self, X, n_draws, random_state):
         """Yield completed tables with all columns."""
         rng = check_random_state(self._seed if random_state is None else random_state)
-        model, complete = self.estimator_, self._reader.format.complete
-        mean, std = model.transform(X, return_std=True)
         for _ in range(n_draws):
-            codes = _Given(mean + std * rng.standard_normal(mean.shape))
-            rows = model.sample(len(mean), density=codes, random_state=_seed(rng))
-            yield complete(X, rows)
+            yield from self.estimator_.draw_imputations(X, 1, random_state=rng)
 
     @available_if(_can_draw)
     def draw_imputations(self, X, n_imputations=5, random_state=None):
@@ -392,18 +388,6 @@ class TabularImputer(
         tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-class _Given:
-    """A distribution that draws given codes."""
-
-    def __init__(self, codes):
-        self.codes = codes
-
-    def sample(self, n_samples):
-        """Return the codes."""
-        del n_samples
-        return self.codes
 
 
 def _is_of_tables(estimator):
