@@ -159,11 +159,11 @@ class NumberColumn(Column):
     def _scaled(self, numbers):
         return scaled(numbers, self.center, self.scale, self.rounding)
 
-    def restore(self, cells, rng=None):
-        """Return the values of cells, float64, such as the column can hold."""
+    def restore(self, cells, rng=None, are_means=False):
+        """Return the values of cells, such as the column can hold."""
         del rng
         values = self._restored(cells)
-        return values if self.is_empty else self.grid.nearest(values)
+        return values if self.is_empty else self.grid.nearest(values, are_means)
 
     def _restored(self, cells):
         """Return the values of cells, close to the range of those seen."""
@@ -395,12 +395,13 @@ class CategoryColumn(Column):
             _refuse(self.name, " and ".join(sorted(self._types)), values)
         return seen, self.values.get_indexer(pd.Index(uniques, dtype=object))
 
-    def restore(self, cells, rng=None):
+    def restore(self, cells, rng=None, are_means=False):
         """Return the values of cells, an array of objects; None is missing or unseen.
 
         Of rare values that were joined, it is the most frequent one, or one that ``rng`` draws by
         how often they were seen.
         """
+        del are_means
         known = np.asarray(cells) >= 0
         numbers = np.where(known, cells, len(self.shown)).astype(int)
         restored = np.append(self.shown, None)[numbers]
@@ -582,7 +583,9 @@ class TableColumns:
         twin.columns = [column.widened(cells[:, i]) for i, column in enumerate(self.columns)]
         return twin
 
-    def restore(self, cells, index=None, dtype=np.float64, *, rng=None, are_new=False):
+    def restore(
+        self, cells, index=None, dtype=np.float64, *, rng=None, are_new=False, are_means=False
+    ):
         """Return a table like the one that was learned from.
 
         Parameters
@@ -598,12 +601,16 @@ class TableColumns:
         are_new : bool, default=False
             Whether the rows are none that the user gave. Then names and ids that are different in
             every row are new ones.
+        are_means : bool, default=False
+            Whether numbers are means. Then those that are close to a value that many training rows
+            hold become this value.
 
         Returns
         -------
         DataFrame or ndarray
         """
-        values = [column.restore(cells[:, i], rng) for i, column in enumerate(self.columns)]
+        how = rng, are_means
+        values = [column.restore(cells[:, i], *how) for i, column in enumerate(self.columns)]
         types = self.types
         if are_new:
             values, types = self._with_new_ids(values)

@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pandas as pd
 
+from skae._data.point_masses import point_masses, snapped
+
 #: Decimals that numbers are looked at for. Those below 0 are tens, hundreds, thousands.
 DECIMALS = range(-6, 7)
 
@@ -34,19 +36,27 @@ class NumberGrid:
         The smallest and the largest value.
     decimals : int or None
         As few as all values have; -2 are hundreds. None is more than six.
+    masses : ndarray of shape (n_masses, 3)
+        As ``point_masses`` finds them.
     """
 
     def __init__(self, known, clip):
         self.clip, self.low, self.high = clip, known.min(), known.max()
         self.decimals = _decimals(known) if len(known) >= MIN_KNOWN else None
+        self.masses = point_masses(known)
 
     @property
     def is_whole(self):
         """Whether all are whole numbers."""
         return self.decimals is not None and self.decimals <= 0
 
-    def nearest(self, values):
-        """Return the nearest values that the column can hold; NaN stays."""
+    def nearest(self, values, are_means=False):
+        """Return the nearest values that the column can hold; NaN stays.
+
+        Means become the value of a point mass if they are close to it.
+        """
+        if are_means:
+            values = snapped(values, self.masses)
         if self.decimals is not None:
             values = _rounded(values, self.decimals)
         return np.clip(values, self.low, self.high) if self.clip else values
@@ -122,8 +132,9 @@ class DateGrid:
         first, steps = _spread(local), _steps(known.dtype)
         self.step = next((n for n in steps if not (first % n).any() and not (local % n).any()), 1)
 
-    def nearest(self, values):
+    def nearest(self, values, are_means=False):
         """Return the nearest values that the column can hold; NaT stays."""
+        del are_means  # not for dates
         known = ~np.isnat(values)
         dates = self._clipped(values[known])
         if self.step > 1:

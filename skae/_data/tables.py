@@ -30,6 +30,8 @@ class TableFormat(ArrayFormat):
     columns : TableColumns
     frame : FrameFormat or None
         Of the user's table, with the columns that the net has.
+    are_means : bool, default=False
+        Whether the numbers that the net makes are means of what they can be.
 
     Attributes
     ----------
@@ -43,9 +45,9 @@ class TableFormat(ArrayFormat):
 
     are_new = False
 
-    def __init__(self, columns, frame):
+    def __init__(self, columns, frame, are_means=False):
         super().__init__(frame)
-        self.columns = columns
+        self.columns, self.are_means = columns, are_means
         self.order = np.argsort(columns.is_category, kind="stable")
         n_numbers = int((~columns.is_category).sum())
         widths = np.array(columns.widths)[self.order[n_numbers:]]
@@ -71,7 +73,7 @@ class TableFormat(ArrayFormat):
         for column, piece in zip(self.order, pieces, strict=True):
             is_category = self.columns.columns[column].is_category
             cells[:, column] = _most_probable(piece) if is_category else piece[:, 0]
-        how = {"rng": rng, "are_new": self.are_new}
+        how = {"rng": rng, "are_new": self.are_new, "are_means": self.are_means}
         return self.columns.restore(cells, index, output.dtype, **how)
 
     def in_frame(self, array):
@@ -96,11 +98,14 @@ class TableReader(SampleReader):
     ----------
     categorical_features, max_categories, clip_to_range
         As for `skae.architectures.Tabular`.
+    are_means : bool, default=False
+        As for `TableFormat`.
     """
 
     categorical_features: object = "from_dtype"
     max_categories: int = 100
     clip_to_range: bool = True
+    are_means: bool = False
 
     options: ClassVar[tuple] = ("categorical_features", "max_categories", "clip_to_range")
     allows_missing: ClassVar[bool] = True
@@ -136,7 +141,7 @@ class TableReader(SampleReader):
         frame = FrameFormat.of(X)
         if frame is not None and columns.names is not None:
             frame = replace(frame, columns=columns.frame.columns)
-        format = TableFormat(columns, frame)
+        format = TableFormat(columns, frame, self.are_means)
         return TableDataset(columns.read(X), format, weight, _is_single(X, columns))
 
 

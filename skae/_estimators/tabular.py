@@ -1,6 +1,7 @@
 """The autoencoder for tables."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.denoising import Denoising
@@ -116,6 +117,9 @@ class TabularAutoencoder(
     }
     _net_parameters = ("n_components", "loss")
     _architecture = Tabular
+
+    def _make_reader(self):
+        return replace(super()._make_reader(), are_means=True)
 
     def _make_loss(self):
         return LOSSES[self.loss]()

@@ -1,5 +1,6 @@
 """Autoencoder with a distribution over codes, from which new rows can be drawn."""
 
+from dataclasses import replace
 from math import inf
 from numbers import Integral
 
@@ -24,6 +25,7 @@ from skae._modules.variational import VariationalModule
 from skae._params import StrOptions, integer, real
 from skae._runtime import TorchGenerators, make_generator, threads
 from skae.architectures._tabular import Tabular
+from skae.architectures._training_defaults import ROWS_BUDGET
 from skae.bottlenecks import GaussianBottleneck
 from skae.exceptions import PosteriorCollapseWarning, warn
 from skae.losses._likelihoods import LIKELIHOODS, GaussianLikelihood
@@ -97,8 +99,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         distribution, the prior of the training. "mixture" is a mixture of normal distributions
         that is fitted after the training, to codes of at most 10,000 training samples [7]_, and
         one for each category of a condition: it helps where codes are not distributed as the
-        prior, such as with a ``beta`` below 1. "auto" is "mixture" for models that are fitted with
-        a condition, else "normal". Scores do not depend on it.
+        prior, such as with a ``beta`` below 1. "auto" is "mixture" for tables, and for models that
+        are fitted with a condition, else "normal". Scores do not depend on it.
     <architecture>
     <training>
 
@@ -524,6 +526,11 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     def _make_table_loss(self):
         return self._make_loss() if self._likelihood == "mixture" else super()._make_table_loss()
 
+    def _training_defaults(self):
+        defaults = super()._training_defaults()
+        is_own = self._make_architecture().training_defaults is None
+        return replace(defaults, budget=ROWS_BUDGET) if self._draws_cells and is_own else defaults
+
     def _make_bottleneck(self, n_components, sample_shape):
         del n_components, sample_shape
         return GaussianBottleneck(self.beta, self.kl_warmup, self.free_bits, self.tc_weight)
@@ -570,7 +577,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         codes = self._predictor.map(encode, sample, (self.n_components_,))
         self.n_active_units_ = int((codes.var(0, dtype=np.float64) > MIN_ACTIVITY).sum())
         self.prior_ = None
-        if self.prior == "mixture" or (self.prior == "auto" and dataset.n_conditions):
+        is_mixture_better = self._draws_cells or dataset.n_conditions
+        if self.prior == "mixture" or (self.prior == "auto" and is_mixture_better):
             parts = self._predictor, dataset, self.n_components_
             self.prior_ = MixturePrior.fit(*parts, self._score_seed)
         if self._likelihood == "gaussian":

@@ -20,23 +20,46 @@ def double(value):
     return torch.tensor(value, dtype=torch.float64)
 
 
-def grid_module(column):
+def grid_module(column, are_means=False):
     """Return a module that does to codes of a column what its grid does to values.
 
     Parameters
     ----------
     column : NumberColumn or DateColumn
         It has a grid.
+    are_means : bool, default=False
+        As for ``NumberGrid.nearest``.
     """
     grid = column.grid
     if not isinstance(column, DateColumn):
         ends = (grid.low, grid.high) if grid.clip else None
-        return GridModule(None if grid.decimals is None else 10.0**-grid.decimals, ends)
+        rounded = GridModule(None if grid.decimals is None else 10.0**-grid.decimals, ends)
+        is_snapped = are_means and len(grid.masses)
+        return nn.Sequential(Snapped(grid.masses), rounded) if is_snapped else rounded
     per_second = np.timedelta64(1, "s") / column.unit
     ends = grid.low / per_second, grid.high / per_second
     step = grid.step / per_second if grid.step > 1 else None
     clock = Clock(grid.zone, ends) if grid.zone and step and step > 1 else None
     return GridModule(step, ends if grid.clip else None, clock)
+
+
+class Snapped(nn.Module):
+    """Numbers, those that are close to the value of a point mass as this value.
+
+    Parameters
+    ----------
+    masses : ndarray of shape (n_masses, 3)
+        As ``point_masses`` finds them.
+    """
+
+    def __init__(self, masses):
+        super().__init__()
+        self.register_buffer("masses", double(masses))
+
+    def forward(self, values):
+        value, low, high = self.masses.T
+        is_close = (values[:, None] > low) & (values[:, None] < high)
+        return torch.where(is_close.any(1), (is_close.double() * value).sum(1), values)
 
 
 class GridModule(nn.Module):

@@ -227,7 +227,7 @@ class CodesOfElements(nn.Module):
         layout = format.column_layout
         starts, sizes = layout.starts.tolist(), layout.sizes.tolist()
         self.slices = [slice(a, a + n) for a, n in zip(starts, sizes, strict=True)]
-        self.parts = nn.ModuleList(_part(format.columns, i, are_new) for i in format.order)
+        self.parts = nn.ModuleList(_part(format, i, are_new) for i in format.order)
         self.in_user_order = Columns(np.argsort(format.order))
 
     def forward(self, output):
@@ -236,12 +236,12 @@ class CodesOfElements(nn.Module):
         return self.in_user_order(torch.stack([part(output[:, one]) for part, one in pairs], 1))
 
 
-def _part(columns, i, are_new):
+def _part(format, i, are_new):
     """Return a module that makes the codes of a column of its elements."""
-    column = columns.columns[i]
+    column = format.columns.columns[i]
     if are_new and column.names_rows:
         return _NewNames(column) if column.is_category else _NewNumbers(column)
-    return _Shown(column) if column.is_category else _Restored(columns, i)
+    return _Shown(column) if column.is_category else _Restored(format, i)
 
 
 class _NewNames(nn.Module):
@@ -289,13 +289,14 @@ class _Restored(nn.Module):
 
     Parameters
     ----------
-    columns : TableColumns
+    format : TableFormat
     i : int
         Which column.
     """
 
-    def __init__(self, columns, i):
+    def __init__(self, format, i):
         super().__init__()
+        columns = format.columns
         column = columns.columns[i]
         self.is_empty, self.is_rounded = column.is_empty, True
         for name in ("center", "scale"):
@@ -309,7 +310,7 @@ class _Restored(nn.Module):
             per_unit = 1.0
         self.register_buffer("limits", double(limits))
         self.register_buffer("per_unit", double(per_unit))
-        self.grid = nn.Identity() if column.is_empty else grid_module(column)
+        self.grid = nn.Identity() if column.is_empty else grid_module(column, format.are_means)
 
     def forward(self, elements):
         cells = elements[:, 0]

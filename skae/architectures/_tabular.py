@@ -23,9 +23,12 @@ hidden_layer_sizes : tuple of int or int, default=(128, 64)
         booleans always count. "from_dtype" adds the columns of dtype "category".
     max_categories : int, default=100
         Most categories that a column can have. If it has more, the rarest are merged into one.
+        It is restored as the most frequent of them.
     clip_to_range : bool, default=True
-        Whether the numbers and dates of rows that are made stay between the smallest and the
-        largest of the training rows. If not, they can lie beyond.
+        Whether the numbers and dates that are made, such as those of ``reconstruct``, stay
+        between the smallest and the largest of the training rows. Scores and errors do not
+        depend on it. Numbers of decimals, whole days and the like are always those of the
+        training rows, see :ref:`column_values`.
     activation : str, default="relu"
         Activation after each hidden layer, one of those of `skae.architectures.Dense`.
     dropout : float, default=0.0

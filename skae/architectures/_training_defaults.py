@@ -93,6 +93,12 @@ IMAGE_BUDGET = TrainingBudget(
     batches_per_epoch=300, batch_sizes=(32, 64), epochs=(4, 100), max_steps=4000, max_work=1e12
 )
 
+#: Models that draw rows of tables learn to predict any cells of any others, which takes many
+#: epochs of small tables.
+ROWS_BUDGET = TrainingBudget(
+    batches_per_epoch=100, batch_sizes=(64, 256), epochs=(4, 200), max_steps=3600, max_work=1e12
+)
+
 
 @dataclass(frozen=True)
 class TrainingDefaults:

@@ -65,7 +65,7 @@ def check_columns(made, frame):
     assert (made["salary"] % 1000 == 0).all()
     assert (np.round(made["gain"], 2) == made["gain"]).all()
     assert (np.round(made["rate"].astype(float), 1).astype(np.float32) == made["rate"]).all()
-    assert (made["n_rooms"] % 1 == 0).all()
+    assert (made["n_rooms"].dropna() % 1 == 0).all()
     assert (made["day"] == made["day"].dt.normalize()).all()
     assert (made["local"] == made["local"].dt.normalize()).all()
     assert (made["noon"].dt.minute == 0).all()
@@ -281,3 +281,41 @@ def test_dates_are_whole_days_when_clocks_change():
     python = pd.DataFrame({"day": days.to_pydatetime()}, dtype=object)
     made = TableColumns.learn(python).restore(cells)["day"]
     assert {moment.time() for moment in made} == {datetime.time(0)}
+
+
+def test_means_become_values_that_many_rows_hold():
+    rng = np.random.default_rng(0)
+    gain = np.where(rng.random(2000) < 0.8, 0.0, rng.uniform(1000, 3000, 2000))
+    columns = TableColumns.learn(pd.DataFrame({"gain": gain}))
+    cells = columns.read(pd.DataFrame({"gain": [-5.0, 20, 90, 300, 1000, 2999, np.nan]}))
+    exact = columns.restore(cells)["gain"]
+    np.testing.assert_allclose(exact, [0, 20, 90, 300, 1000, 2999, np.nan], atol=1)
+    means = columns.restore(cells, are_means=True)["gain"]
+    np.testing.assert_allclose(means, [0, 0, 0, 300, 1000, 2999, np.nan], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.random.default_rng(0).normal(size=500), []),
+        (np.r_[np.zeros(9), np.arange(1, 30)], []),  # too few cells
+        (np.arange(100), []),
+        (np.full(50, 3.0), [[3, 3, 3]]),
+        (np.r_[np.zeros(60), np.full(40, 10.0)], [[0, -0.5, 0.5], [10, 9.5, 10.5]]),
+        (np.r_[np.zeros(60), np.arange(1.0, 41)], [[0, -1.025, 1.025]]),
+    ],
+)
+def test_point_masses(values, expected):
+    found = TableColumns.learn(pd.DataFrame({"x": values.astype(float)})).columns[0].grid.masses
+    np.testing.assert_allclose(found, np.reshape(expected, (-1, 3)))
+
+
+def test_reconstructions_hold_as_many_exact_zeros(global_random_seed):
+    rng = np.random.default_rng(global_random_seed)
+    size = rng.normal(size=1000)
+    gain = np.where(size < 0.8, 0.0, 5000 + 1000 * size)
+    X = pd.DataFrame({"size": size, "gain": gain + 0.0, "other": rng.normal(size=1000)})
+    model = TabularAutoencoder(2, max_epochs=20, random_state=0).fit(X)
+    is_zero = model.reconstruct(X)["gain"] == 0
+    assert is_zero.mean() == pytest.approx((X["gain"] == 0).mean(), abs=0.15)
+    assert (X["gain"][is_zero] == 0).mean() > 0.95

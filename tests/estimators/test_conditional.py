@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -188,6 +190,24 @@ def test_missing_cells_are_filled_beside_the_condition(sites, quick):
     pd.testing.assert_frame_equal(filled[1:], table[1:])
 
 
+def test_cells_that_are_drawn_depend_on_the_condition(rng):
+    site = rng.choice(["Bern", "Oslo"], 500)
+    number = rng.normal(size=500) + 4.0 * (site == "Oslo")
+    kind = np.where(rng.uniform(size=500) < np.where(site == "Oslo", 0.9, 0.1), "a", "b")
+    table = pd.DataFrame({"number": number, "kind": kind, "site": site})
+    params = {"max_epochs": 20, "check_baseline": False, "random_state": 0}
+    model = VariationalAutoencoder(2, architecture="tabular", **params)
+    model.fit(table, condition="site")
+    drawn = model.sample(conditions=np.repeat(["Bern", "Oslo"], 300)).groupby("site")
+    means = drawn["number"].mean()
+    assert abs(means["Bern"]) < 0.7
+    assert abs(means["Oslo"] - 4) < 0.7
+    is_a = drawn["kind"].agg(lambda values: (values == "a").mean())
+    assert is_a["Bern"] < 0.3 < 0.7 < is_a["Oslo"]
+    moved = model.reconstruct(table, to="Oslo")
+    assert (moved["number"] > 2).mean() > 0.9
+
+
 # Values beside other data.
 
 
@@ -317,6 +337,19 @@ def test_searches_and_pipelines(sites, quick):
     pipeline.fit(rest, variationalautoencoder__condition=table["site"])
     model = pipeline[-1]
     assert model.sample(conditions="Oslo").shape == (1, 5)
+
+
+def test_metadata_routing(digits, quick):
+    X, y = digits
+    with config_context(enable_metadata_routing=True):
+        model = VariationalAutoencoder(**quick)
+        model.set_fit_request(condition=True).set_score_request(condition=True)
+        model.set_transform_request(condition=True)
+        pipeline = make_pipeline(StandardScaler(), model).fit(X, condition=y)
+        assert pipeline.transform(X, condition=y).shape == (900, 3)
+        search = BatchedGridSearchCV(model, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, condition=y)
+        scores = cross_val_score(model, X, cv=2, params={"condition": y})
+    assert np.isfinite([search.best_score_, *scores]).all()
 
 
 def test_the_modules_take_a_condition(digits, of_digits):

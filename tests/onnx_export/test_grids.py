@@ -33,6 +33,17 @@ def test_numbers_are_rounded_and_clipped(clip, decimals):
     np.testing.assert_allclose(found, column.grid.nearest(numbers), rtol=1e-15)
 
 
+def test_means_become_values_that_many_rows_hold():
+    values = np.random.default_rng(0).lognormal(3, 1, 500)
+    values[::3], values[1::5] = 0, 100
+    column = TableColumns.learn(pd.DataFrame({"x": values})).columns[0]
+    numbers = np.append(np.linspace(-10, 200, 3001), np.nan)
+    found = grid_module(column, are_means=True)(torch.from_numpy(numbers))
+    expected = column.grid.nearest(numbers, are_means=True)
+    np.testing.assert_array_equal(found, expected)
+    assert (expected == 100).sum() > 10
+
+
 def test_ids_of_new_rows_are_new():
     X = pd.DataFrame({"x": np.arange(40) % 3, "id": range(40)})
     X["name"] = [f"Ms {i}" for i in range(40)]
