@@ -33,8 +33,8 @@ from skae._training.tasks import Subtask, meta_task, task_facts
 from skae.architectures import Tabular
 from skae.exceptions import UnusedParameterWarning, warn
 
-#: Steps of the training of the default estimator, at least, and epochs for them, at most.
-MIN_STEPS, MAX_EPOCHS = 4_000, 400
+#: Rows that the default estimator sees in training, counted each time, and epochs for small tables.
+N_SEEN, EPOCHS = 250_000, (200, 400)
 
 
 def _can_draw(imputer):
@@ -412,8 +412,9 @@ def _is_of_tables(estimator):
 
 def _max_epochs(n_samples):
     """Return how long to train the default estimator: small tables take more epochs."""
-    n_epochs = MIN_STEPS * 32 // n_samples  # of the smallest batches
-    return "auto" if n_epochs < 100 else min(n_epochs, MAX_EPOCHS)
+    fewest, most = EPOCHS
+    n_epochs = N_SEEN // n_samples
+    return "auto" if n_epochs < fewest else min(n_epochs, most)
 
 
 def _seed(rng):
