@@ -85,11 +85,11 @@ plt.show()
 # - The independent columns have the best distributions, as they are the real ones. But a classifier
 #   tells nearly all of these rows from real ones, and a model that is trained on them cannot tell
 #   the diagnosis of real tumors: the relations between columns are lost.
-# - The rows of the autoencoder have nearly the relations of real rows, and a model that is trained
-#   on them predicts nearly as well as one that is trained on real rows. Its columns are further
-#   from the real ones than those of held-out rows: it draws codes and noise that are normally
-#   distributed, so columns with a long tail lose their form, and some areas are negative. The
-#   classifier tells some of the rows from real ones.
+# - The rows of the autoencoder are about as far from the training rows as held-out rows are, in the
+#   distributions of columns and in the relations between them. A model that is trained on them
+#   predicts nearly as well as one that is trained on real rows, and a classifier does not tell
+#   them from real ones. No number is outside the range of the training rows, and areas have one
+#   decimal, as the real ones have.
 # - No row is a copy, and rows of the autoencoder are not nearer to the training rows than held-out
 #   rows are. If they were, the other scores would mean little. This is no proof of privacy: a drawn
 #   row may still tell something about one that was learned from.

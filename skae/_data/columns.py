@@ -176,7 +176,7 @@ class NumberColumn(Column):
         return self._exact(values, cells)
 
     def _exact(self, values, cells):
-        """Return values, those exactly as they were seen whose cells are the same but for rounding."""
+        """Return values, exactly as they were seen if their cells are the same but for rounding."""
         if not len(self.repeated):
             return values
         known = self._scaled(self.repeated)

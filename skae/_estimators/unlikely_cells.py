@@ -32,8 +32,8 @@ def warn_if_unlikely(predictor, rows):
     given = np.flatnonzero(~np.isnan(sample.X[row]))
     names = [columns.names[i] for i in given]
     warn(
-        f"conditions gives {names} together as they hardly ever are in the training rows: given the "
-        f"others, the value of {name!r} is less than a thirtieth as probable as without them. "
+        f"conditions gives {names} together as they hardly ever are in the training rows: given "
+        f"the others, the value of {name!r} is less than a thirtieth as probable as without them. "
         "Rows with such values may not be like real ones.",
         DataWarning,
     )

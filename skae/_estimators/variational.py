@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import as_data, like_input
 from skae._data.given_cells import in_single_precision, read_given
+from skae._data.tables import TableReader
 from skae._estimators.base import BaseAutoencoder
 from skae._estimators.code_prior import MixturePrior
 from skae._estimators.conditional import Conditional, given_condition
@@ -444,12 +445,22 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         output = self._predictor.map(draw, rows, (*rows.sample_shape, 1), nan=np.nan)[..., 0]
         return rows.format.in_frame(rows.format.to_array(output, rng=rng))
 
-    @available_if(lambda self: self._draws_cells)
+    def _drawn_given(self, dataset, rng):
+        """Return rows of a table without missing cells, drawn given the known cells of others."""
+        if self._draws_cells:
+            return self._drawn(in_single_precision(dataset), rng, with_missing=False)
+        shape = (self.n_components_,)
+        mean, std = (self._predictor.map(part, dataset, shape) for part in (encode, _code_std))
+        codes = mean + std * rng.standard_normal(mean.shape)
+        return self._sample(len(codes), _Given(codes), noise=True, lengths=None, random_state=rng)
+
+    @available_if(lambda self: self._reader_class is TableReader)
     def draw_imputations(self, X, n_imputations=5, *, condition=None, random_state=None):
         """Draw several completed tables, for multiple imputation [1]_.
 
-        The missing cells of a row are drawn one after the other, each given the known ones and those
-        drawn before. This method needs an architecture for tables.
+        With the likelihood "mixture" the missing cells of a row are drawn one after the other, each
+        given the known ones and those drawn before; with others all at once, given a code that is
+        drawn. This method needs an architecture for tables.
 
         Parameters
         ----------
@@ -478,11 +489,11 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         """
         check_scalar(n_imputations, "n_imputations", Integral, min_val=1)
         given, rows, conditions = self._given(as_data(X), condition)
-        dataset = in_single_precision(given._reader.read(rows, estimator=given))
+        dataset = given._reader.read(rows, estimator=given)
         rng = self._source(random_state)
         tables = []
         for _ in range(int(n_imputations)):
-            drawn = given._drawn(dataset, rng, with_missing=False)
+            drawn = given._drawn_given(dataset, rng)
             completed = self._joined(dataset.format.complete(rows, drawn), conditions)
             tables.append(like_input(completed, X))
         return tables
@@ -599,6 +610,18 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     @property
     def _n_comparable_components(self):
         return None  # it does not seek the best reconstruction
+
+
+class _Given:
+    """A distribution that draws given codes."""
+
+    def __init__(self, codes):
+        self.codes = codes
+
+    def sample(self, n_samples):
+        """Return the codes."""
+        del n_samples
+        return self.codes
 
 
 def _bound_of(bound, noise):

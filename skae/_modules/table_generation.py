@@ -1,4 +1,4 @@
-"""A variational autoencoder of tables that draws the cells of a row one after another. torch only."""
+"""A variational autoencoder of tables that draws the cells of a row one by one. torch only."""
 
 import math
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Given(NamedTuple):
 
 
 class TableVariationalModule(VariationalModule):
-    """Variational module whose decoder also takes cells of a row, and predicts the others from them.
+    """Variational module whose decoder also takes cells of a row, and predicts the others of them.
 
     Its loss is a `~skae.losses._table_likelihood.TableLikelihood`, its decoder a
     `~skae.architectures._tabular.CellDecoder`. Half of the rows of a batch are decoded from their

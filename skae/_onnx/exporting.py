@@ -188,7 +188,8 @@ def onnx_input(model, X, *, dtype="float32"):
             f"onnx_input is for single estimators of skae, not {type(model).__name__}: the input "
             "of pipelines is X as it is"
         )
-    *_, method = methods_of(last if detector is None else detector)  # one that decodes
+    known = methods_of(last if detector is None else detector)
+    method = "transform" if "transform" in known else known[-1]  # there is a graph of it
     samples = as_method(last, method, dtype, detector).samples
     reader = last._reader
     reader = reader.inputs if isinstance(last, ImageToImageRegressor) else reader

@@ -14,6 +14,7 @@ from skae._data.tables import TableReader
 from skae._estimators.members import Members
 from skae._estimators.predictor import decode, encode, reconstruct
 from skae._modules.conditional import Conditional
+from skae._modules.table_generation import TableVariationalModule
 from skae._onnx.double_nets import in_double
 from skae._onnx.known_anomalies import LoweredScores
 from skae._onnx.recurrent import with_operators
@@ -321,11 +322,7 @@ def samples_of(reader, precision):
 def of_autoencoder(model, method, precision):
     """Return a method of a fitted autoencoder as a `Method`."""
     net, samples = net_of(model, precision), samples_of(model._reader, precision)
-    if isinstance(net, Conditional):
-        raise ValueError(
-            f"to_onnx knows no graph of a {type(model).__name__} that was fitted with a condition: "
-            "a graph has one input. Save it by skae.save."
-        )
+    _check_net(net, model, method)
     if method == "score_samples":
         return Method(samples, Scores(Applied(net, model._score_function())), "scores")
     return _by_codes(model, method, net, samples, precision)
@@ -335,6 +332,7 @@ def of_ensemble(model, method, precision):
     """Return a method of a fitted ensemble as a `Method`."""
     samples = samples_of(model._reader, precision)
     nets = [net_of(member, precision) for member in model.estimators_]
+    _check_net(nets[0], model.estimators_[0], method)
     if method == "score_samples":
         scores = [
             Scores(Applied(net, member._score_function()))
@@ -346,6 +344,21 @@ def of_ensemble(model, method, precision):
     predictor = model._predictor
     joined = JoinedNets(nets, predictor.widths, predictor.features)
     return _by_codes(model, method, joined, samples, precision)
+
+
+def _check_net(net, model, method):
+    """Raise a ValueError if there is no graph of a method of the net of an estimator."""
+    what = f"to_onnx knows no graph of {method!r} of a {type(model).__name__}"
+    if isinstance(net, Conditional):
+        raise ValueError(
+            f"{what} that was fitted with a condition: a graph has one input. Save it by skae.save."
+        )
+    if isinstance(net, TableVariationalModule) and method != "transform":
+        raise ValueError(
+            f"{what} with the likelihood 'mixture', whose quantiles of columns ONNX has no "
+            "operators for: fit it with likelihood='gaussian', or save it by skae.save. There is "
+            "a graph of 'transform'."
+        )
 
 
 def _by_codes(model, method, net, samples, precision):

@@ -30,7 +30,7 @@ LEAST_WIDTH = 1e-6
 LEAST_LOG = -1e4
 
 #: Probability from which on a value is the prediction, instead of the mean.
-PREVAILS = 0.5
+PREVAILS = 2 / 3
 
 
 class TableLikelihood(Loss):
@@ -120,8 +120,9 @@ class TableLikelihood(Loss):
         """
         n, n_mixture = self.column_layout.n_numbers, self._n_mixture
         n_columns = n + len(self.column_layout.widths)
-        parts = output[:, :n_mixture].unflatten(1, (n, -1)) if n else output[:, :0, None]
-        logits, mean, log_scale = parts.split([self.start_logit.shape[1], N_PARTS, N_PARTS], -1)
+        widths = [self.start_logit.shape[1], N_PARTS, N_PARTS]
+        parts = output[:, :n_mixture].reshape(len(output), n, sum(widths))
+        logits, mean, log_scale = parts.split(widths, -1)
         mixture = Mixture(logits + self.start_logit, mean + self.start_mean, log_scale)
         missing = output[:, output.shape[1] - n_columns :] + self.missing_logit
         return mixture, output[:, n_mixture : output.shape[1] - n_columns], missing
@@ -257,7 +258,7 @@ class Mixture:
 class ExpectedCells(nn.Module):
     """Turns outputs of the decoder into cells: means of numbers, probabilities of categories.
 
-    A number that has one value with a probability above one half gets this value, not the mean.
+    A number that has one value with a probability above two thirds gets this value, not the mean.
 
     Parameters
     ----------

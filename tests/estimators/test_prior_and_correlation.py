@@ -121,9 +121,9 @@ def test_total_correlation_is_that_of_the_batch(rng, weighted):
 
 
 def test_independent_units_have_none(rng):
-    mean = torch.from_numpy(rng.normal(size=(2000, 2)))
+    mean = torch.from_numpy(rng.normal(size=(600, 2)))
     small = torch.full_like(mean, -2.0)
-    code = mean + np.exp(-1) * torch.from_numpy(rng.normal(size=(2000, 2)))
+    code = mean + np.exp(-1) * torch.from_numpy(rng.normal(size=(600, 2)))
     assert abs(float(total_correlation(code, mean, small))) < 0.1
     twice, code = mean[:, [0, 0]], code[:, [0, 0]]
     assert float(total_correlation(code, twice, small)) > 0.5
@@ -145,7 +145,7 @@ def test_weight_of_the_total_correlation(rng):
 
 def test_units_become_less_correlated():
     """Pixels of digits: the more weight, the closer codes are to independent ones."""
-    X = load_digits().data[:600] / 16
+    X = load_digits().data[:300] / 16
     params = {"likelihood": "bernoulli", "max_epochs": 25, "random_state": 0}
     found = []
     for tc_weight in (0.0, 1.0, 10.0):

@@ -16,10 +16,12 @@ from torch import nn
 
 from skae import (
     Autoencoder,
+    EnsembleAutoencoder,
     ImageToImageRegressor,
     OutlierDetector,
     Seq2SeqTranslator,
     TabularAutoencoder,
+    VariationalAutoencoder,
 )
 from skae._onnx.exporting import onnx_input, to_onnx
 
@@ -168,6 +170,22 @@ def test_tables_are_restored_as_the_codes_that_the_metadata_explains():
     seconds = restored["since"].astype("datetime64[ns]").astype(int) / 1e9
     assert since["unit"].startswith("seconds since 1970")
     assert error(got[:, 2], seconds.to_numpy()) < 1e-5
+
+
+def test_of_tables_that_are_drawn_cell_by_cell_there_is_a_graph_of_codes():
+    model = VariationalAutoencoder(2, architecture="tabular", **QUICK).fit(TABLE)
+    assert error(*run(to_onnx(model), onnx_input(model, TABLE)), model.transform(TABLE)) < 1e-5
+    for method in ("inverse_transform", "reconstruct", "score_samples"):
+        with pytest.raises(ValueError, match=f"no graph of '{method}'.* likelihood='gaussian'"):
+            to_onnx(model, method)
+    with pytest.raises(ValueError, match="no graph of 'score_samples'.* likelihood='gaussian'"):
+        to_onnx(OutlierDetector(model).fit(TABLE))
+    model = EnsembleAutoencoder(model, 2).fit(TABLE)
+    with pytest.raises(ValueError, match="no graph of 'reconstruct'.* likelihood='gaussian'"):
+        to_onnx(model, "reconstruct")
+    model = VariationalAutoencoder(2, architecture="tabular", likelihood="gaussian", **QUICK)
+    got = run(to_onnx(model.fit(TABLE), "score_samples"), onnx_input(model, TABLE))
+    assert error(*got, model.score_samples(TABLE)) < 1e-5
 
 
 def test_far_rows_get_the_worst_score():
