@@ -44,7 +44,7 @@ print(table.isna().mean().round(2).to_string())
 # ``transform`` gives each missing number its expected value, and each missing category the most
 # probable one. Beside it stands what the mean of a column would do.
 
-imputer = TabularImputer(n_draws=50, random_state=0).fit(table)
+imputer = TabularImputer(random_state=0).fit(table)
 filled, std = imputer.transform(table, return_std=True)
 numbers = complete.columns[:10]
 removed = is_removed[:, :10]
@@ -64,7 +64,7 @@ print(f"{lost.sum()} lost diagnoses, {100 * right:.0f} % of them filled in right
 # The bars are 90 % intervals of draws, for 60 of the missing cells. A cell that follows from others
 # has a short bar. About nine in ten true values are inside of their bars.
 
-draws = np.array([one["mean concavity"] for one in imputer.draw_imputations(table, 100)])
+draws = np.array([one["mean concavity"] for one in imputer.draw_imputations(table, 50)])
 missing = np.flatnonzero(table["mean concavity"].isna())
 true = complete["mean concavity"].to_numpy()
 low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
