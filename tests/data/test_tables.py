@@ -333,7 +333,9 @@ def test_feature_losses_add_up_to_the_score(frame, model):
 
 def test_variational_autoencoder_draws_tables(frame):
     architecture = Tabular(clip_to_range=False)  # ends are drawn more than once
-    model = VariationalAutoencoder(2, architecture=architecture, **QUICK).fit(frame)
+    model = VariationalAutoencoder(
+        2, architecture=architecture, likelihood="gaussian", **QUICK
+    ).fit(frame)
     drawn = model.sample(50)
     assert drawn.dtypes.equals(frame.dtypes)
     assert set(drawn["name"]) == {"young", "old"}
