@@ -145,6 +145,10 @@ MODELS = {
         ).fit(TABLE),
         TABLE,
     ),
+    "drawn table": (
+        lambda: VariationalAutoencoder(2, architecture="tabular", **QUICK).fit(TABLE),
+        TABLE,
+    ),
     "scorer": (lambda: TabularOutlierScorer(n_estimators=2, random_state=0).fit(TABLE), TABLE),
     "detector": (
         lambda: OutlierDetector(Autoencoder(2, **TINY), random_state=0).fit(FRAME),
