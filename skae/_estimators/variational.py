@@ -385,6 +385,11 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
             condition was not seen in ``fit``.
         """
         if conditions is not None and self._draws_cells and self._condition_reader is None:
+            if density is not None or not noise:
+                raise ValueError(
+                    "density and noise=False are for rows that are drawn from their code alone: "
+                    "leave them out with conditions, by which the cells of a table are drawn."
+                )
             return self._sample_given(n_samples, conditions, random_state)
         given, conditions = self._given_codes(conditions, "conditions")
         if n_samples is None:

@@ -35,10 +35,10 @@ class TableVariationalModule(VariationalModule):
     """Variational module whose decoder also takes cells of a row, and predicts the others of them.
 
     Its loss is a `~skae.losses._table_likelihood.TableLikelihood`, its decoder a
-    `~skae.architectures._tabular.CellDecoder`. Half of the rows of a batch are decoded from their
-    code alone, as in any variational autoencoder. Of the others some cells are known, a random
-    number of random ones, and the loss is that of the rest; half of these rows have a code. So
-    the decoder learns the distribution of any cells given any others, in any order [1]_, with
+    `~skae.architectures._tabular.CellDecoder`. A quarter of the rows of a batch are decoded from
+    their code alone, as in any variational autoencoder. Of the others some cells are known, a
+    random number of random ones, and the loss is that of the rest; a third of them have a code.
+    So the decoder learns the distribution of any cells given any others, in any order [1]_, with
     and without a code [2]_.
 
     References
