@@ -594,7 +594,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         self.n_active_units_ = int((codes.var(0, dtype=np.float64) > MIN_ACTIVITY).sum())
         self.prior_ = None
         is_mixture_better = self._draws_cells or dataset.n_conditions
-        if self.prior == "mixture" or (self.prior == "auto" and is_mixture_better):
+        is_wanted = self.prior == "mixture" or (self.prior == "auto" and is_mixture_better)
+        if is_wanted and len(sample) > 1:
             parts = self._predictor, dataset, self.n_components_
             self.prior_ = MixturePrior.fit(*parts, self._score_seed)
         if self._likelihood == "gaussian":

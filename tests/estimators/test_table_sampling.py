@@ -150,7 +150,7 @@ def test_cells_that_do_not_go_together():
     sex = rng.choice(["f", "m"], n)
     pregnant = np.where((sex == "f") & (rng.random(n) < 0.5), "yes", "no")
     X = pd.DataFrame({"sex": sex, "pregnant": pregnant})
-    model = VariationalAutoencoder(1, max_epochs=40, **QUICK).fit(X)
+    model = VariationalAutoencoder(1, max_epochs=150, **QUICK).fit(X)
     with pytest.warns(DataWarning, match=r"\['sex', 'pregnant'\] together as they hardly ever"):
         rows = model.sample(3, conditions={"sex": "m", "pregnant": "yes"})
     assert (rows.pregnant == "yes").all()
