@@ -101,7 +101,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         that is fitted after the training, to codes of at most 10,000 training samples [7]_, and
         one for each category of a condition: it helps where codes are not distributed as the
         prior, such as with a ``beta`` below 1. "auto" is "mixture" for tables, and for models that
-        are fitted with a condition, else "normal". Scores do not depend on it.
+        are fitted with a condition, else and after ``partial_fit`` "normal". Scores do not depend
+        on it.
     <architecture>
     <training>
 
@@ -593,7 +594,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         codes = self._predictor.map(encode, sample, (self.n_components_,))
         self.n_active_units_ = int((codes.var(0, dtype=np.float64) > MIN_ACTIVITY).sum())
         self.prior_ = None
-        is_mixture_better = self._draws_cells or dataset.n_conditions
+        is_of_all = self.net_.anneals  # partial_fit sees some of the samples
+        is_mixture_better = is_of_all and (self._draws_cells or dataset.n_conditions)
         is_wanted = self.prior == "mixture" or (self.prior == "auto" and is_mixture_better)
         if is_wanted and len(sample) > 1:
             parts = self._predictor, dataset, self.n_components_

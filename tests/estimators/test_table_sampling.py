@@ -277,3 +277,11 @@ def test_models_of_arrays_have_no_columns_to_give():
     model, _ = use(ODD["array"])
     with pytest.raises(ValueError, match="fitted on an array"):
         model.sample(2, conditions={"a": 1.0})
+
+
+def test_codes_are_drawn_from_a_mixture_after_fit_alone():
+    model = VariationalAutoencoder(2, max_epochs=1, **QUICK).fit(X)
+    assert model.prior_ is not None
+    model.partial_fit(X.head(40))
+    assert model.prior_ is None  # of 40 rows it would be a poor one
+    assert len(model.sample(3)) == 3
