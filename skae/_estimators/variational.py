@@ -433,7 +433,8 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
     def _sample_given(self, n_samples, conditions, random_state):
         """Return rows of a table of which some cells are given."""
         check_is_fitted(self)
-        n_samples = n_samples and int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
+        if n_samples is not None:
+            n_samples = int(check_scalar(n_samples, "n_samples", Integral, min_val=1))
         rows = read_given(self._reader, conditions, n_samples)
         warn_if_unlikely(self._predictor, rows)
         return self._drawn(rows, self._source(random_state))

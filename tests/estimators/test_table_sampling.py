@@ -285,3 +285,16 @@ def test_codes_are_drawn_from_a_mixture_after_fit_alone():
     model.partial_fit(X.head(40))
     assert model.prior_ is None  # of 40 rows it would be a poor one
     assert len(model.sample(3)) == 3
+
+
+@pytest.mark.parametrize("n_samples", [0, -1])
+def test_no_rows_cannot_be_drawn(model, n_samples):
+    with pytest.raises(ValueError, match="n_samples"):
+        model.sample(n_samples, conditions={"kind": "shop"})
+    with pytest.raises(ValueError, match="n_samples"):
+        model.sample(n_samples)
+
+
+def test_given_cells_take_no_density(model):
+    with pytest.raises(ValueError, match="density and noise=False"):
+        model.sample(2, conditions={"kind": "shop"}, noise=False)
