@@ -459,7 +459,9 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         shape = (self.n_components_,)
         mean, std = (self._predictor.map(part, dataset, shape) for part in (encode, _code_std))
         codes = mean + std * rng.standard_normal(mean.shape)
-        return self._sample(len(codes), _Given(codes), noise=True, lengths=None, random_state=rng)
+        return self._sample(
+            len(codes), _GivenCodes(codes), noise=True, lengths=None, random_state=rng
+        )
 
     @available_if(lambda self: self._reader_class is TableReader)
     def draw_imputations(self, X, n_imputations=5, *, condition=None, random_state=None):
@@ -621,7 +623,7 @@ class VariationalAutoencoder(Conditional, ArchitectureParameters, BaseAutoencode
         return None  # it does not seek the best reconstruction
 
 
-class _Given:
+class _GivenCodes:
     """A distribution that draws given codes."""
 
     def __init__(self, codes):

@@ -44,9 +44,10 @@ def to_onnx(model, method=None, *, X=None, dtype="float32", opset=DEFAULT_OPSET)
     method : {"transform", "inverse_transform", "reconstruct", "score_samples", "predict", \
             "decision_function", "p_value"} or None, default=None
         What the model computes. None is "transform" for autoencoders and "predict" for
-        `ImageToImageRegressor` and `OutlierDetector`. For a pipeline that ends in an estimator of
-        scikit-learn, None is the only choice: it gives what skl2onnx makes of it, labels and
-        probabilities for a classifier.
+        `ImageToImageRegressor` and `OutlierDetector`. A `VariationalAutoencoder` with the
+        likelihood "mixture", the default for tables, has "transform" alone. For a pipeline that
+        ends in an estimator of scikit-learn, None is the only choice: it gives what skl2onnx
+        makes of it, labels and probabilities for a classifier.
     X : DataFrame, array-like or None, default=None
         For pipelines, rows that show what the inputs are: one for each column of a DataFrame,
         else one of the dtype and width of the array. None is one input of numbers.
