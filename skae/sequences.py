@@ -8,6 +8,7 @@ series that are too long to be one sequence.
 from functools import partial
 from numbers import Integral
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_array, check_scalar
@@ -15,7 +16,7 @@ from sklearn.utils import check_array, check_scalar
 from skae._data.arrays import read_array
 from skae._data.checks import as_numbers
 from skae._data.dtypes import inferred
-from skae._data.frames import column_names, is_frame, narwhals_frame
+from skae._data.frames import FrameFormat, column_names, is_frame, narwhals_frame
 from skae._names import did_you_mean
 
 __all__ = ["from_long_frame", "sliding_windows", "windowed_errors"]
@@ -191,22 +192,24 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
     ----------
     estimator : object with ``reconstruction_errors``
         Autoencoder fitted on such windows, see `sliding_windows`.
-    series : array-like of shape (n_steps,) or (n_steps, n_features)
+    series : array-like, Series or DataFrame of shape (n_steps,) or (n_steps, n_features)
         One axis gives windows of shape (n_windows, length), two (n_windows, length,
         n_features).
     length : int
         Steps of a window.
     stride : int or None, default=None
         Steps from one window to the next. None is half a window. The last window ends with
-        the series.
+        the series. Errors depend on it, see Notes.
     channels_first : bool, default=False
         Whether the estimator takes windows of shape (n_features, length), not (length,
         n_features).
 
     Returns
     -------
-    errors : ndarray of the shape of the series
-        Mean squared errors, in squared units of the series. NaN where a value is missing.
+    errors : ndarray, Series or DataFrame of the shape of the series
+        Mean squared errors, in squared units of the series. NaN where a value is missing. A
+        Series or DataFrame of the same library for one of pandas, polars or pyarrow, with its
+        index and the names of its columns.
 
     Raises
     ------
@@ -217,6 +220,22 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
     See Also
     --------
     skae.inspection.SeriesScoreDisplay : Draws a series with its scores.
+    skae.metrics.vus_pr_score : Judges such errors, where anomalies are known.
+
+    Notes
+    -----
+    A small ``stride`` takes more time, and makes errors depend less on where windows begin. A
+    model may restore the ends of a window worse than its middle, and it follows a fault more
+    easily at an end. With ``stride=length`` a step is in one window, with ``stride=1`` in up to
+    ``length``; the first and the last steps of the series are in few windows with any stride.
+
+    We measured this on a sine whose frequency wanders, with windows of 50 steps and four
+    components, recurrent and dense, three seeds each. The first and the last step of a window
+    had 1.5 to 2 times the mean error. A fault of ten steps was moved to ten places, and its
+    largest mean error was, as a multiple of the smallest, 1.3 to 1.6 with ``stride=1``, 1.4 to
+    1.8 with a fifth of a window, 2.4 to 2.9 with half a window, and 5.9 to 7.5 with
+    ``stride=length``. On a steady sine, which the models restore up to its noise, the ends of
+    windows had 0.9 to 1.04 times the mean error.
 
     Examples
     --------
@@ -231,12 +250,26 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
     >>> bool(995 < errors.argmax() < 1015)
     True
     """
-    series = _as_series(series)
+    make = _maker(series)
+    values = _as_series(series)
 
     def errors(windows):
         return _errors(estimator, windows, channels_first and windows.ndim == 3)
 
-    return mean_over_windows(errors, series, length, stride, series.shape)
+    return make(mean_over_windows(errors, values, length, stride, values.shape))
+
+
+def _maker(series):
+    """Return a function that makes arrays DataFrames or Series like a given one, if it is one."""
+    if frame := FrameFormat.of(series, "series"):
+        return frame.make
+    if isinstance(series, pd.Series):
+        return partial(pd.Series, index=series.index, name=series.name)
+    if isinstance(series, np.ndarray) or not nw.dependencies.is_into_series(series):
+        return lambda array: array
+    column = nw.from_native(series, series_only=True)
+    make = partial(nw.new_series, column.name, backend=column.implementation)
+    return lambda array: make(array).to_native()
 
 
 def mean_over_windows(function, series, length, stride, shape):

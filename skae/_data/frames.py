@@ -84,9 +84,9 @@ class FrameFormat:
         vars(self).update(library=library, columns=columns, index=index)
 
     @classmethod
-    def of(cls, X):
-        """Return the format of a DataFrame, or None if X is none."""
-        frame = narwhals_frame(X)
+    def of(cls, X, name="X"):
+        """Return the format of a DataFrame, or None if X is none; errors call it ``name``."""
+        frame = narwhals_frame(X, name)
         if frame is None:
             return None
         native = frame.to_native()

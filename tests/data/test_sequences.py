@@ -470,6 +470,36 @@ def test_errors_of_windows_are_averaged_over_overlaps(rng, n_features, stride, m
     np.testing.assert_allclose(errors, series)
 
 
+@pytest.mark.parametrize("name", ["load", 5, None])
+def test_errors_of_a_pandas_series_keep_its_index(rng, name):
+    series = pd.Series(rng.normal(size=23), pd.date_range("2026", periods=23, freq="h"), name=name)
+    errors = windowed_errors(Echo(), series, length=4)
+    pd.testing.assert_series_equal(errors, series)
+
+
+def test_errors_of_data_frames_are_such(rng):
+    """Echo gives the values back, and the frames are float64: all is as it was."""
+    values = rng.normal(size=(23, 2))
+    frame = pd.DataFrame(values, pd.date_range("2026", periods=23, name="day"), ["load", "heat"])
+    pd.testing.assert_frame_equal(windowed_errors(Echo(), frame, length=4), frame)
+    frame = pl.DataFrame(frame)
+    assert windowed_errors(Echo(), frame, length=4).schema == frame.schema
+    np.testing.assert_allclose(windowed_errors(Echo(), frame, length=4), values)
+    errors = windowed_errors(Echo(), frame["heat"], length=4)
+    assert isinstance(errors, pl.Series)
+    assert errors.name == "heat"
+    np.testing.assert_allclose(errors, values[:, 1])
+
+
+def test_errors_of_frames_with_missing_values_and_doubled_names():
+    series = pd.Series([1, 2, None, 4, 5, 6], dtype="Int64", index=list("abcdef"))
+    errors = windowed_errors(Echo(), series, length=2)
+    assert errors.index[errors.isna()].tolist() == ["c"]
+    assert isinstance(windowed_errors(Echo(), series.tolist()[3:], length=2), np.ndarray)
+    with pytest.raises(ValueError, match="^series has more than one column of the name"):
+        windowed_errors(Echo(), pd.DataFrame(np.ones((5, 2)), columns=["a", "a"]), length=2)
+
+
 def test_windows_of_estimators_with_channels_first(X):
     series = np.random.default_rng(0).normal(size=(100, 2))
     windows = sliding_windows(series, 10, 5, channels_first=True)
