@@ -22,6 +22,7 @@ from skae._outliers.image_scorer import ImageOutlierScorer
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._persistence.files import load, save
 from skae._persistence.registry import register
+from skae._series.detector import SeriesOutlierDetector
 from skae._text.translator import Seq2SeqTranslator
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "OutlierDetector",
     "RecurrentAutoencoder",
     "Seq2SeqTranslator",
+    "SeriesOutlierDetector",
     "SparseAutoencoder",
     "TabularAutoencoder",
     "TabularImputer",

@@ -1,0 +1,1 @@
+"""Outliers in long series and in streams."""

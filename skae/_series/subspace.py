@@ -1,0 +1,65 @@
+"""Principal components of windows, and how unusual windows are within and beside them."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+
+#: Share of the variance of windows that the components hold.
+VARIANCE = 0.93
+
+#: What codes far from the center count, beside the error of the reconstruction. Levels drift from
+#: one day to the next, so it is little; but a level that was never seen must count.
+WEIGHT_OF_CODES = 0.3
+
+#: Errors that rounding can cause, in spreads of the features.
+ROUNDING = 1e-6
+
+
+class PrincipalWindows(BaseEstimator):
+    """A linear autoencoder of windows, and their distance from what it learned.
+
+    The distance has two parts: the error of the reconstruction (Q), and how far the code is from
+    the center, in standard deviations of each component (Hotelling's T-squared) [1]_. Both are
+    divided by their means in training, and the second counts little.
+
+    Attributes
+    ----------
+    pca_ : PCA
+        The components.
+
+    References
+    ----------
+    .. [1] J. E. Jackson and G. S. Mudholkar, "Control procedures for residuals associated with
+       principal component analysis", Technometrics 21, 1979.
+    """
+
+    def fit(self, X, y=None):
+        """Learn the components of windows, shape (n_windows, n_values)."""
+        del y
+        with np.errstate(invalid="ignore"):  # windows that are all the same have no variance
+            self.pca_ = PCA(VARIANCE, svd_solver="covariance_eigh").fit(X)
+        total = X.var(0, dtype=np.float64).sum()
+        of_components = self.pca_.explained_variance_.astype(np.float64)
+        least = ROUNDING * X.shape[1]
+        self.mean_error_ = max(total - of_components.sum(), ROUNDING * total, least)
+        self.variances_ = np.maximum(of_components, max(ROUNDING * total, least))
+        return self
+
+    def _parts(self, X):
+        codes = self.pca_.transform(X)
+        residuals = X - self.pca_.inverse_transform(codes)
+        weights = WEIGHT_OF_CODES / (len(self.variances_) * self.variances_)
+        return residuals, codes, weights
+
+    def score_samples(self, X):
+        """Return minus the distance of windows, shape (n_windows,)."""
+        residuals, codes, weights = self._parts(X)
+        squares = np.square(residuals).sum(1, dtype=np.float64) / self.mean_error_
+        distances = np.sqrt(squares + np.square(codes) @ weights)
+        return -np.where(distances < ROUNDING, 0, distances)
+
+    def cell_errors(self, X):
+        """Return what each value adds to the squared distance, at least 0, shape of X."""
+        residuals, codes, weights = self._parts(X)
+        of_codes = (codes * weights) @ self.pca_.components_ * (X - self.pca_.mean_)
+        return np.maximum(np.square(residuals) / self.mean_error_ + of_codes, 0)
