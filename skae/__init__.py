@@ -22,6 +22,7 @@ from skae._outliers.image_scorer import ImageOutlierScorer
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._persistence.files import load, save
 from skae._persistence.registry import register
+from skae._series.streaming import StreamingThreshold
 from skae._text.translator import Seq2SeqTranslator
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "RecurrentAutoencoder",
     "Seq2SeqTranslator",
     "SparseAutoencoder",
+    "StreamingThreshold",
     "TabularAutoencoder",
     "TabularImputer",
     "TabularOutlierScorer",

@@ -17,6 +17,7 @@ FLOORS = (
     {"_training"},
     {"_estimators"},
     {"_text", "_outliers", "_model_selection"},
+    {"_series"},
     {"_persistence", "_onnx", "inspection", "model_selection"},
     {"__init__"},
 )

@@ -37,6 +37,8 @@ from skae._outliers.pixel_levels import PixelLevels
 from skae._outliers.tails import TailScale
 from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeColumns
 from skae._persistence import sklearn_parts
+from skae._series.rolling_scores import RollingScores
+from skae._series.stream_method import StreamMethod
 from skae._text.casing import Casing
 from skae._text.known_words import KnownWords
 from skae._text.normalization import Normalizer
@@ -54,7 +56,7 @@ BASES = (
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
-    *(PatchDistances, PixelLevels),
+    *(PatchDistances, PixelLevels, RollingScores, StreamMethod),
     *(Padded, Stretched, _Draw, CodeTables, MixturePrior),
     *(KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
 )

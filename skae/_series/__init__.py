@@ -1,0 +1,1 @@
+"""Series and streams: rows in the order of time."""
