@@ -13,16 +13,19 @@ from skae._series.tail_fit import Tail, fit_tail
 #: Peaks to start with, at least, and those that are kept, at most.
 MIN_PEAKS, MAX_PEAKS = 10, 1000
 
-#: Outliers among the peaks, at most, for each false alarm that there should be.
-MAX_CENSORED = 2
+#: Fraction of ``alpha`` above which the p-value of an outlier may be that of a false alarm.
+PLAUSIBLE = 0.01
+
+#: Fraction of the peaks that may be outliers.
+MAX_CENSORED = 0.5
 
 
 class PeaksThreshold(StreamMethod):
     """SPOT: a threshold from the tail of the scores, a generalized Pareto distribution.
 
     Scores below ``start`` are peaks. The tail is fitted to how far they lie below. Without the
-    false alarms among the outliers, it would seem shorter with each one. So some outliers are among
-    the peaks. Of these it only counts that they are below the threshold, however low they are.
+    false alarms among the outliers, it would seem shorter with each one. So outliers that may be
+    false alarms are among the peaks, and count as below the threshold, however low they are.
 
     Parameters
     ----------
@@ -53,7 +56,6 @@ class PeaksThreshold(StreamMethod):
         self.n_normal, self.n_peaks = len(residuals), len(excesses)
         self.excesses = deque(excesses.tolist(), MAX_PEAKS)
         self.is_censored = deque([False] * len(self.excesses), MAX_PEAKS)
-        self.max_censored = MAX_CENSORED * alpha / tail_fraction
         self._fit()
 
     def _residuals(self, scores, n_needed):
@@ -87,11 +89,16 @@ class PeaksThreshold(StreamMethod):
     def move(self, score, is_outlier):
         """Learn a score."""
         if is_outlier:
-            excess, max_censored = self._excess(), self.max_censored * len(self.is_censored)
-            if excess > 0 and sum(self.is_censored) < max_censored:
-                self._add_peak(excess, True)
+            self._add_outlier(score)
         elif abs(score) < MAX_SCORE:
             self._add_normal(score - self.level)
+
+    def _add_outlier(self, score):
+        """Learn a score that may be normal, as its p-value is not far below ``alpha``."""
+        excess, n_censored = self._excess(), sum(self.is_censored)
+        is_plausible = self.p_value(score) > PLAUSIBLE * self.alpha
+        if is_plausible and excess > 0 and n_censored < MAX_CENSORED * len(self.is_censored):
+            self._add_peak(excess, True)
 
     def _add_normal(self, residual):
         self.normal.add(residual)

@@ -125,15 +125,16 @@ class StreamingThreshold(
     All scores enter the window of "quantile", those of outliers, too. If a new, lower level
     lasts, the first ``alpha * (window + 1)`` rows of it are outliers. After ``k`` rows, the
     probability of an outlier has fallen to about ``alpha * window / k``. With "dspot", the first
-    ``patience`` rows are outliers. With "spot", all of them are: fit it anew.
+    ``patience`` rows are outliers. With "spot", all of them are, if they score low enough: fit it
+    anew.
 
     The tail has at most 1,000 of the last peaks, and is fitted again with each new one. It is not
     fitted by maximum likelihood as in [1]_, but as in [4]_, which is faster and never fails.
     Outliers do not change the tail in [1]_. But some of them are false alarms, and without these,
     the tail seems shorter and shorter: in simulations, the rate of false alarms grew to several
-    times ``alpha``. So here some outliers are among the peaks, at most a fraction
-    ``2 * alpha / tail_fraction`` of them. It only counts that they are below the threshold, not
-    how low they are.
+    times ``alpha``. So here outliers are among the peaks if they may be false alarms, as their
+    p-value is above ``alpha / 100``. It only counts that they are below the threshold, not how
+    low they are.
 
     References
     ----------
@@ -310,7 +311,8 @@ class StreamingThreshold(
 
     def _check_columns(self, X):
         """Raise an error if X is not rows of as many columns as at ``fit``."""
-        if "n_features_in_" in vars(self) and len(np.shape(X)) == 1:
+        is_array = isinstance(X, (np.ndarray, list, tuple))
+        if is_array and np.ndim(X) == 1 and "n_features_in_" in vars(self):
             raise ValueError(
                 f"X has one axis, but {self.n_features_in_} columns are expected. Reshape your "
                 "data: of one row, give X.reshape(1, -1)."

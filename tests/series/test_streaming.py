@@ -175,6 +175,15 @@ def test_false_alarms_of_tails_do_not_grow(method, draw):
     assert abs((p_values <= 0.5).mean() - 0.5) < 0.03
 
 
+@pytest.mark.parametrize("method", ["spot", "dspot"])
+def test_tails_do_not_learn_from_anomalies(method):
+    scores, is_anomaly = drawn(20_000, 1), np.random.default_rng(0).uniform(size=20_000) < 0.05
+    scores[is_anomaly] -= 10
+    labels, _ = following(method, drawn(2000), alpha=0.01).update(column(scores))
+    assert (labels[is_anomaly] == -1).all()
+    assert 0.006 < (labels[~is_anomaly] == -1).mean() < 0.015
+
+
 def test_extreme_values_need_no_scores_as_rare_as_they_are():
     scores, rare = drawn(2000), 1e-5
     stream = following("spot", scores, alpha=rare)
