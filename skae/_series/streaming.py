@@ -72,8 +72,8 @@ class StreamingThreshold(
     calibration_fraction : float, default=0.5
         Fraction of the rows of ``fit``, the last ones, that are held out for the threshold.
     tail_fraction : float, default=0.1
-        Fraction of the scores that the tail of "spot" and "dspot" begins at. More than ``alpha``:
-        five times as much or more is better.
+        Fraction of the scores that are the tail of "spot" and "dspot". More than ``alpha``: five
+        times as much or more is better. The held-out rows must have 10 scores in the tail.
     depth : int, default=50
         Number of scores in the mean of "dspot".
     patience : int or None, default=100

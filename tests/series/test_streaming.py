@@ -453,6 +453,14 @@ def test_errors_of_parameters(params, message):
         stream.update([[0.0]])
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [("estimator", "detector"), ("q", "alpha"), ("contamination", "alpha")]
+)
+def test_names_of_others(given, meant):
+    with pytest.raises(TypeError, match=f"Did you mean {meant!r}"):
+        StreamingThreshold(**{given: 0.01})
+
+
 def test_errors_of_data():
     stream = StreamingThreshold(FirstColumn()).fit(np.ones((400, 2)))
     before = pickle.dumps(stream)
