@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags
@@ -14,7 +15,11 @@ from skae._data.frames import plain_samples, samples_of
 from skae._data.given import as_data
 from skae._outliers.cells import joined_rows, take_rows
 from skae._outliers.scorer import TabularOutlierScorer
-from skae._outliers.training_scores import scores_with_missing
+from skae._outliers.training_scores import (
+    NUMERICAL_ERRORS,
+    numerical_error,
+    scores_with_missing,
+)
 from skae._outliers.wrapped import ColumnNames, column_names_of, seeded_clone
 from skae._params import (
     FittedAttributes,
@@ -29,11 +34,17 @@ from skae._params import (
 from skae._series.peaks import DriftingPeaksThreshold, PeaksThreshold
 from skae._series.rolling_quantile import RollingQuantile, least_window
 from skae._sklearn import check_n_features, num_samples
+from skae._training.tasks import Subtask, meta_task, task_facts
 
 
 @parameter_class
 class StreamingThreshold(
-    MetaEstimatorMixin, OutlierMixin, ColumnNames, FittedAttributes, ParameterMixin
+    MetaEstimatorMixin,
+    OutlierMixin,
+    ColumnNames,
+    FittedAttributes,
+    CallbackSupportMixin,
+    ParameterMixin,
 ):
     """Find outliers in a stream by a threshold that follows the scores.
 
@@ -231,24 +242,36 @@ class StreamingThreshold(
             )
 
     def _fit(self, X):
-        n_samples, detector = num_samples(X), self._original()
-        check_n_features(self, X, reset=True)
-        self._names, n_learned = column_names_of(X), 0
-        if not isinstance(detector, FrozenEstimator):
-            n_learned = n_samples - floor(self.calibration_fraction * n_samples)
-            if n_learned == n_samples > 0:
-                raise ValueError(
-                    f"X has {n_samples} sample(s), of which calibration_fraction="
-                    f"{self.calibration_fraction} leaves none for the threshold. Give more rows."
-                )
-            detector.fit(take_rows(X, np.arange(n_learned)))
-        self.detector_, self.n_seen_ = detector, 0
-        self.n_context_ = _context_of(detector)
-        start = max(0, n_learned - self.n_context_)
-        scores = self._scores_of_last(take_rows(X, np.arange(start, n_samples)), self.n_context_)
-        self._follower = self._calibrated(scores[~np.isnan(scores)])
-        self._context = None
-        self._keep(X)
+        detector = self._original()
+        is_fitted = isinstance(detector, FrozenEstimator)
+        with meta_task(task_facts(self, X), int(not is_fitted)) as task:
+            n_learned = 0 if is_fitted else self._learn(detector, X, task)
+            check_n_features(self, X, reset=True)
+            self._names, self.detector_, self.n_seen_ = column_names_of(X), detector, 0
+            self.n_context_, self._context = _context_of(detector), None
+            first = max(0, n_learned - self.n_context_)
+            rows = take_rows(X, np.arange(first, num_samples(X)))
+            scores = self._scores_of_last(rows, self.n_context_)
+            self._follower = self._calibrated(scores[~np.isnan(scores)])
+            self._keep(X)
+
+    def _learn(self, detector, X, task):
+        """Fit the detector on the first rows, and return how many they are."""
+        n_samples = num_samples(X)
+        n_learned = n_samples - floor(self.calibration_fraction * n_samples)
+        if n_learned == n_samples > 0:
+            raise ValueError(
+                f"X has {n_samples} sample(s), of which calibration_fraction="
+                f"{self.calibration_fraction} leaves none for the threshold. Give more rows."
+            )
+        rows = take_rows(X, np.arange(n_learned))
+        within = Subtask(self, task.subcontext(task_name="fit-detector"))
+        try:
+            with within.fit_of(detector, rows):
+                detector.fit(rows, None)  # some require y
+        except NUMERICAL_ERRORS as error:
+            raise numerical_error(error, detector) from error
+        return n_learned
 
     def _original(self):
         rng = check_random_state(self.random_state)
