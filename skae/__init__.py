@@ -23,6 +23,7 @@ from skae._outliers.scorer import TabularOutlierScorer
 from skae._persistence.files import load, save
 from skae._persistence.registry import register
 from skae._series.detector import SeriesOutlierDetector
+from skae._series.streaming import StreamingThreshold
 from skae._text.translator import Seq2SeqTranslator
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Seq2SeqTranslator",
     "SeriesOutlierDetector",
     "SparseAutoencoder",
+    "StreamingThreshold",
     "TabularAutoencoder",
     "TabularImputer",
     "TabularOutlierScorer",

@@ -99,6 +99,10 @@ PARAMETERS = {
     "estimator": "model base_estimator detector autoencoder",
     "vocabulary_size": "vocab_size",
     "beam_size": "num_beams n_beams beam_width",
+    "detector": "estimator model base_estimator scorer",
+    "alpha": "q risk contamination nu outlier_fraction false_alarm_rate fpr",
+    "depth": "d",
+    "tail_fraction": "level init_level",
     "verbose": "verbosity progress progress_bar",
     "warm_start": "resume",
 }

@@ -24,6 +24,7 @@ from skae import (
     RecurrentAutoencoder,
     Seq2SeqTranslator,
     SparseAutoencoder,
+    StreamingThreshold,
     TabularAutoencoder,
     TabularImputer,
     TabularOutlierScorer,
@@ -105,6 +106,7 @@ DETECTORS = [
     OutlierDetector(Autoencoder(**QUICK)),
     TabularOutlierScorer(),
     TabularOutlierScorer(TabularAutoencoder(**QUICK), n_estimators=1, assume_clean=True),
+    StreamingThreshold(PCA(), alpha=0.5),
 ]
 TRANSLATORS = [
     Seq2SeqTranslator(**QUICK),
@@ -175,6 +177,7 @@ def test_checks_of_any_input(estimator, check):
         RecurrentAutoencoder,
         RecurrentEncoderDecoder,
         Seq2SeqTranslator,
+        StreamingThreshold,
         TabularAutoencoder,
         TabularImputer,
         TabularOutlierScorer,
@@ -195,7 +198,13 @@ def test_repr_names_the_parameters_that_differ(estimator):
     assert type(estimator).__name__ in estimator._repr_html_()
 
 
-META = [EnsembleAutoencoder, OutlierDetector, TabularImputer, TabularOutlierScorer]
+META = [
+    EnsembleAutoencoder,
+    OutlierDetector,
+    StreamingThreshold,
+    TabularImputer,
+    TabularOutlierScorer,
+]
 
 
 @pytest.mark.parametrize("wrong", [PCA(), StandardScaler(), PCA, "pca", []], ids=repr)

@@ -45,8 +45,10 @@ EXCEPTIONS = {
     "_model_selection/fit_many.py": "estimators of the user",
     "_outliers/detector.py": "an estimator of the user",
     "_outliers/heat_maps.py": "an estimator of the user",
+    "_outliers/wrapped.py": "an estimator of the user",
     "_persistence/decoding.py": "objects of any class",
     "_persistence/encoding.py": "objects of any class",
+    "_series/streaming.py": "a detector of the user",
     "inspection/_scoring.py": "estimators of the user",
     "inspection/_models.py": "estimators of the user",
     # What a class has.

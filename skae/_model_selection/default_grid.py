@@ -68,6 +68,7 @@ SPACES = {
     },
     "EnsembleAutoencoder": {"max_features": Choice((0.6, 1.0)), "bootstrap": Choice((False, True))},
     "OutlierDetector": {"estimator": Choice((None, IsolationForest(random_state=0)))},
+    "StreamingThreshold": {"method": Choice(("quantile", "spot", "dspot"))},
     "TabularImputer": {"add_indicator": Choice((False, True))},
     "TabularOutlierScorer": {
         "n_neighbors": Choice(((1, 4, 16), (1,), (16,))),

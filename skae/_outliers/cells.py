@@ -58,6 +58,27 @@ def take_rows(X, rows):
     return FrameFormat.of(X).assemble([_take(c, rows) for c in narwhals_frame(X).iter_columns()])
 
 
+def joined_rows(first, second):
+    """Return the samples of two data sets of the same kind, one set after the other.
+
+    DataFrames are in the format of the first one, with a new index.
+    """
+    if is_frame(first) and is_frame(second):
+        columns = _joined([narwhals_frame(first), narwhals_frame(second)])
+        table = replace(FrameFormat.of(first), index=None)
+        return table.assemble([column.to_native() for column in columns])
+    if sparse.issparse(first) and sparse.issparse(second):
+        return sparse.vstack([first, second], format="csr")
+    if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
+        return [*first, *second]
+    if is_frame(first) or is_frame(second):
+        raise ValueError(
+            "X is a DataFrame, but the rows before were none, or the other way round. Give all "
+            "rows in the same format."
+        )
+    return np.concatenate([np.asarray(first), np.asarray(second)])
+
+
 def as_frame(values, X):
     """Return a table of the shape of X as a DataFrame, with the names and the index of X."""
     if not is_frame(X):

@@ -12,11 +12,8 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from skae._data.frames import aligned, narwhals_frame
 from skae._data.given import as_data
-from skae._data.plain import plain_values, value_of
 from skae._estimators.autoencoder import Autoencoder
 from skae._outliers.cells import take_rows
 from skae._outliers.explaining import ExplainMixin
@@ -39,6 +36,7 @@ from skae._outliers.training_scores import (
     scores_of,
     training_scores_of,
 )
+from skae._outliers.wrapped import ColumnNames, column_names_of, seeded_clone
 from skae._params import (
     JOBS,
     FittedAttributes,
@@ -63,6 +61,7 @@ def _estimator_has_score(self):
 class OutlierDetector(
     MetaEstimatorMixin,
     OutlierMixin,
+    ColumnNames,
     ExplainMixin,
     FittedAttributes,
     CallbackSupportMixin,
@@ -283,8 +282,7 @@ class OutlierDetector(
     def _fit(self, X, y, params, cv):
         """Fit, and return which rows are known anomalies."""
         X = given = as_data(X)
-        frame = narwhals_frame(X)
-        names = None if frame is None else frame.columns
+        names = column_names_of(X)
         if num_samples(X) == 1:
             raise ValueError("X has 1 sample, but a threshold takes the scores of at least 2.")
         rng = check_random_state(self.random_state)
@@ -327,37 +325,13 @@ class OutlierDetector(
         self.calibration_scores_, self.background_ = calibration_scores, background
         self._known_anomalies, self._training_scores = known, training_scores
 
-    def __getstate__(self):
-        """Return the state for pickle, with names that need not be text as plain state."""
-        state = super().__getstate__()
-        names = state.get("_names")
-        return state if names is None else state | {"_names": plain_values(names)}
-
-    def __setstate__(self, state):
-        names = state.get("_names")
-        if names is not None:
-            state = state | {"_names": list(map(value_of, names))}
-        super().__setstate__(state)
-
     def _original(self, seed, X=None):
         """Return the estimator to fit clones of."""
         if self.estimator is None and n_axes(X) in (3, 4):
             return ImageOutlierScorer(random_state=seed)
         if self.estimator is None:
             return TabularOutlierScorer(assume_clean=self.contamination == 0, random_state=seed)
-        if not hasattr(self.estimator, "score_samples"):
-            raise ValueError(
-                "estimator must have a method score_samples, as autoencoders, PCA, "
-                "GaussianMixture, KernelDensity, IsolationForest, LocalOutlierFactor(novelty=True) "
-                f"and pipelines that end in one have; got {self.estimator!r}"
-            )
-        params = self.estimator.get_params()
-        unset = [name for name, value in params.items() if value is None]
-        seeds = {name: seed for name in unset if name.endswith("random_state")}
-        original = clone(self.estimator)
-        if seeds:
-            original.set_params(**seeds)
-        return original
+        return seeded_clone("estimator", self.estimator, seed)
 
     def _routed(self, params, original):
         """Split the arguments of ``fit`` into those of the estimator and of the splitter."""
@@ -624,14 +598,6 @@ class OutlierDetector(
     def _shown_parts(self):
         fitted = self.__sklearn_is_fitted__()
         return {"estimator_": self.estimator_} if fitted else super()._shown_parts()
-
-    def _aligned(self, X):
-        check_is_fitted(self)
-        X = as_data(X)
-        frame = narwhals_frame(X)
-        if frame is None or self._names is None:
-            return X
-        return aligned(frame, self._names).to_native()
 
     @property
     def n_features_in_(self):

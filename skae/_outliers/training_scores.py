@@ -21,6 +21,17 @@ NUMERICAL_ERRORS = (np.linalg.LinAlgError, ArpackError, ArithmeticError)
 
 def scores_of(estimator, X):
     """Return the scores of an estimator, clipped; raise an error if they hold NaN."""
+    scores = scores_with_missing(estimator, X)
+    if np.isnan(scores).any():
+        raise ValueError(
+            f"{type(estimator).__name__} gives NaN as the score of row "
+            f"{np.flatnonzero(np.isnan(scores))[0]}. Look there for values that it cannot handle."
+        )
+    return scores
+
+
+def scores_with_missing(estimator, X):
+    """Return the scores of an estimator, clipped; NaN where it has none."""
     try:
         scores = estimator.score_samples(X)
     except NUMERICAL_ERRORS as error:
@@ -32,13 +43,7 @@ def scores_of(estimator, X):
         X = X.tocsr()
         parts = gen_batches(X.shape[0], max(1, MAX_CELLS // X.shape[1]))
         scores = np.concatenate([estimator.score_samples(X[part].toarray()) for part in parts])
-    scores = np.asarray(scores, np.float64)
-    if np.isnan(scores).any():
-        raise ValueError(
-            f"{type(estimator).__name__} gives NaN as the score of row "
-            f"{np.flatnonzero(np.isnan(scores))[0]}. Look there for values that it cannot handle."
-        )
-    return np.clip(scores, -MAX_SCORE, MAX_SCORE)
+    return np.clip(np.asarray(scores, np.float64), -MAX_SCORE, MAX_SCORE)
 
 
 def training_scores_of(estimator, X, of_all):

@@ -39,6 +39,8 @@ from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeCol
 from skae._persistence import sklearn_parts
 from skae._series.judged import Calibration
 from skae._series.reading import Series
+from skae._series.rolling_scores import RollingScores
+from skae._series.stream_method import StreamMethod
 from skae._series.windows import SeriesScale
 from skae._text.casing import Casing
 from skae._text.known_words import KnownWords
@@ -58,6 +60,7 @@ BASES = (
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
     *(PatchDistances, PixelLevels, Calibration, Series, SeriesScale),
+    *(RollingScores, StreamMethod),
     *(Padded, Stretched, _Draw, CodeTables, MixturePrior),
     *(KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
 )

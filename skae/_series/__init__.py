@@ -1,1 +1,1 @@
-"""Outliers in long series and in streams."""
+"""Series and streams: rows in the order of time."""

@@ -1,10 +1,10 @@
 """How unusual windows are to an estimator, and which of their cells make them so."""
 
 import numpy as np
-from sklearn.base import clone
 
 from skae._estimators.fitted import FittedAutoencoder
 from skae._outliers.training_scores import scores_of
+from skae._outliers.wrapped import seeded
 from skae._series.subspace import PrincipalWindows
 
 
@@ -17,9 +17,7 @@ def original_of(estimator, seed):
             'estimator must be "auto", or have reconstruct, inverse_transform or score_samples, '
             f"as autoencoders, PCA, IsolationForest and OutlierDetector have; got {estimator!r}"
         )
-    unset = [name for name, value in estimator.get_params().items() if value is None]
-    seeds = {name: seed for name in unset if name.endswith("random_state")}
-    return clone(estimator).set_params(**seeds)
+    return seeded(estimator, seed)
 
 
 def _reconstructs(estimator):

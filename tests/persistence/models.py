@@ -33,6 +33,7 @@ from skae import (
     RecurrentAutoencoder,
     Seq2SeqTranslator,
     SparseAutoencoder,
+    StreamingThreshold,
     TabularAutoencoder,
     TabularImputer,
     TabularOutlierScorer,
@@ -167,6 +168,12 @@ MODELS = {
             IsolationForest(n_estimators=5, random_state=0), random_state=0
         ).fit(X),
         X,
+    ),
+    "stream": (
+        lambda: StreamingThreshold(
+            Autoencoder(2, **TINY), method="dspot", depth=9, tail_fraction=0.35, random_state=0
+        ).fit(FRAME),
+        FRAME,
     ),
     "pipeline": (
         lambda: make_pipeline(StandardScaler(), Autoencoder(2, **TINY), LogisticRegression()).fit(

@@ -24,6 +24,7 @@ from skae import (
     OutlierDetector,
     RecurrentAutoencoder,
     Seq2SeqTranslator,
+    StreamingThreshold,
     TabularAutoencoder,
     TabularOutlierScorer,
     VariationalAutoencoder,
@@ -289,6 +290,15 @@ def test_folds_of_a_detector_are_tasks(quick, X):
     assert record.events.count("end fit") == 1 + 3
     assert record.events.count("end epoch") == 9
     np.testing.assert_array_equal(record.fitted[-1].predict(X), detector.predict(X))
+
+
+def test_the_detector_of_a_stream_is_a_task(quick, X):
+    record = RecordAll()
+    stream = StreamingThreshold(quick, alpha=0.1, random_state=0).set_callbacks(record)
+    stream.fit(X)
+    assert record.events.count("end fit") == 1 + 1
+    assert record.events.count("end epoch") == 3
+    np.testing.assert_array_equal(record.fitted[-1].predict(X), stream.predict(X))
 
 
 def test_the_default_detector_shows_its_autoencoders(capsys, monkeypatch):
