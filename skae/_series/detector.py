@@ -31,7 +31,7 @@ from skae._series.training import fit_and_hold_out
 from skae._series.windows import SeriesScale, Windows
 from skae._sklearn import Options
 
-#: Windows of the length "auto" that fit into the shortest series side by side.
+#: Windows of the length "auto" that fit into the training steps side by side.
 WINDOWS_OF_SERIES = 12
 
 #: Bounds of the length "auto", and values of such a window.
@@ -50,15 +50,17 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     Parameters
     ----------
     estimator : "auto" or estimator, default="auto"
-        What learns the windows. "auto" takes the principal components that hold 95 % of the
-        variance of the windows, which is a linear autoencoder: `PCA(0.95)`. Autoencoders of skae
-        and others with ``inverse_transform`` are judged by their reconstruction, anything else by
-        its ``score_samples``. It is cloned. Autoencoders of sequences get windows of shape
+        What learns the windows. "auto" takes the principal components that hold 93 % of the
+        variance of the windows, which is a linear autoencoder. Windows are judged by the error of
+        their reconstruction, and by how far their code is from the center, which counts less the
+        more features there are. Autoencoders of skae and others with ``inverse_transform`` are
+        judged by their reconstruction, anything else by its ``score_samples``. It is cloned. Autoencoders of sequences get windows of shape
         (n_windows, window, n_features), those with convolutions (n_windows, n_features, window),
         and all others rows of a table, (n_windows, window * n_features).
     window : "auto" or int, default="auto"
-        Steps of a window. "auto" takes a twelfth of the shortest training series, at most 300
-        steps, and fewer if there are more than four features: 1200 / n_features, but at least 4.
+        Steps of a window. "auto" takes a twelfth of the training steps: of all series of a list,
+        of the shortest of a dict. It takes at most the shortest series, 300 steps, and
+        1200 / n_features, but at least 4.
         Give a period of the series, or the length of what you look for, if you know it.
     contamination : "auto" or float, default="auto"
         Fraction of outliers among the training steps, which sets the threshold, as of
@@ -210,9 +212,10 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     def _fit(self, collection):
         members = collection.members
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        original = original_of(self.estimator, seed)
-        self.window_, self._form = self._window_length(members), collection.form
+        self._form = collection.form
+        self.window_ = self._window_length(members)
         self._set_features(members[0])
+        original = original_of(self.estimator, seed, self.n_features_in_)
         self._scales = self._scales_of(members)
         cut = [self._windows(one) for one in members]
         title = type(self).__name__ if self.verbose else None
@@ -229,9 +232,10 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         lengths = [len(one.values) for one in members]
         shortest, name = min(lengths), members[int(np.argmin(lengths))].name
         if self.window == "auto":
+            steps = shortest if self._form == "dict" else sum(lengths)
             of_features = max(MIN_WINDOW, MAX_WINDOW_VALUES // members[0].values.shape[1])
-            length = int(np.clip(shortest // WINDOWS_OF_SERIES, MIN_WINDOW, MAX_WINDOW))
-            window = min(length, of_features)
+            most = min(MAX_WINDOW, of_features, max(MIN_WINDOW, shortest))
+            window = int(np.clip(steps // WINDOWS_OF_SERIES, MIN_WINDOW, most))
         else:
             window = int(self.window)
         if shortest < window:

@@ -8,10 +8,10 @@ from skae._outliers.wrapped import seeded
 from skae._series.subspace import PrincipalWindows
 
 
-def original_of(estimator, seed):
+def original_of(estimator, seed, n_features):
     """Return the estimator to fit clones of, or say what it lacks."""
     if isinstance(estimator, str):
-        return PrincipalWindows()
+        return PrincipalWindows(n_features)
     if not (_reconstructs(estimator) or hasattr(estimator, "score_samples")):
         raise ValueError(
             'estimator must be "auto", or have reconstruct, inverse_transform or score_samples, '

@@ -7,10 +7,6 @@ from sklearn.decomposition import PCA
 #: Share of the variance of windows that the components hold.
 VARIANCE = 0.93
 
-#: What codes far from the center count, beside the error of the reconstruction. Levels drift from
-#: one day to the next, so it is little; but a level that was never seen must count.
-WEIGHT_OF_CODES = 0.3
-
 #: Errors that rounding can cause, in spreads of the features.
 ROUNDING = 1e-6
 
@@ -20,7 +16,14 @@ class PrincipalWindows(BaseEstimator):
 
     The distance has two parts: the error of the reconstruction (Q), and how far the code is from
     the center, in standard deviations of each component (Hotelling's T-squared) [1]_. Both are
-    divided by their means in training, and the second counts little.
+    divided by their means in training. The second counts less the more features there are: how
+    sensors go together then says more, and levels drift from one day to the next. Of a single
+    feature, a level that was never seen is all that there is to see.
+
+    Parameters
+    ----------
+    n_features : int, default=1
+        Features of the series that the windows are from.
 
     Attributes
     ----------
@@ -32,6 +35,9 @@ class PrincipalWindows(BaseEstimator):
     .. [1] J. E. Jackson and G. S. Mudholkar, "Control procedures for residuals associated with
        principal component analysis", Technometrics 21, 1979.
     """
+
+    def __init__(self, n_features=1):
+        self.n_features = n_features
 
     def fit(self, X, y=None):
         """Learn the components of windows, shape (n_windows, n_values)."""
@@ -48,7 +54,7 @@ class PrincipalWindows(BaseEstimator):
     def _parts(self, X):
         codes = self.pca_.transform(X)
         residuals = X - self.pca_.inverse_transform(codes)
-        weights = WEIGHT_OF_CODES / (len(self.variances_) * self.variances_)
+        weights = 1 / (self.n_features * len(self.variances_) * self.variances_)
         return residuals, codes, weights
 
     def score_samples(self, X):
