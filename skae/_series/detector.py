@@ -54,9 +54,10 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         variance of the windows, which is a linear autoencoder. Windows are judged by the error of
         their reconstruction, and by how far their code is from the center, which counts less the
         more features there are. Autoencoders of skae and others with ``inverse_transform`` are
-        judged by their reconstruction, anything else by its ``score_samples``. It is cloned. Autoencoders of sequences get windows of shape
-        (n_windows, window, n_features), those with convolutions (n_windows, n_features, window),
-        and all others rows of a table, (n_windows, window * n_features).
+        judged by their reconstruction, anything else by its ``score_samples``. It is cloned.
+        Autoencoders of sequences get windows of shape (n_windows, window, n_features), those with
+        convolutions (n_windows, n_features, window), and all others rows of a table,
+        (n_windows, window * n_features).
     window : "auto" or int, default="auto"
         Steps of a window. "auto" takes a twelfth of the training steps: of all series of a list,
         of the shortest of a dict. It takes at most the shortest series, 300 steps, and
@@ -148,7 +149,7 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     >>> series[2000:2020] = 0  # a fault
     >>> detector = SeriesOutlierDetector(window=50).fit(series)
     >>> detector.intervals()[["start", "end"]].to_numpy().tolist()
-    [[1960, 2054]]
+    [[1955, 2054]]
     """
 
     estimator: Any = field(default="auto", kw_only=False)
