@@ -108,10 +108,9 @@ class ReconstructionJudge(WindowJudge):
     def cell_errors(self, windows):
         X = input_of(windows, self.estimator)
         if isinstance(self.estimator, FittedAutoencoder):
-            reconstructed = self.estimator.reconstruct(X)
+            squares = self.estimator.reconstruction_errors(X)
         else:
-            reconstructed = self.estimator.inverse_transform(self.estimator.transform(X))
-        squares = np.square(reconstructed - X)
+            squares = np.square(self.estimator.inverse_transform(self.estimator.transform(X)) - X)
         if getattr(self.estimator, "_input_kind", "arrays") == "images":
             return squares.swapaxes(1, 2)
         return np.reshape(squares, windows.shape)
