@@ -1,7 +1,7 @@
 """Long series: what is found on public data beside baselines, and the time of large ones.
 
     python benchmarks/bench_series.py --data DIR [--only skab nab ecg scale]
-        [--estimators auto pca dense conv recurrent] [--peer-scores FILE]
+        [--estimators auto pca dense conv recurrent forest] [--peer-scores FILE]
 
 DIR holds ``skab.npz``, ``nab.npz`` and ``ecg5000.npz``.
 
@@ -12,8 +12,7 @@ skab
 nab
     13 series with labeled windows. Each is fitted without labels and judged itself. Volume under
     the surface of precision and recall with buffers of up to 100 steps. All baselines see the same
-    windows as the detector. FILE is an npz with a matrix profile for each series, such as
-    ``stumpy.stump(x, window)[:, 0]`` gives, by the series' name.
+    windows as the detector. FILE has matrix profiles, see ``profile_with_peer.py``.
 ecg
     Area under the ROC curve of whole heartbeats, of which normal ones were learned.
 scale
