@@ -2,17 +2,18 @@
 
     python benchmarks/bench_series_rules.py
 
-Four sensors of a made pump follow a demand, which has a period of 60 steps and slow random changes. All
-methods learn from 4,000 normal steps. Then come 4,000 steps with five faults of one kind, each in one of
-the sensors; a changed period is that of the demand, so of all. Five seeds. The rules:
+Four sensors of a made pump follow a demand, which has a period of 60 steps and slow random changes.
+All methods learn from 4,000 normal steps. Then come 4,000 steps with five faults of one kind, each
+in one of the sensors; a changed period is that of the demand, so of all. Five seeds. The rules:
 
 - limits: how many standard deviations of training a value is off the mean of training.
 - moving average: the same, by the mean and the standard deviation of the 60 steps before.
 - no change: how small the standard deviation of the last 10 steps is.
 
-A rule raises an alarm if a sensor is above its own highest value in training. The score is the ratio
-of both, the largest of the sensors. The detector has ``window=60`` and its own threshold. An alarm is a stretch above the threshold; alarms
-less than 30 steps apart are one, and those that touch no fault or the 60 steps around it are false.
+A rule raises an alarm if a sensor is above its own highest value in training. The score is the
+ratio of both, the largest of the sensors. The detector has ``window=60`` and its own threshold. An
+alarm is a stretch above the threshold. Alarms at most 30 steps apart are one, and those that touch
+neither a fault nor the 60 steps around it are false.
 """
 
 from functools import partial
