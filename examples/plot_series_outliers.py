@@ -73,14 +73,8 @@ intervals.round({"score": 1, "p_value": 3})
 # The lines are the sensors and, below, the score of each minute. What is below the threshold is
 # shaded in all panels. The hatched marks at the upper edges are the true faults.
 
-scores = detector.score_samples(pump)
-SeriesScoreDisplay.from_predictions(
-    pump,
-    scores,
-    threshold=detector.offset_,
-    intervals=intervals,
-    y_true=y_true,
-    name="detector",
+SeriesScoreDisplay.from_estimator(
+    detector, pump, intervals=intervals, y_true=y_true, name="detector"
 )
 plt.show()
 
@@ -115,8 +109,13 @@ plt.show()
 
 far = np.abs((pump - pump.mean()) / pump.std()).max(axis=1)
 for name, anomaly_scores in {
-    "detector": -scores,
+    "detector": -detector.score_samples(pump),
     "limits": far,
     "chance": rng.random(N_STEPS),
 }.items():
     print(f"{name:10}{vus_pr_score(y_true, anomaly_scores, window=60):.2f}")
+
+# %%
+# Each value alone is usual, so limits do no better than chance. What is unusual is that a sensor
+# does not fit the others, or its own values before. If your faults go beyond the usual range, a
+# limit is enough: :ref:`series` compares rules with the detector on eight kinds of faults.
