@@ -70,9 +70,8 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         `OutlierDetector`.
     causal : bool, default=False
         Whether a step is judged by the window that ends there, instead of all windows that it is
-        in. ``update`` always judges so. Then the score depends only on this step and those before,
-        unless a missing value among them is filled, which takes the next value that is known. The
-        first ``window - 1`` steps have no score.
+        in. ``update`` always judges so. Then the score depends only on this step and those before.
+        The first ``window - 1`` steps have no score, nor have steps at which a value is missing.
     cv : int or None, default=5
         Number of stretches of each series that are held out in turn, to find scores of windows
         that the estimator did not learn. Each of them takes another fit. With None, there is only
@@ -488,9 +487,7 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
 
         The stream goes on from the end of the training series; after ``fit`` on a list it starts
         anew. The detector keeps the last ``window_ - 1`` steps of each stream. Its threshold stays
-        as it is: `StreamingThreshold` follows the scores. Steps can come one by one or in chunks:
-        the results are the same, unless values are missing. A missing value can only be filled once
-        the next one is known, so steps at the end of a chunk have no score if they are missing.
+        as it is: `StreamingThreshold` follows the scores.
 
         Parameters
         ----------
