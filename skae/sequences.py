@@ -219,6 +219,7 @@ def windowed_errors(estimator, series, length, stride=None, *, channels_first=Fa
 
     See Also
     --------
+    skae.SeriesOutlierDetector : Cuts windows by itself, and finds thresholds and intervals.
     skae.inspection.SeriesScoreDisplay : Draws a series with its scores.
     skae.metrics.vus_pr_score : Judges such errors, where anomalies are known.
 

@@ -140,6 +140,7 @@ class OutlierDetector(
 
     See Also
     --------
+    SeriesOutlierDetector : Odd stretches in long series.
     TabularOutlierScorer : The default scores, for tables of all kinds.
     ImageOutlierScorer : The default scores for images.
     EnsembleAutoencoder : Averages the scores of several autoencoders.

@@ -45,38 +45,41 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     A series is cut into windows that overlap. An autoencoder learns them, and how far a window is
     from its reconstruction says how unusual it is. The score of a step is the mean over the windows
     that it is in. The threshold comes from stretches of the training series that were held out, so
-    it carries over to what comes later.
+    it also fits steps that come later.
+
+    Read more in the :ref:`User Guide <series>`.
 
     Parameters
     ----------
     estimator : "auto" or estimator, default="auto"
-        What learns the windows. "auto" takes the principal components that hold 93 % of the
-        variance of the windows, which is a linear autoencoder. Windows are judged by the error of
-        their reconstruction, and by how far their code is from the center, which counts less the
-        more features there are. Autoencoders of skae and others with ``inverse_transform`` are
-        judged by their reconstruction, anything else by its ``score_samples``. It is cloned.
-        Autoencoders of sequences get windows of shape (n_windows, window, n_features), those with
-        convolutions (n_windows, n_features, window), and all others rows of a table,
-        (n_windows, window * n_features).
+        What learns the windows. "auto" is a linear autoencoder: the principal components that hold
+        93 % of the variance of the windows. The distance of a window has two parts: the error of
+        its reconstruction, and how far its components are from usual ones [3]_, which counts less
+        the more features there are. Autoencoders of skae and others with ``inverse_transform``
+        judge windows by the error of the reconstruction, anything else by its ``score_samples``.
+        The estimator is cloned. Windows have the shape (n_windows, window, n_features) for
+        autoencoders of sequences, (n_windows, n_features, window) for those with convolutions, and
+        for all others they are rows of a table, (n_windows, window * n_features).
     window : "auto" or int, default="auto"
         Steps of a window. "auto" takes a twelfth of the training steps: of all series of a list,
         of the shortest of a dict. It takes at most the shortest series, 300 steps, and
-        1200 / n_features, but at least 4.
-        Give a period of the series, or the length of what you look for, if you know it.
+        1200 / n_features, but at least 4. If you know the period of the series, or how long the
+        stretches that you look for are, give this.
     contamination : "auto" or float, default="auto"
         Fraction of outliers among the training steps, which sets the threshold, as of
         `OutlierDetector`.
     causal : bool, default=False
-        Whether the score of a step depends on this step and those before it alone: on the window
-        that ends there. ``update`` always judges so. The first ``window - 1`` steps then have no
-        score.
+        Whether a step is judged by the window that ends there, instead of all windows that it is
+        in. ``update`` always judges so. Then the score depends only on this step and those before.
+        The first ``window - 1`` steps have no score, nor have steps at which a value is missing.
     cv : int or None, default=5
         Number of stretches of each series that are held out in turn, to find scores of windows
-        that the estimator did not learn. Each takes another fit. With None, the threshold comes
-        from the scores of the training windows, which are too good if the estimator overfits.
+        that the estimator did not learn. Each of them takes another fit. With None, there is only
+        one fit, and the threshold comes from windows that the estimator did learn. Their scores
+        are too good if it overfits.
     max_windows : int, default=20000
-        Windows to learn from, at most. If there are more, every second, third or so is taken, and
-        fewer if they are large: 2**24 values in all.
+        Windows to learn from, at most. If there are more, every second, third or so is taken. If
+        windows are large, it is fewer of them: at most 2**24 values in all.
     n_jobs : int or None, default=None
         Number of processes for the fits of ``cv``. None is a single process, -1 as many as there
         are cores.
@@ -92,10 +95,9 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     window_ : int
         Steps of a window.
     offset_ : float or dict of float
-        Steps with a lower score are outliers. By name if ``fit`` had a dict.
+        Steps with a lower score are outliers. A dict by name after ``fit`` on a dict.
     calibration_scores_ : ndarray of shape (n_calibration,) or dict of these
-        Scores of the training steps, each from windows that were held out. Missing ones are left
-        out.
+        Scores of the training steps, each from windows that were held out, without NaN.
     training_scores_ : ndarray, Series, or list or dict of these
         Scores of the training steps, in the form of the training series.
     n_context_ : int
@@ -120,18 +122,18 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     of different machines or metrics by name: one model learns all, but each has a center, a spread
     and a threshold of its own. Results have the form of what was given, and its index.
 
-    An index of dates, durations or numbers must be sorted, without duplicates, and evenly
-    spaced, up to a quarter of the intervals. Missing values are filled by straight lines if
-    at most half a window is missing. No window goes over a longer gap, be it of values or of
-    time. Steps that no window holds have the score NaN, the label 1 and the p-value NaN.
+    An index of dates, durations, periods or numbers must be sorted, without duplicates, and evenly
+    spaced, but for at most a quarter of the intervals. Missing values are filled by straight lines
+    if at most half a window of them is missing in a row. No window goes over a longer gap of values
+    or of time. Steps that no window holds have the score NaN, the label 1 and the p-value NaN.
 
-    A feature that is constant in training counts one percent of its value as its spread, so that
+    If a feature is constant in training, one percent of its value counts as its spread, so that
     changes are seen.
 
-    The p-value is for a single step. Neighbors depend on each other, so the conformal guarantee
-    [1]_, which holds for exchangeable scores, is approximate here. Outliers among the training
-    steps make p-values larger. Scores of held-out stretches are those of [2]_, cross-validation
-    in blocks, here with a gap of one window.
+    The p-value is for a single step. The conformal guarantee [1]_ holds for exchangeable scores.
+    Those of neighbors depend on each other, so here the rate of false alarms may be higher or
+    lower than p-values say. Outliers among the training steps make p-values larger. Stretches are
+    held out as in [2]_: cross-validation in blocks, here with a gap of one window.
 
     References
     ----------
@@ -139,6 +141,8 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
        conformal p-values", Annals of Statistics 51, 2023.
     .. [2] P. Burman, E. Chow and D. Nolan, "A cross-validatory method for dependent data",
        Biometrika 81, 1994.
+    .. [3] J. E. Jackson and G. S. Mudholkar, "Control procedures for residuals associated with
+       principal component analysis", Technometrics 21, 1979.
 
     Examples
     --------
@@ -201,9 +205,9 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         TypeError
             If a series holds something else than numbers.
         ValueError
-            If a parameter is invalid, a series is shorter than a window, all together than two
-            windows, features differ, times are unsorted, there twice or uneven, or gaps leave no
-            window. A detector that was fitted before does not change.
+            If a parameter is invalid; if a series is shorter than a window, or all together are
+            shorter than two; if features differ; if times are missing, unsorted, there twice or
+            uneven; or if gaps leave no window. A detector that was fitted before does not change.
         """
         del y
         with unchanged_on_error(self):
@@ -312,9 +316,14 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
 
         Raises
         ------
-        TypeError, ValueError
-            If a series is shorter than a window, holds other features than the training series,
-            or its times are unsorted, there twice or uneven.
+        NotFittedError
+            If the detector is not fitted.
+        TypeError
+            If a series holds something else than numbers.
+        ValueError
+            If a series is shorter than a window, has other features than the training series or
+            a name that is not among theirs, or if its times are missing, unsorted, there twice or
+            uneven.
         """
         collection, judged = self._judged(series)
         return _per_step(collection, [one.scores for one in judged], "score")
@@ -331,6 +340,11 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         -------
         decision : ndarray of shape (n_steps,), Series, or list or dict of these
             Negative for outliers, NaN where there is no score.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for ``score_samples``.
         """
         collection, judged = self._judged(series)
         pairs = zip(collection.members, judged, strict=True)
@@ -349,6 +363,11 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         -------
         labels : ndarray of shape (n_steps,), Series, or list or dict of these
             -1 for outliers, 1 for normal steps and those without a score.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for ``score_samples``.
         """
         collection, judged = self._judged(series)
         return self._labels(collection, [one.scores for one in judged])
@@ -366,7 +385,12 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         Returns
         -------
         labels : ndarray of shape (n_steps,), Series, or list or dict of these
-            -1 for outliers, 1 for normal steps.
+            -1 for outliers, 1 for normal steps and those without a score.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for ``fit``.
         """
         return self.fit(series, y).predict(series)
 
@@ -376,7 +400,7 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         return _per_step(collection, labels, "label")
 
     def p_value(self, series):
-        """Return the probability that a normal step has such a low score.
+        """Return p-values: how probable such a low score is for a normal step.
 
         Parameters
         ----------
@@ -386,8 +410,13 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         Returns
         -------
         p_values : ndarray of shape (n_steps,), Series, or list or dict of these
-            Fraction of calibration scores that are as low or lower; the step itself counts. See
-            the notes above on what it promises.
+            Fraction of calibration scores that are as low or lower; the step itself counts. NaN
+            where there is no score. The notes on the class say what is promised.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for ``score_samples``.
         """
         collection, judged = self._judged(series)
         pairs = zip(collection.members, judged, strict=True)
@@ -407,7 +436,13 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         errors : ndarray of shape (n_steps, n_features), DataFrame, or list or dict of these
             Squared errors of the reconstruction, means over the windows that a step is in,
             relative to their mean over held-out training windows: 1 is usual. If the estimator
-            does not reconstruct, how much its score rises with the feature at its center.
+            does not reconstruct, it is how much the score rises if the feature is put at its
+            center. NaN where no window holds the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for ``score_samples``.
         """
         collection, judged = self._judged(series)
         pairs = zip(collection.members, judged, strict=True)
@@ -423,16 +458,24 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
             None takes the training series, whose stretches are judged by windows that were held
             out.
         merge_within : int or None, default=None
-            Stretches with at most as many normal steps between them are one interval. None is half
-            a window. Ignored for the training series, which are merged so.
+            Stretches with at most so many normal steps between them become one interval. None is
+            half a window. It is ignored if ``series`` is None: give the training series to merge
+            them in another way.
 
         Returns
         -------
         intervals : DataFrame
             A row for each: ``start`` and ``end``, the index of its first and last step,
             ``n_steps``, the lowest ``score``, the lowest ``p_value`` of its steps, and
-            ``features``, those with the largest errors, which hold two thirds of them. Of a list or
-            dict also ``series``, the position or the name.
+            ``features``, those with the largest errors, which make up two thirds of all errors. Of
+            a list or dict also ``series``, the position or the name.
+
+        Raises
+        ------
+        NotFittedError
+            If the detector is not fitted.
+        TypeError, ValueError
+            If ``merge_within`` is invalid, or as for ``score_samples``.
         """
         if series is None:
             check_is_fitted(self)
@@ -463,9 +506,11 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
 
         Raises
         ------
+        NotFittedError
+            If the detector is not fitted.
         TypeError, ValueError
-            If features differ, or times do not go on from those before. The streams stay as they
-            were.
+            If features or names differ from those of training, if a list is given, or if times do
+            not go on from those before. The streams stay as they were.
         """
         check_is_fitted(self)
         collection = self._read(series)

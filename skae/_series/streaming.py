@@ -114,6 +114,7 @@ class StreamingThreshold(
     See Also
     --------
     OutlierDetector : Outliers in tables and images, by a fixed threshold.
+    SeriesOutlierDetector : Scores for series of sensors; with ``causal=True`` as the detector here.
 
     Notes
     -----

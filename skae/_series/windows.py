@@ -100,7 +100,7 @@ def _filled(values, max_gap):
     is_missing = np.isnan(values)
     if not is_missing.any():
         return values
-    filled = pd.DataFrame(values).interpolate(limit_area="inside").to_numpy()
+    filled = pd.DataFrame(values).interpolate(limit_area="inside").to_numpy(copy=True)
     for feature in np.flatnonzero(is_missing.any(0)):
         missing = is_missing[:, feature]
         part = np.cumsum(np.append(False, missing[1:] != missing[:-1]))

@@ -93,6 +93,7 @@ class SeriesScoreDisplay:
 
     See Also
     --------
+    skae.SeriesOutlierDetector : Finds odd stretches in long series.
     skae.sequences.windowed_errors : Scores the steps of a long series.
     OutlierScoreDisplay : Shows how scores are spread.
 
