@@ -6,6 +6,12 @@ import pandas as pd
 #: A feature that is constant counts this share of its value as its spread.
 SHARE_OF_CONSTANT = 0.01
 
+#: A spread below this share of the largest value is rounding: the feature is constant.
+ROUNDING = 1e-12
+
+#: Values farther from the center, in spreads, count as this: their squares are finite in float32.
+MAX_SCALED = 1e12
+
 #: Values of the windows that are judged at once.
 MAX_VALUES = 2**20
 
@@ -21,15 +27,19 @@ class SeriesScale:
 
     def __init__(self, values):
         known = ~np.isnan(values)
+        largest = np.max(np.abs(values), 0, where=known, initial=0)
+        # In this unit, squares neither overflow nor vanish.
+        unit = np.where(largest > 0, largest, 1)
         count = np.maximum(known.sum(0), 1)
-        self.center = np.where(known, values, 0).sum(0) / count
-        spread = np.sqrt(np.square(np.where(known, values - self.center, 0)).sum(0) / count)
-        of_constant = SHARE_OF_CONSTANT * np.maximum(np.abs(self.center), SHARE_OF_CONSTANT)
-        self.spread = np.where(spread > 1e-9 * np.abs(self.center), spread, of_constant)
+        center = np.where(known, values / unit, 0).sum(0) / count
+        spread = np.sqrt(np.square(np.where(known, values / unit - center, 0)).sum(0) / count)
+        self.center = center * unit
+        self.spread = np.where(spread > ROUNDING, spread, SHARE_OF_CONSTANT) * unit
 
     def scaled(self, values):
         """Return values in spreads from the center."""
-        return (values - self.center) / self.spread
+        with np.errstate(over="ignore"):
+            return np.clip((values - self.center) / self.spread, -MAX_SCALED, MAX_SCALED)
 
 
 class Windows:
@@ -100,7 +110,7 @@ def _filled(values, max_gap):
     is_missing = np.isnan(values)
     if not is_missing.any():
         return values
-    filled = pd.DataFrame(values).interpolate(limit_area="inside").to_numpy()
+    filled = pd.DataFrame(values).interpolate(limit_area="inside").to_numpy(copy=True)
     for feature in np.flatnonzero(is_missing.any(0)):
         missing = is_missing[:, feature]
         part = np.cumsum(np.append(False, missing[1:] != missing[:-1]))
