@@ -99,7 +99,8 @@ class SeriesOutlierDetector(
     training_scores_ : ndarray, Series, or list or dict of these
         Scores of the training steps, in the form of the training series.
     n_context_ : int
-        Steps before a new one that its score needs: ``window_ - 1``.
+        Steps before a new one that its score needs: those of its window, and half a window more,
+        to fill a gap where the window begins.
     n_lookahead_ : int
         Steps after it that its score needs: as many, or 0 if ``causal`` is True.
     n_features_in_ : int
@@ -318,11 +319,11 @@ class SeriesOutlierDetector(
         return one.key
 
     def _windows(self, one):
-        return self._cut(one, one.intervals())
+        return self._cut(one, one.intervals(), self.causal)
 
-    def _cut(self, one, intervals):
+    def _cut(self, one, intervals, is_causal):
         scale = self._scales[self._group(one)]
-        return Windows(scale.scaled(one.values), self.window_, intervals)
+        return Windows(scale.scaled(one.values), self.window_, intervals, is_causal)
 
     # Scores.
 
@@ -479,7 +480,7 @@ class SeriesOutlierDetector(
         """Judge the next steps of a stream, each by the window that ends there.
 
         The stream goes on from the end of the training series; after ``fit`` on a list it starts
-        anew. The detector keeps the last ``window_ - 1`` steps of each stream. Its threshold stays
+        anew. The detector keeps the last ``n_context_`` steps of each stream. Its threshold stays
         as it is: `StreamingThreshold` follows the scores.
 
         Parameters
@@ -524,7 +525,8 @@ class SeriesOutlierDetector(
         if len(whole.values) < self.window_:
             return np.full(len(whole.values) - n_before, np.nan)
         judges = [(None, WindowJudge.of(self.estimator_))]
-        return JudgedSeries(self._cut(whole, intervals), judges, is_causal=True).scores[n_before:]
+        windows = self._cut(whole, intervals, is_causal=True)
+        return JudgedSeries(windows, judges, is_causal=True).scores[n_before:]
 
     def _judge(self, one, windows):
         """Return what is found of a series: if it was learned, by what did not learn it."""
@@ -584,7 +586,7 @@ class SeriesOutlierDetector(
     @property
     def n_context_(self):
         """Steps before a new one that its score needs."""
-        return self.window_ - 1
+        return self.window_ - 1 + self.window_ // 2
 
     @property
     def n_lookahead_(self):
@@ -597,6 +599,11 @@ class SeriesOutlierDetector(
 
     def _by_name(self, values):
         return values if self._form == "dict" else values[None]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        return tags
 
     def __sklearn_is_fitted__(self):
         return "estimator_" in vars(self)

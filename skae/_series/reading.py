@@ -265,8 +265,14 @@ def _read(key, given, columns, n_features):
     given = given.toarray() if sparse.issparse(given) else given
     index = given.index if isinstance(given, (pd.Series, pd.DataFrame)) else None
     values, found, library = _values(given, name, columns)
+    if values.shape[1] == 0:
+        raise ValueError(
+            f"{name} has 0 feature(s) (shape={values.shape}) while a minimum of 1 is required."
+        )
     if n_features is not None and values.shape[1] != n_features:
-        remedy = " Of one step, give x.reshape(1, -1)." if np.ndim(given) == 1 else ""
+        remedy = (
+            " Reshape your data: of one step, give x.reshape(1, -1)." if np.ndim(given) == 1 else ""
+        )
         raise ValueError(
             f"{name} has {values.shape[1]} features, but {n_features} are expected, as in the "
             f"training series.{remedy}"
@@ -289,29 +295,30 @@ def _values(given, name, columns):
     found = [given.name] if is_series and given.name not in (None, "") else None
     values = as_numbers(given, name)
     values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2 or not values.shape[1]:
+    if values.ndim != 2:
         raise ValueError(
-            f"{name} must be of shape (n_steps,) or (n_steps, n_features), with at least one "
-            f"feature; got {np.shape(given)}"
+            f"{name} must be of shape (n_steps,) or (n_steps, n_features), got {np.shape(given)}"
         )
     return values.astype(np.float64), found, nw.Implementation.PANDAS
 
 
 def _columns_of(frame, name, columns):
     wanted = frame.columns if columns is None else columns
-    if not len(wanted):
-        raise ValueError(f"{name} has no columns: it needs at least one feature.")
     for column in wanted:
         if column not in frame.columns:
             hint = did_you_mean(str(column), [str(one) for one in frame.columns])
             raise ValueError(f"{name} has no column {column!r}, as the training series has.{hint}")
-    return np.column_stack([_column(frame, one, name) for one in wanted]), list(wanted)
+    values = np.empty((len(frame), len(wanted)))
+    for i, column in enumerate(wanted):
+        values[:, i] = _column(frame, column, name)
+    return values, list(wanted)
 
 
 def _column(frame, column, name):
     values = frame.get_column(column)
-    if values.dtype == nw.Object:  # such as decimals of pandas
-        return as_numbers(values.to_numpy(), f"Column {column!r} of {name}").astype(np.float64)
+    if values.dtype in (nw.Object, nw.Unknown):  # such as decimals and sparse columns of pandas
+        column = as_numbers(np.asarray(values.to_native()), f"Column {column!r} of {name}")
+        return column.astype(np.float64)
     if not (values.dtype.is_numeric() or values.dtype == nw.Boolean):
         raise ValueError(
             f"Column {column!r} of {name} holds {values.dtype}, not numbers. Make times the index: "

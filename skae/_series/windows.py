@@ -55,9 +55,11 @@ class Windows:
         Steps of a window.
     intervals : ndarray of shape (n_steps - 1,) or None
         Time from each step to the next, in usual intervals.
+    is_causal : bool, default=False
+        Whether a window cannot be used if its last step misses a value: what fills it comes later.
     """
 
-    def __init__(self, values, length, intervals=None):
+    def __init__(self, values, length, intervals=None, is_causal=False):
         self.length, self.n_steps = length, len(values)
         self.values = _filled(values, length // 2)
         is_unknown = np.isnan(self.values).any(1)
@@ -70,6 +72,8 @@ class Windows:
         has_unknown = n_unknown[length:] > n_unknown[:n_windows]
         has_break = n_breaks[length - 1 :] > n_breaks[:n_windows]
         self.usable = ~(has_unknown | has_break)
+        if is_causal:
+            self.usable &= ~np.isnan(values[length - 1 :]).any(1)
 
     def starts(self, stride):
         """Return where windows start, one in ``stride``, and the last of each unbroken part."""
