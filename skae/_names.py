@@ -102,6 +102,9 @@ PARAMETERS = {
     "detector": "estimator model base_estimator scorer",
     "alpha": "q risk contamination nu outlier_fraction false_alarm_rate fpr",
     "depth": "d",
+    "window": "window_size window_length win_size win_len seq_len sequence_length n_steps lookback "
+    "slidingwindow subsequence_length",
+    "causal": "online streaming is_causal",
     "tail_fraction": "level init_level",
     "verbose": "verbosity progress progress_bar",
     "warm_start": "resume",

@@ -48,6 +48,7 @@ EXCEPTIONS = {
     "_outliers/wrapped.py": "an estimator of the user",
     "_persistence/decoding.py": "objects of any class",
     "_persistence/encoding.py": "objects of any class",
+    "_series/judging.py": "an estimator of the user",
     "_series/streaming.py": "a detector of the user",
     "inspection/_scoring.py": "estimators of the user",
     "inspection/_models.py": "estimators of the user",

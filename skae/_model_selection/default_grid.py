@@ -68,6 +68,10 @@ SPACES = {
     },
     "EnsembleAutoencoder": {"max_features": Choice((0.6, 1.0)), "bootstrap": Choice((False, True))},
     "OutlierDetector": {"estimator": Choice((None, IsolationForest(random_state=0)))},
+    "SeriesOutlierDetector": {
+        "estimator": Choice(("auto", IsolationForest(random_state=0))),
+        "causal": Choice((False, True)),
+    },
     "StreamingThreshold": {"method": Choice(("quantile", "spot", "dspot"))},
     "TabularImputer": {"add_indicator": Choice((False, True))},
     "TabularOutlierScorer": {

@@ -38,7 +38,7 @@ from skae._outliers.tails import TailScale
 from skae._outliers.time_columns import Clock, Cycle, PhaseColumns, UsualTimeColumns
 from skae._persistence import sklearn_parts
 from skae._series.judged import Calibration
-from skae._series.reading import Series
+from skae._series.reading import Series, SeriesCollection
 from skae._series.rolling_scores import RollingScores
 from skae._series.stream_method import StreamMethod
 from skae._series.windows import SeriesScale
@@ -59,7 +59,7 @@ BASES = (
     *(ConstantColumns, DerivedColumns, ModeledColumns, Pair, DifferenceColumn),
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
-    *(PatchDistances, PixelLevels, Calibration, Series, SeriesScale),
+    *(PatchDistances, PixelLevels, Calibration, Series, SeriesCollection, SeriesScale),
     *(RollingScores, StreamMethod),
     *(Padded, Stretched, _Draw, CodeTables, MixturePrior),
     *(KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),

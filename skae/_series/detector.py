@@ -5,8 +5,8 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import MetaEstimatorMixin, OutlierMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,13 +23,14 @@ from skae._params import (
     real,
     unchanged_on_error,
 )
-from skae._series.intervals import outlying_intervals
+from skae._series.intervals import intervals_table, outlying_intervals
 from skae._series.judged import Calibration, JudgedSeries, labels_of, p_values_of
 from skae._series.judging import WindowJudge, original_of
 from skae._series.reading import SeriesCollection
-from skae._series.training import fit_and_hold_out
+from skae._series.training import fit_and_hold_out, held_out_parts
 from skae._series.windows import SeriesScale, Windows
 from skae._sklearn import Options
+from skae._training.tasks import meta_task, subtasks, task_facts
 
 #: Windows of the length "auto" that fit into the training steps side by side.
 WINDOWS_OF_SERIES = 12
@@ -39,7 +40,9 @@ MIN_WINDOW, MAX_WINDOW, MAX_WINDOW_VALUES = 4, 300, 1200
 
 
 @parameter_class
-class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, ParameterMixin):
+class SeriesOutlierDetector(
+    MetaEstimatorMixin, OutlierMixin, FittedAttributes, CallbackSupportMixin, ParameterMixin
+):
     """Find odd stretches in long series of sensors or metrics.
 
     A series is cut into windows that overlap. An autoencoder learns them, and how far a window is
@@ -101,7 +104,10 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     training_scores_ : ndarray, Series, or list or dict of these
         Scores of the training steps, in the form of the training series.
     n_context_ : int
-        Steps before a new one that its score needs: ``window_ - 1``.
+        Steps before a new one that its score needs: those of its window, and half a window more,
+        to fill a gap where the window begins.
+    n_lookahead_ : int
+        Steps after it that its score needs: as many, or 0 if ``causal`` is True.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -211,27 +217,56 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         """
         del y
         with unchanged_on_error(self):
-            self._fit(SeriesCollection.of(series))
+            self._fit(SeriesCollection.of(series), series)
         return self
 
-    def _fit(self, collection):
+    def _fit(self, collection, given):
         members = collection.members
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self._form = collection.form
         self.window_ = self._window_length(members)
-        self._set_features(members[0])
+        self._set_features(members[-1])
         original = original_of(self.estimator, seed, self.n_features_in_)
         self._scales = self._scales_of(members)
         cut = [self._windows(one) for one in members]
-        title = type(self).__name__ if self.verbose else None
-        fitting = {"n_jobs": self.n_jobs, "verbose": self.verbose > 1, "title": title}
-        self.estimator_, self._of_folds, blocks = fit_and_hold_out(
-            original, cut, self.max_windows, self.cv, **fitting
-        )
+        self._check_windows(members, cut)
+        blocks = held_out_parts(cut, self.cv)
+        with meta_task(task_facts(self, given), 1 + len(blocks), False) as task:
+            self._fit_estimators(original, cut, blocks, task)
         self._blocks = {one.digest: [fold[i] for fold in blocks] for i, one in enumerate(members)}
         self._calibrate(collection, list(map(self._judge, members, cut)))
         recent = {one.key: one.tail(self.n_context_) for one in members}
         self._recent = {} if self._form == "list" else recent
+        self._paces = {self._group(one): one.pace for one in members}
+
+    def _fit_estimators(self, original, cut, blocks, task):
+        names = ["fit-estimator", *(f"fit-without-stretch-{k}" for k in range(len(blocks)))]
+        title = type(self).__name__ if self.verbose else None
+        fitting = {"n_jobs": self.n_jobs, "verbose": self.verbose > 1, "title": title}
+        self.estimator_, self._of_folds = fit_and_hold_out(
+            original, cut, blocks, self.max_windows, subtasks(self, task, names), **fitting
+        )
+
+    def _check_windows(self, members, cut):
+        """Raise an error if the series of a threshold have no window."""
+        usable = {
+            self._group(one)
+            for one, windows in zip(members, cut, strict=True)
+            if windows.usable.any()
+        }
+        for one in members:
+            if self._group(one) in usable:
+                continue
+            empty = [one.feature(i) for i in np.flatnonzero(np.isnan(one.values).all(0))]
+            remedy = (
+                f"Drop what has no value at all: {empty}."
+                if empty
+                else ("Set window to less, or fill the gaps first.")
+            )
+            raise ValueError(
+                f"{one.name} has no window of {self.window_} steps without a gap of more than half "
+                f"of it. {remedy}"
+            )
 
     def _window_length(self, members):
         lengths = [len(one.values) for one in members]
@@ -276,9 +311,9 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
             key: Calibration.of(group, self.contamination) for key, group in groups.items()
         }
         self._usual_errors = _mean_errors(judged)
-        scores = [one.scores for one in judged]
-        self.training_scores_ = _per_step(collection, scores, "score")
-        self._intervals = self._all_intervals(collection, judged)
+        self._training = collection.without_values()
+        self._training_scores = [one.scores for one in judged]
+        self._training_intervals = self._outlying(collection, judged, self.window_ // 2)
 
     def _group(self, one):
         """Return which scale and threshold a series has."""
@@ -287,14 +322,17 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         if one.key not in self._scales:
             hint = did_you_mean(str(one.key), [str(key) for key in self._scales])
             raise ValueError(
-                f"The detector was fitted on series by name, but on none called {one.key!r}.{hint} "
-                "Give a dict with names of the training series."
+                f"The detector was fitted on series by name, and knows no {one.name}.{hint} Give a "
+                f"dict with names of the training series, such as {next(iter(self._scales))!r}."
             )
         return one.key
 
     def _windows(self, one):
+        return self._cut(one, one.intervals(), self.causal)
+
+    def _cut(self, one, intervals, is_causal):
         scale = self._scales[self._group(one)]
-        return Windows(scale.scaled(one.values), self.window_, one.intervals())
+        return Windows(scale.scaled(one.values), self.window_, intervals, is_causal)
 
     # Scores.
 
@@ -479,16 +517,18 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         """
         if series is None:
             check_is_fitted(self)
-            return self._intervals.copy()
+            return intervals_table(self._training, self._training_intervals)
         if merge_within is not None:
             check_scalar(merge_within, "merge_within", Integral, min_val=0)
-        return self._all_intervals(*self._judged(series), merge_within)
+        merge_within = self.window_ // 2 if merge_within is None else merge_within
+        collection, judged = self._judged(series)
+        return intervals_table(collection, self._outlying(collection, judged, merge_within))
 
     def update(self, series):
         """Judge the next steps of a stream, each by the window that ends there.
 
         The stream goes on from the end of the training series; after ``fit`` on a list it starts
-        anew. The detector keeps the last ``window_ - 1`` steps of each stream. Its threshold stays
+        anew. The detector keeps the last ``n_context_`` steps of each stream. Its threshold stays
         as it is: `StreamingThreshold` follows the scores.
 
         Parameters
@@ -514,24 +554,29 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
         """
         check_is_fitted(self)
         collection = self._read(series)
-        if collection.form == "list":
-            raise ValueError("update takes the next steps of one series, or a dict of series.")
+        if collection.form == "list" or (collection.form == "dict" and self._form != "dict"):
+            raise ValueError(
+                "update takes the next steps of one series; after fit on a dict, a dict of series."
+            )
         labels, found, recent = [], [], {}
         for one in collection.members:
             known, before = self._known(one), self._recent.get(self._group(one))
             whole = one if before is None else before.continued(one)
-            scores = self._stream_scores(whole)[len(whole.values) - len(one.values) :]
+            scores = self._next_scores(whole, len(whole.values) - len(one.values))
             labels.append(labels_of(scores, known.window_offset))
             found.append(p_values_of(scores, known.of_windows))
             recent[self._group(one)] = whole.tail(self.n_context_)
         self._recent = self._recent | recent
         return _per_step(collection, labels, "label"), _per_step(collection, found, "p_value")
 
-    def _stream_scores(self, whole):
+    def _next_scores(self, whole, n_before):
+        """Return the scores of steps of a stream, without those of the first ones."""
+        intervals = whole.intervals_of(self._paces[self._group(whole)], n_before)
         if len(whole.values) < self.window_:
-            return np.full(len(whole.values), np.nan)
-        judge = WindowJudge.of(self.estimator_)
-        return JudgedSeries(self._windows(whole), [(None, judge)], is_causal=True).scores
+            return np.full(len(whole.values) - n_before, np.nan)
+        judges = [(None, WindowJudge.of(self.estimator_))]
+        windows = self._cut(whole, intervals, is_causal=True)
+        return JudgedSeries(windows, judges, is_causal=True).scores[n_before:]
 
     def _judge(self, one, windows):
         """Return what is found of a series: if it was learned, by what did not learn it."""
@@ -559,26 +604,24 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     def _known(self, one):
         return self._calibrations[self._group(one)]
 
-    def _all_intervals(self, collection, judged, merge_within=None):
-        """Return the intervals of series, one below the other."""
-        merge_within = self.window_ // 2 if merge_within is None else merge_within
-        tables = []
+    def _outlying(self, collection, judged, merge_within):
+        """Return the intervals of each series."""
+        found = []
         for one, what in zip(collection.members, judged, strict=True):
             known, scores = self._known(one), what.scores
-            found = p_values_of(scores, known.of_steps)
-            cells = what.cells / self._usual_errors
-            tables.append(
-                outlying_intervals(scores, known.step_offset, found, cells, one, merge_within)
+            p_values, cells = p_values_of(scores, known.of_steps), what.cells / self._usual_errors
+            found.append(
+                outlying_intervals(scores, known.step_offset, p_values, cells, merge_within)
             )
-        if collection.form == "one":
-            return tables[0]
-        keys = [one.key for one in collection.members]
-        for table, key in zip(tables, keys, strict=True):
-            table.insert(0, "series", [key] * len(table))
-        full = [table for table in tables if len(table)] or tables[:1]
-        return pd.concat(full, ignore_index=True)
+        return found
 
     # Attributes.
+
+    @property
+    def training_scores_(self):
+        """Scores of the training steps."""
+        check_is_fitted(self)
+        return _per_step(self._training, self._training_scores, "score")
 
     @property
     def offset_(self):
@@ -593,7 +636,12 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
     @property
     def n_context_(self):
         """Steps before a new one that its score needs."""
-        return self.window_ - 1
+        return self.window_ - 1 + self.window_ // 2
+
+    @property
+    def n_lookahead_(self):
+        """Steps after a new one that its score needs."""
+        return 0 if self.causal else self.window_ - 1
 
     def _known_groups(self):
         check_is_fitted(self)
@@ -601,6 +649,11 @@ class SeriesOutlierDetector(MetaEstimatorMixin, OutlierMixin, FittedAttributes, 
 
     def _by_name(self, values):
         return values if self._form == "dict" else values[None]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        return tags
 
     def __sklearn_is_fitted__(self):
         return "estimator_" in vars(self)

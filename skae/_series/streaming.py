@@ -460,4 +460,9 @@ class StreamingThreshold(
 def _context_of(detector):
     """Return how many rows before a row a detector needs, itself or at the end of a pipeline."""
     last = detector[-1] if isinstance(detector, Pipeline) else detector
+    if getattr(last, "n_lookahead_", 0):
+        raise ValueError(
+            f"{type(last).__name__} scores rows by later ones too, which a stream does not have "
+            "yet. Set its parameter causal=True."
+        )
     return int(getattr(last, "n_context_", 0))

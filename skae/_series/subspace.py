@@ -42,6 +42,8 @@ class PrincipalWindows(BaseEstimator):
     def fit(self, X, y=None):
         """Learn the components of windows, shape (n_windows, n_values)."""
         del y
+        if len(X) == 1:
+            X = np.repeat(X, 2, axis=0)  # a single window has no variance either
         with np.errstate(invalid="ignore"):  # windows that are all the same have no variance
             self.pca_ = PCA(VARIANCE, svd_solver="covariance_eigh").fit(X)
         total = X.var(0, dtype=np.float64).sum()
@@ -54,7 +56,7 @@ class PrincipalWindows(BaseEstimator):
     def _parts(self, X):
         codes = self.pca_.transform(X)
         residuals = X - self.pca_.inverse_transform(codes)
-        weights = 1 / (self.n_features * len(self.variances_) * self.variances_)
+        weights = 1 / (self.n_features**2 * len(self.variances_) * self.variances_)
         return residuals, codes, weights
 
     def score_samples(self, X):

@@ -22,15 +22,34 @@ def learned_starts(series_windows, max_windows):
     return [one[i % stride if len(one) > stride else 0 :: stride] for i, one in enumerate(starts)]
 
 
-def fit_and_hold_out(original, series_windows, max_windows, n_folds, **fitting):
+def held_out_parts(series_windows, n_folds):
+    """Return for each fold and each series where windows that are held out start, and their end.
+
+    Parameters
+    ----------
+    series_windows : list of Windows
+    n_folds : int or None
+
+    Returns
+    -------
+    list of list of (int, int)
+    """
+    n_windows = [len(one.usable) for one in series_windows]
+    return held_out_blocks(n_windows, n_folds) if n_folds else []
+
+
+def fit_and_hold_out(original, series_windows, blocks, max_windows, tasks, **fitting):
     """Fit an estimator on windows, and clones of it on all but a stretch of each series.
 
     Parameters
     ----------
     original : estimator
     series_windows : list of Windows
+    blocks : list of list of (int, int)
+        What ``held_out_parts`` returned.
     max_windows : int
-    n_folds : int or None
+    tasks : list of Subtask
+        Those of the fits for scikit-learn's callbacks.
     **fitting : dict
         Arguments of ``fit_all``.
 
@@ -40,20 +59,18 @@ def fit_and_hold_out(original, series_windows, max_windows, n_folds, **fitting):
         Fitted on all.
     of_folds : list of estimator
         Those that are fitted on all but a stretch.
-    blocks : list of list of (int, int)
-        For each of these and each series, where windows of that stretch start, and their end.
     """
     starts = learned_starts(series_windows, max_windows)
-    n_windows = [max(0, one.n_steps - one.length + 1) for one in series_windows]
-    length = series_windows[0].length
-    blocks = held_out_blocks(n_windows, n_folds) if n_folds else []
     learned = [starts]
     for fold in blocks:
-        parts = zip(starts, fold, n_windows, strict=True)
-        learned.append([apart_from(one, block, length, n) for one, block, n in parts])
-    fits = [FitTask(clone(original), _inputs(series_windows, one, original)) for one in learned]
+        parts = zip(starts, fold, series_windows, strict=True)
+        learned.append([apart_from(one, block, w.length, len(w.usable)) for one, block, w in parts])
+    fits = [
+        FitTask(clone(original), _inputs(series_windows, some, original), None, within=task)
+        for some, task in zip(learned, tasks, strict=True)
+    ]
     estimators = [_estimator_of(fit) for fit in fit_all(fits, in_order=True, **fitting)]
-    return estimators[0], estimators[1:], blocks
+    return estimators[0], estimators[1:]
 
 
 def _inputs(series_windows, starts, original):

@@ -6,6 +6,12 @@ import pandas as pd
 #: A feature that is constant counts this share of its value as its spread.
 SHARE_OF_CONSTANT = 0.01
 
+#: A spread below this share of the largest value is rounding: the feature is constant.
+ROUNDING = 1e-12
+
+#: Values farther from the center, in spreads, count as this: their squares are finite in float32.
+MAX_SCALED = 1e12
+
 #: Values of the windows that are judged at once.
 MAX_VALUES = 2**20
 
@@ -21,15 +27,19 @@ class SeriesScale:
 
     def __init__(self, values):
         known = ~np.isnan(values)
+        largest = np.max(np.abs(values), 0, where=known, initial=0)
+        # In this unit, squares neither overflow nor vanish.
+        unit = np.where(largest > 0, largest, 1)
         count = np.maximum(known.sum(0), 1)
-        self.center = np.where(known, values, 0).sum(0) / count
-        spread = np.sqrt(np.square(np.where(known, values - self.center, 0)).sum(0) / count)
-        of_constant = SHARE_OF_CONSTANT * np.maximum(np.abs(self.center), SHARE_OF_CONSTANT)
-        self.spread = np.where(spread > 1e-9 * np.abs(self.center), spread, of_constant)
+        center = np.where(known, values / unit, 0).sum(0) / count
+        spread = np.sqrt(np.square(np.where(known, values / unit - center, 0)).sum(0) / count)
+        self.center = center * unit
+        self.spread = np.where(spread > ROUNDING, spread, SHARE_OF_CONSTANT) * unit
 
     def scaled(self, values):
         """Return values in spreads from the center."""
-        return (values - self.center) / self.spread
+        with np.errstate(over="ignore"):
+            return np.clip((values - self.center) / self.spread, -MAX_SCALED, MAX_SCALED)
 
 
 class Windows:
@@ -45,9 +55,11 @@ class Windows:
         Steps of a window.
     intervals : ndarray of shape (n_steps - 1,) or None
         Time from each step to the next, in usual intervals.
+    is_causal : bool, default=False
+        Whether a window cannot be used if its last step misses a value: what fills it comes later.
     """
 
-    def __init__(self, values, length, intervals=None):
+    def __init__(self, values, length, intervals=None, is_causal=False):
         self.length, self.n_steps = length, len(values)
         self.values = _filled(values, length // 2)
         is_unknown = np.isnan(self.values).any(1)
@@ -60,6 +72,8 @@ class Windows:
         has_unknown = n_unknown[length:] > n_unknown[:n_windows]
         has_break = n_breaks[length - 1 :] > n_breaks[:n_windows]
         self.usable = ~(has_unknown | has_break)
+        if is_causal:
+            self.usable &= ~np.isnan(values[length - 1 :]).any(1)
 
     def starts(self, stride):
         """Return where windows start, one in ``stride``, and the last of each unbroken part."""

@@ -32,6 +32,7 @@ from skae import (
     OutlierDetector,
     RecurrentAutoencoder,
     Seq2SeqTranslator,
+    SeriesOutlierDetector,
     SparseAutoencoder,
     StreamingThreshold,
     TabularAutoencoder,
@@ -174,6 +175,14 @@ MODELS = {
             Autoencoder(2, **TINY), method="dspot", depth=9, tail_fraction=0.35, random_state=0
         ).fit(FRAME),
         FRAME,
+    ),
+    "series": (
+        lambda: SeriesOutlierDetector(Autoencoder(2, **TINY), window=5, random_state=0).fit(FRAME),
+        FRAME,
+    ),
+    "series by name": (
+        lambda: SeriesOutlierDetector(window=5).fit({"pump": FRAME, ("fan", 1): FRAME * 2}),
+        {"pump": FRAME},
     ),
     "pipeline": (
         lambda: make_pipeline(StandardScaler(), Autoencoder(2, **TINY), LogisticRegression()).fit(

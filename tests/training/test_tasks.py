@@ -24,6 +24,7 @@ from skae import (
     OutlierDetector,
     RecurrentAutoencoder,
     Seq2SeqTranslator,
+    SeriesOutlierDetector,
     StreamingThreshold,
     TabularAutoencoder,
     TabularOutlierScorer,
@@ -299,6 +300,14 @@ def test_the_detector_of_a_stream_is_a_task(quick, X):
     assert record.events.count("end fit") == 1 + 1
     assert record.events.count("end epoch") == 3
     np.testing.assert_array_equal(record.fitted[-1].predict(X), stream.predict(X))
+
+
+def test_the_fits_of_a_detector_of_series_are_tasks(quick, X):
+    record = RecordAll()
+    detector = SeriesOutlierDetector(quick, window=2, cv=2, random_state=0).set_callbacks(record)
+    detector.fit(X)
+    assert record.events.count("end fit") == 1 + 3
+    assert record.events.count("end epoch") == 9
 
 
 def test_the_default_detector_shows_its_autoencoders(capsys, monkeypatch):
