@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 #: Bytes of a CSV file that are read at once. The first ones give the types of its columns.
 CSV_BLOCK = 2**24
 
+#: Bytes of a column of a Parquet file that are read at once. Else it is all of a row group.
+PARQUET_BUFFER = 2**18
+
 
 @dataclass
 class Chunk:
@@ -168,7 +171,7 @@ class ParquetPart(FilePart):
         return {c.path_in_schema for c in columns if c.path_in_schema in known and _may_miss(c)}
 
     def _batches(self, names, n_rows):
-        with pq.ParquetFile(self.path, pre_buffer=False) as file:
+        with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=PARQUET_BUFFER) as file:
             yield from file.iter_batches(n_rows, columns=names)
 
 

@@ -70,7 +70,7 @@ class FileWork:
                 table = joined(result_table(self._method, chunk.X, columns), chunk.others)
             except (ValueError, TypeError) as error:
                 kind = TypeError if isinstance(error, TypeError) else ValueError
-                where = f"In rows {start} to {stop - 1} of {part.title}"
+                where = f"In rows {start} to {max(start, stop - 1)} of {part.title}"
                 raise kind(f"{where}: {error}") from error
             yield table
             start = stop
