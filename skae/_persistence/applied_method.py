@@ -5,6 +5,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from skae._names import did_you_mean
+from skae._series.detector import SeriesOutlierDetector
 
 #: What can be applied to one chunk after the other.
 METHODS = (
@@ -42,6 +43,11 @@ class AppliedMethod:
         if name not in METHODS:
             hint = did_you_mean(str(name), METHODS, {})
             raise ValueError(f"method must be one of {list(METHODS)}, got {name!r}.{hint}")
+        if isinstance(estimator, SeriesOutlierDetector):
+            raise ValueError(
+                "SeriesOutlierDetector judges a step by those around it, and a file is read in "
+                "chunks that know nothing of each other. Call its method for a whole series."
+            )
         self.estimator, self.name = estimator, name
         if not self._has(name):
             known = [one for one in METHODS if self._has(one)]

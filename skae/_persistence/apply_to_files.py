@@ -32,7 +32,8 @@ def apply_to_files(
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator for tables: of skae, of scikit-learn, or anyone's.
+        A fitted estimator for tables: of skae, of scikit-learn, or anyone's. It has to treat each
+        row by itself, which `SeriesOutlierDetector` does not.
     source : str, PathLike, list of such, polars.LazyFrame or iterable of tables
         Where the rows are: a Parquet or CSV file, a folder of such files and all folders in it, or
         a pattern such as ``"data/2026-*.parquet"``. An iterable gives one DataFrame or array after

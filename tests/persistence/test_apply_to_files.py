@@ -24,7 +24,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 import skae
-from skae import Autoencoder, OutlierDetector, TabularAutoencoder, TabularImputer, apply_to_files
+from skae import (
+    Autoencoder,
+    OutlierDetector,
+    SeriesOutlierDetector,
+    TabularAutoencoder,
+    TabularImputer,
+    apply_to_files,
+)
 from skae._persistence.digest import digest_of
 
 QUICK = {"max_epochs": 2, "random_state": 0, "check_baseline": False}
@@ -495,6 +502,9 @@ def test_bad_methods_and_arguments(folder, pca, tmp_path):
         assert not list(tmp_path.rglob("*.parquet.*"))
 
     refuse(NotFittedError, "not fitted", PCA(1))
+    series = SeriesOutlierDetector(window=5, random_state=0).fit(np.sin(np.arange(200) ** 1.1))
+    message = "judges a step by those around it"
+    refuse(ValueError, message, series, method="score_samples")
     refuse(
         ValueError, "method must be one of .* Did you mean 'score_samples'", method="score_sampl"
     )
