@@ -3,7 +3,7 @@ How to score a file that does not fit into memory
 =================================================
 
 A detector needs some thousands of rows to learn what is normal, and scores each row separately.
-So the file is read twice, in chunks: once to draw rows for ``fit``, and once to score all rows.
+So the file is read in chunks: once to draw rows for ``fit``, and once more to score all rows.
 This page does so with a CSV file of 100,000 rows, with `~skae.OutlierDetector` and, for
 comparison, with ``IsolationForest``. There is never more than one chunk in memory.
 """
@@ -26,7 +26,7 @@ import pandas as pd
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from skae import OutlierDetector
+from skae import OutlierDetector, apply_to_files
 
 folder = TemporaryDirectory()
 path = Path(folder.name) / "readings.csv"
@@ -62,7 +62,7 @@ print(pd.read_csv(path, nrows=3).to_string(index=False))
 #
 # ``dtype`` and ``parse_dates`` make the columns of all chunks the same: in one chunk, a column
 # may have only missing values. For a Parquet file, ``pyarrow.parquet.ParquetFile(path)`` has
-# ``iter_batches``, and ``to_pandas`` makes a DataFrame from each batch. The rest stays the same.
+# ``iter_batches``, and ``to_pandas`` makes a DataFrame from each batch.
 
 columns = ["mode", "vibration", "power", "temperature", "pressure"]
 reading = {"dtype": {"mode": "str"}, "parse_dates": ["at"], "chunksize": chunk_rows}
@@ -75,23 +75,25 @@ def draw(path, fraction, random_state):
         return pd.concat(chunk[rng.random(len(chunk)) < fraction] for chunk in chunks)
 
 
-def score(path, score_chunk):
-    """Return the results of a function for all chunks of a file, joined."""
-    with pd.read_csv(path, **reading) as chunks:
-        return np.concatenate([score_chunk(chunk) for chunk in chunks])
-
-
 sample = draw(path, fraction=0.03, random_state=0)[columns]
 start = time.perf_counter()
 detector = OutlierDetector(random_state=0).fit(sample)
 print(f"Fitted on {len(sample)} rows in {time.perf_counter() - start:.1f} s")
 
+# %%
+# `~skae.apply_to_files` reads the file, gives the detector the columns that it was fitted on, and
+# writes the scores to a Parquet file, beside the columns that are kept. Of many files it makes as
+# many. If it is stopped, it continues the next time with the first one that is not complete.
+
 start = time.perf_counter()
-scores = score(path, lambda chunk: detector.score_samples(chunk[columns]))
-print(f"Scored {len(scores)} rows in {time.perf_counter() - start:.1f} s")
+(written,) = apply_to_files(detector, path, path.with_name("scores.parquet"), keep=["is_wrong"])
+results = pd.read_parquet(written)
+print(f"Scored {len(results)} rows in {time.perf_counter() - start:.1f} s")
+print(results.head(3).to_string())
 
 # %%
-# The forest is faster. It takes only numbers, so the mode has to be encoded.
+# The forest is faster. It takes only numbers, so the mode has to be encoded. Chunks that need such
+# steps are given one after the other; each becomes a file.
 
 
 def encoded(chunk):
@@ -102,7 +104,9 @@ def encoded(chunk):
 
 forest = IsolationForest(random_state=0).fit(encoded(sample))
 start = time.perf_counter()
-forest_scores = score(path, lambda chunk: forest.score_samples(encoded(chunk)))
+with pd.read_csv(path, **reading) as chunks:
+    written = apply_to_files(forest, map(encoded, chunks), path.with_name("scores of forest"))
+forest_scores = np.concatenate([pd.read_parquet(part)["score"] for part in written])
 print(f"IsolationForest scored them in {time.perf_counter() - start:.1f} s")
 
 # %%
@@ -114,7 +118,7 @@ print(f"IsolationForest scored them in {time.perf_counter() - start:.1f} s")
 # limit the fraction of false alarms, but needs more rows for ``fit``: 3,000 rows cannot show that
 # a row is as anomalous as only one normal row in 100,000.
 
-is_wrong = score(path, lambda chunk: chunk["is_wrong"])
+scores, is_wrong = results["score"].to_numpy(), results["is_wrong"].to_numpy()
 found = {
     "OutlierDetector": (scores, is_wrong[np.argsort(scores)]),
     "IsolationForest": (forest_scores, is_wrong[np.argsort(forest_scores)]),

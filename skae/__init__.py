@@ -20,6 +20,7 @@ from skae._onnx.exporting import onnx_input, to_onnx
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.image_scorer import ImageOutlierScorer
 from skae._outliers.scorer import TabularOutlierScorer
+from skae._persistence.apply_to_files import apply_to_files
 from skae._persistence.files import load, save
 from skae._persistence.registry import register
 from skae._series.detector import SeriesOutlierDetector
@@ -48,6 +49,7 @@ __all__ = [
     "TabularImputer",
     "TabularOutlierScorer",
     "VariationalAutoencoder",
+    "apply_to_files",
     "fit_many",
     "load",
     "onnx_input",

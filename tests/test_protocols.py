@@ -46,6 +46,7 @@ EXCEPTIONS = {
     "_outliers/detector.py": "an estimator of the user",
     "_outliers/heat_maps.py": "an estimator of the user",
     "_outliers/wrapped.py": "an estimator of the user",
+    "_persistence/applied_method.py": "an estimator of the user",
     "_persistence/decoding.py": "objects of any class",
     "_persistence/encoding.py": "objects of any class",
     "_series/judging.py": "an estimator of the user",

@@ -49,7 +49,7 @@ def write(path, members):
     OSError
         If the folder does not exist, or cannot be written to.
     """
-    with _replacing(Path(os.path.realpath(path))) as file:
+    with replacing(Path(os.path.realpath(path))) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name, DATE), content)
@@ -58,7 +58,7 @@ def write(path, members):
 
 
 @contextmanager
-def _replacing(path):
+def replacing(path):
     """Open a new file, which takes the place of the one at a path if all goes well."""
     if path.is_dir():
         raise IsADirectoryError(f"path is the folder {str(path)!r}: add the name of a file.")
