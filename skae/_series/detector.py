@@ -68,8 +68,8 @@ class SeriesOutlierDetector(
         `OutlierDetector`.
     causal : bool, default=False
         Whether the score of a step depends on this step and those before it alone: on the window
-        that ends there. ``update`` always judges so. The first ``window - 1`` steps then have no
-        score.
+        that ends there. ``update`` always judges so, and `StreamingThreshold` requires it. The
+        first ``window - 1`` steps then have no score, nor have steps that miss a value.
     cv : int or None, default=5
         Number of stretches of each series that are held out in turn, to find scores of windows
         that the estimator did not learn. Each takes another fit. With None, the threshold comes
