@@ -73,8 +73,9 @@ class SeriesOutlierDetector(
         `OutlierDetector`.
     causal : bool, default=False
         Whether a step is judged by the window that ends there, instead of all windows that it is
-        in. ``update`` always judges so. Then the score depends only on this step and those before.
-        The first ``window - 1`` steps have no score, nor have steps at which a value is missing.
+        in. ``update`` always judges so, and `StreamingThreshold` requires it. Then the score
+        depends only on this step and those before. The first ``window - 1`` steps have no score,
+        nor have steps at which a value is missing.
     cv : int or None, default=5
         Number of stretches of each series that are held out in turn, to find scores of windows
         that the estimator did not learn. Each of them takes another fit. With None, there is only

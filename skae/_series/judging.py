@@ -1,16 +1,19 @@
 """How unusual windows are to an estimator, and which of their cells make them so."""
 
+import warnings
+
 import numpy as np
 
 from skae._estimators.fitted import FittedAutoencoder
 from skae._outliers.training_scores import scores_of
 from skae._outliers.wrapped import seeded
 from skae._series.subspace import PrincipalWindows
+from skae.exceptions import ExtrapolationWarning
 
 
 def original_of(estimator, seed, n_features):
     """Return the estimator to fit clones of, or say what it lacks."""
-    if isinstance(estimator, str):
+    if isinstance(estimator, str) and estimator == "auto":
         return PrincipalWindows(n_features)
     if not (_reconstructs(estimator) or hasattr(estimator, "score_samples")):
         raise ValueError(
@@ -107,10 +110,14 @@ class ReconstructionJudge(WindowJudge):
 
     def cell_errors(self, windows):
         X = input_of(windows, self.estimator)
-        if isinstance(self.estimator, FittedAutoencoder):
-            squares = self.estimator.reconstruction_errors(X)
-        else:
-            squares = np.square(self.estimator.inverse_transform(self.estimator.transform(X)) - X)
+        with warnings.catch_warnings():  # values far beyond those of the fit are what is looked for
+            warnings.simplefilter("ignore", ExtrapolationWarning)
+            squares = np.square(self._reconstructed(X) - X)
         if getattr(self.estimator, "_input_kind", "arrays") == "images":
             return squares.swapaxes(1, 2)
         return np.reshape(squares, windows.shape)
+
+    def _reconstructed(self, X):
+        if isinstance(self.estimator, FittedAutoencoder):
+            return self.estimator.reconstruct(X)
+        return self.estimator.inverse_transform(self.estimator.transform(X))

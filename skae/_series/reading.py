@@ -219,7 +219,7 @@ class SeriesCollection:
         TypeError, ValueError
             If it holds no numbers, has a wrong shape, or other features than the first.
         """
-        if isinstance(given, dict):
+        if isinstance(given, dict) and not sparse.issparse(given):  # one format is a dict
             pairs, form = list(given.items()), "dict"
         elif _is_list(given):
             pairs, form = list(enumerate(given)), "list"

@@ -219,7 +219,8 @@ class StreamingThreshold(
         ------
         ValueError
             If a parameter is invalid, if there are too few rows, or if the detector rejects them
-            or has no ``score_samples``. An estimator that was fitted before does not change.
+            or has no ``score_samples``, or if its scores depend on later rows, as ``n_lookahead_``
+            above 0 says. An estimator that was fitted before does not change.
         """
         del y
         self._check_together()

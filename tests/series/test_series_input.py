@@ -30,6 +30,7 @@ FORMS = {
     "objects": VALUES.astype(object),
     "tensor": torch.from_numpy(VALUES),
     "sparse": sparse.csr_array(VALUES),
+    "sparse as a dict of cells": sparse.dok_array(VALUES),
     "masked": np.ma.masked_array(VALUES, np.zeros(VALUES.shape, bool)),
     "frame": FRAME,
     "names that are no text": pd.DataFrame(VALUES),
