@@ -160,7 +160,7 @@ class SeriesOutlierDetector(
     >>> series[2000:2020] = 0  # a fault
     >>> detector = SeriesOutlierDetector(window=50).fit(series)
     >>> detector.intervals()[["start", "end"]].to_numpy().tolist()
-    [[1955, 2054]]
+    [[1960, 2054]]
     """
 
     estimator: Any = field(default="auto", kw_only=False)

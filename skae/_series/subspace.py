@@ -16,7 +16,7 @@ class PrincipalWindows(BaseEstimator):
 
     The distance has two parts: the error of the reconstruction (Q), and how far the code is from
     the center, in standard deviations of each component (Hotelling's T-squared) [1]_. Both are
-    divided by their means in training. The second counts less the more features there are: how
+    divided by their medians in training. The second counts less the more features there are: how
     sensors go together then says more, and levels drift from one day to the next. Of a single
     feature, a level that was never seen is all that there is to see.
 
@@ -48,26 +48,33 @@ class PrincipalWindows(BaseEstimator):
             self.pca_ = PCA(VARIANCE, svd_solver="covariance_eigh").fit(X)
         total = X.var(0, dtype=np.float64).sum()
         of_components = self.pca_.explained_variance_.astype(np.float64)
-        least = ROUNDING * X.shape[1]
-        self.mean_error_ = max(total - of_components.sum(), ROUNDING * total, least)
-        self.variances_ = np.maximum(of_components, max(ROUNDING * total, least))
+        least = max(ROUNDING * total, ROUNDING * X.shape[1])
+        self.variances_ = np.maximum(of_components, least)
+        # Not means: a fault in training must not make all else look usual.
+        residuals, codes = self._parts(X)
+        self.usual_error_ = max(np.median(_squares(residuals)), least)
+        of_codes = np.median(np.square(codes) @ (1 / self.variances_))
+        weight = self.n_features**2 * max(of_codes, ROUNDING)
+        self.code_weights_ = 1 / (weight * self.variances_)
         return self
 
     def _parts(self, X):
         codes = self.pca_.transform(X)
-        residuals = X - self.pca_.inverse_transform(codes)
-        weights = 1 / (self.n_features**2 * len(self.variances_) * self.variances_)
-        return residuals, codes, weights
+        return X - self.pca_.inverse_transform(codes), codes
 
     def score_samples(self, X):
         """Return minus the distance of windows, shape (n_windows,)."""
-        residuals, codes, weights = self._parts(X)
-        squares = np.square(residuals).sum(1, dtype=np.float64) / self.mean_error_
-        distances = np.sqrt(squares + np.square(codes) @ weights)
+        residuals, codes = self._parts(X)
+        squares = _squares(residuals) / self.usual_error_ + np.square(codes) @ self.code_weights_
+        distances = np.sqrt(squares)
         return -np.where(distances < ROUNDING, 0, distances)
 
     def cell_errors(self, X):
         """Return what each value adds to the squared distance, at least 0, shape of X."""
-        residuals, codes, weights = self._parts(X)
-        of_codes = (codes * weights) @ self.pca_.components_ * (X - self.pca_.mean_)
-        return np.maximum(np.square(residuals) / self.mean_error_ + of_codes, 0)
+        residuals, codes = self._parts(X)
+        of_codes = (codes * self.code_weights_) @ self.pca_.components_ * (X - self.pca_.mean_)
+        return np.maximum(np.square(residuals) / self.usual_error_ + of_codes, 0)
+
+
+def _squares(residuals):
+    return np.square(residuals).sum(1, dtype=np.float64)

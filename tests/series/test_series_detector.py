@@ -110,13 +110,14 @@ def test_a_fault_is_found_where_it_is(fault, feature, causal):
     assert np.nanargmax(np.nansum(errors[190:250], 0)) == feature
 
 
-def test_faults_among_training_steps_are_found():
+@pytest.mark.parametrize("size", [1, 3, 30])
+def test_faults_among_training_steps_are_found(size):
     series = SERIES.copy()
-    series[600:640, 2] += 3
+    series[600:640, 2] += size
     model = detector().fit(series)
     worst = model.intervals().sort_values("score").iloc[0]
-    assert worst["start"] <= 605
-    assert worst["end"] >= 635
+    assert 600 - WINDOW <= worst["start"] <= 605
+    assert 635 <= worst["end"] <= 640 + WINDOW
     assert worst["features"][0] == 2
     assert 590 <= np.argmin(model.training_scores_) <= 650
 
