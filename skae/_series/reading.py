@@ -134,6 +134,9 @@ class Series:
             what, remedy = "is before the time before it", "Sort them: sort_index()."
             if steps[i - 1] == 0:
                 what, remedy = "is there twice", "Keep one: groupby(level=0).mean()."
+            if i == n_before:
+                what = f"is not after {self.index[i - 1]}, the last one before"
+                remedy = "Give the steps that come next."
             raise ValueError(
                 f"The time {self.index[i]} at step {i - n_before} of {self.name} {what}. {remedy}"
             )
