@@ -327,13 +327,3 @@ def test_short_series_and_extreme_windows():
     assert automatic.fit(np.resize(VALUES, (4000, 60))).window_ == 20
     with pytest.raises(ValueError, match="takes 800"):
         detector(window=400).fit(VALUES)
-
-
-@pytest.mark.parametrize("first", [0, 599])
-def test_a_stream_does_not_go_back(first):
-    times = pd.date_range("2025-01-01", periods=600, freq="min")
-    series = pd.Series(np.sin(np.arange(600) / 9), times)
-    model = SeriesOutlierDetector(window=20).fit(series)
-    with pytest.raises(ValueError, match=r"step 0 of series is not after 2025-01-01 09:59:00, the"):
-        model.update(series[first : first + 1])
-    assert model.update(series.shift(freq="600min")[:5])[1].notna().all()

@@ -156,8 +156,8 @@ def test_streams_by_name():
 WRONG = {
     "other features": (VALUES[:, :1], "2 are expected"),
     "one axis": (VALUES[0], r"x.reshape\(1, -1\)"),
-    "earlier steps": (OLD, "at step 0 of series is before"),
-    "a time twice": (OLD[-1:], "at step 0 of series is there twice"),
+    "earlier steps": (OLD, "at step 0 of series is not after .* Give the steps that come next"),
+    "a time twice": (OLD[-1:], "at step 0 of series is not after"),
     "unsorted": (NEW[::-1], "at step 1 of series is before"),
     "another time zone": (NEW.tz_localize("UTC"), "dtype datetime64.* Make them the same"),
     "numbers as times": (NEW.set_axis(np.arange(200.0), axis=0), "dtype float64"),
