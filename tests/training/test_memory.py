@@ -24,20 +24,22 @@ from skorch.callbacks import Callback
 from skae import ConvAutoencoder
 
 class Faults(Callback):
+    in_epochs = ()
+
     def on_epoch_begin(self, net, **kwargs):
         self.before = getrusage(RUSAGE_SELF).ru_minflt
 
     def on_epoch_end(self, net, **kwargs):
-        self.in_epoch = getrusage(RUSAGE_SELF).ru_minflt - self.before
+        self.in_epochs += (getrusage(RUSAGE_SELF).ru_minflt - self.before,)
 
 images = np.random.default_rng(0).random((640, 28, 28), "float32")
 faults = Faults()
 ConvAutoencoder(
-    4, (32, 32), code="spatial", batch_size=128, max_epochs=2, early_stopping=False,
+    4, (32, 32), code="spatial", batch_size=128, max_epochs=5, early_stopping=False,
     mixed_precision=False, check_baseline=False, random_state=0, downsampling="max_pool",
     callbacks=[faults],
 ).fit(images)
-print(faults.in_epoch)
+print(min(faults.in_epochs))
 """
 
 
@@ -73,7 +75,8 @@ def test_steps_get_no_new_pages():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=env, check=True
     )
-    # Five steps, of some 25,000 pages each. Without what is tested, a third of them were new.
+    # Five steps, of some 25,000 pages each. Without what is tested, a third of them were new in
+    # every epoch. The least is taken, as the system may reclaim pages in any one.
     assert int(done.stdout) < 2000
 
 
