@@ -291,8 +291,8 @@ class SeriesOutlierDetector(
             )
         return window
 
-    def _set_features(self, first):
-        self._columns, self.n_features_in_ = first.columns, first.values.shape[1]
+    def _set_features(self, one):
+        self._columns, self.n_features_in_ = one.columns, one.values.shape[1]
         self.__dict__.pop("feature_names_in_", None)
         if self._columns and all(isinstance(name, str) for name in self._columns):
             self.feature_names_in_ = np.asarray(self._columns, dtype=object)
