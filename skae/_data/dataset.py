@@ -10,10 +10,18 @@ import torch
 from scipy import sparse
 from torch.utils import data
 
-from skae._data.batches import CHUNK_ELEMENTS, MAX_CHUNK_ELEMENTS, MAX_CHUNK_SAMPLES, along, chunks
+from skae._data.batches import (
+    CHUNK_ELEMENTS,
+    MAX_CHUNK_ELEMENTS,
+    MAX_CHUNK_SAMPLES,
+    Batches,
+    along,
+    chunks,
+)
 from skae._data.cost import cost_of_weights
 from skae._data.extent import Extent
 from skae._data.frames import completed
+from skae._data.neighbors import NeighborBatches
 from skae._data.precision import warn_of_lost_digits
 
 #: Deviation that rounding leaves of constants, as a fraction of them.
@@ -141,11 +149,24 @@ class Dataset(data.Dataset):
     why_not_stackable = None
     #: Neighbors of each sample, an array of their positions, where training is by pairs of them.
     neighbors = None
+    #: How many samples there are to train on, if these are only some of them.
+    _n_in_training = None
 
     @property
     def targets(self):
         """What a net is to make of them: the same."""
         return self
+
+    @property
+    def n_in_training(self):
+        """How many samples there are to train on: these, unless they are a part of more."""
+        return len(self) if self._n_in_training is None else self._n_in_training
+
+    def part_of(self, n_samples):
+        """Return the same samples as a part of so many to train on."""
+        twin = copy.copy(self)
+        twin._n_in_training = n_samples
+        return twin
 
     def get_batch(self, which, dtype):
         """Read samples as a tensor.
@@ -270,6 +291,11 @@ class Dataset(data.Dataset):
         """Warn if an estimator of a name learns poorly from values on their scale."""
 
     # Batches.
+
+    def training_batches(self, batch_size, device, generator):
+        """Return the `Batches` of training, in a new order at each pass."""
+        how = self, batch_size, device, generator
+        return Batches(*how) if self.neighbors is None else NeighborBatches(self.neighbors, *how)
 
     def n_batches(self, size):
         """Return the number of batches of a size."""

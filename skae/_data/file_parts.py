@@ -56,6 +56,14 @@ class Part:
         """Return a dict of what tells that it has changed, or None where nothing tells it."""
         raise NotImplementedError
 
+    def pieces(self):
+        """Return the parts of it that can be read without those before: by default, the whole."""
+        return [self]
+
+    def without_rows(self, columns):
+        """Return some of its columns as a DataFrame without rows, which tells their types."""
+        raise NotImplementedError
+
     def chunks(self, columns, keep, n_rows):
         """Yield its rows as chunks, at least one, in their order.
 
@@ -126,6 +134,10 @@ class FilePart(Part):
             table = self.schema.empty_table()
             yield Chunk(_frame_of(table.select(columns), ()), table.select(others))
 
+    def without_rows(self, columns):
+        """Return some of its columns as a DataFrame of pyarrow."""
+        return self.schema.empty_table().select(columns)
+
     def _without_null(self, columns):
         """Return the columns whose types in NumPy have no missing value."""
         types = {name: self.schema.field(name).type for name in columns}
@@ -156,9 +168,33 @@ class FilePart(Part):
 
 
 class ParquetPart(FilePart):
-    """A Parquet file."""
+    """A Parquet file, or a row group of it.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+    row_group : int or None, default=None
+        None is the whole file.
+    """
 
     kind = "Parquet"
+
+    def __init__(self, path, name, row_group=None):
+        super().__init__(path, name)
+        self._row_groups = None if row_group is None else [row_group]
+
+    def pieces(self):
+        """Return its row groups."""
+        with self._reading():
+            n_groups = pq.read_metadata(self.path).num_row_groups
+        if n_groups < 2:
+            return [self]
+        pieces = [ParquetPart(self.path, self.name, i) for i in range(n_groups)]
+        for i, piece in enumerate(pieces):
+            piece.title = f"row group {i} of {self.title}"
+            piece.schema = self.schema
+        return pieces
 
     def _schema(self):
         return pq.read_schema(self.path)
@@ -172,7 +208,7 @@ class ParquetPart(FilePart):
 
     def _batches(self, names, n_rows):
         with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=PARQUET_BUFFER) as file:
-            yield from file.iter_batches(n_rows, columns=names)
+            yield from file.iter_batches(n_rows, self._row_groups, names)
 
 
 class CsvPart(FilePart):
@@ -227,4 +263,4 @@ def _frame_of(table, nullable):
         for name, dtype in frame.dtypes.items()
         if str(name) in nullable and isinstance(dtype, np.dtype) and dtype.kind in wider
     }
-    return frame.astype(types)
+    return frame.astype(types) if types else frame

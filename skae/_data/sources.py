@@ -9,9 +9,10 @@ from pathlib import Path
 import joblib
 import narwhals as nw
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+from torch.utils import data
 
+from skae._data.collections import batches, is_one_table, loaders
 from skae._data.file_parts import Chunk, CsvPart, ParquetPart, Part
 from skae._data.frames import narwhals_frame
 
@@ -38,6 +39,10 @@ class LazyPart(Part):
     def identity(self):
         """Return None: the same query can have other rows."""
         return
+
+    def without_rows(self, columns):
+        """Return some of its columns as a DataFrame of polars."""
+        return self._frame.select(columns).limit(0).collect()
 
     def chunks(self, columns, keep, n_rows):
         """Yield its rows as chunks of polars."""
@@ -121,8 +126,8 @@ def open_source(source):
 
     Parameters
     ----------
-    source : str, PathLike, list of such, pl.LazyFrame or iterable of tables
-        A file, a folder, or a pattern such as ``"data/*.parquet"``; or rows in any other way.
+    source : object
+        As of `apply_to_files`.
 
     Raises
     ------
@@ -135,17 +140,25 @@ def open_source(source):
         return _source_of_path(Path(source))
     if isinstance(source, (list, tuple)) and source and isinstance(source[0], (str, os.PathLike)):
         return Source([_file_part(Path(path), Path(path).name) for path in source])
-    frame = nw.from_native(source, pass_through=True)
-    if isinstance(frame, nw.LazyFrame) and frame.implementation.is_polars():
+    if nw.dependencies.is_polars_lazyframe(source):
         return Source([LazyPart(source)], is_single=True)
-    in_memory = (nw.DataFrame, nw.LazyFrame, np.ndarray, pd.Series, dict, bytes)
-    if isinstance(frame, in_memory) or not isinstance(source, Iterable):
+    return Source(ChunkPart(X, number) for number, X in enumerate(_chunks(source)))
+
+
+def _chunks(source):
+    """Return an iterable of tables that are in memory."""
+    if (found := loaders(source)) is not None:
+        return (load() for _, load in found)
+    if isinstance(source, (data.DataLoader, data.IterableDataset)):
+        return batches(source)
+    source = source() if callable(source) and not isinstance(source, Iterable) else source
+    if not isinstance(source, Iterable) or is_one_table(source):
         raise TypeError(
-            "source must be a file, a folder, a pattern, a LazyFrame of polars, or an iterable of "
-            f"tables; got {type(source).__name__}. Call the method of the estimator for one table "
-            "in memory."
+            "source must be a file, a folder, a pattern, a LazyFrame of polars, a collection of "
+            "Dask, a Dataset or a DataLoader of torch, or an iterable of tables; got "
+            f"{type(source).__name__}. Call the method of the estimator for one table in memory."
         )
-    return Source(ChunkPart(X, number) for number, X in enumerate(source))
+    return source
 
 
 def _source_of_path(path):

@@ -10,6 +10,7 @@ from skae._data.ignored import warn_if_y_is_meant
 from skae._estimators.baseline import warn_if_poor
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.neural import NeuralEstimator
+from skae._estimators.out_of_core import OutOfCore
 from skae._estimators.parameters import CodeParameters
 from skae._modules.autoencoder import AutoencoderModule, Center, ImageCenter
 from skae._modules.pca_start import standardize, start_at_pca
@@ -25,7 +26,7 @@ from skae.losses._mixed import LOSSES
 from skae.losses._tabular import TabularLoss
 
 
-class BaseAutoencoder(FittedAutoencoder, CodeParameters, NeuralEstimator):
+class BaseAutoencoder(FittedAutoencoder, CodeParameters, OutOfCore, NeuralEstimator):
     """Base class of all autoencoders: how they are built, trained and checked.
 
     A subclass defines its parameters and ``_make_loss``. It may override ``_make_bottleneck``,

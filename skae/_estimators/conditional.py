@@ -12,6 +12,7 @@ from skae._data.conditions import ConditionReader
 from skae._data.given import like_input
 from skae._data.ignored import warn_if_y_is_meant
 from skae._estimators.fitted import FittedAutoencoder
+from skae._estimators.out_of_core import OutOfCore
 from skae._modules.conditional import ConditionalDecoder, ConditionalEncoder
 from skae._params import fit_context
 from skae._training.session import FitSession, fit_method
@@ -21,6 +22,11 @@ CONDITION = """\
 condition : array-like, dict or scalar or None, default=None
     Condition of the samples, if ``fit`` was given one: one row for each, or one for all. A
     dict holds one row. None takes the columns of X, if ``fit`` was given names of columns."""
+
+#: The same of ``fit_batches``.
+COLUMNS = """\
+condition : str, list of str or None, default=None
+    Names of columns that the samples are given, as for ``fit``."""
 
 
 def given_condition(method):
@@ -41,10 +47,10 @@ def given_condition(method):
     return of_given
 
 
-def _with_parameter(doc):
+def _with_parameter(doc, text=CONDITION):
     """Return the docstring of a method with the parameter ``condition`` behind the others."""
     before, mark, after = doc.partition("\n\n        Returns\n")
-    text = CONDITION.replace("\n", "\n        ")
+    text = text.replace("\n", "\n        ")
     return f"{before}\n        {text}{mark}{after}"
 
 
@@ -102,6 +108,12 @@ class Conditional:
             )
         validation = None if X_val is None else (X_val, condition_val)
         return FitSession(self, (X, condition), sample_weight, validation)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_batches(self, source, *, n_passes=None, X_val=None, columns=None, condition=None):
+        return self._fit_batches(source, n_passes, X_val, columns, beside=(condition,))
+
+    fit_batches.__doc__ = _with_parameter(OutOfCore.fit_batches.__doc__, COLUMNS)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None, *, condition=None):

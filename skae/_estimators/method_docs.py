@@ -25,6 +25,16 @@ depends on the architecture. For images it can be an array of shape (n_samples, 
 see `ConvAutoencoder`; for sequences a list of arrays, see `RecurrentAutoencoder`; for
 tables a DataFrame with text, dates and missing values, see `TabularAutoencoder`. This
 holds for all methods.""",
+    "<source>": """\
+str, PathLike, list of such, LazyFrame, Dask collection, torch Dataset or \\
+        DataLoader, callable or iterable""",
+    "<where_samples_are>": """\
+Where the samples are: a Parquet or CSV file, a folder, a pattern such as
+``"data/*.parquet"``, or a list of files; a LazyFrame of polars; a DataFrame or an array
+of Dask; a Dataset or a DataLoader of torch, of whose tuples the first part is taken; a
+function that returns a new iterable of chunks at each call, or an iterable that can be
+repeated, such as a list of chunks. A chunk is what ``fit`` takes.""",
+    "<columns>": "Names of the columns to train on, in this order. None is all.",
     "<lengths>": """\
 Only for sequences: the number of steps to decode, the same for all or one for each.
 None predicts the lengths from the codes, as learned from the training sequences.""",
@@ -75,6 +85,12 @@ ONE_KIND = {
 Training images or signals: an array of shape (n_samples, height, width), (n_samples,
 height, width, channels) or the like for signals, or flat rows with ``image_shape``. A list
 of images of unequal sizes needs ``crop_size``, or spatial codes.""",
+        "<source>": "torch Dataset or DataLoader, Dask array, callable or iterable",
+        "<where_samples_are>": """\
+Where the images are: a Dataset or a DataLoader of torch, of whose tuples the first part is
+taken; an array of Dask; a function that returns a new iterable of chunks at each call, or
+an iterable that can be repeated, such as a list of chunks. A chunk is what ``fit`` takes.""",
+        "<columns>": "Only for tables; leave it out.",
         "<lengths>": "Only for sequences; leave it out.",
         "<output>": "ndarray of shape (n_samples, ...) or list of ndarray",
         "<original>": "Reconstructed images, in the shape and dtype of the training images.",
@@ -102,6 +118,12 @@ that PCA explains.""",
         "<training_samples>": """\
 Training sequences: a list of arrays of shape (n_steps, n_features) or (n_steps,), or an
 array in which shorter sequences end with NaN.""",
+        "<source>": "torch Dataset or DataLoader, Dask array, callable or iterable",
+        "<where_samples_are>": """\
+Where the sequences are: a Dataset or a DataLoader of torch, of whose tuples the first part is
+taken; an array of Dask; a function that returns a new iterable of chunks at each call, or
+an iterable that can be repeated, such as a list of chunks. A chunk is what ``fit`` takes.""",
+        "<columns>": "Only for tables; leave it out.",
         "<lengths>": """\
 Number of steps to decode, the same for all sequences or one for each. None predicts the
 lengths from the codes, as learned from the training sequences.""",

@@ -61,6 +61,15 @@ class NeighborCode(ParameterMixin):
         defaults = super()._training_defaults()
         return replace(defaults, budget=NEIGHBOR_BUDGET) if self._keeps_neighbors else defaults
 
+    def _check_streamable(self):
+        super()._check_streamable()
+        if self._keeps_neighbors:
+            raise ValueError(
+                f"neighbor_weight={self.neighbor_weight!r} looks for neighbors among all samples, "
+                "which fit_batches never has at once. Set neighbor_weight=0, or call fit on a part "
+                "of the samples."
+            )
+
     def _training_samples(self, dataset):
         if not self._keeps_neighbors:
             return dataset

@@ -90,7 +90,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             "history_size": self.history_size,
             "max_grad_norm": self.max_grad_norm,
             "precision": self._precision(),
-            "batch_size": defaults.budget.batch_size(self.batch_size, len(dataset)),
+            "batch_size": defaults.budget.batch_size(self.batch_size, dataset.n_in_training),
         }
         if resume:
             self._check_unchanged()

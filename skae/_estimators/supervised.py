@@ -87,6 +87,17 @@ class Supervised(ParameterMixin):
             run.fit_loop()
         return self
 
+    def _fit_batches(self, *args):
+        return super()._fit_batches(*args, beside=(None,))
+
+    def _check_streamable(self):
+        super()._check_streamable()
+        if self.target is not None:
+            raise ValueError(
+                f"fit_batches reads no labels, but target={self.target!r} asks for them. Set "
+                "target=None, or call fit or partial_fit with y."
+            )
+
     def _read_samples(self, data, sample_weight, resume):
         X, y = data
         dataset = super()._read_samples((X,), sample_weight, resume)

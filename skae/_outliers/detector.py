@@ -14,8 +14,12 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 
 from skae._data.given import as_data
+from skae._data.open_stream import open_stream
+from skae._data.row_sample import draw_sample
+from skae._data.rows import take_rows
+from skae._data.streamed import samples_to_read
 from skae._estimators.autoencoder import Autoencoder
-from skae._outliers.cells import take_rows
+from skae._estimators.out_of_core import checked_n_passes
 from skae._outliers.explaining import ExplainMixin
 from skae._outliers.explanation import MAX_NORMAL
 from skae._outliers.false_discoveries import (
@@ -259,6 +263,57 @@ class OutlierDetector(
         """
         with unchanged_on_error(self):
             self._fit(X, y, params, self.cv)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit_batches(self, source, *, n_passes=None, columns=None):
+        """Fit on a source that may be larger than memory.
+
+        A first pass counts the rows and draws up to 131,072 of them. An estimator that has a
+        method ``fit_batches``, as autoencoders do, is trained on all rows. Any other is fitted on
+        those drawn: the default, too, which needs no more. The threshold is found from the scores
+        of the drawn rows.
+
+        Parameters
+        ----------
+        source : str, PathLike, list of such, LazyFrame, Dask collection, torch Dataset or \
+                DataLoader, or callable
+            Where the rows are, as for ``fit_batches`` of autoencoders.
+        n_passes : int or None, default=None
+            Number of epochs of the estimator's ``fit_batches``, if it has one.
+        columns : list of str or None, default=None
+            Names of the columns to use, in this order. None is all.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there are no such files.
+        TypeError, ValueError
+            As for ``fit_batches`` of autoencoders, and if ``cv`` or ``use_labels`` is set. A
+            detector that was fitted before does not change.
+        """
+        for name in ("cv", "use_labels"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"fit_batches has no labels and no folds, but {name}={getattr(self, name)!r}. "
+                    f"Set {name}=None, or call fit on a part of the rows."
+                )
+        stream, n_passes = open_stream(source, columns), checked_n_passes(n_passes)
+        with unchanged_on_error(self):
+            rng = check_random_state(self.random_state)
+            X = draw_sample(stream.chunks(samples_to_read(stream)), rng).X
+            estimator = clone(self._original(rng.randint(np.iinfo(np.int32).max), X))
+            if hasattr(estimator, "fit_batches"):
+                estimator.fit_batches(stream, n_passes=n_passes)
+            else:
+                estimator.fit(X)
+            labels, names = read_labels(None, num_samples(X), False), column_names_of(X)
+            self._learn(X, X, labels, names, [], iter([estimator]), rng)
         return self
 
     def fit_predict(self, X, y=None, **params):

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.frames import is_frame, narwhals_frame, plain_samples, samples_of
 from skae._data.given import as_data
-from skae._outliers.cells import as_frame, as_objects, dense_table, take_rows
+from skae._data.rows import take_rows
+from skae._outliers.cells import as_frame, as_objects, dense_table
 from skae._outliers.explanation import Background, CounterfactualSearch
 from skae._outliers.heat_maps import HeatMaps, reads_images
 from skae._outliers.scorer import TabularOutlierScorer

@@ -5,7 +5,7 @@ from scipy import sparse
 from scipy.sparse.linalg import ArpackError
 from sklearn.utils import gen_batches
 
-from skae._outliers.cells import take_rows
+from skae._data.rows import take_rows
 from skae._outliers.explanation import MAX_CELLS
 from skae._outliers.known_anomalies import KnownAnomalies
 from skae._outliers.labels import ANOMALY

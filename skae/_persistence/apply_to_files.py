@@ -4,9 +4,9 @@ import os
 from numbers import Integral
 from pathlib import Path
 
+from skae._data.open_stream import names_of_columns, open_tables
 from skae._persistence.applied_method import AppliedMethod
 from skae._training.progress import progress_bar
-from skae.exceptions import missing
 
 
 def apply_to_files(
@@ -34,13 +34,15 @@ def apply_to_files(
     estimator : estimator
         A fitted estimator for tables: of skae, of scikit-learn, or anyone's. It has to treat each
         row by itself, which `SeriesOutlierDetector` does not.
-    source : str, PathLike, list of such, polars.LazyFrame or iterable of tables
+    source : str, PathLike, list of such, LazyFrame, Dask collection, torch Dataset or \
+            DataLoader, callable or iterable of tables
         Where the rows are: a Parquet or CSV file, a folder of such files and all folders in it, or
-        a pattern such as ``"data/2026-*.parquet"``. An iterable gives one DataFrame or array after
-        the other.
+        a pattern such as ``"data/2026-*.parquet"``; a LazyFrame of polars; a DataFrame or an array
+        of Dask; a Dataset or a DataLoader of torch, of whose tuples the first part is taken. An
+        iterable, or what a function returns, gives one DataFrame or array after the other.
     output : str or PathLike
         A folder, which is created. It gets one Parquet file for each file of the source, under the
-        same name, and ``part-00000.parquet`` and so on for a LazyFrame and for an iterable. If the
+        same name, and ``part-00000.parquet`` and so on for all other sources. If the
         source is one file or a LazyFrame, it can also be the name of a file that ends in
         ``.parquet``.
     method : {"score_samples", "transform", "decision_function", "p_value", "predict", \
@@ -113,17 +115,12 @@ def apply_to_files(
     ((150, 2), ['autoencoder0', 'autoencoder1'])
     """
     method = AppliedMethod(estimator, method)
-    columns, keep = _listed(columns, "columns"), _listed(keep, "keep") or []
+    columns, keep = names_of_columns(columns), names_of_columns(keep, "keep") or []
     if chunk_rows != "auto" and not (isinstance(chunk_rows, Integral) and chunk_rows >= 1):
         raise ValueError(f'chunk_rows must be "auto" or an int of at least 1, got {chunk_rows!r}.')
-    try:
-        from skae._data.sources import open_source
-        from skae._persistence.file_work import FileWork
-    except ModuleNotFoundError as error:
-        if error.name.partition(".")[0] != "pyarrow":
-            raise
-        raise missing("pyarrow", "files") from error
-    source = open_source(source)
+    source = open_tables(source)
+    from skae._persistence.file_work import FileWork  # it needs pyarrow, too
+
     work = FileWork(method, columns, keep, chunk_rows, overwrite)
     return _apply(work, source, _places(source, output), verbose)
 
@@ -144,16 +141,6 @@ def _apply(work, source, place, verbose):
             work.do(part, path, bar)
             bar.update()
     return list(titles)
-
-
-def _listed(names, parameter):
-    """Return names of columns as a list, or None."""
-    if names is None:
-        return None
-    names = names if isinstance(names, str) else list(names)
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{parameter} must be a list of names of columns, got {names!r}.")
-    return names
 
 
 def _places(source, output):

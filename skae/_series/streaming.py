@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state, get_tags
 
 from skae._data.frames import plain_samples, samples_of
 from skae._data.given import as_data
-from skae._outliers.cells import joined_rows, take_rows
+from skae._data.rows import joined_rows, take_rows
 from skae._outliers.scorer import TabularOutlierScorer
 from skae._outliers.training_scores import (
     NUMERICAL_ERRORS,

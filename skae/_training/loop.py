@@ -267,7 +267,8 @@ class TrainingRun:
     @property
     def progress(self):
         """Fraction of the training that is over."""
-        return self.steps_taken / self.n_steps
+        # How many batches a stream of sequences has is an estimate.
+        return min(1.0, self.steps_taken / self.n_steps)
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from torch import nn
 
 from skae._data.batches import Batches
 from skae._data.dataset import Dataset
-from skae._data.neighbors import NeighborBatches
 from skae._runtime import (
     TRAINED,
     TorchGenerators,
@@ -249,11 +248,10 @@ class Net(NeuralNet):
         """Return the batches of a data set, in a new order every epoch of training."""
         if not isinstance(dataset, Dataset):  # arrays, from scoring callbacks
             return super().get_iterator(dataset, training)
-        order = make_generator(self._seed, "cpu") if training else None
-        how = dataset, self.batch_size, torch.device(self.device), order
-        if training and dataset.neighbors is not None:
-            return NeighborBatches(dataset.neighbors, *how)
-        return Batches(*how)
+        how = self.batch_size, torch.device(self.device)
+        if training:
+            return dataset.training_batches(*how, make_generator(self._seed, "cpu"))
+        return Batches(dataset, *how)
 
     def initialize_optimizer(self):
         """Make an optimizer of one flat parameter, where that comes to the same."""

@@ -150,16 +150,27 @@ class FitSession:
         self.samples, self.fitted = (part.in_training() for part in (dataset, self.fitted))
         if self.validation is not None:
             self.validation = self.validation.in_training()
-        self.fitted = estimator._training_samples(self.fitted)
-        defaults, n_samples = estimator._training_defaults(), len(self.fitted)
+        self.fitted = estimator._training_samples(self._part_of_all(self.fitted))
+        defaults = estimator._training_defaults()
         estimator._set_up(self.fitted, resume, is_partial, defaults)
         net = estimator.net_
         work = (net.module_ if resume else net.module).work
-        n_epochs = defaults.budget.max_epochs(estimator.max_epochs, n_samples, net.batch_size, work)
-        n_epochs = 1 if is_partial else n_epochs
+        n_epochs = 1 if is_partial else self._n_epochs(defaults.budget, net.batch_size, work)
         facts = task_facts(estimator, *self.data, sample_weight=self.sample_weight)
         self._task = training_task(facts, n_epochs, self._attributes_now)
-        return estimator._make_run(self.fitted, self.validation, n_epochs, shows_bar, self._task)
+        samples = self._samples_to_train_on()
+        return estimator._make_run(samples, self.validation, n_epochs, shows_bar, self._task)
+
+    def _part_of_all(self, dataset):
+        """Return the samples that were read, which may be a part of those to train on."""
+        return dataset
+
+    def _n_epochs(self, budget, batch_size, work):
+        n_samples, asked = self.fitted.n_in_training, self.estimator.max_epochs
+        return budget.max_epochs(asked, n_samples, batch_size, work)
+
+    def _samples_to_train_on(self):
+        return self.fitted
 
     def _attributes_now(self):
         """Return the attributes that the estimator would have if training ended now."""

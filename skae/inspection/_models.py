@@ -14,9 +14,9 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.given import as_data
+from skae._data.rows import take_rows
 from skae._estimators.fitted import FittedAutoencoder
 from skae._estimators.image_to_image import ImageToImageRegressor
-from skae._outliers.cells import take_rows
 from skae._outliers.detector import OutlierDetector
 from skae._params import refuse_class
 from skae._sklearn import BaseSearchCV, num_samples

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import as_numbers
-from skae._outliers.cells import take_rows
+from skae._data.rows import take_rows
 from skae._outliers.detector import OutlierDetector
 from skae._outliers.outlier_scorer import OutlierScorer
 from skae._params import refuse_class

@@ -426,8 +426,12 @@ def test_paths_are_names(path):
 
 
 def test_a_folder_without_rights(tmp_path, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError
+    original = Path.open
+
+    def refuse(path, *args, **kwargs):
+        if path.is_relative_to(tmp_path):
+            raise PermissionError
+        return original(path, *args, **kwargs)
 
     monkeypatch.setattr("pathlib.Path.open", refuse)  # who tests may have all rights
     with pytest.raises(PermissionError, match="no right to write to the folder"):
