@@ -9,12 +9,15 @@ import sys
 import time
 import tracemalloc
 
+import dask.array as da
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -22,6 +25,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from torch.utils.data import DataLoader, TensorDataset
 
 import skae
 from skae import (
@@ -586,3 +590,29 @@ def test_pyarrow_is_needed(folder, pca, tmp_path, monkeypatch):
 def test_progress(folder, pca, tmp_path, capfd):
     apply_to_files(pca, folder, tmp_path / "results", method="transform", verbose=1)
     assert "3/3 files" in capfd.readouterr().err
+
+
+def test_collections_of_dask_and_torch(pca, tmp_path):
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    model, tensors = PCA(2).fit(X), torch.from_numpy(X)
+    sources = {
+        "dask": (da.from_array(X, chunks=(100, 2)), 3),
+        "dataset": (TensorDataset(tensors, torch.zeros(300)), 1),
+        "loader": (DataLoader(tensors, batch_size=64), 5),
+        "function": (lambda: iter([X[:10], X[10:]]), 2),
+    }
+    for name, (source, n_files) in sources.items():
+        written = apply_to_files(model, source, tmp_path / name, method="transform")
+        assert len(written) == n_files
+        codes = pd.concat([pd.read_parquet(path) for path in written])
+        np.testing.assert_allclose(codes, model.transform(X))
+
+
+def test_a_frame_of_dask_keeps_its_index(pca, tmp_path):
+    source = dd.from_pandas(TABLE, npartitions=2, sort=False)
+    written = apply_to_files(pca, source, tmp_path, method="transform", keep=["id"])
+    results = pd.concat(map(pd.read_parquet, written))
+    assert len(written) == 2
+    assert results["id"].tolist() == TABLE["id"].tolist()
+    assert results.index.tolist() == TABLE.index.tolist()
+    np.testing.assert_allclose(results[["pca0"]], pca.transform(TABLE[NUMBERS]))
