@@ -3,6 +3,7 @@
     python benchmarks/bench_mnist_objectives.py --data DIR
         [--only denoising sparse variational] [--seeds 0]
         [--epochs 100] [--lr 0.004] [--draws 1 5] [--then 5:40 20:40] [--samples 500]
+        [--layers dense]
 
 DIR holds ``mnist.npz``. All are fitted on the 60,000 training images and judged on the
 10,000 test images; pixels are divided by 255.
@@ -15,12 +16,12 @@ sparse
     1,000 units of which 25 are active. Error of logistic regression on the codes, mean
     squared error of the reconstruction, share of dead units.
 variational
-    One stochastic layer, 784-200-200-50, with linear shortcuts. Pixels are binarized anew in
-    every epoch, the test images once. Negative log-likelihood in nats by importance
-    sampling, with 500 samples a row, or as many as ``--samples`` says. ``--draws`` are those of
-    the code in training. ``--then 5:40 20:40`` goes on with 5 draws for 40 epochs and 20 draws
-    for 40 more, at a quarter of the learning rate. Long runs need a lower rate: with 0.004, 500
-    epochs diverged.
+    One stochastic layer, 784-200-200-50, with linear shortcuts, or convolutions. Pixels are
+    binarized anew in every epoch, the test images once. Negative log-likelihood in nats by
+    importance sampling, with 500 samples a row, or as many as ``--samples`` says. ``--draws`` are
+    those of the code in training. ``--then 5:40 20:40`` goes on with 5 draws for 40 epochs and 20
+    draws for 40 more, at a quarter of the learning rate. Long runs need a lower rate: with 0.004,
+    500 epochs diverged.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skae import Autoencoder, DenoisingAutoencoder, SparseAutoencoder, VariationalAutoencoder
-from skae.architectures import Dense
+from skae.architectures import Conv, Dense
 
 PLAIN = {"early_stopping": False, "check_baseline": False, "batch_size": 128}
 
@@ -179,14 +180,26 @@ def go_on(model, X, then, lr):
     return model
 
 
-def bench_variational(data, seeds, n_samples, n_epochs, lr, draws, then):
+#: By name, the layers of the density: what a row is, and the architecture.
+LAYERS = {
+    "dense": ("784-200-200-50", (784,), Dense((200, 200), activation="silu")),
+    "conv": (
+        "convolutions-50",
+        (28, 28),
+        Conv((16, 32), n_residual_blocks=(0, 1), hidden_layer_sizes=256, normalization=None),
+    ),
+}
+
+
+def bench_variational(data, seeds, n_samples, n_epochs, lr, draws, then, layers):
     X, _, X_test, _ = data
     X_test = binarized(X_test, np.random.default_rng(2**20))
     print(f"\n{'variational':36}{'epochs':>7}{'seed':>5}{'s':>7}{'ELBO':>9}{'NLL':>8}{'active':>8}")
     rate = np.clip(X.mean(0), 1e-3, 1 - 1e-3)
     independent = -(X_test * np.log(rate) + (1 - X_test) * np.log1p(-rate)).sum(1).mean()
     print(f"{'pixels alone':36}{0:7}{0:5}{0:7}{'':9}{independent:8.2f}", flush=True)
-    architecture = Dense((200, 200), activation="silu")
+    layers, shape, architecture = LAYERS[layers]
+    X, X_test = X.reshape(-1, *shape), X_test.reshape(-1, *shape)
     for n_draws in draws:
         for seed in seeds:
             model = VariationalAutoencoder(
@@ -201,7 +214,7 @@ def bench_variational(data, seeds, n_samples, n_epochs, lr, draws, then):
             fit_on_fresh_binarizations(model, X, n_epochs, lr)
             go_on(model, X, then, lr / 4)
             seconds = time.perf_counter() - start
-            name = f"784-200-200-50, {n_draws} draws in training"
+            name = f"{layers}, {n_draws} draws in training"
             name += "".join(f", {n_more} for {n}" for n_more, n in then)
             elbo, nll = model.elbo(X_test).mean(), -model.log_likelihood(X_test, n_samples).mean()
             print(
@@ -225,6 +238,7 @@ def main():
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--draws", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--then", type=pair, nargs="+", default=[])
+    parser.add_argument("--layers", choices=LAYERS, default="dense")
     args = parser.parse_args()
     data = load(args.data)
     if "denoising" in args.only:
@@ -232,9 +246,8 @@ def main():
     if "sparse" in args.only:
         bench_sparse(data, args.seeds)
     if "variational" in args.only:
-        bench_variational(
-            data, args.seeds, args.samples, args.epochs, args.lr, args.draws, args.then
-        )
+        training = args.epochs, args.lr, args.draws, args.then
+        bench_variational(data, args.seeds, args.samples, *training, args.layers)
 
 
 if __name__ == "__main__":
