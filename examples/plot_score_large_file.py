@@ -3,7 +3,7 @@ How to score a file that does not fit into memory
 =================================================
 
 A detector needs some thousands of rows to learn what is normal, and scores each row separately.
-So the file is read in chunks: once to draw rows for ``fit``, and once more to score all rows.
+So the file is read in chunks: once to draw rows to learn from, and once more to score all rows.
 This page does so with a CSV file of 100,000 rows, with `~skae.OutlierDetector` and, for
 comparison, with ``IsolationForest``. There is never more than one chunk in memory.
 """
@@ -60,25 +60,12 @@ print(pd.read_csv(path, nrows=3).to_string(index=False))
 # Read the file twice
 # -------------------
 #
-# ``dtype`` and ``parse_dates`` make the columns of all chunks the same: in one chunk, a column
-# may have only missing values. For a Parquet file, ``pyarrow.parquet.ParquetFile(path)`` has
-# ``iter_batches``, and ``to_pandas`` makes a DataFrame from each batch.
+# ``fit_batches`` goes through the file and draws rows. The detector learns from 10,000 of them.
 
 columns = ["mode", "vibration", "power", "temperature", "pressure"]
-reading = {"dtype": {"mode": "str"}, "parse_dates": ["at"], "chunksize": chunk_rows}
-
-
-def draw(path, fraction, random_state):
-    """Return a random fraction of the rows of a file."""
-    rng = np.random.default_rng(random_state)
-    with pd.read_csv(path, **reading) as chunks:
-        return pd.concat(chunk[rng.random(len(chunk)) < fraction] for chunk in chunks)
-
-
-sample = draw(path, fraction=0.03, random_state=0)[columns]
 start = time.perf_counter()
-detector = OutlierDetector(random_state=0).fit(sample)
-print(f"Fitted on {len(sample)} rows in {time.perf_counter() - start:.1f} s")
+detector = OutlierDetector(random_state=0).fit_batches(path, columns=columns)
+print(f"Fitted in {time.perf_counter() - start:.1f} s")
 
 # %%
 # `~skae.apply_to_files` reads the file, gives the detector the columns that it was fitted on, and
@@ -93,7 +80,10 @@ print(results.head(3).to_string())
 
 # %%
 # The forest is faster. It takes only numbers, so the mode has to be encoded. Chunks that need such
-# steps are given one after the other; each becomes a file.
+# steps are given one after the other; each becomes a file. ``dtype`` and ``parse_dates`` make the
+# columns of all chunks the same: in one chunk, a column may have only missing values.
+
+reading = {"dtype": {"mode": "str"}, "parse_dates": ["at"], "chunksize": chunk_rows}
 
 
 def encoded(chunk):
@@ -102,6 +92,8 @@ def encoded(chunk):
     return chunk[columns[1:]].assign(**modes)
 
 
+with pd.read_csv(path, **reading) as chunks:
+    sample = pd.concat(chunk.sample(frac=0.1, random_state=0) for chunk in chunks)
 forest = IsolationForest(random_state=0).fit(encoded(sample))
 start = time.perf_counter()
 with pd.read_csv(path, **reading) as chunks:
@@ -115,7 +107,7 @@ print(f"IsolationForest scored them in {time.perf_counter() - start:.1f} s")
 #
 # A threshold that flags one normal row in a hundred flags a thousand here. If there is time for
 # fifty rows, take the fifty with the lowest scores. `~skae.OutlierDetector.predict_fdr` would
-# limit the fraction of false alarms, but needs more rows for ``fit``: 3,000 rows cannot show that
+# limit the fraction of false alarms, but needs more rows for ``fit``: 10,000 rows cannot show that
 # a row is as anomalous as only one normal row in 100,000.
 
 scores, is_wrong = results["score"].to_numpy(), results["is_wrong"].to_numpy()
