@@ -2,6 +2,7 @@
 
 import narwhals as nw
 import numpy as np
+from scipy import sparse
 
 from skae._data.frames import narwhals_frame
 
@@ -64,14 +65,18 @@ class ColumnKinds:
 
     def _check_form(self, frame, X, part):
         """Compare what a chunk is, and the shape of its samples."""
-        form = "a DataFrame" if frame is not None else "a list of samples"
-        if frame is None and isinstance(X, np.ndarray):
-            form = f"an array with samples of shape {X.shape[1:]}"
+        form = _form(X) if frame is None else f"a DataFrame of {frame.implementation.value}"
+        if form is None:
+            raise TypeError(
+                f"{part} is of the type {type(X).__name__}. Give chunks that fit takes: "
+                "DataFrames, arrays or lists of samples."
+            )
         if self._form is None:
             self._form, self._first = form, part
         if form != self._form:
             raise ValueError(
-                f"{part} is {form}, but {self._first} is {self._form}. Give all chunks in one form."
+                f"{part} is {form}, but {self._first} is {self._form}. Give all chunks in one "
+                "form; lists for samples of unequal shapes."
             )
 
     def _selected(self, frame, part):
@@ -101,6 +106,15 @@ class ColumnKinds:
                 f"Column {column.name!r} holds {kind} in {part}, but {known} in {where}. Convert "
                 "it to one type, or leave it out of columns."
             )
+
+
+def _form(X):
+    """Return what errors call samples that are no DataFrame, None for what holds none."""
+    if isinstance(X, np.ndarray):
+        return f"an array with samples of shape {X.shape[1:]}"
+    if sparse.issparse(X):
+        return f"a sparse matrix with {X.shape[1]} columns"
+    return "a list of samples" if isinstance(X, (list, tuple)) else None
 
 
 def _kind(dtype):

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import clone
 from torch.utils import data
 
@@ -284,6 +285,13 @@ def test_columns_in_another_order():
     assert model.feature_names_in_.tolist() == X.columns.tolist()
 
 
+def test_sparse_chunks():
+    X = np.maximum(rows(300), 0)
+    first = weights(fitted([X[:100], X[100:]]))
+    second = weights(fitted([sparse.csr_matrix(X[:100]), sparse.csr_matrix(X[100:])]))
+    torch.testing.assert_close(first, second)
+
+
 def test_empty_chunks_are_skipped():
     X = rows(300)
     first, second = (weights(fitted(parts)) for parts in ([X[:200], X[200:]], [X, X[:0]]))
@@ -344,6 +352,9 @@ def test_chunks_of_other_kinds():
     fails([X, X.assign(a="x")], "Column 'a' holds text in chunk 1", model=model)
     fails([numbers, numbers[:, :3]], r"chunk 1 is an array with samples of shape \(3,\)")
     fails([numbers], "no names for columns", columns=["a"])
+    fails([X, pl.from_pandas(X)], "chunk 1 is a DataFrame of polars", model=model)
+    fails([sparse.csr_matrix(numbers), numbers], "chunk 0 is a sparse matrix with 6 columns")
+    fails({1, 2}, "chunk 0 is of the type int", TypeError)
 
 
 def test_values_that_are_refused():
