@@ -9,6 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 
 from skae._params import Snapshot, argument_hint, fit_context
 from skae._runtime import threads
+from skae._training.checkpoints import Checkpoints, checkpoints_of
 from skae._training.loop import gradients
 from skae._training.tasks import task_facts, training_task
 from skae.exceptions import InterruptedWarning, PoorFitWarning, warn
@@ -125,6 +126,7 @@ class FitSession:
         self.estimator, self.data, self.sample_weight = estimator, data, sample_weight
         self.validation_data, self.is_partial = validation_data, is_partial
         self.run = self._task = None
+        self.checkpoints = Checkpoints()
 
     def begin(self, shows_bar=True):
         """Read the samples, hold some out, and build the net; return the `TrainingRun`."""
@@ -141,12 +143,15 @@ class FitSession:
         estimator, is_partial = self.estimator, self.is_partial
         if not is_partial:
             estimator._warn_of_unused()
+        self.checkpoints = checkpoints_of(estimator, is_partial)
         resume = is_partial or estimator.warm_start
         dataset, resume = estimator._read(self.data, self.sample_weight, resume)
+        self.checkpoints.begin(estimator)
         self.fitted, self.validation = dataset, None
         if not is_partial:
             parts = estimator._hold_out(dataset, self.validation_data, resume)
             self.fitted, self.validation = parts
+        self.checkpoints.check(dataset, self.validation if self.validation_data else None)
         self.samples, self.fitted = (part.in_training() for part in (dataset, self.fitted))
         if self.validation is not None:
             self.validation = self.validation.in_training()
@@ -159,7 +164,8 @@ class FitSession:
         n_epochs = 1 if is_partial else n_epochs
         facts = task_facts(estimator, *self.data, sample_weight=self.sample_weight)
         self._task = training_task(facts, n_epochs, self._attributes_now)
-        return estimator._make_run(self.fitted, self.validation, n_epochs, shows_bar, self._task)
+        samples = self.fitted, self.validation
+        return estimator._make_run(*samples, n_epochs, shows_bar, self._task, self.checkpoints)
 
     def _attributes_now(self):
         """Return the attributes that the estimator would have if training ended now."""
@@ -185,13 +191,15 @@ class FitSession:
         if not self.run.finished:
             warn(
                 f"Training was interrupted after {estimator.n_iter_} epochs. The estimator keeps "
-                "the best weights so far, or the last ones without early_stopping.",
+                "the best weights so far, or the last ones without early_stopping."
+                f"{self.checkpoints.how_to_go_on}",
                 InterruptedWarning,
             )
         if estimator.check_baseline and not self.is_partial:
             if len(self.fitted) == 1:
                 warn_of_one(estimator)
             estimator._check_fit(self.fitted)
+        self.checkpoints.end(self.run.finished)
 
     def drop(self):
         """Leave the estimator as it was before, as nobody needs the fit any more."""
@@ -201,6 +209,7 @@ class FitSession:
 
     def abandon(self):
         """Leave the estimator as it was before."""
+        self.checkpoints.end(is_complete=False)
         if self.run is not None:
             self.run.close_bars()
         try:
