@@ -36,5 +36,7 @@ def _parts(dataset, which):
         yield "sample_weight", weight
     if isinstance(dataset.targets, Dataset) and dataset.targets is not dataset:
         yield "y", dataset.targets.get_batch(which, dataset.dtype)[0]
-    if dataset.labels is not None:
-        yield "condition" if dataset.n_conditions else "y", dataset.get_labels(which)
+    if dataset.n_conditions:
+        yield "condition", dataset.get_labels(which)
+    elif dataset.labels is not None:
+        yield "y", dataset.get_labels(which)[..., 0]  # beside weights

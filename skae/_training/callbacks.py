@@ -245,12 +245,15 @@ _CHANGING = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights
 
 def why_not_resumable(callback):
     """Return why a callback cannot go on in another process; None if it can."""
-    if isinstance(callback, LRScheduler) or is_own(callback):
-        return None
-    if isinstance(callback, EarlyStopping):
-        return None if type(callback) is EarlyStopping else "its class is not skorch's"
+    if isinstance(callback, (EarlyStopping, LRScheduler)):
+        return None if keeps_to_itself(callback) else "its class is not skorch's"
     others = [name for name, value in vars(callback).items() if not is_plain(value)]
     return f"its attribute {others[0]!r} is neither numbers nor text" if others else None
+
+
+def with_state(callbacks):
+    """Return the callbacks that change during a training."""
+    return [one for one in callbacks if isinstance(one, EarlyStopping) or not is_own(one)]
 
 
 def state_of_callback(callback):
@@ -259,7 +262,7 @@ def state_of_callback(callback):
         return {name: getattr(callback, name) for name in _CHANGING}
     if isinstance(callback, LRScheduler):
         return {"batch_idx_": callback.batch_idx_, "scheduler": callback.lr_scheduler_.state_dict()}
-    return {} if is_own(callback) else vars(callback)
+    return vars(callback)
 
 
 def load_callback(callback, state):

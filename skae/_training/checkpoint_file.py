@@ -17,13 +17,16 @@ from skae._training.state_file import read_state, write_state
 from skae.exceptions import CheckpointWarning, warn
 
 #: Parameters, of any part of an estimator, that do not change a result.
-WITHOUT_EFFECT = {"verbose", "n_jobs", "pre_dispatch"}
+WITHOUT_EFFECT = {"checkpoint", "n_jobs", "pre_dispatch", "verbose"}
 
 #: Where an object is in memory, as ``repr`` says it.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 #: Packages on which the bits of a training depend.
 PACKAGES = ("skae", "torch")
+
+#: What a text about the class of an estimator is called.
+KIND = "the class"
 
 #: Characters of a value in a message.
 MAX_SHOWN = 60
@@ -118,7 +121,7 @@ class CheckpointFile:
     """
 
     def __init__(self, value, what):
-        self.settings = Checkpoint.of(value)
+        self.settings, self._what = Checkpoint.of(value), what
         self.path = os.fspath(self.settings.path)
         self._place = self.settings.place
         self._check_place()
@@ -162,10 +165,11 @@ class CheckpointFile:
         before = self.stored["identity"]
         names = [name for name in before | identity if before.get(name) != identity.get(name)]
         if names:
+            names = [KIND] if KIND in names else names
             changes = "; ".join(_change(n, before.get(n), identity.get(n)) for n in names)
             raise ValueError(
-                f"checkpoint: {self.path!r} is not of this fit: {changes}. Go back to what it was "
-                "to go on, or delete the file or give another path to begin again."
+                f"checkpoint: {self.path!r} is not of this {self._what}: {changes}. Go back to what "
+                "it was to go on. To begin again, delete the file or give another path."
             )
 
     @property
@@ -230,11 +234,11 @@ def facts(estimator):
     -------
     dict of str to str
     """
-    known = {"estimator": type(estimator).__name__}
+    known = {KIND: type(estimator).__name__}
     for name, value in estimator.get_params().items():
-        parts = name.split("__")
-        if "checkpoint" not in parts and parts[-1] not in WITHOUT_EFFECT:
-            known[name] = described(value)
+        if not WITHOUT_EFFECT.intersection(name.split("__")):
+            is_part = isinstance(value, BaseEstimator)  # whose parameters come one by one
+            known[name] = type(value).__name__ if is_part else described(value)
     return known | {f"the version of {name}": version(name) for name in PACKAGES}
 
 
@@ -244,7 +248,11 @@ def described(value):
     Functions and objects of other classes count as equal if their names are.
     """
     if isinstance(value, BaseEstimator):
-        return type(value).__name__
+        params = value.get_params(deep=False).items()
+        of_effect = {name: inner for name, inner in params if name not in WITHOUT_EFFECT}
+        return f"{type(value).__name__}({described(of_effect)})"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {described(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, (np.ndarray, np.random.RandomState)):
         return f"digest {joblib.hash(value)}"
     if isinstance(value, (list, tuple)):

@@ -6,7 +6,12 @@ from numpy.random import RandomState
 
 from skae._data.digest import digests
 from skae._runtime import resolve_device
-from skae._training.callbacks import load_callback, state_of_callback, why_not_resumable
+from skae._training.callbacks import (
+    load_callback,
+    state_of_callback,
+    why_not_resumable,
+    with_state,
+)
 from skae._training.checkpoint_file import CheckpointFile, facts
 from skae._training.net import EpochHistory
 from skae._training.progress import say
@@ -79,7 +84,7 @@ class FileCheckpoints(Checkpoints):
         self._file.check(self._start["identity"])
 
     def begin_run(self, run):
-        for _, callback in run.net.callbacks_:
+        for callback in _callbacks(run):
             if (reason := why_not_resumable(callback)) is not None:
                 raise ValueError(
                     f"checkpoint does not go with the callback {type(callback).__name__}: "
@@ -149,7 +154,7 @@ def state_of_run(run):
         "torch_generators": run.torch_generators.get_state(),
         "batches": run.batches.state(),
         "scheduler": None if scheduler is None else scheduler.state_dict(),
-        "callbacks": [state_of_callback(callback) for _, callback in net.callbacks_],
+        "callbacks": [state_of_callback(callback) for callback in _callbacks(run)],
     }
 
 
@@ -165,5 +170,9 @@ def load_run(run, state):
     run.batches.load_state(state["batches"])
     if run.scheduler is not None:
         run.scheduler.load_state_dict(state["scheduler"])
-    for (_, callback), of_callback in zip(net.callbacks_, state["callbacks"], strict=True):
+    for callback, of_callback in zip(_callbacks(run), state["callbacks"], strict=True):
         load_callback(callback, of_callback)
+
+
+def _callbacks(run):
+    return with_state(callback for _, callback in run.net.callbacks_)

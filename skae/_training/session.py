@@ -188,6 +188,7 @@ class FitSession:
         except BaseException:
             self.abandon()
             raise
+        self.checkpoints.end(self.run.finished)
         if not self.run.finished:
             warn(
                 f"Training was interrupted after {estimator.n_iter_} epochs. The estimator keeps "
@@ -199,7 +200,6 @@ class FitSession:
             if len(self.fitted) == 1:
                 warn_of_one(estimator)
             estimator._check_fit(self.fitted)
-        self.checkpoints.end(self.run.finished)
 
     def drop(self):
         """Leave the estimator as it was before, as nobody needs the fit any more."""
