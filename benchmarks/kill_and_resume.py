@@ -35,14 +35,14 @@ def model_of(kind):
     english = [f"{a} and {b} or {c}" for a in words for b in words for c in words[:4]]
     german = [" ".join(text.split()[::-1]) for text in english]
     grid = {"n_components": [1, 2, 4, 8], "architecture__hidden_layer_sizes": [(32,), (64,)]}
-    searched = skae.Autoencoder(architecture=Dense(), max_epochs=20, **small)
+    searched = skae.Autoencoder(architecture=Dense(), max_epochs=60, **small)
     tiny = Transformer(32, n_encoder_layers=1, n_decoder_layers=1)
     return {
-        "dense": lambda: (skae.Autoencoder(8, max_epochs=60, **small), (rows,)),
-        "conv": lambda: (skae.ConvAutoencoder(8, max_epochs=10, **small), (images,)),
-        "recurrent": lambda: (skae.RecurrentAutoencoder(8, max_epochs=15, **small), (images,)),
+        "dense": lambda: (skae.Autoencoder(8, max_epochs=200, **small), (rows,)),
+        "conv": lambda: (skae.ConvAutoencoder(8, max_epochs=25, **small), (images,)),
+        "recurrent": lambda: (skae.RecurrentAutoencoder(8, max_epochs=40, **small), (images,)),
         "translator": lambda: (
-            skae.Seq2SeqTranslator(tiny, max_epochs=20, **small),
+            skae.Seq2SeqTranslator(tiny, max_epochs=60, **small),
             (english, german),
         ),
         "search": lambda: (skae.BatchedGridSearchCV(searched, grid, cv=3), (rows,)),
@@ -91,7 +91,7 @@ def kill_and_resume(kind, n_kills, rng, folder):
     while killed < n_kills or checkpoint.exists():
         child = started(kind, resumed, checkpoint)
         if killed < n_kills:
-            time.sleep(rng.uniform(0, 0.8) * seconds)
+            time.sleep(rng.uniform(0, seconds))
             child.kill()
         child.communicate()
         if child.returncode == 0:

@@ -112,7 +112,7 @@ class BatchedSearch(DocLinks, FittedAttributes):
             raise ValueError("cv gives no folds: nothing could be fitted")
         facts = task_facts(self, X, y, params.get("sample_weight"))
         n_tasks = 1 + (self.refit is not False)
-        finished = finished_fits(self, candidates, splits, X=X, y=y, **params)
+        finished = finished_fits(self, splitter, candidates, splits, X=X, y=y, **params)
         with (
             unchanged_on_error(self),
             finished as self._finished,

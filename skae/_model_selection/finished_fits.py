@@ -81,12 +81,13 @@ def _key(params, fold, epoch):
 
 
 @contextmanager
-def finished_fits(search, candidates, splits, **data):
+def finished_fits(search, splitter, candidates, splits, **data):
     """Provide the `FinishedFits` of a search.
 
     Parameters
     ----------
     search : BatchedSearch
+    splitter : splitter of scikit-learn
     candidates : list of dict
     splits : list of tuple (train, test)
     **data : arrays
@@ -100,7 +101,7 @@ def finished_fits(search, candidates, splits, **data):
     if search.checkpoint is None:
         yield FinishedFits()
         return
-    _check_seeds(search)
+    _check_seeds(search, splitter)
     file = CheckpointFile(search.checkpoint, "search")
     try:
         fits = FitsInFile(file, _identity(search, candidates, splits, data))
@@ -117,15 +118,11 @@ def finished_fits(search, candidates, splits, **data):
         file.close()
 
 
-def _check_seeds(search):
+def _check_seeds(*parts):
     """Raise a ValueError if candidates or folds would be others after a crash."""
-    cv = search.cv
-    is_random = getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True)
-    for part, is_without in (
-        (search, search.get_params(deep=False).get("random_state", 0) is None),
-        (cv, is_random),
-    ):
-        if is_without:
+    for part in parts:
+        params = vars(part)
+        if params.get("random_state", 0) is None and params.get("shuffle", True):
             raise ValueError(
                 f"checkpoint needs a seed, or {type(part).__name__} would draw others after a "
                 "crash: give it an int as random_state."

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
@@ -11,7 +11,8 @@ import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skae._params import ParameterMixin, integer, parameter_class, real
+from skae._params import integer, real
+from skae._sklearn import validate_parameter_constraints
 from skae._training.callbacks import described_callback
 from skae._training.state_file import read_state, write_state
 from skae.exceptions import CheckpointWarning, warn
@@ -32,8 +33,8 @@ KIND = "the class"
 MAX_SHOWN = 60
 
 
-@parameter_class
-class Checkpoint(ParameterMixin):
+@dataclass(frozen=True)
+class Checkpoint:
     """Where a fit writes its state, and how often, so that it can go on after a crash.
 
     It is a value of the parameter ``checkpoint`` of estimators and searches. A path alone stands
@@ -44,7 +45,7 @@ class Checkpoint(ParameterMixin):
     Parameters
     ----------
     path : str or PathLike
-        The file. The folder has to exist. The file is removed when the fit is complete.
+        The file. Its folder has to exist. The file is removed when the fit is complete.
     every_minutes : float, default=5.0
         The state is written at the end of an epoch if so many minutes have passed since the last
         time. A search writes whenever fits are finished, as long as this takes less than a
@@ -52,6 +53,11 @@ class Checkpoint(ParameterMixin):
     every_epochs : int or None, default=None
         Number of epochs after which the state is written even if fewer minutes have passed. None
         goes by the minutes alone. Searches ignore it.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is invalid.
 
     Examples
     --------
@@ -67,27 +73,29 @@ class Checkpoint(ParameterMixin):
     False
     """
 
-    path: str | os.PathLike = field(kw_only=False)
+    path: str | os.PathLike
     every_minutes: float = 5.0
     every_epochs: int | None = None
 
-    _parameter_constraints = {
-        "path": [str, os.PathLike],
-        "every_minutes": [real(0)],
-        "every_epochs": [integer(1), None],
-    }
+    def __post_init__(self):
+        validate_parameter_constraints(_CONSTRAINTS, vars(self), "Checkpoint")
 
-    @classmethod
-    def of(cls, value):
-        """Return the value of a parameter ``checkpoint`` as an object of this class."""
-        checkpoint = value if isinstance(value, cls) else cls(value)
-        checkpoint._validate_params()
-        return checkpoint
 
-    @property
-    def place(self):
-        """The absolute path of the file."""
-        return os.path.realpath(self.path)
+_CONSTRAINTS = {
+    "path": [str, os.PathLike],
+    "every_minutes": [real(0)],
+    "every_epochs": [integer(1), None],
+}
+
+
+def _checkpoint(value):
+    """Return the value of a parameter ``checkpoint`` as a `Checkpoint`."""
+    return value if isinstance(value, Checkpoint) else Checkpoint(value)
+
+
+def _place(checkpoint):
+    """Return the absolute path of the file."""
+    return os.path.realpath(checkpoint.path)
 
 
 #: Files that fits and searches of this process use now.
@@ -121,9 +129,9 @@ class CheckpointFile:
     """
 
     def __init__(self, value, what):
-        self.settings, self._what = Checkpoint.of(value), what
+        self.settings, self._what = _checkpoint(value), what
         self.path = os.fspath(self.settings.path)
-        self._place = self.settings.place
+        self._place = _place(self.settings)
         self._check_place()
         if self._place in _in_use:
             raise ValueError(
@@ -264,7 +272,7 @@ def paths_of(estimator):
     """Return the files of the checkpoints of an estimator and of its parts, a set."""
     params = estimator.get_params() if isinstance(estimator, BaseEstimator) else {}
     values = (v for name, v in params.items() if name.split("__")[-1] == "checkpoint")
-    return {Checkpoint.of(value).place for value in values if value is not None}
+    return {_place(_checkpoint(value)) for value in values if value is not None}
 
 
 def check_apart(estimators, remedy="Leave it out, or give each estimator a path of its own."):
