@@ -26,6 +26,7 @@ from skae._persistence.registry import register
 from skae._series.detector import SeriesOutlierDetector
 from skae._series.streaming import StreamingThreshold
 from skae._text.translator import Seq2SeqTranslator
+from skae._training.checkpoint_file import Checkpoint
 
 __all__ = [
     "Autoencoder",
@@ -33,6 +34,7 @@ __all__ = [
     "BatchedHalvingGridSearchCV",
     "BatchedOptunaSearchCV",
     "BatchedRandomizedSearchCV",
+    "Checkpoint",
     "CompressiveAutoencoder",
     "ConvAutoencoder",
     "DenoisingAutoencoder",

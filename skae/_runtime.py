@@ -216,6 +216,14 @@ class TorchGenerators:
     def __init__(self, seed, device):
         self._states, self._device = seeded_states(seed, device), device
 
+    def get_state(self):
+        """Return the states that they have in this training."""
+        return self._states
+
+    def set_state(self, states):
+        """Set the states that they have in this training."""
+        self._states = states
+
     @contextmanager
     def taken(self):
         """Have them for a step of the net; other threads wait."""

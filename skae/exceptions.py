@@ -4,6 +4,7 @@ import sys
 import warnings
 
 __all__ = [
+    "CheckpointWarning",
     "DataWarning",
     "ExtrapolationWarning",
     "InterruptedWarning",
@@ -41,6 +42,10 @@ class LongTextWarning(UserWarning):
 
 class InterruptedWarning(UserWarning):
     """Training or a search was interrupted; what was reached so far is kept."""
+
+
+class CheckpointWarning(UserWarning):
+    """The state of a fit or a search cannot be written. It goes on, but could not be resumed."""
 
 
 class PosteriorCollapseWarning(PoorFitWarning):

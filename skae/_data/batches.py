@@ -49,6 +49,14 @@ class Batches:
         """Draw an order of all samples."""
         return self.dataset.new_order(self.generator)
 
+    def state(self):
+        """Return what the next passes depend on, of tensors, numbers and text."""
+        return self.generator.get_state()
+
+    def load_state(self, state):
+        """Let the next passes be as those after a ``state``."""
+        self.generator.set_state(state)
+
     def __iter__(self):
         for which, size in self._pieces():
             x, weight, labels = _with_labels(self.dataset, which)

@@ -76,6 +76,12 @@ class StreamedDataset(Dataset):
         if n_waiting:
             yield self._dataset(joined_rows(*(one.X for one in waiting)), waiting)
 
+    def read_once(self):
+        """Read all samples if nobody has: training went on from a checkpoint after the last."""
+        if not self._n_passes:
+            for _ in self.buffers(self.chunk_size, np.random.default_rng(0)):
+                pass
+
     def _without_left_out(self, chunk):
         """Return a chunk without the samples that are not trained on."""
         rows = np.arange(num_samples(chunk.X))

@@ -106,7 +106,7 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
         """Return samples as training takes them."""
         return dataset
 
-    def _make_run(self, dataset, validation, n_epochs, shows_bar, task):
+    def _make_run(self, dataset, validation, n_epochs, shows_bar, task, checkpoints):
         """Return the training of the net, of which a `TrainingTask` is told unless it is None."""
         callbacks = [prepared(callback) for callback in self.callbacks or ()]
         if validation is not None and self._restores_best:
@@ -115,7 +115,8 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
             callbacks.append(self._progress(dataset, n_epochs))
         if task is not None:
             callbacks.append(EpochTasks(task))
-        return TrainingRun(self.net_, dataset, validation, callbacks, n_epochs, self._new_seed())
+        samples, seed = (dataset, validation), self._new_seed()
+        return TrainingRun(self.net_, *samples, callbacks, n_epochs, seed, checkpoints)
 
     def _check_unchanged(self):
         """Raise an error if parameters changed with which the net was built."""

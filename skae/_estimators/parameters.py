@@ -4,6 +4,7 @@ Estimators are dataclasses: their annotated fields, including the inherited ones
 parameters. The generated constructor assigns them and does nothing else.
 """
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import field, fields
@@ -23,6 +24,7 @@ from skae._params import (
     parameter_class,
     real,
 )
+from skae._training.checkpoint_file import Checkpoint
 from skae._training.optimizers import LR_SCHEDULES, OPTIMIZERS
 from skae.architectures._base import as_given
 from skae.architectures._build import ARCHITECTURES, INPUT_KINDS, input_kind, make_architecture
@@ -146,6 +148,11 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
     history_size : int or None, default=None
         Number of epochs, the last ones, that ``history_`` and ``loss_curve_`` keep. None keeps
         all. A number bounds memory and pickles of a model that ``partial_fit`` trains forever.
+    checkpoint : str, PathLike, Checkpoint or None, default=None
+        A file for the state of an unfinished fit, or a `skae.Checkpoint`, which also says how
+        often it is written. After a crash, ``fit`` with the same data and parameters goes on from
+        there, and gives the same model as without the crash. When the fit is complete, the file is
+        removed. ``partial_fit`` ignores it.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness: initial weights, order of batches, held-out samples,
         dropout and noise. With an int, every fit gives the same model.
@@ -328,6 +335,7 @@ class SharedParameters(FittedAttributes, ParameterMixin):
     callbacks: list | None = None
     warm_start: bool = False
     history_size: int | None = None
+    checkpoint: str | os.PathLike | Checkpoint | None = None
     random_state: Any = None
     verbose: int = 0
 
@@ -348,6 +356,7 @@ class SharedParameters(FittedAttributes, ParameterMixin):
         "callbacks": [list, tuple, None],
         "warm_start": ["boolean"],
         "history_size": [integer(1), None],
+        "checkpoint": [str, os.PathLike, Checkpoint, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

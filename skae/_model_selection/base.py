@@ -11,6 +11,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
 from skae._data.given import as_data
+from skae._model_selection.finished_fits import FinishedFits, finished_fits
 from skae._model_selection.trials import (
     Fold,
     fit_trials,
@@ -25,6 +26,7 @@ from skae._sklearn import (
     insert_error_scores,
     warn_or_raise_about_fit_failures,
 )
+from skae._training.checkpoint_file import paths_of
 from skae._training.fits import in_parts
 from skae._training.progress import progress_bar
 from skae._training.tasks import Subtask, meta_task, task_facts
@@ -43,6 +45,8 @@ class BatchedSearch(DocLinks, FittedAttributes):
 
     #: Name of the parameter that defines the candidates.
     _space = "param_grid"
+    #: The `FinishedFits`, while it lasts.
+    _finished = FinishedFits()
 
     @classmethod
     def _parts(cls):
@@ -88,27 +92,39 @@ class BatchedSearch(DocLinks, FittedAttributes):
         candidates = self._checked_candidates()
         # Unknown names fail here, before anything is trained.
         models = [with_params(base, candidate) for candidate in candidates]
+        if any(map(paths_of, models)):
+            raise ValueError(
+                "checkpoint of the estimator would be the file of all candidates. Leave it out, "
+                f"and set the checkpoint of {type(self).__name__}."
+            )
 
         as_data(X)  # which the estimators read themselves, as they do later
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(check_method_params(X, params))
         fit_params = routed.estimator.fit
         splitter = check_cv(self.cv, y, classifier=is_classifier(base))
+        splits = list(splitter.split(X, y, **routed.splitter.split))
         folds = [
-            Fold(number, base, X, y, train, test, fit_params, routed.scorer.score)
-            for number, (train, test) in enumerate(splitter.split(X, y, **routed.splitter.split))
+            Fold(number, base, X, y, *split, fit_params, routed.scorer.score)
+            for number, split in enumerate(splits)
         ]
         if not folds:
             raise ValueError("cv gives no folds: nothing could be fitted")
         facts = task_facts(self, X, y, params.get("sample_weight"))
         n_tasks = 1 + (self.refit is not False)
-        with unchanged_on_error(self), meta_task(facts, n_tasks) as task:
+        finished = finished_fits(self, splitter, candidates, splits, X=X, y=y, **params)
+        with (
+            unchanged_on_error(self),
+            finished as self._finished,
+            meta_task(facts, n_tasks) as task,
+        ):
             self._forget_earlier_fit()
             with search_task(self, task, folds, len(models)):
                 self._fit_candidates(models, candidates, folds, scorer)
             if self.refit:
                 within = Subtask(self, task.subcontext(task_name="refit-with-best-params"))
                 self._refit(base, X, y, fit_params, within)
+        del self._finished
         return self
 
     def _forget_earlier_fit(self):
@@ -197,18 +213,28 @@ class BatchedSearch(DocLinks, FittedAttributes):
         return [candidates[n] for n in finished], outcomes, {}
 
     def _warn_of_interrupt(self, state):
+        self._finished.is_complete = False
         warn(
             f"The search was interrupted: {state}. Only these are in cv_results_, and the best of "
-            "them is chosen.",
+            f"them is chosen.{self._finished.how_to_go_on}",
             InterruptedWarning,
         )
 
     def _scored(self, models, candidates, folds, scorer):
         """Yield the number of the candidate, the number of the fold and the outcome."""
         for trials in trials_by_preprocessing(models, candidates, folds):
+            missing = []
+            for trial in trials:
+                outcome = self._finished.get(candidates[trial.candidate], trial.fold.number)
+                if outcome is None:
+                    missing.append(trial)
+                else:
+                    yield trial.candidate, trial.fold.number, outcome
             evaluate = partial(self._outcomes, scorer=scorer, candidates=candidates)
-            for part in in_parts(evaluate, trials, self.n_jobs):
-                yield from part
+            for part in in_parts(evaluate, missing, self.n_jobs):
+                for candidate, fold, outcome in part:
+                    self._finished.add(outcome, candidates[candidate], fold)
+                    yield candidate, fold, outcome
 
     def _outcomes(self, trials, scorer, candidates):
         """Fit and score trials, as `_scored`."""
@@ -216,6 +242,18 @@ class BatchedSearch(DocLinks, FittedAttributes):
         for trial in fit_trials(trials, self.verbose):
             outcome = self._outcome(trial, scorer, candidates[trial.candidate])
             yield trial.candidate, trial.fold.number, outcome
+
+    def _outcomes_after(self, epoch, trials, train, scorer, candidates):
+        """Train trials up to an epoch, unless their outcomes are known, and return these."""
+        places = [(candidates[trial.candidate], trial.fold.number, epoch) for trial in trials]
+        known = [self._finished.get(*place) for place in places]
+        if all(outcome is not None for outcome in known):
+            return known
+        train(trials)
+        outcomes = [self._outcome(t, scorer, candidates[t.candidate]) for t in trials]
+        for outcome, place in zip(outcomes, places, strict=True):
+            self._finished.add(outcome, *place)
+        return outcomes
 
     def _outcome(self, trial, scorer, params):
         outcome = trial.outcome(scorer, self.error_score, self.return_train_score)

@@ -1,7 +1,9 @@
 """Searches for parameters in which all candidates are trained at once."""
 
+import os
 from functools import partial
 
+import numpy as np
 from sklearn.model_selection import (
     GridSearchCV,
     ParameterGrid,
@@ -11,6 +13,7 @@ from sklearn.model_selection import (
 
 from skae._model_selection.base import BatchedSearch
 from skae._params import JOBS, complete_docstring, with_hints
+from skae._training.checkpoint_file import Checkpoint
 
 GRID = """\
 estimator : estimator
@@ -60,6 +63,12 @@ PRE_DISPATCH = """\
 pre_dispatch : int or str, default="2*n_jobs"
         Has no effect. It is there for compatibility with scikit-learn's searches."""
 
+CHECKPOINT = """\
+checkpoint : str, PathLike, Checkpoint or None, default=None
+        A file for the outcomes of the fits that are finished. After a crash, ``fit`` with the same
+        data and parameters does not repeat them, and finds the same as without the crash. When the
+        search is complete, the file is removed. It needs an int as ``random_state``."""
+
 FOUND = """\
 cv_results_ : dict of ndarray
         Scores and times of each candidate, which can be passed to a DataFrame: ``params``,
@@ -105,8 +114,15 @@ SEARCH_DOCS = {
     "<train_score>": TRAIN_SCORE,
     "<n_jobs>": N_JOBS,
     "<pre_dispatch>": PRE_DISPATCH,
+    "<checkpoint>": CHECKPOINT,
     "<found>": FOUND,
 }
+
+#: Constraints of the parameter ``checkpoint``.
+CHECKPOINTS = [str, os.PathLike, Checkpoint, None]
+
+#: Those of parameters that scikit-learn's searches do not have, or have with others.
+OWN_CONSTRAINTS = {"n_jobs": JOBS, "checkpoint": CHECKPOINTS}
 
 
 @with_hints
@@ -136,6 +152,7 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     <pre_dispatch>
     <error_score>
     <train_score>
+    <checkpoint>
 
     Attributes
     ----------
@@ -170,7 +187,36 @@ class BatchedGridSearchCV(BatchedSearch, GridSearchCV):
     (150, 2)
     """
 
-    _parameter_constraints = GridSearchCV._parameter_constraints | {"n_jobs": JOBS}
+    _parameter_constraints = GridSearchCV._parameter_constraints | OWN_CONSTRAINTS
+
+    def __init__(
+        self,
+        estimator,
+        param_grid,
+        *,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=np.nan,
+        return_train_score=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.checkpoint = checkpoint
 
     def _candidates(self):
         return ParameterGrid(self.param_grid)
@@ -207,6 +253,7 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
         Seed of the draws.
     <error_score>
     <train_score>
+    <checkpoint>
 
     Attributes
     ----------
@@ -233,8 +280,41 @@ class BatchedRandomizedSearchCV(BatchedSearch, RandomizedSearchCV):
     (4,)
     """
 
-    _parameter_constraints = RandomizedSearchCV._parameter_constraints | {"n_jobs": JOBS}
+    _parameter_constraints = RandomizedSearchCV._parameter_constraints | OWN_CONSTRAINTS
     _space = "param_distributions"
+
+    def __init__(
+        self,
+        estimator,
+        param_distributions,
+        *,
+        n_iter=10,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+        checkpoint=None,
+    ):
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.checkpoint = checkpoint
 
     def _candidates(self):
         return ParameterSampler(

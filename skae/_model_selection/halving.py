@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid
 
 from skae._model_selection.base import BatchedSearch
-from skae._model_selection.grid import SEARCH_DOCS
+from skae._model_selection.grid import CHECKPOINTS, SEARCH_DOCS
 from skae._model_selection.pauses import last_step, nets_in
 from skae._model_selection.trials import started, trials_by_preprocessing
 from skae._params import StrOptions, complete_docstring, integer, real, with_hints
@@ -54,6 +54,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
     <verbose>
     <error_score>
     <train_score>
+    <checkpoint>
 
     Attributes
     ----------
@@ -111,6 +112,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         "factor": [real(1, closed="neither")],
         "min_epochs": [integer(1), StrOptions({"auto"})],
         "refit": ["boolean", str],
+        "checkpoint": CHECKPOINTS,
     }
     del _parameter_constraints["n_jobs"], _parameter_constraints["pre_dispatch"]
 
@@ -127,6 +129,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         verbose=0,
         error_score=np.nan,
         return_train_score=False,
+        checkpoint=None,
     ):
         super().__init__(
             estimator,
@@ -140,6 +143,7 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
         self.param_grid = param_grid
         self.factor = factor
         self.min_epochs = min_epochs
+        self.checkpoint = checkpoint
 
     def _candidates(self):
         return ParameterGrid(self.param_grid)
@@ -195,12 +199,9 @@ class BatchedHalvingGridSearchCV(BatchedSearch, BaseSearchCV):
 
     def _outcomes_at(self, epoch, trials, going, scorer, candidates):
         """Train candidates up to an epoch, and score them."""
-        self._train([trial for number in going for trial in trials[number]], epoch)
-        return [
-            self._outcome(trial, scorer, candidates[number])
-            for number in going
-            for trial in trials[number]
-        ]
+        chosen = [trial for number in going for trial in trials[number]]
+        train = partial(self._train, until=epoch)
+        return self._outcomes_after(epoch, chosen, train, scorer, candidates)
 
     def _end_early(self, iteration):
         """End with the comparisons so far."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from skae._model_selection.base import BatchedSearch
-from skae._model_selection.grid import SEARCH_DOCS
+from skae._model_selection.grid import CHECKPOINTS, SEARCH_DOCS
 from skae._model_selection.halving import (
     abandon,
     begin_training,
@@ -70,6 +71,7 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
         Seed of the default ``sampler``.
     <error_score>
     <train_score>
+    <checkpoint>
 
     Attributes
     ----------
@@ -128,6 +130,7 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
         "pruner": [HasMethods(["prune"]), None],
         "report_at": ["array-like"],
         "random_state": ["random_state"],
+        "checkpoint": CHECKPOINTS,
     }
     del _parameter_constraints["n_jobs"], _parameter_constraints["pre_dispatch"]
     _space = "param_distributions"
@@ -150,6 +153,7 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
+        checkpoint=None,
     ):
         super().__init__(
             estimator,
@@ -168,6 +172,7 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
         self.pruner = pruner
         self.report_at = report_at
         self.random_state = random_state
+        self.checkpoint = checkpoint
 
     def _checked_candidates(self):
         optuna, space = import_optuna(), self.param_distributions
@@ -204,6 +209,11 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
                 )
             finally:
                 optuna.logging.set_verbosity(verbosity)
+        if self.checkpoint is not None:
+            raise ValueError(
+                "checkpoint is for a study in memory. Give the study a storage, which keeps its "
+                "trials, and leave checkpoint out."
+            )
         if self.sampler is not None or self.pruner is not None:
             raise ValueError("sampler and pruner are those of the study: leave them out")
         if self.study.direction != optuna.study.StudyDirection.MAXIMIZE:
@@ -309,14 +319,11 @@ class BatchedOptunaSearchCV(BatchedSearch, BaseSearchCV):
             n_epochs = max((net.n_epochs for net in nets), default=0)
             going = list(range(len(trials)))
             for until in self._report_epochs(n_epochs):
-                train_trials(
-                    [run for number in going for run in runs[number]],
-                    None if until == n_epochs else until,
-                )
+                chosen = [run for number in going for run in runs[number]]
+                train = partial(train_trials, until=None if until == n_epochs else until)
+                found = iter(self._outcomes_after(until, chosen, train, scorer, candidates))
                 for number in going:
-                    outcomes = [
-                        self._outcome(run, scorer, candidates[number]) for run in runs[number]
-                    ]
+                    outcomes = list(islice(found, len(folds)))
                     is_pruned = until < n_epochs and self._is_poor(trials[number], outcomes, until)
                     results[number] = outcomes, until, is_pruned
                     if is_pruned:

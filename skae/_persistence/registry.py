@@ -47,6 +47,7 @@ from skae._text.known_words import KnownWords
 from skae._text.normalization import Normalizer
 from skae._text.sentences import SentenceSplitter
 from skae._text.words import Lexicon
+from skae._training.checkpoint_file import Checkpoint
 from skae._training.muon import Muon
 from skae._training.net import Net
 from skae.architectures._recurrent_layers import Padded, Stretched
@@ -60,7 +61,7 @@ BASES = (
     *(UsualDifferenceColumn, Clock, Cycle, PhaseColumns, UsualTimeColumns),
     *(MahalanobisDistance, NeighborDistances, Donors, TailScale, KnownAnomalies, _ColumnReader),
     *(PatchDistances, PixelLevels, Calibration, Series, SeriesCollection, SeriesScale),
-    *(RollingScores, StreamMethod),
+    *(RollingScores, StreamMethod, Checkpoint),
     *(Padded, Stretched, _Draw, CodeTables, MixturePrior),
     *(KnownWords, Lexicon, Casing, Normalizer, SentenceSplitter),
 )

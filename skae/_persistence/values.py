@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path, PosixPath, WindowsPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,6 +195,7 @@ CODECS = (
     Codec("numpy.dtype", (np.dtype,), *_by(_dtype_text, _dtype, str)),
     Codec("torch.dtype", (torch.dtype,), *_by(dtype_name, _torch_dtype, str)),
     Codec("torch.device", (torch.device,), *_by(str, torch.device, str)),
+    Codec("path", (PosixPath, WindowsPath), *_by(str, Path, str)),
     Codec("slice", (slice,), *_SLICE),
     Codec("range", (range,), *_RANGE),
     Codec("random_state", (np.random.RandomState,), *_RANDOM_STATE),

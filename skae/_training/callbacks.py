@@ -15,6 +15,7 @@ from skorch.callbacks import (
 )
 
 from skae._training.progress import progress_bar
+from skae._training.state_file import is_plain
 
 
 class Progress(Callback):
@@ -236,6 +237,54 @@ def has_stopped(callback):
     if isinstance(callback, EpochTasks):
         return callback.is_stopped
     return isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
+
+
+#: What changes in callbacks of skorch. Other callbacks change in any attribute.
+_CHANGING = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+
+
+def why_not_resumable(callback):
+    """Return why a callback cannot go on in another process; None if it can."""
+    if isinstance(callback, (EarlyStopping, LRScheduler)):
+        return None if keeps_to_itself(callback) else "its class is not skorch's"
+    others = [name for name, value in vars(callback).items() if not is_plain(value)]
+    return f"its attribute {others[0]!r} is neither numbers nor text" if others else None
+
+
+def with_state(callbacks):
+    """Return the callbacks that change during a training."""
+    return [one for one in callbacks if isinstance(one, EarlyStopping) or not is_own(one)]
+
+
+def state_of_callback(callback):
+    """Return what changes in a callback during a training."""
+    if isinstance(callback, EarlyStopping):
+        return {name: getattr(callback, name) for name in _CHANGING}
+    if isinstance(callback, LRScheduler):
+        return {"batch_idx_": callback.batch_idx_, "scheduler": callback.lr_scheduler_.state_dict()}
+    return vars(callback)
+
+
+def load_callback(callback, state):
+    """Let a callback go on as one of which ``state_of_callback`` has told."""
+    if isinstance(callback, LRScheduler):
+        callback.lr_scheduler_.load_state_dict(state["scheduler"])
+        callback.batch_idx_ = state["batch_idx_"]
+    else:
+        vars(callback).update(state)
+
+
+def described_callback(callback):
+    """Return a text that is the same for equal callbacks; None if it is none.
+
+    Those of the user's own are what they are called.
+    """
+    if not isinstance(callback, Callback):
+        return None
+    params = {}
+    if keeps_to_itself(callback):
+        params = {k: v for k, v in vars(callback).items() if is_plain(v) and not k.endswith("_")}
+    return f"{type(callback).__name__}({params})"
 
 
 def forget_weights(callback):

@@ -13,6 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skae._params import unchanged_on_error
 from skae._training.callbacks import PartOfBar
+from skae._training.checkpoint_file import check_apart
 from skae._training.progress import FitsBar, say
 from skae._training.session import fit_delegate, has_session
 from skae._training.together import model_batches, stack_key, why_not_stackable
@@ -206,6 +207,7 @@ def fit_all(fits, n_jobs=None, verbose=0, title=None, in_order=False):
     ------
     FitTask
     """
+    check_apart(fit.estimator for fit in fits)
     if (delegate := fit_delegate()) is not None:
         nets = [fit for fit in fits if has_session(fit.estimator)]
         errors = delegate([(fit.estimator, fit.data, fit.params) for fit in nets]) if nets else None

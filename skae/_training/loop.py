@@ -16,9 +16,12 @@ from skae._training.callbacks import (
     keeps_to_itself,
     wants_batches,
 )
+from skae._training.checkpoints import Checkpoints
 from skae._training.memory import freed_memory_kept
 from skae._training.optimizers import LR_SCHEDULES
 from skae._training.step import NetStep
+
+NO_CHECKPOINTS = Checkpoints()
 
 
 class TrainingRun:
@@ -33,6 +36,8 @@ class TrainingRun:
     n_epochs : int
     seed : int
         Seed of all that is random: the order of batches, dropout, noise.
+    checkpoints : Checkpoints
+        They are told of each epoch of a run that is trained alone.
 
     Attributes
     ----------
@@ -50,9 +55,12 @@ class TrainingRun:
         If two schedules set the learning rate.
     """
 
-    def __init__(self, net, dataset, validation, callbacks, n_epochs, seed):
+    def __init__(
+        self, net, dataset, validation, callbacks, n_epochs, seed, checkpoints=NO_CHECKPOINTS
+    ):
         net.begin_run(callbacks, seed)
         self.net, self.dataset, self.validation = net, dataset, validation
+        self.checkpoints, self.scheduler = checkpoints, None
         self.batches = net.get_iterator(dataset, training=True)
         self.noise = make_generator(seed, net.device)
         self.torch_generators = TorchGenerators(seed, net.device)
@@ -92,6 +100,7 @@ class TrainingRun:
                     self.begin_epoch()
                     self.open()
                     self.end_epoch(self.run_single_epoch())
+                    self.checkpoints.end_epoch(self)
             except KeyboardInterrupt:  # by which callbacks stop training as well
                 self.interrupt()
             finally:
@@ -157,6 +166,7 @@ class TrainingRun:
             self.notify("on_train_begin", X=self.dataset, y=None)
             self._after_epoch = self._schedule_by_epochs()
             self.set_learning_rate(self.net.optimizer_)
+            self.checkpoints.begin_run(self)
             self._has_begun = True
 
     def begin_epoch(self):
@@ -253,6 +263,7 @@ class TrainingRun:
                 "lr_schedule must be a function of the optimizer that returns a scheduler, such as "
                 f"lambda optimizer: StepLR(optimizer, 10). Calling it failed: {error}"
             ) from error
+        self.scheduler = scheduler
         if isinstance(scheduler, ReduceLROnPlateau):
             return lambda: step(net.history[-1, "train_loss"])
         return step

@@ -9,6 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 
 from skae._params import Snapshot, argument_hint, fit_context
 from skae._runtime import threads
+from skae._training.checkpoints import Checkpoints, checkpoints_of
 from skae._training.loop import gradients
 from skae._training.tasks import task_facts, training_task
 from skae.exceptions import InterruptedWarning, PoorFitWarning, warn
@@ -125,6 +126,7 @@ class FitSession:
         self.estimator, self.data, self.sample_weight = estimator, data, sample_weight
         self.validation_data, self.is_partial = validation_data, is_partial
         self.run = self._task = None
+        self.checkpoints = Checkpoints()
 
     def begin(self, shows_bar=True):
         """Read the samples, hold some out, and build the net; return the `TrainingRun`."""
@@ -141,12 +143,16 @@ class FitSession:
         estimator, is_partial = self.estimator, self.is_partial
         if not is_partial:
             estimator._warn_of_unused()
+        self.checkpoints = checkpoints_of(estimator, is_partial)
         resume = is_partial or estimator.warm_start
         dataset, resume = estimator._read(self.data, self.sample_weight, resume)
+        self.checkpoints.begin(estimator)
         self.fitted, self.validation = dataset, None
         if not is_partial:
             parts = estimator._hold_out(dataset, self.validation_data, resume)
             self.fitted, self.validation = parts
+        validation = self.validation if self.validation_data else None
+        self.checkpoints.check(dataset, validation, self._identity())
         self.samples, self.fitted = (part.in_training() for part in (dataset, self.fitted))
         if self.validation is not None:
             self.validation = self.validation.in_training()
@@ -158,8 +164,8 @@ class FitSession:
         n_epochs = 1 if is_partial else self._n_epochs(defaults.budget, net.batch_size, work)
         facts = task_facts(estimator, *self.data, sample_weight=self.sample_weight)
         self._task = training_task(facts, n_epochs, self._attributes_now)
-        samples = self._samples_to_train_on()
-        return estimator._make_run(samples, self.validation, n_epochs, shows_bar, self._task)
+        samples = self._samples_to_train_on(), self.validation
+        return estimator._make_run(*samples, n_epochs, shows_bar, self._task, self.checkpoints)
 
     def _part_of_all(self, dataset):
         """Return the samples that were read, which may be a part of those to train on."""
@@ -171,6 +177,10 @@ class FitSession:
 
     def _samples_to_train_on(self):
         return self.fitted
+
+    def _identity(self):
+        """Return what tells the fit from others beside parameters and samples: text by name."""
+        return {}
 
     def _attributes_now(self):
         """Return the attributes that the estimator would have if training ended now."""
@@ -193,10 +203,12 @@ class FitSession:
         except BaseException:
             self.abandon()
             raise
+        self.checkpoints.end(self.run.finished)
         if not self.run.finished:
             warn(
                 f"Training was interrupted after {estimator.n_iter_} epochs. The estimator keeps "
-                "the best weights so far, or the last ones without early_stopping.",
+                "the best weights so far, or the last ones without early_stopping."
+                f"{self.checkpoints.how_to_go_on}",
                 InterruptedWarning,
             )
         if estimator.check_baseline and not self.is_partial:
@@ -212,6 +224,7 @@ class FitSession:
 
     def abandon(self):
         """Leave the estimator as it was before."""
+        self.checkpoints.end(is_complete=False)
         if self.run is not None:
             self.run.close_bars()
         try:

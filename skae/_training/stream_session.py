@@ -35,7 +35,9 @@ class StreamSession(FitSession):
         self._beside, self._beside_later = beside, later
 
     def _begin(self, shows_bar):
-        rng = check_random_state(self.estimator.random_state)
+        # Without a seed, too, a fit that goes on from a checkpoint has to draw the same sample.
+        seed = self.estimator.random_state
+        rng = check_random_state(0 if seed is None else seed)
         self._chunk_size = samples_to_read(self._stream)
         has_categories = self.estimator._make_reader().allows_text or any(self._beside)
         drawn = draw_sample(self._stream.chunks(self._chunk_size), rng, has_categories)
@@ -65,9 +67,16 @@ class StreamSession(FitSession):
         return self._n_passes or super()._n_epochs(budget, batch_size, work)
 
     def _samples_to_train_on(self):
-        return StreamedDataset(
-            self.fitted, self._stream, self._chunk_size, self._read, self._left_out
-        )
+        parts = self._stream, self._chunk_size, self._read, self._left_out
+        self._streamed = StreamedDataset(self.fitted, *parts)
+        return self._streamed
+
+    def _identity(self):
+        return {"n_passes": repr(self._n_passes), "the number of samples": str(self._n_samples)}
+
+    def _end(self):
+        self._streamed.read_once()
+        super()._end()
 
     def _read(self, X, is_first_pass):
         """Return more samples, read as those that the estimator has learned from."""

@@ -71,6 +71,8 @@ def why_not_stackable(run):
     net = run.net
     if run.dataset.why_not_stackable is not None:
         return run.dataset.why_not_stackable
+    if run.checkpoints.why_not_stackable is not None:
+        return run.checkpoints.why_not_stackable
     if run.notifies_batches:
         return "its callbacks are told of every batch"
     if not run.keeps_to_itself:
