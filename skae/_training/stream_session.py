@@ -75,7 +75,11 @@ class StreamSession(FitSession):
         return {"n_passes": repr(self._n_passes), "the number of samples": str(self._n_samples)}
 
     def _end(self):
-        self._streamed.read_once()
+        try:
+            self._streamed.read_once()
+        except BaseException:
+            self.abandon()
+            raise
         super()._end()
 
     def _read(self, X, is_first_pass):

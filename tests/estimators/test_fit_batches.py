@@ -1,6 +1,7 @@
 """Training on sources that are larger than memory."""
 
 import threading
+from contextlib import contextmanager
 
 import dask.array as da
 import dask.dataframe as dd
@@ -16,6 +17,7 @@ from torch.utils import data
 import skae
 from skae import (
     Autoencoder,
+    Checkpoint,
     ConvAutoencoder,
     DenoisingAutoencoder,
     OutlierDetector,
@@ -24,6 +26,7 @@ from skae import (
     TabularAutoencoder,
     VariationalAutoencoder,
 )
+from skae._training.checkpoints import FileCheckpoints
 
 
 def rows(n, seed=0):
@@ -416,6 +419,72 @@ def test_parameters_that_need_all_samples():
     fails([X], "reads no labels, but target='classification'", model=model)
     fails([X], "n_passes == 0, must be >= 1", n_passes=0)
     fails([X], "n_passes must be an instance of int", TypeError, n_passes=2.5)
+
+
+# Checkpoints.
+
+
+class _Crash(BaseException):
+    """In place of a kill."""
+
+
+@pytest.fixture
+def crash_after(monkeypatch):
+    """Return a context in which fits end abruptly after an epoch."""
+    end_epoch = FileCheckpoints.end_epoch
+
+    @contextmanager
+    def crashing(epoch):
+        def crash(self, run):
+            end_epoch(self, run)
+            if run.epochs_done == epoch:
+                raise _Crash
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FileCheckpoints, "end_epoch", crash)
+            with pytest.raises(_Crash):
+                yield
+
+    return crashing
+
+
+@pytest.mark.parametrize("epoch", [2, 5])
+def test_a_fit_that_was_stopped_goes_on(epoch, folder, crash_after):
+    X = pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet"))))
+    checkpoint = Checkpoint(folder / "fit.ckpt", every_epochs=1)
+    model = TabularAutoencoder(2, max_epochs=5, random_state=0, check_baseline=False)
+    whole = clone(model).fit_batches(folder)
+    model.set_params(checkpoint=checkpoint)
+    with crash_after(epoch):
+        clone(model).fit_batches(folder)
+    resumed = clone(model).fit_batches(folder)
+    assert not checkpoint.path.exists()
+    assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.loss_curve_ == whole.loss_curve_
+    pd.testing.assert_frame_equal(resumed.reconstruct(X), whole.reconstruct(X))
+    first, second = (m._reader.format.columns.columns[0].ends for m in (resumed, whole))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_without_a_seed_it_goes_on_with_the_same_sample(folder, crash_after):
+    checkpoint = Checkpoint(folder / "fit.ckpt", every_epochs=1)
+    model = TabularAutoencoder(2, max_epochs=3, check_baseline=False, checkpoint=checkpoint)
+    with crash_after(2):
+        model.fit_batches(folder)
+    assert model.fit_batches(folder).n_iter_ == 3
+
+
+def test_a_fit_of_another_stream_does_not_go_on(folder, crash_after):
+    X = rows(400)
+    model = Autoencoder(2, max_epochs=3, random_state=0, check_baseline=False)
+    model.set_params(checkpoint=Checkpoint(folder / "fit.ckpt", every_epochs=1))
+    with crash_after(2):
+        model.fit_batches([X[:300], X[300:]])
+    with pytest.raises(ValueError, match="n_passes was None and is 4"):
+        model.fit_batches([X[:300], X[300:]], n_passes=4)
+    with pytest.raises(ValueError, match="the number of samples was 360 and is 270"):
+        model.fit_batches([X[:300]])
+    assert model.fit_batches([X[:300], X[300:]]).n_iter_ == 3
 
 
 # The detector.
