@@ -578,8 +578,12 @@ def take_rows(X, which):
     """Return rows of a matrix, dense."""
     if sparse.issparse(X):
         return X[which].toarray()
-    # np.take is several times faster than X[which] for an array of indices.
-    return X[which] if isinstance(which, slice) else np.take(X, which, axis=0)
+    if isinstance(which, slice):
+        return X[which]
+    # np.take is several times faster than X[which], but copies all of X if that is not in C order.
+    if X.flags.c_contiguous:
+        return np.take(X, which, axis=0)
+    return np.take(X.T, which, axis=-1).T if X.flags.f_contiguous else X[which]
 
 
 def as_tensor(array, dtype):

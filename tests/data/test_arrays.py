@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
+import pytest
 import torch
 from scipy import sparse
 
 from skae._data.batches import Batches, chunks
-from skae._data.dataset import ArrayDataset
+from skae._data.dataset import ArrayDataset, take_rows
 
 
 def test_float32_rows_are_not_copied():
@@ -61,6 +63,7 @@ def test_chunks_are_bounded():
 SPARSE_FIT = """
 import resource
 import numpy as np
+import pytest
 from scipy import sparse
 from skae import Autoencoder
 from skae.architectures import Dense
@@ -92,3 +95,22 @@ def test_sparse_input_is_never_dense_as_a_whole():
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 400
+
+
+@pytest.mark.parametrize("shape", [(50, 4), (50, 3, 4), (50, 1)])
+def test_rows_are_taken_whatever_the_order_in_memory(shape):
+    X = np.random.default_rng(0).normal(size=shape)
+    which = np.array([3, 3, 49, 0])
+    wide = np.repeat(X, 2, axis=-1)
+    for same in (np.asfortranarray(X), wide[..., ::2], np.repeat(X, 2, axis=0)[::2]):
+        np.testing.assert_array_equal(take_rows(same, which), X[which])
+        np.testing.assert_array_equal(take_rows(same, slice(1, 9)), X[1:9])
+
+
+def test_rows_of_a_frame_are_taken_without_a_copy_of_all():
+    X = np.asfortranarray(np.zeros((2_000, 500), np.float32))  # as pandas has it
+    tracemalloc.start()
+    take_rows(X, np.arange(10))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X.nbytes / 10
