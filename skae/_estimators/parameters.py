@@ -147,7 +147,8 @@ optimizer : {"adam", "adamw", "sgd", "nadam", "radam", "rmsprop", "muon"} or cla
         training only if it is True, or after ``partial_fit``.
     history_size : int or None, default=None
         Number of epochs, the last ones, that ``history_`` and ``loss_curve_`` keep. None keeps
-        all. A number bounds memory and pickles of a model that ``partial_fit`` trains forever.
+        all epochs of ``fit``, and the last 1,000 calls of ``partial_fit``, so that memory and
+        pickles do not grow as long as data comes.
     checkpoint : str, PathLike, Checkpoint or None, default=None
         A file for the state of an unfinished fit, or a `skae.Checkpoint`, which also says how
         often it is written. After a crash, ``fit`` with the same data and parameters goes on from

@@ -48,6 +48,11 @@ _PARAMETERS = (
 )
 
 
+#: Epochs on record of a model that ``partial_fit`` trains, unless ``history_size`` says how many:
+#: memory must not grow as long as data comes.
+MAX_CALLS = 1_000
+
+
 class EpochHistory(History):
     """skorch's history, to which an epoch is added at the same cost however many there are.
 
@@ -133,7 +138,8 @@ class Net(NeuralNet):
     keeps_optimizer : bool, default=True
         Whether the state of the optimizer is pickled, by which training can continue as it was.
     history_size : int or None, default=None
-        Number of epochs that are kept on record. None is all.
+        Number of epochs that are kept on record. None is all, but `MAX_CALLS` of those that do not
+        anneal.
     **kwargs : dict
         Parameters of skorch's ``NeuralNet``.
 
@@ -238,8 +244,8 @@ class Net(NeuralNet):
     def on_epoch_begin(self, net, **kwargs):
         """Add an epoch to the record, and drop those that are too many."""
         self.history.new_epoch()
-        if self.history_size is not None:
-            del self.history[: -self.history_size]
+        most = len(self.history) if self.anneals else MAX_CALLS
+        del self.history[: -(self.history_size or most)]
 
     def check_data(self, X, y=None):
         """Accept the data: the estimator has validated it."""
