@@ -49,6 +49,12 @@ def texts(rng):
     return [" ".join(w) for w in words], [" ".join(w[::-1]) for w in words]
 
 
+def pairs(rng):
+    """Return rows as samples and as targets."""
+    X = rows(rng)
+    return X, X
+
+
 def images(rng):
     return rng.normal(size=(64, 16, 16)).astype("f4")
 

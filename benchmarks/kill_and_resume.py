@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-KINDS = "dense", "conv", "recurrent", "translator", "search", "halving"
+KINDS = "dense", "conv", "recurrent", "translator", "search", "halving", "batches"
 
 
 def model_of(kind):
@@ -47,6 +47,10 @@ def model_of(kind):
         ),
         "search": lambda: (skae.BatchedGridSearchCV(searched, grid, cv=3), (rows,)),
         "halving": lambda: (skae.BatchedHalvingGridSearchCV(searched, grid, cv=3), (rows,)),
+        "batches": lambda: (
+            skae.TabularAutoencoder(8, max_epochs=40, **small),
+            (np.array_split(rows, 5),),
+        ),
     }[kind]()
 
 
@@ -62,7 +66,8 @@ def fit(kind, out, checkpoint=None):
         model.set_params(checkpoint=skae.Checkpoint(checkpoint, every_epochs=1))
     print("begins", flush=True)
     start = time.perf_counter()
-    model.fit(*data)
+    method = model.fit_batches if kind == "batches" else model.fit
+    method(*data)
     print(time.perf_counter() - start, flush=True)
     best = getattr(model, "best_estimator_", model)
     learned = {name: tensor.numpy() for name, tensor in best.net_.module_.state_dict().items()}
@@ -152,7 +157,13 @@ def main():
     parser.add_argument("--fit", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fit:
-        return fit(*options.fit)
+        fit(*options.fit)
+    else:
+        kill_all(options)
+
+
+def kill_all(options):
+    """Kill and resume fits of all kinds, and print tables."""
     rng = np.random.default_rng(options.seed)
     print(f"| fit | seconds | kills | with a checkpoint | complete, equal bits |\n|{'---|' * 5}")
     with TemporaryDirectory() as folder:

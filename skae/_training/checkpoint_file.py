@@ -176,8 +176,8 @@ class CheckpointFile:
             names = [KIND] if KIND in names else names
             changes = "; ".join(_change(n, before.get(n), identity.get(n)) for n in names)
             raise ValueError(
-                f"checkpoint: {self.path!r} is not of this {self._what}: {changes}. Go back to what "
-                "it was to go on. To begin again, delete the file or give another path."
+                f"checkpoint: {self.path!r} is not of this {self._what}: {changes}. Go back to "
+                "what it was to go on. To begin again, delete the file or give another path."
             )
 
     @property

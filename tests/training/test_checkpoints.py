@@ -175,9 +175,12 @@ def _fit(name, path, out):
         "conv": (ConvAutoencoder(4, **SMALL | {"max_epochs": 12}), (IMAGES,)),
         "recurrent": (RecurrentAutoencoder(4, **SMALL | {"max_epochs": 12}), (IMAGES,)),
         "translator": (Seq2SeqTranslator(TINY, **SMALL | {"max_epochs": 12}), (ENGLISH, GERMAN)),
+        "batches": (TabularAutoencoder(4, **SMALL | {"max_epochs": 20}), (np.split(ROWS, 5),)),
     }
     model, data = models[name] if name in models else (_search(), (ROWS,))
-    model.set_params(checkpoint=checkpoint).fit(*data)
+    model.set_params(checkpoint=checkpoint)
+    method = model.fit_batches if name == "batches" else model.fit
+    method(*data)
     if name == "search":
         scores = {k: v for k, v in model.cv_results_.items() if k.endswith("_score")}
         learned = state_of(model.best_estimator_) | scores
@@ -199,7 +202,7 @@ def _in_fork(*args):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "translator", "search"])
+@pytest.mark.parametrize("name", ["dense", "conv", "recurrent", "translator", "search", "batches"])
 def test_kills_at_random_moments(name, tmp_path):
     """Whenever they come, the last process ends with the bits of a fit without kills."""
     start = time.perf_counter()
