@@ -149,6 +149,8 @@ class Dataset(data.Dataset):
     why_not_stackable = None
     #: Neighbors of each sample, an array of their positions, where training is by pairs of them.
     neighbors = None
+    #: What a bar counts while a net is trained on them, if an epoch may take long: None is epochs.
+    unit_of_progress = None
     #: How many samples there are to train on, if these are only some of them.
     _n_in_training = None
 

@@ -40,6 +40,7 @@ class StreamedDataset(Dataset):
     """
 
     why_not_stackable = "its samples are read anew in every epoch"
+    unit_of_progress = "samples"
 
     def __init__(self, sample, stream, chunk_size, read, left_out):
         self._sample, self._stream, self.chunk_size = sample, stream, chunk_size

@@ -233,8 +233,8 @@ class NeuralEstimator(SessionEstimator, SharedParameters):
 
     def _progress(self, dataset, n_epochs):
         """Return the callback that shows the progress of training."""
-        del dataset
-        return Progress(n_epochs)
+        unit = dataset.unit_of_progress
+        return Progress(n_epochs, None if unit is None else (n_epochs * len(dataset), unit))
 
     def _precision(self):
         """Return the precision of training, or None for that of the parameters."""

@@ -63,6 +63,9 @@ class OutOfCore:
 
         Notes
         -----
+        The samples that are held out are known by their places. So a DataLoader that shuffles needs
+        ``X_val``, or ``early_stopping=False``.
+
         A function or an iterable gives its chunks in the same order in each epoch. If they are
         sorted, let it shuffle them: a net that sees one kind of sample after the other learns
         worse. The same holds for a single CSV file.

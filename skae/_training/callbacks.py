@@ -47,6 +47,11 @@ class Progress(Callback):
         if self.units is not None:
             self.bar_.update(n)
 
+    def skip(self, n_epochs):
+        """Note that so many epochs were trained in an earlier process."""
+        if self.units is not None:
+            self.advance(self.units[0] * n_epochs // self.n_epochs)
+
     def on_epoch_end(self, net, **kwargs):
         n_done = net.history.n_epochs - self._n_before
         shown = {"batch_size": net.batch_size}

@@ -96,6 +96,8 @@ class FileCheckpoints(Checkpoints):
         if self._file.stored is None:
             return
         load_run(run, self._file.stored["run"])
+        for bar in run.bars:
+            bar.skip(run.epochs_done)
         self._file.stored = None  # it takes as much memory as the net and its optimizer
         if self._is_verbose:
             say(f"[skae] goes on after epoch {run.epochs_done} of {run.n_epochs}")

@@ -5,6 +5,7 @@ from sklearn.utils import check_random_state
 
 from skae._data.row_sample import draw_sample
 from skae._data.streamed import StreamedDataset, samples_to_read
+from skae._training.progress import say
 from skae._training.session import FitSession
 
 
@@ -41,6 +42,8 @@ class StreamSession(FitSession):
         self._chunk_size = samples_to_read(self._stream)
         has_categories = self.estimator._make_reader().allows_text or any(self._beside)
         drawn = draw_sample(self._stream.chunks(self._chunk_size), rng, has_categories)
+        if self.estimator.verbose:
+            say(f"[skae] {drawn.n_samples:,} samples, {len(drawn.is_first):,} of them are drawn")
         held_out = self._positions_to_hold_out(drawn, rng)
         self._n_samples = drawn.n_samples - len(held_out)
         self._left_out = drawn.positions(held_out)

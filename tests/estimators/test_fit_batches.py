@@ -421,6 +421,15 @@ def test_parameters_that_need_all_samples():
     fails([X], "n_passes must be an instance of int", TypeError, n_passes=2.5)
 
 
+def test_progress_counts_samples(capfd):
+    X = rows(1_000)
+    model = Autoencoder(2, max_epochs=3, random_state=0, verbose=1, early_stopping=False)
+    model.fit_batches([X[:500], X[500:]])
+    out, err = capfd.readouterr()
+    assert "1,000 samples, 1,000 of them are drawn" in out + err
+    assert "3.00k/3.00k" in err
+
+
 # Checkpoints.
 
 
