@@ -26,11 +26,6 @@ class Chunk(NamedTuple):
     part: str
     start: int
 
-    @property
-    def title(self):
-        """What errors call it."""
-        return f"rows {self.start} to {self.start + num_samples(self.X) - 1} of {self.part}"
-
 
 class ChunkStream:
     """The base of streams.

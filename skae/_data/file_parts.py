@@ -96,6 +96,7 @@ class FilePart(Part):
 
     def __init__(self, path, name):
         self.path, self.name, self.title = path, name, repr(str(path))
+        self._nullables = {}
 
     def identity(self):
         """Return its size and when it was changed."""
@@ -125,7 +126,7 @@ class FilePart(Part):
         names = list(dict.fromkeys([*columns, *others]))
         empty = True
         with self._reading():
-            nullable = self._nullable(self._without_null(columns))
+            nullable = self._known_nullable(columns)
             for batch in self._batches(names, n_rows):
                 table = pa.Table.from_batches([batch]).replace_schema_metadata(self.schema.metadata)
                 empty = False
@@ -138,10 +139,14 @@ class FilePart(Part):
         """Return some of its columns as a DataFrame of pyarrow."""
         return self.schema.empty_table().select(columns)
 
-    def _without_null(self, columns):
-        """Return the columns whose types in NumPy have no missing value."""
+    def _known_nullable(self, columns):
+        """Return which columns have missing cells, of those whose types in NumPy have none."""
         types = {name: self.schema.field(name).type for name in columns}
-        return [n for n, t in types.items() if pa.types.is_integer(t) or pa.types.is_boolean(t)]
+        names = (n for n, t in types.items() if pa.types.is_integer(t) or pa.types.is_boolean(t))
+        new = [name for name in names if name not in self._nullables]
+        found = self._nullable(new)
+        self._nullables |= {name: name in found for name in new}
+        return {name for name in columns if self._nullables.get(name)}
 
     @contextmanager
     def _reading(self):
