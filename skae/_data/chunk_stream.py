@@ -36,6 +36,9 @@ class ChunkStream:
         Names of the columns of tables to take, in this order. None is all.
     """
 
+    #: Whether each pass gives the same samples.
+    is_constant = False
+
     def __init__(self, columns):
         self._kinds, self._has_begun = ColumnKinds(columns), False
 
@@ -90,11 +93,13 @@ class PartStream(ChunkStream):
     columns : list of str or None
     n_open : int, default=1
         How many parts are read by turns in a random order, so that neighbors come from all.
+    is_constant : bool, default=False
+        Whether each pass gives the same samples.
     """
 
-    def __init__(self, parts, columns, n_open=1):
+    def __init__(self, parts, columns, n_open=1, is_constant=False):
         super().__init__(columns)
-        self._parts, self._n_open = parts, n_open
+        self._parts, self._n_open, self.is_constant = parts, n_open, is_constant
 
     def _read(self, n_rows, rng):
         if rng is None:

@@ -43,7 +43,8 @@ def open_stream(source, columns=None):
         return source
     columns = names_of_columns(columns)
     if is_of_files(source):
-        return PartStream(_parts_of_files(source, columns), columns, N_OPEN)
+        parts = _parts_of_files(source, columns)
+        return PartStream(parts, columns, N_OPEN, is_constant=True)
     if (found := loaders(source)) is not None:
         return PartStream([(name, partial(_loaded, load)) for name, load in found], columns)
     if isinstance(source, (data.DataLoader, data.IterableDataset)):

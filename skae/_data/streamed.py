@@ -44,7 +44,7 @@ class StreamedDataset(Dataset):
 
     def __init__(self, sample, stream, chunk_size, read, left_out):
         self._sample, self._stream, self.chunk_size = sample, stream, chunk_size
-        self._read, self._left_out, self._n_passes = read, left_out, 0
+        self._read, self._left_out, self._n_passes, self._kept = read, left_out, 0, None
         self.kind, self.reader, self.sample_shape = sample.kind, sample.reader, sample.sample_shape
 
     def __len__(self):
@@ -65,6 +65,14 @@ class StreamedDataset(Dataset):
         rng : Generator
             Source of the order of what can be read in any order.
         """
+        if not self._stream.is_constant or len(self) > n_samples:
+            yield from self._read_buffers(n_samples, rng)
+            return
+        if self._kept is None:  # a single buffer, which is kept
+            self._kept = list(self._read_buffers(n_samples, None))
+        yield from self._kept
+
+    def _read_buffers(self, n_samples, rng):
         waiting, n_waiting, self._n_passes = [], 0, self._n_passes + 1
         for chunk in self._stream.chunks(self.chunk_size, rng):
             waiting.append(self._without_left_out(chunk))

@@ -26,6 +26,7 @@ from skae import (
     TabularAutoencoder,
     VariationalAutoencoder,
 )
+from skae._data.file_parts import ParquetPart
 from skae._training.checkpoints import FileCheckpoints
 
 
@@ -160,6 +161,20 @@ def test_small_buffers_hold_each_sample_once(folder, monkeypatch):
     assert [len(part) for part in seen] == [64] * 18 + [48]
     expected = np.sort(table(1_200)["a"].to_numpy())
     np.testing.assert_array_equal(np.sort(np.concatenate(seen)), expected)
+
+
+@pytest.mark.parametrize(("buffer", "n_read"), [(300, 6), (2**16, 2)])
+def test_files_are_read_once_if_they_fit_into_a_buffer(buffer, n_read, folder, monkeypatch):
+    monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", buffer)
+    read, batches = [], ParquetPart._batches
+
+    def counted(self, *args):
+        read.append(self.title)
+        return batches(self, *args)
+
+    monkeypatch.setattr(ParquetPart, "_batches", counted)
+    Autoencoder(2, max_epochs=5, random_state=0).fit_batches(folder, columns=["a", "b", "c"])
+    assert read.count(read[-1]) == n_read  # in the pass that draws, and for training
 
 
 def test_buffers_mix_files(folder, monkeypatch):
@@ -457,8 +472,9 @@ def crash_after(monkeypatch):
     return crashing
 
 
-@pytest.mark.parametrize("epoch", [2, 5])
-def test_a_fit_that_was_stopped_goes_on(epoch, folder, crash_after):
+@pytest.mark.parametrize(("epoch", "buffer"), [(2, 300), (2, 2**16), (5, 300)])
+def test_a_fit_that_was_stopped_goes_on(epoch, buffer, folder, crash_after, monkeypatch):
+    monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", buffer)
     X = pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet"))))
     checkpoint = Checkpoint(folder / "fit.ckpt", every_epochs=1)
     model = TabularAutoencoder(2, max_epochs=5, random_state=0, check_baseline=False)
