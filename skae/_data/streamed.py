@@ -15,11 +15,18 @@ from skae._sklearn import num_samples
 #: How many samples are read and shuffled at once, and how many numbers they hold, at most.
 MAX_SAMPLES, MAX_ELEMENTS = 2**16, 2**23
 
+#: Files with no more numbers than this are read once, and kept in memory.
+MAX_KEPT = 2**26
 
-def samples_to_read(stream):
-    """Return how many samples of a stream to read at once."""
-    first = next(stream.chunks(1))
-    return max(1, min(MAX_SAMPLES, MAX_ELEMENTS // n_elements(first.X)))
+
+def size_of_sample(stream):
+    """Return how many numbers a sample of a stream holds, as its first one does."""
+    return n_elements(next(stream.chunks(1)).X)
+
+
+def samples_to_read(n_elements):
+    """Return how many samples to read at once that hold so many numbers."""
+    return max(1, min(MAX_SAMPLES, MAX_ELEMENTS // n_elements))
 
 
 class StreamedDataset(Dataset):
@@ -30,8 +37,8 @@ class StreamedDataset(Dataset):
     sample : Dataset
         Some of them, as a net gets them.
     stream : ChunkStream
-    chunk_size : int
-        How many samples to read at once.
+    n_elements : int
+        How many numbers a sample holds.
     read : callable
         Makes a `Dataset` of samples of the user; ``is_first_pass`` says whether it is the first
         time that it gets them.
@@ -42,9 +49,10 @@ class StreamedDataset(Dataset):
     why_not_stackable = "its samples are read anew in every epoch"
     unit_of_progress = "samples"
 
-    def __init__(self, sample, stream, chunk_size, read, left_out):
-        self._sample, self._stream, self.chunk_size = sample, stream, chunk_size
+    def __init__(self, sample, stream, n_elements, read, left_out):
+        self._sample, self._stream, self.chunk_size = sample, stream, samples_to_read(n_elements)
         self._read, self._left_out, self._n_passes, self._kept = read, left_out, 0, None
+        self._keeps = stream.is_constant and sample.n_in_training * n_elements <= MAX_KEPT
         self.kind, self.reader, self.sample_shape = sample.kind, sample.reader, sample.sample_shape
 
     def __len__(self):
@@ -65,12 +73,12 @@ class StreamedDataset(Dataset):
         rng : Generator
             Source of the order of what can be read in any order.
         """
-        if not self._stream.is_constant or len(self) > n_samples:
+        if not self._keeps:
             yield from self._read_buffers(n_samples, rng)
             return
-        if self._kept is None:  # a single buffer, which is kept
-            self._kept = list(self._read_buffers(n_samples, None))
-        yield from self._kept
+        if self._kept is None:
+            self._kept = list(self._read_buffers(n_samples, np.random.default_rng(0)))
+        yield from (self._kept[i] for i in rng.permutation(len(self._kept)))
 
     def _read_buffers(self, n_samples, rng):
         waiting, n_waiting, self._n_passes = [], 0, self._n_passes + 1

@@ -24,7 +24,8 @@ class OutOfCore:
         """Train on a source that may be larger than memory.
 
         The result is as good as that of ``fit`` on the same samples. Only a small part of them is
-        in memory at a time: some chunks of at most 65,536 samples and 64 MB, and a sample.
+        in memory at a time: some chunks of at most 65,536 samples and 64 MB, and a sample. Files
+        with no more than 67 million numbers are read once and kept in memory.
 
         A first pass counts the samples and draws up to 131,072 of them. From these, the estimator
         learns what ``fit`` learns of all: scales, categories, PCA for the start. A row that holds

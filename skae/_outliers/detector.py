@@ -17,7 +17,7 @@ from skae._data.given import as_data
 from skae._data.open_stream import open_stream
 from skae._data.row_sample import draw_sample
 from skae._data.rows import take_rows
-from skae._data.streamed import samples_to_read
+from skae._data.streamed import samples_to_read, size_of_sample
 from skae._estimators.autoencoder import Autoencoder
 from skae._estimators.out_of_core import checked_n_passes
 from skae._outliers.explaining import ExplainMixin
@@ -306,7 +306,7 @@ class OutlierDetector(
         stream, n_passes = open_stream(source, columns), checked_n_passes(n_passes)
         with unchanged_on_error(self):
             rng = check_random_state(self.random_state)
-            X = draw_sample(stream.chunks(samples_to_read(stream)), rng).X
+            X = draw_sample(stream.chunks(samples_to_read(size_of_sample(stream))), rng).X
             estimator = clone(self._original(rng.randint(np.iinfo(np.int32).max), X))
             if hasattr(estimator, "fit_batches"):
                 estimator.fit_batches(stream, n_passes=n_passes)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae._data.row_sample import draw_sample
-from skae._data.streamed import StreamedDataset, samples_to_read
+from skae._data.streamed import StreamedDataset, samples_to_read, size_of_sample
 from skae._training.progress import say
 from skae._training.session import FitSession
 
@@ -39,9 +39,10 @@ class StreamSession(FitSession):
         # Without a seed, too, a fit that goes on from a checkpoint has to draw the same sample.
         seed = self.estimator.random_state
         rng = check_random_state(0 if seed is None else seed)
-        self._chunk_size = samples_to_read(self._stream)
+        self._n_elements = size_of_sample(self._stream)
         has_categories = self.estimator._make_reader().allows_text or any(self._beside)
-        drawn = draw_sample(self._stream.chunks(self._chunk_size), rng, has_categories)
+        chunks = self._stream.chunks(samples_to_read(self._n_elements))
+        drawn = draw_sample(chunks, rng, has_categories)
         if self.estimator.verbose:
             say(f"[skae] {drawn.n_samples:,} samples, {len(drawn.is_first):,} of them are drawn")
         held_out = self._positions_to_hold_out(drawn, rng)
@@ -70,7 +71,7 @@ class StreamSession(FitSession):
         return self._n_passes or super()._n_epochs(budget, batch_size, work)
 
     def _samples_to_train_on(self):
-        parts = self._stream, self._chunk_size, self._read, self._left_out
+        parts = self._stream, self._n_elements, self._read, self._left_out
         self._streamed = StreamedDataset(self.fitted, *parts)
         return self._streamed
 

@@ -149,6 +149,7 @@ def test_same_seed_same_weights(folder):
 
 def test_small_buffers_hold_each_sample_once(folder, monkeypatch):
     monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", 64)
+    monkeypatch.setattr("skae._data.streamed.MAX_KEPT", 0)
     seen = []
 
     class Remembering(Autoencoder):
@@ -163,9 +164,10 @@ def test_small_buffers_hold_each_sample_once(folder, monkeypatch):
     np.testing.assert_array_equal(np.sort(np.concatenate(seen)), expected)
 
 
-@pytest.mark.parametrize(("buffer", "n_read"), [(300, 6), (2**16, 2)])
-def test_files_are_read_once_if_they_fit_into_a_buffer(buffer, n_read, folder, monkeypatch):
-    monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", buffer)
+@pytest.mark.parametrize(("most", "n_read"), [(3_000, 6), (3_600, 2)])
+def test_small_files_are_read_once(most, n_read, folder, monkeypatch):
+    monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", 300)
+    monkeypatch.setattr("skae._data.streamed.MAX_KEPT", most)
     read, batches = [], ParquetPart._batches
 
     def counted(self, *args):
@@ -179,6 +181,7 @@ def test_files_are_read_once_if_they_fit_into_a_buffer(buffer, n_read, folder, m
 
 def test_buffers_mix_files(folder, monkeypatch):
     monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", 200)
+    monkeypatch.setattr("skae._data.streamed.MAX_KEPT", 0)
     widths = []
 
     class Remembering(Autoencoder):
@@ -472,9 +475,10 @@ def crash_after(monkeypatch):
     return crashing
 
 
-@pytest.mark.parametrize(("epoch", "buffer"), [(2, 300), (2, 2**16), (5, 300)])
-def test_a_fit_that_was_stopped_goes_on(epoch, buffer, folder, crash_after, monkeypatch):
-    monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", buffer)
+@pytest.mark.parametrize(("epoch", "most"), [(2, 0), (2, 2**16), (5, 0)])
+def test_a_fit_that_was_stopped_goes_on(epoch, most, folder, crash_after, monkeypatch):
+    monkeypatch.setattr("skae._data.streamed.MAX_SAMPLES", 300)
+    monkeypatch.setattr("skae._data.streamed.MAX_KEPT", most)
     X = pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet"))))
     checkpoint = Checkpoint(folder / "fit.ckpt", every_epochs=1)
     model = TabularAutoencoder(2, max_epochs=5, random_state=0, check_baseline=False)
