@@ -25,9 +25,7 @@ depends on the architecture. For images it can be an array of shape (n_samples, 
 see `ConvAutoencoder`; for sequences a list of arrays, see `RecurrentAutoencoder`; for
 tables a DataFrame with text, dates and missing values, see `TabularAutoencoder`. This
 holds for all methods.""",
-    "<source>": """\
-str, PathLike, list of such, LazyFrame, Dask collection, torch Dataset or \\
-        DataLoader, callable or iterable""",
+    "<source>": "str, PathLike, list, LazyFrame, collection of Dask or torch, callable or iterable",
     "<where_samples_are>": """\
 Where the samples are: a Parquet or CSV file, a folder, a pattern such as
 ``"data/*.parquet"``, or a list of files; a LazyFrame of polars; a DataFrame or an array
