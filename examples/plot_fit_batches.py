@@ -53,7 +53,8 @@ print(f"{(~is_test).sum():,} rows in {len(list(Path(folder.name).iterdir()))} fi
 # ----------
 #
 # ``fit`` gets one file. ``fit_batches`` gets the folder. There it reads eight files by turns, so
-# that winter and summer are in the same batches, and has at most some ten thousand rows in memory.
+# that winter and summer are in the same batches. These files are small, so they stay in memory;
+# larger ones are read anew in every pass, and only a part of them is in memory at a time.
 
 january = pd.read_parquet(Path(folder.name) / "01.parquet")
 of_january = TabularAutoencoder(3, max_epochs=15, random_state=0).fit(january)
