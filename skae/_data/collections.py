@@ -1,5 +1,7 @@
 """Collections of other libraries, which hold samples in parts: of Dask and of torch."""
 
+import sys
+
 import narwhals as nw
 import numpy as np
 import torch
@@ -17,11 +19,6 @@ def is_one_table(source):
     return is_frame or sparse.issparse(source) or isinstance(source, in_memory)
 
 
-def is_dask(source):
-    """Say whether something is a DataFrame, a Series or an array of Dask."""
-    return hasattr(source, "__dask_graph__") and hasattr(source, "ndim")
-
-
 def loaders(source):
     """Return functions that load the parts of a collection, with their names; None for others.
 
@@ -33,24 +30,41 @@ def loaders(source):
     Returns
     -------
     list of (str, callable) or None
+
+    Raises
+    ------
+    TypeError
+        If it is of Dask, but neither a DataFrame nor an array; or if a Dataset has no length.
     """
-    if is_dask(source):
+    if hasattr(type(source), "__dask_graph__"):
         return _dask_loaders(source)
     if isinstance(source, data.Dataset) and not isinstance(source, data.IterableDataset):
+        if not hasattr(source, "__len__"):
+            raise TypeError(
+                f"source is a Dataset, {type(source).__name__}, without a length. Define __len__, "
+                "or make it an IterableDataset."
+            )
         bounds = range(0, len(source), BLOCK)
         return [(f"the samples from {start} on", _Block(source, start)) for start in bounds]
     return None
 
 
 def _dask_loaders(source):
-    if source.ndim == 2 and hasattr(source, "partitions") and hasattr(source, "columns"):
+    if _is_instance(source, "dask.dataframe", "DataFrame"):
         parts = [source.partitions[i] for i in range(source.npartitions)]
         return [(f"partition {i}", part.compute) for i, part in enumerate(parts)]
-    # Only the first axis may be in parts: a sample is whole.
-    source = source.rechunk(dict.fromkeys(range(1, source.ndim), -1))
-    ends = np.cumsum([0, *source.chunks[0]])
-    blocks = [source[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
-    return [(f"block {i}", block.compute) for i, block in enumerate(blocks)]
+    if _is_instance(source, "dask.array", "Array"):
+        # Only the first axis may be in parts: a sample is whole.
+        source = source.rechunk(dict.fromkeys(range(1, source.ndim), -1))
+        return [(f"block {i}", source.blocks[i].compute) for i in range(source.numblocks[0])]
+    raise TypeError(
+        f"source is a {type(source).__name__} of Dask. Give a DataFrame or an array of Dask."
+    )
+
+
+def _is_instance(source, module, name):
+    """Say whether something is of a class of a library that is not imported for it."""
+    return module in sys.modules and isinstance(source, getattr(sys.modules[module], name))
 
 
 class _Block:
@@ -97,4 +111,7 @@ def _array(sample):
         raise TypeError(
             "source gives dicts. Let its dataset return samples, or tuples that begin with them."
         )
-    return sample.numpy(force=True) if isinstance(sample, torch.Tensor) else np.asarray(sample)
+    if not isinstance(sample, torch.Tensor):
+        return np.asarray(sample)
+    # NumPy has no bfloat16.
+    return (sample.float() if sample.dtype == torch.bfloat16 else sample).numpy(force=True)

@@ -42,6 +42,8 @@ def open_stream(source, columns=None):
     if isinstance(source, ChunkStream):
         return source
     columns = names_of_columns(columns)
+    if columns == []:
+        raise ValueError("columns is empty. Name the columns to train on, or give None for all.")
     if is_of_files(source):
         parts = _parts_of_files(source, columns)
         return PartStream(parts, columns, N_OPEN, is_constant=True)
@@ -62,13 +64,18 @@ def names_of_columns(names, parameter="columns"):
     names = names if isinstance(names, str) else list(names)
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{parameter} must be a list of names of columns, got {names!r}.")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{parameter} names {twice} more than once.")
     return names
 
 
 def is_of_files(source):
     """Say whether a source is read by pyarrow or polars: files, or a lazy frame of polars."""
     if isinstance(source, (list, tuple)):
-        return bool(source) and all(isinstance(one, (str, os.PathLike)) for one in source)
+        are_paths = {isinstance(one, (str, os.PathLike)) for one in source}
+        if len(are_paths) == 2:
+            raise TypeError("source is a list of files and of something else. Give one of them.")
+        return are_paths == {True}
     return isinstance(source, (str, os.PathLike)) or nw.dependencies.is_polars_lazyframe(source)
 
 
@@ -97,6 +104,8 @@ def _parts_of_files(source, columns):
         lacking = [name for name in wanted if name not in part.names]
         if lacking:
             raise ValueError(f"{part.title} lacks the columns {lacking}. It has {part.names[:20]}.")
+        if twice := sorted({name for name in wanted if part.names.count(name) > 1}):
+            raise ValueError(f"{part.title} has more than one column of the name {twice}.")
         kinds.aligned(part.without_rows(wanted), part.title)
         pieces += [(piece.title, partial(_read, piece, wanted)) for piece in part.pieces()]
     return pieces

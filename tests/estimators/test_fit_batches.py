@@ -3,11 +3,14 @@
 import threading
 from contextlib import contextmanager
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from scipy import sparse
@@ -364,6 +367,36 @@ def test_files_with_other_types(folder):
     table(20).assign(c="text").to_parquet(folder / "9.parquet")
     message = "Column 'c' holds text in .*9.parquet', but numbers in .*0.parquet'"
     fails(folder, message, model=TabularAutoencoder(2))
+
+
+def test_names_that_are_there_twice(tmp_path):
+    twice = pa.table([pa.array([1.0, 2.0])] * 2, names=["a", "a"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    fails(tmp_path, r"twice.parquet' has more than one column of the name \['a'\]")
+    fails([table(9)], "columns is empty", columns=[])
+    fails([table(9)], r"columns names \['a'\] more than once", columns=["a", "a"])
+
+
+def test_collections_that_are_refused(folder):
+    frame = dd.from_pandas(table(20), npartitions=2)
+    fails(frame["a"], "source is a Series of Dask", TypeError)
+    fails(dask.delayed(rows)(9), "source is a Delayed of Dask", TypeError)
+    fails([folder / "0.parquet", table(9)], "files and of something else", TypeError)
+
+    class Endless(data.Dataset):
+        def __getitem__(self, i):
+            return torch.zeros(3)
+
+    fails(Endless(), "Dataset, Endless, without a length", TypeError)
+
+
+def test_arrays_of_unknown_lengths_and_of_bfloat16():
+    X = rows(300)
+    frame = dd.from_pandas(pd.DataFrame(X), npartitions=3)
+    first, second = (weights(fitted(source)) for source in (frame.values, np.split(X, 3)))
+    torch.testing.assert_close(first, second)
+    rounded = torch.from_numpy(X).bfloat16()
+    assert fitted(data.TensorDataset(rounded)).score(X) > 0.5
 
 
 def test_chunks_of_other_kinds():
