@@ -33,6 +33,7 @@ EXCEPTIONS = {
     "corruptions.py": "what a function of the user returns",
     "_params.py": "the name of a function of the user",
     "metrics/_texts.py": "texts of the user",
+    "_data/collections.py": "collections of Dask and torch",
     "_data/columns.py": "arrays and frames of the user",
     "_data/dtypes.py": "arrays and frames of the user",
     "_data/given.py": "whatever users give",

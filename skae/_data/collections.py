@@ -1,6 +1,7 @@
 """Collections of other libraries, which hold samples in parts: of Dask and of torch."""
 
 import sys
+from collections.abc import Sized
 
 import narwhals as nw
 import numpy as np
@@ -39,7 +40,7 @@ def loaders(source):
     if hasattr(type(source), "__dask_graph__"):
         return _dask_loaders(source)
     if isinstance(source, data.Dataset) and not isinstance(source, data.IterableDataset):
-        if not hasattr(source, "__len__"):
+        if not isinstance(source, Sized):
             raise TypeError(
                 f"source is a Dataset, {type(source).__name__}, without a length. Define __len__, "
                 "or make it an IterableDataset."

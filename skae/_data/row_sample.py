@@ -173,6 +173,6 @@ def _columns(X, without):
 
 def n_elements(X):
     """Return how many numbers a sample holds, the mean for samples that differ in it."""
-    if hasattr(X, "shape"):
-        return max(1, prod(X.shape[1:]))
-    return max(1, round(np.mean([np.size(sample) for sample in X[:100]])))
+    if isinstance(X, (list, tuple)):
+        return max(1, round(np.mean([np.size(sample) for sample in X[:100]])))
+    return max(1, prod(X.shape[1:]))
